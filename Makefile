@@ -1,0 +1,46 @@
+# `make` alone lists what there is. PYTHON=python3.12 make test takes another Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# Each becomes an option of the demo: make demo MESSAGES=200000 KEEP=1
+DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
+        $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+
+help:
+	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
+	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
+	@echo "make test    the tests, on a Kafka of their own (ARGS= for pytest)"
+	@echo "make check   lint, format, types, imports"
+	@echo "make clean   remove the virtual environment, caches and what was built"
+
+demo: $(READY)
+	@$(BIN)/mparticle-streams demo $(DEMO)
+
+test: $(READY)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
+	@echo "Setting up $(VENV), about a minute the first time ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[sandbox,dev]'
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) build *.egg-info .sandbox .mypy_cache .ruff_cache .pytest_cache \
+	    .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

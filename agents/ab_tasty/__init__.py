@@ -1,0 +1,1 @@
+"""AB Tasty: audiences become segments of its visitors."""

@@ -1,0 +1,154 @@
+"""One request to AB Tasty: credentials in, a named outcome out."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION
+from agents.ab_tasty.http import Answer, Http, is_success, is_transient, retry_after
+from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.token import HIDDEN, TokenSource
+from agents.ab_tasty.udc import SEGMENTS
+from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.pacing import Pacer
+
+# Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
+# Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.
+_REFUSED: Mapping[int, Outcome] = {
+    400: Rejected("refused_rows", "HTTP 400"),
+    409: Rejected("refused_rows", "HTTP 409"),
+    413: Rejected("too_large", "HTTP 413"),
+    422: Rejected("refused_rows", "HTTP 422"),
+}
+_UDC: Mapping[int, Outcome] = {
+    **_REFUSED,
+    401: Blocked(
+        "unauthorized",
+        "check that ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET (or ABTASTY_API_KEY) belong to the "
+        "account of ABTASTY_ACCOUNT_ID: AB Tasty refuses them",
+    ),
+    403: Blocked(
+        "forbidden",
+        "give the credential of ABTASTY_CLIENT_ID the role 'Send and get third party segments', "
+        "and ask AB Tasty whether the Universal Data Connector is switched on for the account and "
+        "takes ABTASTY_PARTNER_NAME: it refuses the upload",
+    ),
+    404: Blocked(
+        "not_found",
+        "check ABTASTY_ACCOUNT_ID (the account's identifier, not its number) and "
+        "ABTASTY_PARTNER_NAME: AB Tasty does not know this address",
+    ),
+    415: Blocked(
+        "media_type", "set ABTASTY_BODY_FORMAT to the other format: AB Tasty does not take this one"
+    ),
+}
+_KEY = "check ABTASTY_API_KEY, ABTASTY_API_KEY_SETTING and ABTASTY_AUTH: AB Tasty refuses the key"
+_FIREHOSE: Mapping[int, Outcome] = {
+    **_REFUSED,
+    401: Blocked("unauthorized", _KEY),
+    403: Blocked("forbidden", _KEY),
+    404: Blocked(
+        "not_found",
+        "check ABTASTY_BASE_URL, ABTASTY_PATH_TEMPLATE, ABTASTY_MEMBERSHIP_PATH and "
+        "ABTASTY_SUBSCRIPTION_PATH: AB Tasty does not know this address",
+    ),
+    415: Blocked("media_type", "check ABTASTY_BASE_URL: AB Tasty takes no JSON at this address"),
+}
+_ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
+    SEGMENTS: _UDC,
+    MEMBERSHIP: _FIREHOSE,
+    # It knows the audience already; so documented by another partner of mParticle's (Talon.One).
+    SUBSCRIPTION: {**_FIREHOSE, 409: Delivered()},
+}
+_SUSPENDED = Blocked(
+    "suspended",
+    "ask AB Tasty why it suspends the subscription, and let it be resumed: its answer asks to stop",
+)
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str) -> Outcome:
+    """Names how a request to one of the endpoints ended; the answer's body is never repeated."""
+    if is_success(status):
+        return _SUSPENDED if endpoint != SEGMENTS and _suspends(body) else Delivered()
+    if is_transient(status):
+        after = retry_after(headers)
+        announced = status == HTTPStatus.TOO_MANY_REQUESTS or (
+            status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
+        )
+        return RetryLater(f"http_{status}", after, endpoint=announced)
+    # What nobody documents may hit every record: hold, rather than drain the topic.
+    return _ENDINGS[endpoint].get(status) or Blocked(
+        "unexpected_answer",
+        f"check ABTASTY_BASE_URL and ABTASTY_PATH_TEMPLATE: AB Tasty answers HTTP {status}, which "
+        "nothing documents",
+    )
+
+
+def _suspends(body: bytes) -> bool:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(said, dict) and said.get("suspend_subscription") is True
+
+
+class Client:
+    """Sends one post at a time as the settings authenticate it."""
+
+    def __init__(self, settings: AbTastySettings, http: Http, pacer: Pacer) -> None:
+        self._settings = settings
+        self._http = http
+        self._pacer = pacer
+        self._tokens = TokenSource(settings, http) if settings.auth_method == "oauth" else None
+
+    async def send(self, post: Post) -> Outcome:
+        answer = await self._authenticated(post)
+        if (
+            self._tokens is not None
+            and isinstance(answer, Answer)
+            and answer.status == HTTPStatus.UNAUTHORIZED
+        ):
+            # The token was old or is revoked; a fresh one tells.
+            await self._pacer.permit(post.endpoint)
+            answer = await self._authenticated(post)
+        return classify(*answer, post.endpoint) if isinstance(answer, Answer) else answer
+
+    async def close(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.close()
+
+    async def _authenticated(self, post: Post) -> Answer | RetryLater | Blocked:
+        if self._tokens is None:
+            return await self._exchange(post, None)
+        token = await self._tokens.get()
+        if not isinstance(token, str):
+            return token
+        answer = await self._exchange(post, token)
+        if isinstance(answer, Answer) and answer.status == HTTPStatus.UNAUTHORIZED:
+            self._tokens.discard(token)
+        return answer
+
+    async def _exchange(self, post: Post, token: str | None) -> Answer | RetryLater:
+        settings = self._settings
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        headers = {"Content-Type": "text/csv" if isinstance(post.body, str) else "application/json"}
+        if token is not None:
+            headers[settings.header_name] = f"Bearer {token}"
+        elif settings.auth_method == "header_key":
+            headers[settings.header_name] = key
+        body = with_key(post.body, settings, key)
+        content = body.encode() if isinstance(body, str) else orjson.dumps(body)
+        return await self._http.post(post.url, headers, content)
+
+
+def with_key(
+    body: str | list[Any] | dict[str, Any], settings: AbTastySettings, key: str = HIDDEN
+) -> str | list[Any] | dict[str, Any]:
+    """Puts the customer's key where mParticle's messages carry it; hidden unless it is given."""
+    if settings.auth_method != "body_key" or not isinstance(body, dict):
+        return body
+    account = {**body["account"], "account_settings": {settings.api_key_setting: key}}
+    return {**body, "account": account}

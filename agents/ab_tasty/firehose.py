@@ -1,0 +1,140 @@
+"""Mode `firehose`: the messages that mParticle sends to a partner that takes audiences.
+
+Shapes: mParticle/mparticle-firehose-java-sdk, examples/json and sdk/…/audienceprocessing.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+from agents.ab_tasty.mapping import audience_unknown, fold
+from agents.ab_tasty.names import NameBook
+from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.record import Record
+from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.sink import Batch, Lane, Placement
+
+MEMBERSHIP = "membership"
+SUBSCRIPTION = "subscription"
+
+_VERSION = "3.2.0"
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+_MESSAGE_IDS = uuid.UUID("6ad1a1b4-62c5-5d26-9c86-0f4c5c1c8a57")
+_ACTIONS = {
+    "joined": "add",
+    "left": "delete",
+    "connected": "add",
+    "updated": "update",
+    "disconnected": "remove",
+}
+# What may surround one audience in a message: its user's profile, and commas.
+_PROFILE_BYTES = len('{"mpid":"","audiences":[]},,')
+# All of a message but its profiles and the key.
+_ENVELOPE_BYTES = 512
+
+
+class _Membership(NamedTuple):
+    mpid: str
+    audience: dict[str, Any]
+
+
+class Firehose:
+    """Places memberships and audiences, and writes them as mParticle's requests."""
+
+    endpoints = (MEMBERSHIP, SUBSCRIPTION)
+
+    def __init__(self, settings: AbTastySettings, names: NameBook) -> None:
+        self._settings = settings
+        self._names = names
+        self._account = int(settings.account_id or 0)
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        overhead = _ENVELOPE_BYTES + len((settings.api_key_setting + key).encode())
+        self._room = settings.batch_max_bytes - overhead
+        self._urls = {endpoint: settings.url(endpoint) for endpoint in self.endpoints}
+
+    def place(self, record: Record, at: Placement) -> Lane | Dropped | Rejected:
+        if not isinstance(record, MembershipChanged | AudienceChanged):
+            return Dropped("not_needed")
+        if _number(record.audience_id) is None:
+            return Rejected("audience_id", "mParticle's audience ids are numbers")
+        if not self._names.name(record):
+            return audience_unknown(record.audience_id)
+        if isinstance(record, AudienceChanged):
+            return Lane(SUBSCRIPTION, record.audience_id)
+        if not record.mpid:
+            return Rejected("no_visitor_id", "the record has no mpid")
+        return Lane(MEMBERSHIP, at.partition)
+
+    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
+        if lane.endpoint == SUBSCRIPTION:
+            message, size = self._subscription(cast("AudienceChanged", waiting[0])), 1
+        else:
+            message, size = self._memberships(cast("Sequence[MembershipChanged]", waiting))
+        return Batch(Post(lane.endpoint, self._urls[lane.endpoint], message), size)
+
+    def _subscription(self, change: AudienceChanged) -> dict[str, Any]:
+        account = _number(change.account_id or "") or self._account
+        optional = {
+            "audience_description": change.audience_description,
+            "audience_subscription_settings": change.audience_settings,
+            "previous_audience_subscription_settings": change.previous_settings,
+        }
+        return {
+            **_envelope("audience_subscription_request", [change], account),
+            "audience_id": _number(change.audience_id),
+            "audience_name": self._names.name(change),
+            **{name: value for name, value in optional.items() if value},
+            "action": _ACTIONS[change.change],
+        }
+
+    def _memberships(self, waiting: Sequence[MembershipChanged]) -> tuple[dict[str, Any], int]:
+        """Merges users; of one user and audience the last change stays, in its place."""
+        folded, size = fold(self._entries(waiting), self._settings.batch_max_rows, self._room)
+        profiles: dict[str, list[dict[str, Any]]] = {}
+        for each in folded:
+            profiles.setdefault(each.mpid, []).append(each.audience)
+        kind = "audience_membership_change_request"
+        message = {
+            **_envelope(kind, waiting[:size], self._account),
+            "user_profiles": [
+                {"mpid": mpid, "audiences": audiences} for mpid, audiences in profiles.items()
+            ],
+        }
+        return message, size
+
+    def _entries(
+        self, waiting: Iterable[MembershipChanged]
+    ) -> Iterator[tuple[tuple[str, str], int, _Membership]]:
+        for change in waiting:
+            assert change.mpid, "only what `place` accepted waits"
+            audience: dict[str, Any] = {
+                "audience_id": _number(change.audience_id),
+                "audience_name": self._names.name(change),
+                "action": _ACTIONS[change.change],
+            }
+            if change.audience_settings:
+                audience["audience_subscription_settings"] = change.audience_settings
+            size = len(orjson.dumps(audience)) + len(change.mpid) + _PROFILE_BYTES
+            yield (change.mpid, change.audience_id), size, _Membership(change.mpid, audience)
+
+
+def _number(text: str) -> int | None:
+    """Returns the number that mParticle sent: one of 64 bits, signed."""
+    number = int(text) if _NUMBER.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def _envelope(kind: str, records: Sequence[Record], account: int) -> dict[str, Any]:
+    """The same records give the same id and time, so that a repeat is known as one."""
+    return {
+        "type": kind,
+        "id": str(uuid.uuid5(_MESSAGE_IDS, "\n".join(record.id for record in records))),
+        "timestamp_ms": max(record.occurred_at_ms or record.received_at_ms for record in records),
+        "firehose_version": _VERSION,
+        "account": {"account_id": account},
+    }

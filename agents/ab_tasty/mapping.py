@@ -1,0 +1,106 @@
+"""Memberships to rows: who, which segment, which value. And how what waits together folds."""
+
+import re
+import unicodedata
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from models.audience_membership import MembershipChanged
+from models.record import Identity
+from streams.delivery.outcomes import Rejected
+
+Entry = TypeVar("Entry")
+
+# Both rules: AB Tasty docs, "Universal data connector API", file format. Of the punctuation that
+# page permits in a value we keep three; the rule for `segment` itself is not published.
+_VISITOR_ID = re.compile(r"[A-Za-z0-9-]{1,32}")
+_NOT_IN_SEGMENT = re.compile(r"[^A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]")
+
+
+class Row(NamedTuple):
+    """One line of an upload. AB Tasty keeps one value per visitor and segment: the last."""
+
+    visitor_id: str
+    segment: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What the settings say about rows. `identity` is `mpid`, `partner:<type>`, `user:<type>`."""
+
+    identity: str
+    segment_template: str
+    join_value: str
+    leave_value: str
+
+
+def row(change: MembershipChanged, audience_name: str | None, rules: RowRules) -> Row | Rejected:
+    visitor = visitor_id(change, rules.identity)
+    if isinstance(visitor, Rejected):
+        return visitor
+    if not audience_name and "{audience_name}" in rules.segment_template:
+        return audience_unknown(change.audience_id)
+    value = rules.join_value if change.change == "joined" else rules.leave_value
+    return Row(visitor, segment(rules.segment_template, change.audience_id, audience_name), value)
+
+
+def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
+    found = _identity(change, identity)
+    if not found:
+        return Rejected("no_visitor_id", f"the record has no {identity}")
+    if not _VISITOR_ID.fullmatch(found):
+        return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
+    return found
+
+
+def _identity(change: MembershipChanged, identity: str) -> str | None:
+    source, _, type_ = identity.partition(":")
+    match source:
+        case "mpid":
+            return change.mpid
+        case "partner":
+            return _first_raw(change.partner_identities, type_)
+        case _:
+            return _first_raw(change.identities, type_)
+
+
+def _first_raw(identities: Iterable[Identity], type_: str) -> str | None:
+    return next((i.value for i in identities if i.type == type_ and i.encoding == "raw"), None)
+
+
+def audience_unknown(audience_id: str) -> Rejected:
+    return Rejected("audience_unknown", f"no name is known for audience {audience_id}")
+
+
+# Few audiences, many memberships.
+@lru_cache(maxsize=4096)
+def segment(template: str, audience_id: str, audience_name: str | None) -> str:
+    """Names an audience's segment; every character AB Tasty may refuse becomes a hyphen."""
+    name = template.format(audience_id=audience_id, audience_name=audience_name)
+    return _NOT_IN_SEGMENT.sub("-", unicodedata.normalize("NFC", name))
+
+
+def fold(
+    entries: Iterable[tuple[Hashable, int, Entry]], max_entries: int, max_bytes: int
+) -> tuple[list[Entry], int]:
+    """Keeps the last entry of each key, in the place of the last.
+
+    Takes (key, size in bytes, entry). Reads the longest run whose result is within both limits,
+    one entry at least; returns the result and how many entries were read.
+    """
+    kept: dict[Hashable, tuple[int, Entry]] = {}
+    used = count = 0
+    for key, size, entry in entries:
+        earlier = kept.get(key)
+        grown = used + size - (earlier[0] if earlier else 0)
+        more = len(kept) + (earlier is None)
+        if count and (grown > max_bytes or more > max_entries):
+            break
+        kept.pop(key, None)
+        kept[key] = (size, entry)
+        used = grown
+        count += 1
+    return [entry for _, entry in kept.values()], count

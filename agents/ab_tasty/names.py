@@ -1,0 +1,41 @@
+"""What audiences are called, for memberships that carry only an id."""
+
+from models.audience import Audience
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.record import Record
+
+
+class NameBook:
+    """The newest name of each audience, however records of different partitions interleave.
+
+    It forgets nobody, so that a record that was placed by a name can still be sent by it; when it
+    is full, new audiences are not learned, and memberships without a name of their own are dead
+    letters. The limit is far above what one account has.
+    """
+
+    def __init__(self, limit: int = 100_000) -> None:
+        self._limit = limit
+        self._names: dict[str, tuple[int, str]] = {}
+
+    def learn(self, record: Record) -> None:
+        """Takes the name from what was said of the audience itself; memberships may be old."""
+        match record:
+            case AudienceChanged(audience_id=audience_id, audience_name=str(name)) if name:
+                self._note(audience_id, name, record)
+            case Audience(audience_id=audience_id, name=str(name)) if name:
+                self._note(audience_id, name, record)
+
+    def name(self, change: MembershipChanged | AudienceChanged) -> str | None:
+        """Returns the record's own name, or else the one that was learned."""
+        if change.audience_name:
+            return change.audience_name
+        known = self._names.get(change.audience_id)
+        return known and known[1]
+
+    def _note(self, audience_id: str, name: str, record: Record) -> None:
+        at_ms = record.occurred_at_ms or record.received_at_ms
+        known = self._names.get(audience_id)
+        if known is None and len(self._names) >= self._limit:
+            return
+        if known is None or at_ms >= known[0]:
+            self._names[audience_id] = (at_ms, name)

@@ -1,0 +1,13 @@
+"""One request to AB Tasty, before credentials are put into it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """`body` is CSV as text, or a JSON document. It holds identities, so it is never shown."""
+
+    endpoint: str
+    url: str
+    body: str | list[Any] | dict[str, Any] = field(repr=False)

@@ -1,0 +1,217 @@
+"""What an operator sets for AB Tasty."""
+
+import re
+from string import Formatter
+from typing import Annotated, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from streams.settings import Settings
+
+Auth = Literal["oauth", "body_key", "header_key", "none"]
+
+_UDC_URL = "https://api-data-connector.abtasty.com"
+_PATHS = {"udc": "/accounts/{account}/segments/{partner}", "firehose": "/"}
+# Within what "Universal data connector API" permits in a value; no delimiter, quote or space.
+_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]+$"
+
+
+def _fields(template: str) -> set[str]:
+    parts = list(Formatter().parse(template))
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError("a {name} takes no ':' or '!'")
+    return {name for _, name, _, _ in parts if name is not None}
+
+
+def _path(template: str) -> str:
+    if not template.startswith("/") or not _fields(template) <= {"account", "partner"}:
+        raise ValueError("use a path that starts with / and names at most {account} and {partner}")
+    return template
+
+
+def _segment_template(template: str) -> str:
+    names = _fields(template)
+    if not names or not names <= {"audience_name", "audience_id"}:
+        raise ValueError("use {audience_name}, {audience_id} or both, and no other name in braces")
+    return template
+
+
+def _url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("use a URL such as https://host, without user and password")
+    return url.rstrip("/")
+
+
+def _identity(source: str) -> str:
+    if not re.fullmatch(r"mpid|(partner|user):\S+", source):
+        raise ValueError("use mpid, partner:<type> or user:<type>")
+    return source
+
+
+def _one_line(key: SecretStr) -> SecretStr:
+    if not key.get_secret_value().isprintable():
+        raise ValueError("use the key as one line of printable characters")
+    return key
+
+
+Path = Annotated[str, AfterValidator(_path)]
+Url = Annotated[str, AfterValidator(_url)]
+Value = Annotated[str, StringConstraints(pattern=_VALUE)]
+
+
+class AbTastySettings(Settings):
+    """`udc` uploads rows to the Universal Data Connector; `firehose` plays mParticle's part."""
+
+    model_config = SettingsConfigDict(env_prefix="ABTASTY_")
+
+    mode: Literal["udc", "firehose"] = Field(
+        "udc",
+        description="udc: rows to AB Tasty's Universal Data Connector; firehose: messages as "
+        "mParticle sends them to its partners, to a URL that AB Tasty names",
+    )
+    base_url: Url | None = Field(
+        None, description=f"AB Tasty's host; in udc {_UDC_URL} unless set, required in firehose"
+    )
+    path_template: Path | None = Field(
+        None,
+        description=f"path of every request, with {{account}} and {{partner}}; unless set "
+        f"{_PATHS['udc']} in udc and {_PATHS['firehose']} in firehose",
+    )
+    subscription_path: Path | None = Field(
+        None, description="firehose: path of subscription requests, where it is one of its own"
+    )
+    membership_path: Path | None = Field(
+        None, description="firehose: path of membership changes, where it is one of its own"
+    )
+    account_id: str | None = Field(
+        None,
+        description="udc: the identifier of the AB Tasty account (the long text of the tag, not "
+        "the number); firehose: the number of the mParticle account",
+    )
+    partner_name: str | None = Field(
+        None, description="udc: the partner name agreed with AB Tasty, such as mparticle"
+    )
+    auth: Auth | None = Field(
+        None,
+        description="oauth (client id and secret; the default in udc), body_key (API key inside "
+        "the message; the default in firehose), header_key (API key in a header) or none",
+    )
+    token_url: Url = Field(
+        "https://api.abtasty.com/oauth/v2/token", description="oauth: where tokens are fetched"
+    )
+    client_id: str | None = Field(
+        None, description="oauth: client id from AB Tasty's Public API page"
+    )
+    client_secret: SecretStr | None = Field(
+        None,
+        description="oauth: its secret; its role must be 'Send and get third party segments'",
+    )
+    api_key: Annotated[SecretStr, AfterValidator(_one_line)] | None = Field(
+        None, description="body_key and header_key: the key from AB Tasty's Integrations page"
+    )
+    api_key_setting: str = Field(
+        "apiKey", min_length=1, description="body_key: its name in account.account_settings"
+    )
+    auth_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="header of the credential; unless set Authorization (as Bearer) with oauth "
+        "and x-api-key with header_key",
+    )
+    body_format: Literal["csv", "json"] = Field(
+        "csv", description="udc: rows as CSV with a header line, or as a JSON array"
+    )
+    segment_template: Annotated[str, AfterValidator(_segment_template)] = Field(
+        "{audience_name}-{audience_id}",
+        description="udc: the segment of an audience; what AB Tasty does not permit becomes -; "
+        "without {audience_id} two audiences of one name share a segment",
+    )
+    join_value: Value = Field("true", description="udc: value of the row of a user who joined")
+    leave_value: Value = Field(
+        "false",
+        description="udc: value of the row of a user who left; AB Tasty documents no removal, so "
+        "that campaigns must ask for the join value and not for presence",
+    )
+    delete_strategy: Literal["overwrite", "skip"] = Field(
+        "overwrite", description="overwrite: send leaves too; skip: send joins only"
+    )
+    identity: Annotated[str, AfterValidator(_identity)] = Field(
+        "mpid",
+        description="udc: the visitor id: mpid (mParticle's user id), partner:<type> or "
+        "user:<type> (that identity, unhashed); 1 to 32 letters, digits and hyphens",
+    )
+    batch_max_rows: int = Field(
+        1000, ge=1, le=10_000, description="most rows (memberships) in one request"
+    )
+    batch_max_bytes: int = Field(
+        1024 * 1024, ge=1024, le=20_000_000, description="largest body of one request, in bytes"
+    )
+    timeout_s: float = Field(
+        10.0, gt=0, le=300, description="longest wait for one answer, in seconds"
+    )
+    connections: int = Field(32, ge=1, description="most requests in flight from one worker")
+
+    @property
+    def auth_method(self) -> Auth:
+        return self.auth or ("oauth" if self.mode == "udc" else "body_key")
+
+    @property
+    def header_name(self) -> str:
+        return self.auth_header or ("Authorization" if self.auth_method == "oauth" else "x-api-key")
+
+    def url(self, endpoint: str) -> str:
+        """Returns the URL of `segments`, `membership` or `subscription`."""
+        path = self._path(endpoint).format(
+            account=quote(self.account_id or "", safe=""),
+            partner=quote(self.partner_name or "", safe=""),
+        )
+        return f"{self.base_url or _UDC_URL}{path}"
+
+    def _path(self, endpoint: str) -> str:
+        own = {"membership": self.membership_path, "subscription": self.subscription_path}
+        return own.get(endpoint) or self.path_template or _PATHS[self.mode]
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if missing := [name for name in self._needed() if getattr(self, name) is None]:
+            names = ", ".join(f"ABTASTY_{name.upper()}" for name in missing)
+            raise ValueError(f"set {names}: {self.mode} mode with {self.auth_method} needs this")
+        if self.mode == "udc":
+            self._check_udc()
+        else:
+            self._check_firehose()
+        return self
+
+    def _needed(self) -> list[str]:
+        endpoints = ("segments",) if self.mode == "udc" else ("membership", "subscription")
+        in_paths = {name for each in endpoints for name in _fields(self._path(each))}
+        needed = {
+            "base_url": self.mode == "firehose",
+            "account_id": self.mode == "firehose" or "account" in in_paths,
+            "partner_name": "partner" in in_paths,
+            "client_id": self.auth_method == "oauth",
+            "client_secret": self.auth_method == "oauth",
+            "api_key": self.auth_method in {"body_key", "header_key"},
+        }
+        return [name for name, is_needed in needed.items() if is_needed]
+
+    def _check_udc(self) -> None:
+        if self.auth_method == "body_key":
+            raise ValueError(
+                "set ABTASTY_AUTH to oauth or header_key: rows have no place for a key"
+            )
+        if self.join_value == self.leave_value:
+            raise ValueError("set ABTASTY_LEAVE_VALUE to something else than ABTASTY_JOIN_VALUE")
+
+    def _check_firehose(self) -> None:
+        if not re.fullmatch(r"[1-9]\d{0,17}", self.account_id or ""):
+            raise ValueError(
+                "set ABTASTY_ACCOUNT_ID to the number of the mParticle account in firehose mode"
+            )
+        if self.identity != "mpid":
+            raise ValueError(
+                "set ABTASTY_IDENTITY to mpid: firehose mode sends mParticle's user id only"
+            )

@@ -1,0 +1,72 @@
+"""AB Tasty as a sink: the two modes and the client joined."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agents.ab_tasty.client import Client, with_key
+from agents.ab_tasty.firehose import Firehose
+from agents.ab_tasty.http import Http
+from agents.ab_tasty.names import NameBook
+from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.token import token_call
+from agents.ab_tasty.udc import Udc
+from models.audience_membership import MembershipChanged
+from models.record import Record
+from streams.delivery.outcomes import Dropped, Outcome, Rejected
+from streams.delivery.pacing import Pacer
+from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.topics import AUDIENCE_MEMBERSHIP
+
+
+class AbTastySink(Sink[Post]):
+    """Memberships, and in mode `firehose` audiences, as posts."""
+
+    destination = "ab-tasty"
+    topics = (AUDIENCE_MEMBERSHIP,)
+    recalls = frozenset({b"audience_changed"})
+
+    def __init__(self, settings: AbTastySettings) -> None:
+        self._settings = settings
+        self._names = NameBook()
+        self._mode = (Udc if settings.mode == "udc" else Firehose)(settings, self._names)
+        self._client: Client | None = None
+        # AB Tasty publishes no limit for any of these.
+        self.ceilings: Mapping[str, int | None] = dict.fromkeys(self._mode.endpoints)
+
+    @asynccontextmanager
+    async def session(self, pacer: Pacer) -> AsyncIterator[None]:
+        async with Http.open(self._settings.timeout_s) as http:
+            self._client = Client(self._settings, http, pacer)
+            try:
+                yield
+            finally:
+                await self._client.close()
+                self._client = None
+
+    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
+        self._names.learn(record)
+        left = isinstance(record, MembershipChanged) and record.change == "left"
+        if left and self._settings.delete_strategy == "skip":
+            return Dropped("leave_skipped")
+        return self._mode.place(record, at)
+
+    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
+        return self._mode.take(lane, waiting)
+
+    async def send(self, request: Post) -> Outcome:
+        assert self._client is not None, "`send` belongs inside `session`"
+        return await self._client.send(request)
+
+    def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
+        self._names.learn(record)
+
+    def describe(self, request: Post) -> Mapping[str, Any]:
+        body = with_key(request.body, self._settings)
+        return {"method": "POST", "url": request.url, "body": body}
+
+    def preparations(self, requests: Sequence[Post]) -> Sequence[Mapping[str, Any]]:
+        if not requests or self._settings.auth_method != "oauth":
+            return []
+        return [token_call(self._settings)]

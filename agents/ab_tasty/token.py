@@ -1,0 +1,135 @@
+"""The OAuth token that every request of a worker shares."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from agents.ab_tasty.http import Answer, Http, is_success, is_transient, retry_after
+from agents.ab_tasty.settings import AbTastySettings
+from streams.delivery.outcomes import Blocked, RetryLater
+
+HIDDEN = "***"
+
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+# A token lives 12 hours in the published sample ("Public API Documentation", AB Tasty developer
+# portal). It is renewed in the last fifth of its life, at the latest 5 minutes before it ends.
+_RENEW_SECONDS = 300.0
+_RENEW_SHARE = 0.2
+# While a renewal fails and the old token still lives.
+_RENEWAL_PAUSE_SECONDS = 10.0
+
+Token = str | RetryLater | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the token route gave; `expires_in` in seconds, endless where it did not say."""
+
+    token: str = field(repr=False)
+    expires_in: float
+
+
+def judge(answer: Answer) -> Grant | RetryLater | Blocked:
+    """Reads the token route's answer.
+
+    Without a token nothing passes at all, so every wait is the endpoint's and not one request's.
+    """
+    status = answer.status
+    if is_transient(status):
+        return RetryLater("token_route", retry_after(answer.headers), endpoint=True)
+    if status in {400, 401, 403}:
+        return Blocked(
+            "token_refused",
+            "check ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET on AB Tasty's Public API page: it "
+            f"gives no token for them (HTTP {status})",
+        )
+    grant = _grant(answer.body) if is_success(status) else None
+    return grant or Blocked(
+        "token_route",
+        f"check ABTASTY_TOKEN_URL: it does not answer as a token route does (HTTP {status})",
+    )
+
+
+def _grant(body: bytes) -> Grant | None:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    match said:
+        case {"access_token": str(token)} if token and token.isprintable():
+            lives = said.get("expires_in")
+            return Grant(token, float(lives) if isinstance(lives, int | float) else math.inf)
+    return None
+
+
+def token_call(settings: AbTastySettings) -> Mapping[str, Any]:
+    """Shows the call that fetches a token."""
+    return {"method": "POST", "url": settings.token_url, "body": _credentials(settings, HIDDEN)}
+
+
+def _credentials(settings: AbTastySettings, secret: str) -> dict[str, str]:
+    return {
+        "client_id": settings.client_id or "",
+        "client_secret": secret,
+        "grant_type": "client_credentials",
+    }
+
+
+class TokenSource:
+    """Fetches a token once for all who wait for it, and again when it is used up or refused."""
+
+    def __init__(
+        self,
+        settings: AbTastySettings,
+        http: Http,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._token: str | None = None
+        self._renew_at = self._ends_at = 0.0
+        self._fetching: asyncio.Task[RetryLater | Blocked | None] | None = None
+
+    async def get(self) -> Token:
+        """Returns a token to use now, or why there is none."""
+        if self._token and self._clock() < self._renew_at:
+            return self._token
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._fetch())
+        # One who is cancelled must not take the token away from the others.
+        failure = await asyncio.shield(self._fetching)
+        if self._token and self._clock() < self._ends_at:
+            return self._token
+        return failure or RetryLater("token_route", endpoint=True)
+
+    def discard(self, token: str) -> None:
+        """Forgets a token that was refused, unless another has taken its place already."""
+        if token == self._token:
+            self._token = None
+
+    async def close(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    async def _fetch(self) -> RetryLater | Blocked | None:
+        asked_at = self._clock()
+        secret = self._settings.client_secret
+        assert secret is not None, "the settings ask for it where tokens are used"
+        body = orjson.dumps(_credentials(self._settings, secret.get_secret_value()))
+        answer = await self._http.post(self._settings.token_url, _HEADERS, body)
+        granted = judge(answer) if isinstance(answer, Answer) else replace(answer, endpoint=True)
+        if not isinstance(granted, Grant):
+            self._renew_at = min(self._clock() + _RENEWAL_PAUSE_SECONDS, self._ends_at)
+            return granted
+        lives = granted.expires_in
+        self._token = granted.token
+        self._ends_at = asked_at + lives
+        self._renew_at = self._ends_at - min(_RENEW_SECONDS, lives * _RENEW_SHARE)
+        return None

@@ -1,0 +1,78 @@
+"""Mode `udc`: rows for AB Tasty's Universal Data Connector."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+import orjson
+
+from agents.ab_tasty.mapping import Row, RowRules, fold, row
+from agents.ab_tasty.names import NameBook
+from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
+from models.audience_membership import MembershipChanged
+from models.record import Record
+from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.sink import Batch, Lane, Placement
+
+SEGMENTS = "segments"
+_HEADER = ",".join(Row._fields) + "\n"
+
+
+class Udc:
+    """Places memberships and renders uploads.
+
+    AB Tasty applies uploads in the order it took them, so a partition is one lane.
+    """
+
+    endpoints = (SEGMENTS,)
+
+    def __init__(self, settings: AbTastySettings, names: NameBook) -> None:
+        self._settings = settings
+        self._names = names
+        self._rules = RowRules(
+            settings.identity,
+            settings.segment_template,
+            settings.join_value,
+            settings.leave_value,
+        )
+        self._url = settings.url(SEGMENTS)
+        self._line = csv_line if settings.body_format == "csv" else json_line
+
+    def place(self, record: Record, at: Placement) -> Lane | Dropped | Rejected:
+        if not isinstance(record, MembershipChanged):
+            # Segments come into being with their first row; nothing announces them.
+            return Dropped("not_needed")
+        placed = row(record, self._names.name(record), self._rules)
+        return placed if isinstance(placed, Rejected) else Lane(SEGMENTS, at.partition)
+
+    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
+        """Folds to one row per visitor and segment; the last change wins."""
+        limits = self._settings
+        rows, size = fold(
+            self._entries(cast("Sequence[MembershipChanged]", waiting)),
+            limits.batch_max_rows,
+            limits.batch_max_bytes - len(_HEADER),
+        )
+        body = to_csv(rows) if limits.body_format == "csv" else [each._asdict() for each in rows]
+        return Batch(Post(lane.endpoint, self._url, body), size)
+
+    def _entries(
+        self, waiting: Iterable[MembershipChanged]
+    ) -> Iterator[tuple[tuple[str, str], int, Row]]:
+        for change in waiting:
+            each = row(change, self._names.name(change), self._rules)
+            assert isinstance(each, Row), "only what `place` accepted waits"
+            yield (each.visitor_id, each.segment), len(self._line(each)), each
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """Renders a header line and the rows; no field can hold a delimiter, so none is quoted."""
+    return _HEADER + "".join(f"{','.join(each)}\n" for each in rows)
+
+
+def csv_line(each: Row) -> bytes:
+    return f"{','.join(each)}\n".encode()
+
+
+def json_line(each: Row) -> bytes:
+    return orjson.dumps(each._asdict()) + b","

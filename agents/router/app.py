@@ -1,0 +1,36 @@
+"""The router worker: `faust -A agents.router.app worker`."""
+
+from typing import Any
+
+from agents.router.processor import Router
+from agents.router.settings import RouterSettings
+from streams.app import App, create_app, settings_or_exit
+from streams.dead_letters import DeadLetters, FloodGuard
+from streams.engine.processor import Processor
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import DEAD_LETTERS, RAW
+
+_router = settings_or_exit(RouterSettings)
+_worker = settings_or_exit(WorkerSettings)
+_kafka = settings_or_exit(KafkaSettings)
+
+
+def _processor(app: App) -> Processor:
+    producer = app.kafka_producer
+    return Router(
+        _router,
+        _kafka,
+        producer,
+        DeadLetters(producer, _kafka.topic(DEAD_LETTERS.name)),
+        FloodGuard(_worker.max_rejected_share),
+    )
+
+
+app = create_app("router", (RAW,), _kafka, _worker, _processor)
+
+
+@app.agent(app.source(RAW))
+async def mparticle_raw(stream: Any) -> None:
+    """Routes raw messages into topics by what they mean."""
+    async for chunk in stream.noack():
+        await app.processor.accept(chunk)

@@ -1,0 +1,105 @@
+"""From bytes to JSON values that lost no digit, and to nothing that could hurt further on.
+
+The standard library's parser because it alone hands over numbers as they are written: orjson makes
+floats of integers beyond 64 bits, and both it and pydantic's round long decimals.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from models.mparticle.values import NumberText
+
+# Far more than mParticle nests, far less than what any JSON library along the way takes.
+MAX_DEPTH = 100
+
+SETTINGS = "account_settings"
+_INT64_DIGITS = 18
+# Escapes that can spell a NUL, half of a surrogate pair, or an ASCII name.
+_ESCAPES = ("\\u00", "\\ud", "\\uD")
+
+
+class UnreadableMessageError(Exception):
+    """The bytes are no JSON we can take."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def parse(value: bytes) -> Any:
+    """Reads JSON; raises UnreadableMessageError.
+
+    Integers of up to 64 bits are int, other numbers float, each only where it says the same digits
+    again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
+    wins. `account_settings` are gone, or stand in the message's `account` only.
+    """
+    try:
+        text = value.decode()
+        message = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise UnreadableMessageError("not_utf8", f"byte {error.start}") from None
+    except RecursionError:
+        raise UnreadableMessageError("too_deep", _DEPTH_DETAIL) from None
+    except ValueError as error:
+        place = getattr(error, "pos", None)
+        raise UnreadableMessageError("not_json", f"character {place}" if place else "") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper(message, MAX_DEPTH):
+        raise UnreadableMessageError("too_deep", _DEPTH_DETAIL)
+    if any(escape in text for escape in _ESCAPES) or _strays(text, message):
+        return _tidy(message)
+    return message
+
+
+_DEPTH_DETAIL = f"nested deeper than {MAX_DEPTH}"
+
+
+def _integer(text: str) -> int | NumberText:
+    if len(text) > _INT64_DIGITS and not -(2**63) <= _bounded(text) < 2**64:
+        return NumberText(text)
+    return int(text)
+
+
+def _bounded(text: str) -> float:
+    return int(text) if len(text) <= 2 * _INT64_DIGITS else float("inf")
+
+
+def _decimal(text: str) -> float | NumberText:
+    number = float(text)
+    return number if repr(number) == text else NumberText(text)
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_no_number)
+
+
+def _deeper(node: Any, levels: int) -> bool:
+    if levels == 0:
+        return True
+    inside = node.values() if type(node) is dict else node
+    return any(_deeper(each, levels - 1) for each in inside if type(each) in (dict, list))
+
+
+def _strays(text: str, message: Any) -> bool:
+    """Whether `account_settings` may stand anywhere but in the message's account."""
+    account = message.get("account") if isinstance(message, dict) else None
+    at_home = isinstance(account, dict) and SETTINGS in account
+    return text.count(SETTINGS) > at_home
+
+
+def _tidy(node: Any) -> Any:
+    if isinstance(node, dict):
+        tidied = {_clean(name): _tidy(each) for name, each in node.items()}
+        tidied.pop(SETTINGS, None)
+        return tidied
+    if isinstance(node, list):
+        return [_tidy(each) for each in node]
+    return _clean(node) if type(node) is str else node
+
+
+def _clean(text: str) -> str:
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\0", "")

@@ -1,0 +1,134 @@
+"""The router's work on chunks: map, write the updates, write the rest, end."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from agents.router.routing import Out, route
+from agents.router.settings import RouterSettings
+from models.dead_letter import DeadLetter
+from models.record import RawPosition, serialize
+from streams import headers, metrics
+from streams.dead_letters import DeadLetters, FloodGuard
+from streams.delivery.outcomes import Blocked
+from streams.engine import batches
+from streams.engine.batches import Outgoing
+from streams.engine.chunks import Chunk
+from streams.engine.partition import Partition
+from streams.settings import KafkaSettings
+from streams.topics import EVENTS, USER_UPDATE
+
+log = structlog.get_logger()
+
+# How many messages are mapped before others get a turn of the event loop.
+_SLICE = 50
+
+
+class Router:
+    """The engine's processor for raw messages: one chunk of each partition at a time."""
+
+    def __init__(
+        self,
+        settings: RouterSettings,
+        kafka: KafkaSettings,
+        producer: AIOKafkaProducer,
+        dead_letters: DeadLetters,
+        guard: FloodGuard,
+    ) -> None:
+        self.blocked: Blocked | None = None
+        self._settings = settings
+        self._kafka = kafka
+        self._producer = producer
+        self._dead_letters = dead_letters
+        self._guard = guard
+        self._lanes: dict[Partition, asyncio.Task[None]] = {}
+        self._chunks: dict[Partition, asyncio.Queue[Chunk]] = {}
+        self._assigned: asyncio.Queue[Partition] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Runs a lane for each assigned partition; raises what one of them raises."""
+        async with asyncio.TaskGroup() as lanes:
+            while True:
+                partition = await self._assigned.get()
+                self._lanes[partition] = lanes.create_task(self._lane(partition))
+
+    async def assigned(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            self._chunks[partition] = asyncio.Queue()
+            self._assigned.put_nowait(partition)
+
+    async def accept(self, chunk: Chunk) -> None:
+        if (queue := self._chunks.get(chunk.partition)) is not None:
+            queue.put_nowait(chunk)
+
+    async def revoked(self, partitions: Iterable[Partition], deadline: float) -> None:
+        """Lets each lane end its chunk, and start no other."""
+        lanes = set()
+        for partition in partitions:
+            queue = self._chunks.pop(partition, None)
+            lane = self._lanes.pop(partition, None)
+            if queue is not None:
+                queue.put_nowait(Chunk(partition, ()))  # wakes a lane that waits
+            if lane is not None:
+                lanes.add(lane)
+        if lanes:
+            _, late = await asyncio.wait(lanes, timeout=deadline)
+            for lane in late:
+                lane.cancel()
+
+    async def _lane(self, partition: Partition) -> None:
+        queue = self._chunks.get(partition)
+        while queue is not None and not partition.closed:
+            await self._route(await queue.get())
+
+    async def _route(self, chunk: Chunk) -> None:
+        partition = chunk.partition
+        updates: list[Outgoing] = []
+        others: list[Outgoing] = []
+        letters: list[DeadLetter] = []
+        for count, source in enumerate(chunk.records):
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+                if partition.closed:
+                    return
+            at = RawPosition(
+                topic=source.topic, partition=source.partition, offset=source.offset, index=0
+            )
+            routed = route(source.value or b"", at, source.timestamp, self._settings)
+            for out in routed.outs:
+                record = self._outgoing(out, partition.epoch, source.timestamp)
+                (updates if out.topic is USER_UPDATE else others).append(record)
+            for reason in routed.dropped:
+                metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc()
+            letters += routed.dead_letters
+            self._count(rejected=bool(routed.dead_letters))
+        # What is written after the updates may count on them: see "updates first" in the docs.
+        await batches.write(self._producer, updates)
+        await batches.write(self._producer, others)
+        await self._dead_letters.write(letters)
+        for source in chunk.records:
+            partition.ended(source.offset)
+        if self.blocked is not None:
+            await asyncio.Event().wait()
+
+    def _outgoing(self, out: Out, epoch: int, timestamp_ms: int) -> Outgoing:
+        kind = out.record.kind
+        metrics.RECORDS_ROUTED.labels(
+            topic=out.topic.name, kind="event" if out.topic is EVENTS else kind
+        ).inc()
+        return Outgoing(
+            self._kafka.topic(out.topic.name),
+            out.key,
+            serialize(out.record),
+            timestamp_ms,
+            headers.make(out.record.id, kind, epoch),
+        )
+
+    def _count(self, *, rejected: bool) -> None:
+        flood = self._guard.count(rejected=rejected)
+        if flood is not None and self.blocked is None:
+            self.blocked = flood
+            log.error("blocked", reason=flood.reason, what_to_do=flood.what_to_do)
+            metrics.BLOCKED.labels(destination="", reason=flood.reason).set(1)

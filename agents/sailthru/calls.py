@@ -1,0 +1,82 @@
+"""The calls made to Sailthru, in its own words.
+
+Source: pages "user", "event" and "list" of the API documentation (getstarted.meetmarigold.com).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Key = Literal["email", "extid"]
+
+
+@dataclass(frozen=True, slots=True)
+class UserCall:
+    """Changes the profile that `id` finds by `key`, and makes it where there is none.
+
+    `keys` are set on it; another profile that has one of them is merged into it. A var set to None
+    is kept as null. `lists` maps a name to 1 (joined) or 0 (left). `told_apart` counts names that
+    would have become one var.
+    """
+
+    endpoint: ClassVar[str] = "user"
+
+    id: str
+    key: Key = "email"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, int] = field(default_factory=dict)
+    told_apart: int = 0
+
+    @property
+    def new_email(self) -> str | None:
+        """The address this call moves its profile to, when it is found by the old one."""
+        return self.keys.get("email") if self.key == "email" else None
+
+    def payload(self) -> dict[str, Any]:
+        payload: dict[str, Any] = {"id": self.id, "key": self.key}
+        if self.keys:
+            payload |= {"keys": self.keys, "keysconflict": "merge"}
+        if self.vars:
+            payload["vars"] = self.vars
+        if self.lists:
+            payload["lists"] = self.lists
+        return payload
+
+
+@dataclass(frozen=True, slots=True)
+class EventCall:
+    """Says that something happened to a user; vars belong to the event alone."""
+
+    endpoint: ClassVar[str] = "event"
+
+    id: str
+    event: str
+    key: Key = "email"
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    told_apart: int = 0
+
+    def payload(self) -> dict[str, Any]:
+        payload: dict[str, Any] = {"id": self.id, "key": self.key, "event": self.event}
+        if self.vars:
+            payload["vars"] = self.vars
+        return payload
+
+
+@dataclass(frozen=True, slots=True)
+class ListCall:
+    """Makes a list, or leaves it as it is: natural, and not among the account's primary ones."""
+
+    endpoint: ClassVar[str] = "list"
+
+    name: str
+
+    def lookup(self) -> dict[str, Any]:
+        """The arguments that ask for the list."""
+        return {"list": self.name}
+
+    def payload(self) -> dict[str, Any]:
+        return {"list": self.name, "type": "normal", "primary": 0}
+
+
+Call = UserCall | EventCall | ListCall

@@ -1,0 +1,126 @@
+"""Sailthru over HTTP: signs a call, sends it, names how it ended.
+
+Sources: "API Technical Details" (getstarted.meetmarigold.com) for the shape of a request,
+sailthru/sailthru-python-client sailthru/sailthru_client.py for the signature, "API Rate Limiting"
+(getstarted.sailthru.com) with sailthru-java-client LastRateLimitInfo.java for the headers.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import aiohttp
+
+from agents.sailthru.errors import (
+    CONNECTION_LOST,
+    SIGNATURE_REFUSED,
+    TIMED_OUT,
+    UNREACHABLE,
+    WRONG_SECRET,
+    classify,
+    reset_time,
+    service_time,
+)
+from agents.sailthru.settings import SailthruSettings
+from streams.delivery.outcomes import Delivered, Outcome, Rejected
+from streams.delivery.pacing import Pacer, Quota
+
+# Correct clients have been refused a few times in a row (sailthru-java-client, issue 8).
+_SIGNATURES_REFUSED_AT_MOST = 10
+# Our clock and the service's, which tells whole seconds, are taken to agree within this.
+_CLOCKS_AGREE_SECONDS = 2.0
+
+
+def signature(secret: str, parameters: Mapping[str, str]) -> str:
+    """MD5 of the secret and the parameters' values in code point order, before URL-encoding."""
+    text = secret + "".join(sorted(parameters.values()))
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def quota(headers: Mapping[str, str], now: float) -> Quota | None:
+    """What an answer says of its endpoint's limit; `now` in unix seconds."""
+    limit, remaining = (headers.get(f"X-Rate-Limit-{name}", "") for name in ("Limit", "Remaining"))
+    if not limit.isdecimal():
+        return None
+    there, reset = service_time(headers), reset_time(headers)
+    if there is not None and abs(now - there) > _CLOCKS_AGREE_SECONDS:
+        now = there
+    return Quota(
+        limit=int(limit),
+        remaining=int(remaining) if remaining.isdecimal() else None,
+        reset_after=None if reset is None else max(0.0, reset - now),
+    )
+
+
+class Client:
+    """Makes calls and tells the pacer what the answers say of the limits."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, settings: SailthruSettings, pacer: Pacer
+    ) -> None:
+        self._http = http
+        self._base_url = settings.base_url
+        self._key = settings.api_key
+        self._secret = settings.api_secret
+        self._timeout = aiohttp.ClientTimeout(
+            total=settings.timeout_s, sock_connect=settings.timeout_s / 2
+        )
+        self._pacer = pacer
+        self._signatures_refused = 0
+
+    async def post(self, endpoint: str, arguments: Mapping[str, Any]) -> Outcome:
+        return await self._call("POST", endpoint, arguments, limit=endpoint)
+
+    async def get(self, endpoint: str, arguments: Mapping[str, Any]) -> Outcome:
+        return await self._call("GET", endpoint, arguments, limit=f"{endpoint} GET")
+
+    async def _call(
+        self,
+        method: Literal["GET", "POST"],
+        endpoint: str,
+        arguments: Mapping[str, Any],
+        *,
+        limit: str,
+    ) -> Outcome:
+        parameters = self._parameters(arguments)
+        try:
+            async with self._http.request(
+                method,
+                f"{self._base_url}/{endpoint}",
+                params=parameters if method == "GET" else None,
+                data=parameters if method == "POST" else None,
+                timeout=self._timeout,
+                # Followed, a redirect would turn a POST into a GET.
+                allow_redirects=False,
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return UNREACHABLE
+        except TimeoutError:
+            return TIMED_OUT
+        except aiohttp.ClientError:
+            return CONNECTION_LOST
+        if announced := quota(answer.headers, time.time()):
+            self._pacer.observe(limit, announced)
+        return self._judge(classify(answer.status, answer.headers, body))
+
+    def _parameters(self, arguments: Mapping[str, Any]) -> dict[str, str]:
+        parameters = {
+            "api_key": self._key.get_secret_value(),
+            "format": "json",
+            # Serialised once and in ASCII: signer and server cannot see different bytes.
+            "json": json.dumps(arguments, separators=(",", ":"), allow_nan=False),
+        }
+        parameters["sig"] = signature(self._secret.get_secret_value(), parameters)
+        return parameters
+
+    def _judge(self, outcome: Outcome) -> Outcome:
+        if outcome is SIGNATURE_REFUSED:
+            self._signatures_refused += 1
+            if self._signatures_refused > _SIGNATURES_REFUSED_AT_MOST:
+                return WRONG_SECRET
+        elif isinstance(outcome, Delivered | Rejected):
+            self._signatures_refused = 0
+        return outcome

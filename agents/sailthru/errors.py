@@ -1,0 +1,168 @@
+"""What Sailthru's answers mean.
+
+Sources: pages "Error Codes" (docs.sailthru.com/api/errors) and "HTTP Response Codes"
+(getstarted.sailthru.com); pairs of code and status: api-evangelist/sailthru errors/. What to do is
+ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+
+UNKNOWN_LIST = RetryLater("unknown_list")
+SIGNATURE_REFUSED = RetryLater("signature_refused")
+WRONG_SECRET = Blocked(
+    "wrong_secret",
+    "Set SAILTHRU_API_SECRET to the secret that belongs to SAILTHRU_API_KEY: Sailthru refuses "
+    "every signature (error 5).",
+)
+# The request may have taken effect all the same.
+TIMED_OUT = RetryLater("timed_out")
+CONNECTION_LOST = RetryLater("connection_lost")
+UNREADABLE = RetryLater("unreadable_answer")
+UNKNOWN_EFFECT = (TIMED_OUT, CONNECTION_LOST, UNREADABLE)
+# The request was never sent.
+UNREACHABLE = RetryLater("unreachable")
+
+_RATE_LIMITED = RetryLater("rate_limited", endpoint=True)
+_SERVER_ERROR = RetryLater("server_error")
+_BAD_TEXT = Rejected("bad_text", "a text is not valid UTF-8")
+_RECIPIENT = Rejected("recipient_refused", "the user has opted out or cannot be mailed")
+_NOT_OURS = Rejected("refused", "an error of a call that is never made here")
+_REFUSED = Rejected("refused", "Sailthru refuses the request")
+_NOT_AUTHORISED = Blocked(
+    "not_authorised",
+    "Check SAILTHRU_API_KEY and SAILTHRU_API_SECRET: Sailthru refuses them (HTTP 401).",
+)
+_OUR_MISTAKE = Blocked(
+    "request_not_understood",
+    "Check that SAILTHRU_BASE_URL is the API's own address; if it is, report a fault of this "
+    "program: Sailthru does not understand its requests.",
+)
+
+# Keyed by the code's text; 99 is the catch-all and says less than the HTTP status.
+_BY_CODE: Mapping[str, Outcome] = MappingProxyType(
+    {
+        "1": _OUR_MISTAKE,
+        "2": Rejected("bad_request", "a required parameter is missing"),
+        "3": Blocked(
+            "wrong_key", "Set SAILTHRU_API_KEY to a valid key: Sailthru does not know it (error 3)."
+        ),
+        "4": Blocked(
+            "address_not_allowed",
+            "Ask Sailthru support to put this worker's IP address on the account's allow-list "
+            "(error 4).",
+        ),
+        "5": SIGNATURE_REFUSED,
+        "6": _BAD_TEXT,
+        "9": _SERVER_ERROR,
+        "11": Rejected("invalid_email", "not an e-mail address"),
+        "12": _NOT_OURS,
+        "13": _NOT_OURS,
+        "14": _NOT_OURS,
+        "15": UNKNOWN_LIST,
+        "16": _NOT_OURS,
+        "17": _NOT_OURS,
+        "18": Rejected("invalid_time", "a time is not understood"),
+        "21": Blocked(
+            "account_not_approved", "Ask Sailthru to approve the account for mailing (error 21)."
+        ),
+        "22": Blocked(
+            "plan_too_small", "Ask Sailthru for a plan that includes this call (error 22)."
+        ),
+        "32": _RECIPIENT,
+        "33": _RECIPIENT,
+        "34": _RECIPIENT,
+        "35": _RECIPIENT,
+        "36": _NOT_OURS,
+        "37": _RECIPIENT,
+        "41": _NOT_OURS,
+        "42": _BAD_TEXT,
+        "43": _RATE_LIMITED,
+        "XX": _OUR_MISTAKE,
+    }
+)
+
+# Where the code says nothing.
+_BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
+    {
+        200: Rejected("refused", "an error in a successful answer"),
+        400: _REFUSED,
+        401: _NOT_AUTHORISED,
+        403: Rejected("refused", "understood, but not allowed"),
+        404: Rejected("refused", "no such thing"),
+        405: _OUR_MISTAKE,
+        406: _OUR_MISTAKE,
+        408: TIMED_OUT,
+        409: Rejected("key_conflict", "a key belongs to another profile"),
+        413: Rejected("too_large", "the request is too large"),
+    }
+)
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Judges an answer; `headers` are looked up as Sailthru spells them, so any case must do.
+
+    What Sailthru says in words may hold an e-mail address, so only its code is passed on.
+    """
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _until_reset(headers)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TIMED_OUT if status == HTTPStatus.GATEWAY_TIMEOUT else _SERVER_ERROR
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return _OUR_MISTAKE
+    answer = _parse(body)
+    if answer is None:
+        return _NOT_AUTHORISED if status == HTTPStatus.UNAUTHORIZED else UNREADABLE
+    if status == HTTPStatus.OK and answer.get("error") is None:
+        return Delivered()
+    return _judge(status, str(answer.get("error")), headers)
+
+
+def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
+    # Of a status that the documentation does not name, failure alone is certain.
+    unheard_of = _REFUSED if status >= HTTPStatus.BAD_REQUEST else UNREADABLE
+    outcome = _BY_CODE.get(code) or _BY_STATUS.get(status, unheard_of)
+    if outcome is _RATE_LIMITED:
+        return _until_reset(headers)
+    if isinstance(outcome, Rejected):
+        shown = f"error {code}, " if code.isdecimal() else ""
+        return replace(outcome, detail=f"{shown}HTTP {status}: {outcome.detail}")
+    return outcome
+
+
+def _parse(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _until_reset(headers: Mapping[str, str]) -> RetryLater:
+    # By Sailthru's own clock: ours may differ by more than the minute there is to wait.
+    reset, now = reset_time(headers), service_time(headers)
+    if reset is None or now is None or reset <= now:
+        return _RATE_LIMITED
+    return replace(_RATE_LIMITED, after=reset - now)
+
+
+def reset_time(headers: Mapping[str, str]) -> float | None:
+    """When the current minute of the limit ends, in unix seconds."""
+    text = headers.get("X-Rate-Limit-Reset", "")
+    return float(text) if text.isdecimal() else None
+
+
+def service_time(headers: Mapping[str, str]) -> float | None:
+    """When Sailthru answered, in unix seconds."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return None

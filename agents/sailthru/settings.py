@@ -1,0 +1,115 @@
+"""What an operator sets for Sailthru."""
+
+from string import Formatter
+from typing import Literal, Self
+
+from pydantic import (
+    Field,
+    HttpUrl,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import SettingsConfigDict
+
+from streams.settings import Settings
+
+_PLACEHOLDERS = {"audience_name", "audience_id"}
+
+
+class SailthruSettings(Settings):
+    """The account, how users are found there, and what becomes of lists and events."""
+
+    model_config = SettingsConfigDict(env_prefix="SAILTHRU_")
+
+    api_key: SecretStr = Field(
+        min_length=1,
+        description="API key of this integration; ask Sailthru support for a key and secret of "
+        "its own",
+    )
+    api_secret: SecretStr = Field(min_length=1, description="API secret that belongs to the key")
+    base_url: str = Field(
+        "https://api.sailthru.com", description="address of Sailthru's API, without a path"
+    )
+    identity_key: Literal["email", "extid"] = Field(
+        "email",
+        description="what finds a user at Sailthru: the e-mail address, or extid, which Sailthru "
+        "support must have enabled for the account and which survives a change of address",
+    )
+    extid_from: Literal["customer_id", "mpid"] | None = Field(
+        None,
+        description="mParticle's id that is Sailthru's extid; set it when identity_key is extid, "
+        "or to have the extid added to profiles that are found by e-mail; without it no extid is "
+        "sent",
+    )
+    list_name: str = Field(
+        "{audience_name}",
+        description="name of an audience's list at Sailthru, from the placeholders "
+        "{audience_name} and {audience_id}; a $ becomes -",
+    )
+    objects_as: Literal["text", "as_is"] = Field(
+        "text",
+        description="how lists and objects become vars: as JSON text, which Audience Builder can "
+        "search, or as they are",
+    )
+    no_identity: Literal["dead_letter", "drop"] = Field(
+        "dead_letter",
+        description="what becomes of records whose user has no usable key (hashed addresses are "
+        "none): a dead letter, or left out and counted",
+    )
+    event_max_age_days: PositiveFloat = Field(
+        14, description="events that happened longer ago are left out, so that they start no flow"
+    )
+    event_timeouts: Literal["at_least_once", "at_most_once"] = Field(
+        "at_least_once",
+        description="an event whose answer got lost may have started a flow: at_least_once sends "
+        "it again, at_most_once makes it a dead letter (unknown_effect)",
+    )
+    connections: PositiveInt = Field(32, description="requests in flight at a time")
+    timeout_s: PositiveFloat = Field(10, description="how long one request may take")
+    email_changes: PositiveInt = Field(
+        100_000,
+        description="users whose changes of e-mail address a worker remembers, to send what still "
+        "carries an old address to the present one",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            TypeAdapter(HttpUrl).validate_python(value)
+        except ValueError:
+            raise ValueError("set it to an http or https address") from None
+        return value.rstrip("/")
+
+    @field_validator("list_name")
+    @classmethod
+    def _is_template(cls, value: str) -> str:
+        sentence = (
+            "use {audience_name} or {audience_id} or both as placeholders, with nothing else in "
+            "braces"
+        )
+        try:
+            parts = list(Formatter().parse(value))
+        except ValueError:
+            raise ValueError(sentence) from None
+        fields = [
+            (name, spec, conversion) for _, name, spec, conversion in parts if name is not None
+        ]
+        if not fields or any(
+            name not in _PLACEHOLDERS or spec or conversion for name, spec, conversion in fields
+        ):
+            raise ValueError(sentence)
+        return value
+
+    @model_validator(mode="after")
+    def _extid_has_a_source(self) -> Self:
+        if self.identity_key == "extid" and self.extid_from is None:
+            raise ValueError(
+                "set SAILTHRU_EXTID_FROM to customer_id or mpid, because SAILTHRU_IDENTITY_KEY is "
+                "extid"
+            )
+        return self

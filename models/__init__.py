@@ -1,0 +1,1 @@
+"""Shapes: what arrives and what the topics hold. Imports nothing of ours."""

@@ -1,0 +1,33 @@
+"""Who is in which audience: topic `audience-membership`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.record import Record, Sparse
+
+
+class MembershipChanged(Record):
+    """A user joined or left an audience."""
+
+    kind: Literal["membership_changed"] = "membership_changed"
+    change: Literal["joined", "left"]
+    audience_id: str
+    audience_name: Sparse[str | None] = None
+    audience_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
+
+
+class AudienceChanged(Record):
+    """An audience was connected to us, updated (name or settings), or disconnected."""
+
+    kind: Literal["audience_changed"] = "audience_changed"
+    change: Literal["connected", "updated", "disconnected"]
+    account_id: Sparse[str | None] = None
+    audience_id: str
+    audience_name: Sparse[str | None] = None
+    audience_description: Sparse[str | None] = None
+    audience_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
+    previous_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
+
+
+AudienceMembership = Annotated[MembershipChanged | AudienceChanged, Field(discriminator="kind")]

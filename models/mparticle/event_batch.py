@@ -1,0 +1,45 @@
+"""Event batches, as mParticle's Kafka, webhook and storage outputs write them.
+
+mParticle docs, "JSON Reference" and `static/schema`; its schemas require nothing of a batch, nor do
+we.
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+from models.mparticle.values import Arriving, Attributes, Detail, Flag, Id, Millis
+
+
+class SourceInfo(Arriving):
+    """A replay id marks data that is sent again."""
+
+    channel: str | None = None
+    replay_request_id: Detail = None
+    replay_job_id: Detail = None
+    is_historical: Flag = False
+
+
+class EventBatch(Arriving):
+    """Events of one user; without events a profile update."""
+
+    events: list[Any] | None = None
+    mpid: Id = None
+    mp_deviceid: str | None = None
+    environment: str | None = None
+    timestamp_unixtime_ms: Millis = None
+    batch_id: Id = None
+    message_id: Id = None
+    source_request_id: Id = None
+    source_info: SourceInfo | None = None
+    device_info: dict[str, Any] | None = None
+    user_identities: Any = None
+    partner_identities: Any = None
+    user_attributes: Attributes = Field(default_factory=dict)
+    deleted_user_attributes: list[str] | None = None
+    system_notifications: list[Any] | None = None
+
+
+class BatchEvent(Arriving):
+    event_type: str = Field(min_length=1)
+    data: dict[str, Any] | None = None

@@ -1,0 +1,130 @@
+"""The messages of mParticle's Firehose (Firehose Java SDK 3.2, below `com.mparticle.sdk.model`).
+
+The SDK calls more fields required than its own published samples have; required here is only what
+nothing can be done without.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.mparticle.values import (
+    Arriving,
+    Attributes,
+    AttributeValue,
+    Flag,
+    Id,
+    Millis,
+    RequiredId,
+    Texts,
+)
+
+ROUTED_REQUESTS = (
+    "event_processing_request",
+    "audience_subscription_request",
+    "audience_membership_change_request",
+    "dsr_processing_request",
+)
+REGISTRATION_REQUEST = "module_registration_request"
+RESPONSES = (
+    "module_registration_response",
+    "event_processing_response",
+    "audience_subscription_response",
+    "audience_membership_change_response",
+    "dsr_processing_response",
+)
+
+
+class Account(Arriving):
+    """Only who it is: `account_settings` hold the customer's secrets and are not read."""
+
+    account_id: Id = None
+
+
+class FirehoseMessage(Arriving):
+    """What all ten messages have."""
+
+    id: Id = None
+    timestamp_ms: Millis = None
+
+
+class RuntimeEnvironment(Arriving):
+    is_debug: Flag = False
+    identities: Any = None
+
+
+class EventRequest(FirehoseMessage):
+    """Events of one user on one device; without events also a profile update, or a probe."""
+
+    mpid: Id = None
+    source_channel: str | None = None
+    device_application_stamp: str | None = None
+    runtime_environment: RuntimeEnvironment | None = None
+    user_identities: Any = None
+    partner_identities: Any = None
+    user_attributes: Attributes = Field(default_factory=dict)
+    user_attribute_lists: Attributes = Field(default_factory=dict)
+    events: list[Any] | None = None
+    system_notifications: list[Any] | None = None
+
+
+class SubscriptionRequest(FirehoseMessage):
+    """An audience was connected, changed or disconnected."""
+
+    account: Account | None = None
+    audience_id: RequiredId
+    audience_name: str | None = None
+    audience_description: str | None = None
+    audience_subscription_settings: Texts = Field(default_factory=dict)
+    previous_audience_subscription_settings: Texts = Field(default_factory=dict)
+    action: Literal["add", "update", "remove"]
+
+
+class MembershipRequest(FirehoseMessage):
+    """Users who entered or left audiences; a probe has none."""
+
+    user_profiles: list[Any] | None = None
+
+
+class UserProfile(Arriving):
+    """`audiences` since SDK 2.0; before, `added_audiences` and `removed_audiences`.
+
+    `user_attributes` were there until SDK 1.5.
+    """
+
+    mpid: Id = None
+    user_identities: Any = None
+    device_identities: Any = None
+    partner_identities: Any = None
+    user_attributes: Attributes = Field(default_factory=dict)
+    audiences: list[Any] | None = None
+    added_audiences: list[Any] | None = None
+    removed_audiences: list[Any] | None = None
+
+
+class ProfileAudience(Arriving):
+    audience_id: RequiredId
+    audience_name: str | None = None
+    audience_subscription_settings: Texts = Field(default_factory=dict)
+    action: Literal["add", "delete", "attribute_update"]
+    user_attributes: list[Any] | None = None
+
+
+class SharedAttribute(Arriving):
+    """A scalar, a list, or, with neither, a tag."""
+
+    key: str = Field(min_length=1)
+    action: Literal["upsert", "delete"]
+    value: AttributeValue = None
+    list_value: AttributeValue = None
+
+
+class SubjectRequest(FirehoseMessage):
+    """A data-subject request; `submitted_time` is ISO 8601 or epoch seconds."""
+
+    subject_request_id: Id = None
+    subject_request_type: str | None = None
+    submitted_time: str | None = None
+    regulation: str | None = None
+    subject_identities: Any = None
+    extensions: Any = None

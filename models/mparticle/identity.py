@@ -1,0 +1,113 @@
+"""Identities in every spelling that mParticle uses, read into ours.
+
+Firehose: a list of `{type, encoding, value}`. Event batches: a list of `{identity_type, identity}`
+or, the way batches come in, an object of name to value. Data-subject requests: an object of name to
+`{value, encoding}`. Types: Firehose Java SDK (`UserIdentity.Type`, `DeviceIdentity.Type`,
+`OpenDsrIdentity.Type`) and mParticle docs, "JSON Reference".
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias, get_args
+
+from models.mparticle.values import NumberText
+from models.record import Encoding, Identity
+
+Spelling: TypeAlias = Mapping[str, str]
+
+# mParticle's other spellings of a type -> the one of its event batches.
+USER: Spelling = MappingProxyType(
+    {f"other{number}": f"other_id_{number}" for number in range(2, 11)}
+    | dict.fromkeys(("customer", "customerid", "controller_customer_id"), "customer_id")
+)
+DEVICE: Spelling = MappingProxyType(
+    {
+        "google_advertising_id": "android_advertising_id",
+        "android_id": "android_uuid",
+        "ios_vendor_id": "ios_idfv",
+        "roku_publishing_id": "roku_publisher_id",
+    }
+)
+
+DEVICE_FIELDS = (
+    "android_advertising_id",
+    "android_uuid",
+    "ios_advertising_id",
+    "ios_idfv",
+    "fire_advertising_id",
+    "microsoft_advertising_id",
+    "microsoft_publisher_id",
+    "roku_advertising_id",
+    "roku_publisher_id",
+    "amp_id",
+    "push_token",
+)
+"""The fields of an event batch's `device_info` that identify the device."""
+
+_ENCODINGS = frozenset(get_args(Encoding))
+_NO_VALUE = ("", "00000000-0000-0000-0000-000000000000")
+
+
+class UnreadableIdentityError(ValueError):
+    """An identity says something that we do not understand; the message tells no value."""
+
+
+def read_identities(
+    written: object,
+    spelling: Spelling | None,
+    refuse: Callable[[int | None, UnreadableIdentityError], None],
+) -> tuple[Identity, ...]:
+    """Reads the identities of one user or device (or of partners, whose types have no spelling).
+
+    Those without a value are left out; `refuse` gets the place of each that cannot be read. An
+    object's order means nothing, so what it holds comes sorted by name.
+    """
+    found = []
+    for place, entry in _entries(written):
+        try:
+            identity = _read(entry, spelling)
+        except UnreadableIdentityError as error:
+            refuse(place, error)
+        else:
+            if identity:
+                found.append(identity)
+    return tuple(found)
+
+
+def _entries(written: object) -> Iterable[tuple[int | None, object]]:
+    if not written:
+        return ()
+    if isinstance(written, list):
+        return enumerate(written)
+    if isinstance(written, dict):
+        return enumerate(_named(name, each) for name, each in sorted(written.items()))
+    return ((None, written),)
+
+
+def _named(name: str, written: object) -> Mapping[str, Any]:
+    return {**(written if isinstance(written, dict) else {"value": written}), "type": name}
+
+
+def _read(entry: object, spelling: Spelling | None) -> Identity | None:
+    if not entry:
+        return None
+    if not isinstance(entry, dict):
+        raise UnreadableIdentityError("an identity is an object")
+    value = entry.get("value", entry.get("identity"))
+    if value is None or value in _NO_VALUE:
+        return None
+    type_ = entry.get("type", entry.get("identity_type"))
+    encoding = entry.get("encoding") or "raw"
+    if not isinstance(type_, str) or not type_:
+        raise UnreadableIdentityError("its type is not text")
+    if type(value) not in (str, int) and not _is_whole(value):
+        raise UnreadableIdentityError("its value is neither text nor a whole number")
+    if not isinstance(encoding, str) or encoding.lower() not in _ENCODINGS:
+        raise UnreadableIdentityError("its encoding is not raw, md5, sha1 or sha256")
+    if spelling is not None:
+        type_ = spelling.get(type_.lower(), type_.lower())
+    return Identity(type=type_, value=str(value), encoding=encoding.lower())
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, NumberText) and value.removeprefix("-").isdecimal()

@@ -1,0 +1,137 @@
+"""How mParticle writes values: numbers as text, text as numbers, nothing in several ways.
+
+The drift that these types take in is told in mParticle's "JSON Reference" and seen in its published
+samples (mParticle/docs, `static/schema`; mParticle/mparticle-firehose-java-sdk, `examples/json`).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from models.record import Scalar, Value
+
+_LONGEST_TIME = 20
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+class NumberText(str):
+    """A JSON number, as it was written, that a number of ours would not repeat digit by digit."""
+
+    __slots__ = ()
+
+
+class Arriving(BaseModel):
+    """A shape of mParticle's: unknown fields are ignored, numbers may stand where text is due."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+def milliseconds(value: object) -> int | None:
+    """Reads a time; None where it says nothing (0, a digit too few, words).
+
+    Seconds in a field for milliseconds are told by their size.
+    """
+    if isinstance(value, str) and value.isdecimal() and len(value) < _LONGEST_TIME:
+        value = int(value)
+    elif type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        return None
+    # Times of mParticle's years have 10 digits as seconds, 13 as milliseconds.
+    if 10**9 <= value < 10**10:
+        return value * 1000
+    return value if 10**12 <= value < 10**14 else None
+
+
+def json_text(value: object) -> str:
+    """Writes what is no scalar as JSON, keys sorted."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def is_true(value: object) -> bool:
+    """Reads a boolean that may be a number or text."""
+    return value is True or value == 1 or (isinstance(value, str) and value.lower() == "true")
+
+
+def _id(value: object) -> str | None:
+    if type(value) is int or type(value) is str:
+        return str(value) or None
+    if isinstance(value, NumberText) and value.removeprefix("-").isdecimal():
+        return str(value)
+    if value is None:
+        return None
+    raise PydanticCustomError("bad_id", "An id is a whole number or text")
+
+
+def _required_id(value: object) -> str:
+    if (known := _id(value)) is None:
+        raise PydanticCustomError("missing", "Field required")
+    return known
+
+
+def _number(text: NumberText) -> float | str:
+    """A float where it is the same number in other digits (1.50, 1E+3), else the text."""
+    number = float(text)
+    try:
+        return number if Decimal(text) == Decimal(repr(number)) else str(text)
+    except InvalidOperation:
+        return str(text)
+
+
+def _scalar(value: Any) -> Scalar:
+    if type(value) in _SCALARS:
+        return value  # type: ignore[no-any-return]  # the line above knows it
+    return _number(value) if isinstance(value, NumberText) else json_text(value)
+
+
+def _attribute(value: Any) -> Value:
+    return [_scalar(each) for each in value] if type(value) is list else _scalar(value)
+
+
+def _attributes(value: Any) -> dict[str, Value]:
+    return {
+        name: each if type(each) in _SCALARS else _attribute(each)
+        for name, each in _mapping(value).items()
+    }
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {
+        name: each if isinstance(each, str) else json_text(each)
+        for name, each in _mapping(value).items()
+        if each is not None
+    }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "Input should be an object")
+    return value
+
+
+Millis = Annotated[int | None, PlainValidator(milliseconds)]
+Flag = Annotated[bool, PlainValidator(is_true)]
+
+Id = Annotated[str | None, PlainValidator(_id)]
+"""A 64-bit or textual id as text; refuses floats, which have lost digits already."""
+
+RequiredId = Annotated[str, PlainValidator(_required_id)]
+
+AttributeValue = Annotated[Value, PlainValidator(_attribute)]
+Attributes = Annotated[dict[str, Value], PlainValidator(_attributes)]
+"""Attributes as records hold them; an object in one becomes its JSON text."""
+
+Texts = Annotated[dict[str, str], PlainValidator(_texts)]
+"""Settings: mParticle writes them as text, partners have shown numbers and booleans."""
+
+Detail = Any
+"""A field that goes into a record's details as it came."""
+
+Amount = Annotated[Any, PlainValidator(lambda value: None if value == "" else value)]
+"""A decimal number, as number or text; empty text is none."""

@@ -1,0 +1,77 @@
+"""What every record on our topics carries."""
+
+from operator import not_
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Encoding = Literal["raw", "md5", "sha1", "sha256"]
+Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar]
+"""An attribute's value. None is a tag: the name is present and says all there is to say."""
+
+T = TypeVar("T")
+Sparse = Annotated[T, Field(exclude_if=not_)]
+"""A field that is left out of JSON where it says nothing: None, empty, False."""
+
+
+class Shape(BaseModel):
+    """Frozen; fields it does not know are ignored, so an older reader takes a newer record."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RawPosition(Shape):
+    """Where the raw message stands, and which of its parts this is (0-based)."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+
+
+class Identity(Shape):
+    """One identity of a user, device or partner.
+
+    `type` is spelled as in mParticle's event batches (`customer_id`, `other_id_2`, `email`, ...),
+    whichever vocabulary it came in.
+    """
+
+    type: str
+    value: str
+    encoding: Encoding = "raw"
+
+
+class Record(Shape):
+    """The part that all records share.
+
+    `id` is deterministic: the same message gives the same ids, however often it is sent or routed.
+    Times are milliseconds since the epoch, UTC; `occurred_at_ms` is mParticle's, `received_at_ms`
+    is when Kafka took the raw message.
+    """
+
+    schema_version: int = 1
+    kind: str
+    id: str
+    mpid: Sparse[str | None] = None
+    identities: Sparse[tuple[Identity, ...]] = ()
+    device_identities: Sparse[tuple[Identity, ...]] = ()
+    partner_identities: Sparse[tuple[Identity, ...]] = ()
+    device_stamp: Sparse[str | None] = None
+    occurred_at_ms: Sparse[int | None] = None
+    received_at_ms: int
+    environment: Literal["production", "development", "unknown"] = "production"
+    replayed: Sparse[bool] = False
+    raw: RawPosition
+
+    def identity(self, type_: str) -> str | None:
+        """Returns the first unhashed identity of that type, or None."""
+        for identity in self.identities:
+            if identity.type == type_ and identity.encoding == "raw":
+                return identity.value
+        return None
+
+
+def serialize(record: Record) -> bytes:
+    """Writes a record as JSON bytes for its topic; nulls inside attributes and details stay."""
+    return record.model_dump_json().encode()

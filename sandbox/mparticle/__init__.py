@@ -1,0 +1,22 @@
+"""mParticle as the sandbox plays it: seeded traffic, and the ledger of what it must lead to."""
+
+from sandbox.mparticle.firehose import LEAK_MARKER
+from sandbox.mparticle.handwritten import handwritten
+from sandbox.mparticle.kinds import Kind, Shares
+from sandbox.mparticle.ledger import Counts, Ledger, Profile
+from sandbox.mparticle.traffic import Traffic, duration_ms, generate
+from sandbox.mparticle.wire import Message
+
+__all__ = [
+    "LEAK_MARKER",
+    "Counts",
+    "Kind",
+    "Ledger",
+    "Message",
+    "Profile",
+    "Shares",
+    "Traffic",
+    "duration_ms",
+    "generate",
+    "handwritten",
+]

@@ -1,0 +1,67 @@
+"""Membership messages about users who appear in one message only.
+
+A message about many users, or one without an mpid, is not keyed by one user, and so its place in
+the order of a user's other messages is open.
+"""
+
+import hashlib
+from random import Random
+
+from sandbox.mparticle.catalogue import CROWD_AUDIENCES, LEGACY_AUDIENCES, Audience
+from sandbox.mparticle.firehose import identity, membership, request
+from sandbox.mparticle.ledger import Ledger, Profile
+from sandbox.mparticle.wire import Body, Message, chance, int64, message, number_or_text
+
+
+def crowd(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Message:
+    """A first fill: many users join; one in ten has no e-mail but a hashed one."""
+    profiles = []
+    for place in range(rng.randint(3, 12)):
+        mpid, email = int64(rng), f"crowd{number}.{place}@shop.example"
+        hashed = chance(rng, 0.1)
+        joined = rng.sample(CROWD_AUDIENCES, rng.randint(1, 2))
+        value = hashlib.md5(email.encode()).hexdigest() if hashed else email
+        profile: Body = {
+            "mpid": number_or_text(rng, mpid),
+            "user_identities": [identity("email", value, "md5" if hashed else "raw")],
+            "audiences": [membership(audience, joined=True) for audience in joined],
+        }
+        profiles.append(profile)
+        ledger.segments[str(mpid)] = {audience.segment: "true" for audience in joined}
+        if not hashed:
+            ledger.profiles[email] = Profile(lists=[audience.name for audience in joined])
+        ledger.note(None if hashed else email, memberships=len(joined))
+    body = request(rng, "audience_membership_change_request", time_ms)
+    return message(body | {"user_profiles": profiles})
+
+
+def legacy_membership(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Message:
+    """The shape of Firehose SDK 1.x: no mpid, no version, joined and left apart."""
+    profiles = []
+    for place in range(rng.randint(1, 3)):
+        email = f"legacy{number}.{place}@shop.example"
+        touched = rng.sample(LEGACY_AUDIENCES, rng.randint(1, len(LEGACY_AUDIENCES)))
+        joined, left = touched[: (len(touched) + 1) // 2], touched[(len(touched) + 1) // 2 :]
+        profile: Body = {
+            "user_identities": [
+                identity("customer", f"L-{number}.{place}"),
+                identity("email", email),
+            ],
+            "added_audiences": [_named(audience) for audience in joined],
+        }
+        if left:
+            profile["removed_audiences"] = [_named(audience) for audience in left]
+        profiles.append(profile)
+        ledger.profiles[email] = Profile(
+            lists=[audience.name for audience in joined],
+            left=[audience.name for audience in left],
+            customer_id=f"L-{number}.{place}",
+        )
+        ledger.counts.ab_tasty_no_identity += len(touched)
+    body = request(rng, "audience_membership_change_request", time_ms)
+    del body["firehose_version"]
+    return message(body | {"user_profiles": profiles})
+
+
+def _named(audience: Audience) -> Body:
+    return {"audience_id": audience.id, "audience_name": audience.name}

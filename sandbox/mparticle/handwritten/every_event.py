@@ -1,0 +1,141 @@
+"""One event of every type that either vocabulary has, and one of a type nobody knows."""
+
+from collections.abc import Iterable
+
+from sandbox.mparticle.firehose import identity
+from sandbox.mparticle.handwritten.case import (
+    Case,
+    attribute_changed,
+    batch,
+    event_id,
+    request,
+)
+from sandbox.mparticle.ledger import Ledger, Profile
+from sandbox.mparticle.wire import Body, message
+
+_SCARF: Body = {"id": "SKU-1", "name": "Scarf", "price": 42.5, "quantity": 1}
+_SALE: Body = {"id": "P-7", "name": "Sale", "position": "top"}
+
+# Name at Sailthru, and the event.
+FIREHOSE: tuple[tuple[str, Body], ...] = (
+    ("mp_session_start", {"type": "session_start", "session_id": -55}),
+    ("viewed_lookbook", {"type": "custom_event", "name": "viewed_lookbook"}),
+    ("mp_open", {"type": "custom_event", "name": "open", "attributes": {"door": "2"}}),
+    ("screen_view", {"type": "screen_view", "screen_name": "Home"}),
+    ("error", {"type": "error", "message": "Out of stock", "is_crash": True}),
+    (
+        "privacy_setting_change",
+        {"type": "privacy_setting_change", "setting": "app_data_collection"},
+    ),
+    ("push_subscription", {"type": "push_subscription", "action": "subscribe", "token": "t-1"}),
+    ("push_message_receipt", {"type": "push_message_receipt", "payload": '{"alert": "Sale"}'}),
+    ("push_message_open", {"type": "push_message_open", "payload": '{"alert": "Sale"}'}),
+    (
+        "application_state_transition",
+        {"type": "application_state_transition", "application_state": "install"},
+    ),
+    ("add_to_cart", {"type": "product_action", "action": "add_to_cart", "products": [_SCARF]}),
+    ("mp_click", {"type": "product_action", "action": "click", "products": [_SCARF]}),
+    ("mp_purchase", {"type": "product_action", "action": "purchase", "total_amount": ""}),
+    ("remove_from_wish_list", {"type": "product_action", "action": "remove_from_wish_list"}),
+    ("promotion_view", {"type": "promotion_action", "action": "view", "promotions": [_SALE]}),
+    ("promotion_click", {"type": "promotion_action", "action": "click", "promotions": [_SALE]}),
+    (
+        "impression",
+        {"type": "impression", "impressions": [{"impression_list_name": "New", "products": []}]},
+    ),
+    ("attribution", {"type": "attribution", "name": "re-engagement", "publisher_name": "Ads"}),
+    ("moon_landed", {"type": "moon_landed"}),
+    ("mp_session_end", {"type": "session_end", "session_id": -55, "session_length_ms": 4000}),
+)
+
+# Names at Sailthru, and the event with its data beside the type.
+BATCH: tuple[tuple[tuple[str, ...], Body], ...] = (
+    (("mp_session_start",), {"event_type": "session_start", "session_id": "-55"}),
+    (("viewed_lookbook",), {"event_type": "custom_event", "event_name": "viewed_lookbook"}),
+    (("mp_send",), {"event_type": "custom_event", "event_name": "send"}),
+    (("screen_view",), {"event_type": "screen_view", "screen_name": "Home"}),
+    (("error",), {"event_type": "crash_report", "severity": "fatal", "message": "Out of stock"}),
+    (("opt_out",), {"event_type": "opt_out", "is_opted_out": True}),
+    (("first_run",), {"event_type": "first_run"}),
+    (("pre_attribution",), {"event_type": "pre_attribution"}),
+    (
+        ("push_subscription",),
+        {"event_type": "push_registration", "register": True, "registration_token": "t-1"},
+    ),
+    (
+        ("application_state_transition",),
+        {
+            "event_type": "application_state_transition",
+            "application_transition_type": "application_initialized",
+            "is_first_run": True,
+        },
+    ),
+    (("push_message",), {"event_type": "push_message", "push_message_type": "received"}),
+    (
+        ("network_performance",),
+        {
+            "event_type": "network_performance",
+            "url": "http://shop.example/",
+            "response_code": "200",
+        },
+    ),
+    (("breadcrumb",), {"event_type": "breadcrumb", "label": "Home"}),
+    (("profile",), {"event_type": "profile", "profile_event_type": "login", "previous_mpid": -1}),
+    (("push_reaction",), {"event_type": "push_reaction"}),
+    (("uninstall",), {"event_type": "uninstall"}),
+    (("validation_result",), {"event_type": "validation_result"}),
+    (("unknown",), {"event_type": "unknown"}),
+    (("moon_landed",), {"event_type": "moon_landed"}),
+    (
+        ("mp_purchase", "promotion_view", "impression"),
+        {
+            "event_type": "commerce_event",
+            "product_action": {"action": "purchase", "products": [_SCARF], "tax_amount": "7.08"},
+            "promotion_action": {"action": "view", "promotions": [_SALE]},
+            "product_impressions": [{"product_impression_list": "New", "products": [_SCARF]}],
+        },
+    ),
+    (("mp_session_end",), {"event_type": "session_end", "session_duration_ms": 4000}),
+)
+
+
+def firehose_events(base: int) -> Case:
+    mpid, email = -7_701_122_334_455_667_788, "ada@shop.example"
+    changes: list[Body] = [
+        {"type": "user_attribute_change", "added": {"tier": "gold"}},
+        {"type": "user_identity_change", "added": [identity("customer", "C-1009")]},
+    ]
+    events = [event for _, event in FIREHOSE]
+    names = [((name,), event_id(mpid, number)) for number, (name, _) in enumerate(FIREHOSE, 1)]
+    body = request(mpid, email, base, *events, *changes)
+    body["user_attributes"] = {"tier": "gold"}
+    body["user_identities"].append(identity("customer", "C-1009"))
+    profile = Profile(vars={"tier": "gold"}, customer_id="C-1009", events=_grouped(names))
+    return Case([message(body, mpid)], Ledger(profiles={email: profile}))
+
+
+def batch_events(base: int) -> Case:
+    """Event ids as numbers that a double cannot hold, an e-mail in capitals."""
+    mpid, email = 9_007_199_254_740_993, "Bo@Shop.example"
+    ids = [-9_223_372_036_854_775_808 + number for number in range(len(BATCH))]
+    events = [event | {"event_id": own} for own, (_, event) in zip(ids, BATCH, strict=True)]
+    created = {"identity_type": "customer_id", "identity": "C-1010", "created_this_batch": True}
+    changes: list[Body] = [
+        attribute_changed("tier", "gold"),
+        {"event_type": "user_identity_change", "new": created, "old": None},
+    ]
+    body = batch(mpid, email, base, *events, *changes)
+    body["user_attributes"] = {"tier": "gold"}
+    body["user_identities"].append({"identity_type": "customer_id", "identity": "C-1010"})
+    names = [(names, str(own)) for own, (names, _) in zip(ids, BATCH, strict=True)]
+    profile = Profile(vars={"tier": "gold"}, customer_id="C-1010", events=_grouped(names))
+    return Case([message(body, mpid)], Ledger(profiles={email.lower(): profile}))
+
+
+def _grouped(named: Iterable[tuple[tuple[str, ...], str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for names, own in named:
+        for name in names:
+            grouped.setdefault(name, []).append(own)
+    return grouped

@@ -1,0 +1,182 @@
+"""The stream of messages: who says what next, and what the ledger must hold of it."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Self
+
+from sandbox.mparticle.broken import broken, broken_batch_event, broken_firehose_event
+from sandbox.mparticle.catalogue import AUDIENCES, CROWD_AUDIENCES, LEGACY_AUDIENCES, Audience
+from sandbox.mparticle.crowd import crowd, legacy_membership
+from sandbox.mparticle.event_batch import sdk_batch, server_batch
+from sandbox.mparticle.firehose import Written, event_request, membership_request, subscription
+from sandbox.mparticle.kinds import Kind, Shares
+from sandbox.mparticle.ledger import Ledger
+from sandbox.mparticle.protocol import privacy_request, probe, registration, response
+from sandbox.mparticle.schedule import OF_A_USER, Schedule
+from sandbox.mparticle.users import IDENTITY_CARRIERS, User
+from sandbox.mparticle.wire import Message, chance, message
+
+# Wide enough for a message's events to lie, a millisecond each, after the message before it.
+STEP_MS = 50
+# How far back a message may be sent again.
+_RECENT = 300
+_ALL_AUDIENCES = (*AUDIENCES, *CROWD_AUDIENCES, *LEGACY_AUDIENCES)
+
+
+def duration_ms(messages: int) -> int:
+    """From `start_ms` to the time of the last message."""
+    return messages * STEP_MS
+
+
+def generate(
+    seed: int,
+    users: int,
+    messages: int,
+    start_ms: int,
+    *,
+    shares: Shares | None = None,
+    renamed: float = 0.2,
+) -> "Traffic":
+    """Messages that are the same for the same arguments, one each `STEP_MS` from `start_ms` on.
+
+    Audiences are connected first. `renamed` is the share of users whose e-mail changes, as far as
+    they have messages to tell it.
+    """
+    schedule = Schedule(seed, users, messages - len(_ALL_AUDIENCES), shares or Shares())
+    return Traffic(schedule, _ALL_AUDIENCES[:messages], start_ms, renamed)
+
+
+class Traffic(Iterator[Message]):
+    """Writes messages as they are asked for; `ledger` is complete when there are no more."""
+
+    def __init__(
+        self, schedule: Schedule, audiences: Sequence[Audience], start_ms: int, renamed: float
+    ) -> None:
+        self.ledger = Ledger()
+        self._rng = Random(f"{schedule.seed} messages")
+        self._schedule = schedule
+        self._audiences = audiences
+        self._start_ms = start_ms
+        self._renamed = renamed
+        self._to_come: dict[int, Counter[Kind]] = {}
+        self._users: dict[int, User] = {}
+        self._recent: deque[tuple[Message, int]] = deque(maxlen=_RECENT)
+        self._messages = self._write()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        return next(self._messages)
+
+    def _write(self) -> Iterator[Message]:
+        # The same draws twice: once to know how many messages each user will have, so that the
+        # last of them can bring the user to the end decided for them, and once to write them.
+        self._to_come = self._schedule.by_user()
+        time_ms = self._start_ms
+        for audience in self._audiences:
+            time_ms += STEP_MS
+            self._count(Kind.AUDIENCE_ADD)
+            self.ledger.audiences[str(audience.id)] = audience.name
+            yield message(subscription(self._rng, audience, time_ms, "add"))
+        for kind, number in self._schedule:
+            time_ms += STEP_MS
+            if kind in OF_A_USER:
+                self._count(kind)
+                yield self._of_user(kind, number, time_ms)
+            elif kind is Kind.REPEAT and self._recent:
+                yield self._again()
+            else:  # nothing to repeat yet: a probe says nothing either
+                yield self._of_nobody(Kind.PROBE if kind is Kind.REPEAT else kind, time_ms)
+
+    def _count(self, kind: Kind) -> int:
+        messages = self.ledger.counts.messages
+        messages[kind.value] += 1
+        return messages[kind.value]
+
+    def _of_user(self, kind: Kind, number: int, time_ms: int) -> Message:
+        user = self._users.get(number) or self._meet(kind, number)
+        user.to_come[kind] -= 1
+        written = self._written(kind, user, time_ms)
+        events = list(written.events)
+        self.ledger.note(
+            user.email, updates=written.updates, events=events, memberships=written.memberships
+        )
+        sent = message(written.body, user.mpid)
+        # A repeat of changes would go back in time, so only messages without any are sent again.
+        if kind in IDENTITY_CARRIERS and user.email and not written.updates:
+            self._recent.append((sent, len(events)))
+        return sent
+
+    def _meet(self, first: Kind, number: int) -> User:
+        user = User(self._rng, number, first, self._to_come.pop(number), self._renamed)
+        self._users[number] = user
+        if user.email:
+            self.ledger.profiles[user.email] = user.profile()
+        if user.member_ends:
+            self.ledger.segments[str(user.mpid)] = user.segments()
+        return user
+
+    def _written(self, kind: Kind, user: User, time_ms: int) -> Written:
+        rng = self._rng
+        plain = rng.choice((0, 1, 1, 1, 1, 2, 2, 4))
+        match kind:
+            case Kind.FIREHOSE:
+                return event_request(rng, user, time_ms, plain=plain)
+            case Kind.BATCH:
+                return sdk_batch(rng, user, time_ms, plain=plain)
+            case Kind.SNAPSHOT:
+                return server_batch(rng, user, time_ms, kind=kind, plain=0)
+            case Kind.SERVER_BATCH:
+                return server_batch(rng, user, time_ms, kind=kind, plain=max(1, plain))
+            case Kind.MEMBERSHIP:
+                return membership_request(rng, user, time_ms)
+            case _:
+                self.ledger.counts.partly_broken += 1
+                return _partly_broken(rng, user, time_ms)
+
+    def _again(self) -> Message:
+        sent, events = self._rng.choice(self._recent)
+        self.ledger.counts.repeated_events += events
+        self._count(Kind.REPEAT)
+        return sent
+
+    def _of_nobody(self, kind: Kind, time_ms: int) -> Message:
+        number, rng, counts = self._count(kind), self._rng, self.ledger.counts
+        match kind:
+            case Kind.CROWD:
+                return crowd(rng, self.ledger, number, time_ms)
+            case Kind.LEGACY_MEMBERSHIP:
+                return legacy_membership(rng, self.ledger, number, time_ms)
+            case Kind.AUDIENCE_UPDATE:
+                audience = rng.choice(self._audiences)
+                return message(subscription(rng, audience, time_ms, "update"))
+            case Kind.PRIVACY_REQUEST:
+                counts.privacy_requests += 1
+                return privacy_request(rng, number, time_ms)
+            case Kind.BROKEN:
+                counts.broken += 1
+                return broken(rng, time_ms)
+        reason, write = _DROPPED[kind]
+        counts.dropped[reason] += 1
+        return write(rng, time_ms)
+
+
+_DROPPED: dict[Kind, tuple[str, Callable[[Random, int], Message]]] = {
+    Kind.PROBE: ("no_op", probe),
+    Kind.REGISTRATION: ("module_registration", registration),
+    Kind.RESPONSE: ("response", response),
+}
+
+
+def _partly_broken(rng: Random, user: User, time_ms: int) -> Written:
+    if chance(rng, 0.5):
+        written = event_request(rng, user, time_ms, plain=2, changes=False)
+        wrong = broken_firehose_event(rng, time_ms)
+    else:
+        written = sdk_batch(rng, user, time_ms, plain=2, changes=False)
+        wrong = broken_batch_event(rng, time_ms)
+    events = written.body["events"]
+    events.insert(rng.randint(0, len(events)), wrong)
+    return written

@@ -1,0 +1,179 @@
+"""Invented users: where each one ends is decided first, their messages then lead there."""
+
+from collections import Counter
+from random import Random
+from typing import NamedTuple
+
+from sandbox.mparticle.catalogue import (
+    ATTRIBUTES,
+    AUDIENCES,
+    GONE,
+    Attribute,
+    Audience,
+    State,
+    Value,
+    as_var,
+)
+from sandbox.mparticle.kinds import Kind
+from sandbox.mparticle.ledger import Profile
+from sandbox.mparticle.wire import chance, int64
+
+IDENTITY_CARRIERS = (Kind.FIREHOSE, Kind.BATCH)
+
+
+class AttributeChange(NamedTuple):
+    name: str
+    old: State
+    new: State
+
+
+class IdentityChange(NamedTuple):
+    """`kind` is `email` or `customer`; `old` is None for the first one of its kind."""
+
+    kind: str
+    old: str | None
+    new: str
+
+
+class User:
+    """One user's end, present state at mParticle, and messages still to come by kind.
+
+    Present state may wander from the end as long as a later message can bring it back: the last
+    message able to tell an attribute or a membership tells its end. A user whose first message can
+    carry it may get the first e-mail there; nothing is ever told of them before.
+    """
+
+    def __init__(
+        self, rng: Random, number: int, first: Kind, to_come: Counter[Kind], renamed: float
+    ) -> None:
+        self.rng = rng
+        self.mpid = int64(rng)
+        self.to_come = to_come
+        self.identities: dict[str, str] = {"other2": f"O-{number}"} if chance(rng, 0.1) else {}
+        self.hashed = False
+        self._emails: list[str] = []
+        self._customers: list[str] = []
+        self._steps: list[IdentityChange] = []
+        self._plan_identities(number, first, renamed)
+        self._plan_attributes()
+        self._plan_memberships()
+
+    @property
+    def email(self) -> str | None:
+        """The profile's key at Sailthru in the end; None where there never is one."""
+        return self._emails[-1].lower() if self._emails else None
+
+    def profile(self) -> Profile:
+        """What Sailthru shows in the end, but for the events."""
+        return Profile(
+            vars={attribute.var: as_var(end) for attribute, end in self.ends},
+            lists=[audience.name for audience, joined in self.member_ends.items() if joined],
+            left=[audience.name for audience, joined in self.member_ends.items() if not joined],
+            customer_id=self._customers[-1] if self._customers else None,
+            former=[email.lower() for email in self._emails[:-1]],
+        )
+
+    def segments(self) -> dict[str, str]:
+        """What AB Tasty shows in the end."""
+        return {
+            audience.segment: "true" if joined else "false"
+            for audience, joined in self.member_ends.items()
+        }
+
+    def attribute_changes(self, kind: Kind, *, at_least_one: bool = False) -> list[AttributeChange]:
+        """What a message of `kind` tells, in its order of time; no name twice but in event form."""
+        changes: list[AttributeChange] = []
+        for attribute, end in self.ends:
+            if kind not in attribute.carriers:
+                continue
+            comes_again = any(self.to_come[carrier] for carrier in attribute.carriers)
+            if comes_again and chance(self.rng, 0.1):
+                changes.append(self._set(attribute, self._detour(attribute)))
+            elif not comes_again and self.known.get(attribute.name, GONE) != end:
+                if kind in IDENTITY_CARRIERS and chance(self.rng, 0.2):
+                    changes.append(self._set(attribute, self._detour(attribute)))
+                if self.known.get(attribute.name, GONE) != end:
+                    changes.append(self._set(attribute, end))
+        if at_least_one and not changes:
+            changes.append(self._set(*self.rng.choice(self.ends)))
+        return changes
+
+    def identity_change(self) -> IdentityChange | None:
+        """The next change, if it is due in this message; all of them are by the last message."""
+        chances = 1 + sum(self.to_come[kind] for kind in IDENTITY_CARRIERS)
+        if not self._steps:
+            return None
+        first_email = "email" not in self.identities and self._steps[0].kind == "email"
+        if not first_email and self.rng.random() * chances >= len(self._steps):
+            return None
+        step = self._steps.pop(0)
+        self.identities[step.kind] = step.new
+        return step
+
+    def membership_changes(self) -> dict[Audience, bool]:
+        """Audiences joined (True) or left in one membership message; at least one."""
+        audiences = list(self.member_ends)
+        some = dict.fromkeys(
+            self.rng.sample(audiences, self.rng.randint(1, min(2, len(audiences))))
+        )
+        if self.to_come[Kind.MEMBERSHIP]:
+            changes = {audience: chance(self.rng, 0.6) for audience in some}
+        else:
+            due = [each for each in audiences if self.member.get(each) != self.member_ends[each]]
+            changes = {audience: self.member_ends[audience] for audience in due or some}
+        self.member |= changes
+        return changes
+
+    def _set(self, attribute: Attribute, new: State) -> AttributeChange:
+        old = self.known.pop(attribute.name, GONE)
+        if new is not GONE:
+            self.known[attribute.name] = new
+        return AttributeChange(attribute.name, old, new)
+
+    def _detour(self, attribute: Attribute) -> State:
+        if attribute.name in self.known and chance(self.rng, 0.2):
+            return GONE
+        return attribute.draw(self.rng)
+
+    def _plan_identities(self, number: int, first: Kind, renamed: float) -> None:
+        rng, room = self.rng, sum(self.to_come[kind] for kind in IDENTITY_CARRIERS)
+        customers = [f"C-{number}", f"C-{number}-b"][: rng.choice((0, 1, 1, 1, 2))]
+        shop = "Shop.example" if chance(rng, 0.15) else "shop.example"
+        emails = [f"user{number}@{shop}", f"User{number}.new@{shop}", f"u{number}@{shop}"]
+        luck = rng.random()
+        self.hashed = 0.06 <= luck < 0.09  # noqa: PLR2004 - three users in a hundred
+        knows_email = luck >= 0.09  # noqa: PLR2004 - and six more without any
+        emails = emails[: (1 + chance(rng, renamed) + chance(rng, renamed / 4)) * knows_email]
+        late = first in IDENTITY_CARRIERS and chance(rng, 0.15)
+        self._emails = self._walk("email", emails, late=late, room=room)
+        room -= len(self._steps)
+        self._customers = self._walk("customer", customers, late=chance(rng, 0.2), room=room)
+
+    def _walk(self, kind: str, path: list[str], *, late: bool, room: int) -> list[str]:
+        """Starts at the path's first identity, or before it; plans steps while there is room."""
+        if path and not late:
+            self.identities[kind] = path[0]
+        reached = path[: room + (not late)]
+        before: list[str | None] = [None, *reached] if late else [*reached]
+        self._steps += [
+            IdentityChange(kind, old, new)
+            for old, new in zip(before, reached[not late :], strict=False)
+        ]
+        return reached
+
+    def _plan_attributes(self) -> None:
+        rng = self.rng
+        told = [a for a in ATTRIBUTES if any(self.to_come[carrier] for carrier in a.carriers)]
+        self.ends: list[tuple[Attribute, State]] = []
+        self.known: dict[str, Value] = {}
+        for attribute in rng.sample(told, min(len(told), rng.randint(3, 8))):
+            gone = chance(rng, 0.15)
+            self.ends.append((attribute, GONE if gone else attribute.draw(rng)))
+            if gone:  # it was there before the traffic began
+                self.known[attribute.name] = attribute.draw(rng)
+
+    def _plan_memberships(self) -> None:
+        known = AUDIENCES if self.to_come[Kind.MEMBERSHIP] else ()
+        chosen = self.rng.sample(known, min(len(known), self.rng.randint(1, 4)))
+        self.member_ends: dict[Audience, bool] = {each: chance(self.rng, 0.7) for each in chosen}
+        self.member: dict[Audience, bool] = {}

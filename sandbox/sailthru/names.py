@@ -1,0 +1,50 @@
+"""What the service does to names and e-mail addresses."""
+
+import re
+import string
+from collections.abc import Mapping
+
+from sandbox.sailthru import refusals
+from sandbox.sailthru.options import Options
+from sandbox.server import RefusedError
+
+VAR_NAME_LIMIT = 32
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_STRIPPED = str.maketrans({"%": None, "-": None, ".": None, "$": None, " ": "_"})
+
+
+def clean_email(value: str) -> str:
+    """Lower case, as observed in grouparoo/grouparoo, export-record.js."""
+    if not _EMAIL.fullmatch(value):
+        raise RefusedError(refusals.INVALID_EMAIL, "Invalid email address")
+    return value.lower()
+
+
+def clean_vars(values: Mapping[str, object], options: Options) -> dict[str, object]:
+    """Names as the service keeps them.
+
+    Documented, "Set Custom Fields (Variables) on Users": %, -, . and $ are stripped, a space
+    becomes _, a digit cannot lead. Of two names that become one the later holds: inferred.
+    """
+    return {_clean_var_name(name, options): value for name, value in values.items()}
+
+
+def _clean_var_name(name: str, options: Options) -> str:
+    clean = name.translate(_STRIPPED)
+    if options.leading_digit == "strip":
+        clean = clean.lstrip(string.digits)
+    if not clean or clean[0] in string.digits:
+        raise RefusedError(
+            refusals.VAR_NAME_WITHOUT_START, f"Invalid var name {name!r}: begin it with a letter"
+        )
+    if len(clean) > VAR_NAME_LIMIT:
+        raise RefusedError(
+            refusals.VAR_NAME_TOO_LONG, f"Var name {name!r} is over {VAR_NAME_LIMIT} characters"
+        )
+    return clean
+
+
+def check_list_name(name: str, options: Options) -> str:
+    if "$" in name and options.dollar_in_list_name == "refuse":
+        raise RefusedError(refusals.LIST_NAME, f"Invalid list name {name!r}: it holds a $")
+    return name

@@ -1,0 +1,1 @@
+"""Plumbing: Kafka in, records out, nothing of what a message means."""

@@ -1,0 +1,131 @@
+"""Builds a worker's Faust app: group, transport, pages, drain."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import faust
+from aiokafka import AIOKafkaProducer
+from faust.types.web import Request, Response, View
+from mode import CrashingSupervisor
+from yarl import URL
+
+from streams import metrics
+from streams.engine.chunks import ChunkScheduler, ChunkSchema
+from streams.engine.processor import Processor
+from streams.engine.transport import Transport
+from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.topics import Topic
+from streams.worker import Worker
+
+_PORTS = {"router": 6066, "sailthru": 6067, "ab-tasty": 6068}
+_YEARS = 10 * 365 * 24 * 3600.0
+
+
+class App(faust.App):
+    """A Faust app that knows its worker's name, settings and topics."""
+
+    worker_name: str
+    worker_settings: WorkerSettings
+    kafka: KafkaSettings
+    reads: tuple[Topic, ...]
+
+    def _create_directories(self) -> None:
+        """Nothing: they are for tables, of which there are none."""
+
+    @property
+    def kafka_producer(self) -> AIOKafkaProducer:
+        """The producer behind Faust's, which takes whole batches; there once the app starts."""
+        producer: Any = self.producer
+        return producer._producer  # noqa: SLF001 - guarded by a test
+
+    @property
+    def processor(self) -> Processor:
+        consumer: Any = self.consumer
+        processor: Processor = consumer.processor
+        return processor
+
+    def source(self, topic: Topic) -> Any:
+        """A topic of chunks, to be read by an agent."""
+        return self.topic(self.kafka.topic(topic.name), schema=ChunkSchema(), internal=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def settings_or_exit(group: type[S]) -> S:
+    """Reads settings; a wrong one ends the process with a sentence instead of a stack trace."""
+    try:
+        return group.load()
+    except SettingsError as error:
+        raise SystemExit(f"Settings are not right: {error}") from None
+
+
+def create_app(
+    name: str,
+    reads: tuple[Topic, ...],
+    kafka: KafkaSettings,
+    worker: WorkerSettings,
+    processor: Callable[[App], Processor],
+) -> App:
+    """One worker's app; `processor` is called when the app starts."""
+    url = URL(f"kafka://{kafka.bootstrap_servers.split(',')[0]}")
+    app = App(
+        kafka.group(name),
+        broker=url,
+        autodiscover=False,
+        agent_supervisor=CrashingSupervisor,
+        ConsumerScheduler=ChunkScheduler,
+        Worker=Worker,
+        # Chunks, not records.
+        stream_buffer_maxsize=16,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        broker_session_timeout=kafka.session_timeout_s,
+        broker_request_timeout=max(90.0, kafka.session_timeout_s),
+        broker_max_poll_interval=_YEARS,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_bind=worker.host,
+        web_host=worker.host,
+        web_port=worker.port or _PORTS[name],
+    )
+    app.worker_name, app.worker_settings, app.kafka, app.reads = name, worker, kafka, reads
+    transport = Transport([url], app)
+    transport.kafka = kafka
+    app.transport = app.producer_transport = transport
+    transport.make_processor = lambda: processor(app)
+    _drain_on_shutdown(app)
+    _serve_pages(app)
+    return app
+
+
+def _drain_on_shutdown(app: App) -> None:
+    @app.on_before_shutdown.connect
+    async def drain(*_: Any, **__: Any) -> None:
+        consumer: Any = app.consumer
+        await consumer.drain()
+
+
+def _serve_pages(app: App) -> None:
+    @app.page("/metrics")
+    async def _metrics(view: View, _request: Request) -> Response:
+        consumer: Any = app.consumer
+        metrics.observe_partitions(consumer.partitions.values())
+        return view.bytes(metrics.exposition(), content_type="text/plain")
+
+    @app.page("/live")
+    async def _live(view: View, _request: Request) -> Response:
+        return view.json({"live": True})
+
+    @app.page("/ready")
+    async def _ready(view: View, _request: Request) -> Response:
+        consumer: Any = app.consumer
+        why_not = None
+        if app.rebalancing or not consumer.partitions:
+            why_not = "no partitions assigned"
+        elif (blocked := app.processor.blocked) is not None:
+            why_not = f"{blocked.reason}: {blocked.what_to_do}"
+        return view.json(
+            {"ready": why_not is None, "why_not": why_not}, status=503 if why_not else 200
+        )

@@ -1,0 +1,80 @@
+"""Writes dead letters, and stops the flow when there are too many."""
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+
+from models.dead_letter import DeadLetter
+from streams import metrics
+from streams.delivery.outcomes import Blocked
+from streams.topics import MAX_MESSAGE_BYTES
+
+_HEAD_BYTES = 64 * 1024
+# Base64 makes four bytes of three; the rest of the letter is small.
+_LARGEST_VALUE = (MAX_MESSAGE_BYTES - 256 * 1024) // 4 * 3
+_WINDOW = 1_000
+
+
+def preserve(value: bytes) -> dict[str, object]:
+    """The fields of a dead letter that keep the bytes, or of too many the first 64 KiB."""
+    truncated = len(value) > _LARGEST_VALUE
+    return {
+        "value": value[:_HEAD_BYTES] if truncated else value,
+        "length": len(value),
+        "sha256": hashlib.sha256(value).hexdigest(),
+        "truncated": truncated,
+    }
+
+
+class FloodGuard:
+    """Blocks when too large a share of the last 1,000 records became dead letters.
+
+    One bad deploy must not empty a topic into the dead letters.
+    """
+
+    def __init__(self, max_share: float) -> None:
+        self._most = max_share * _WINDOW
+        self._window: deque[bool] = deque(maxlen=_WINDOW)
+        self._rejected = 0
+
+    def count(self, *, rejected: bool) -> Blocked | None:
+        """Counts one ended record."""
+        if len(self._window) == _WINDOW:
+            self._rejected -= self._window[0]
+        self._window.append(rejected)
+        self._rejected += rejected
+        if self._rejected <= self._most or self._most >= _WINDOW:
+            return None
+        return Blocked(
+            "too_many_rejections",
+            f"{self._rejected} of the last {len(self._window)} records became dead letters: read "
+            "their reasons on the dead-letters topic, mend the cause, and start the worker again "
+            "(WORKER_MAX_REJECTED_SHARE=1 lets them all pass).",
+        )
+
+
+class DeadLetters:
+    """The way to the dead-letters topic; what it is given is in Kafka when `write` returns."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+        self._producer = producer
+        self._topic = topic
+
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
+        """Raises KafkaError when one cannot be written: then the worker must stop."""
+        sent = [
+            await self._producer.send(
+                self._topic,
+                letter.model_dump_json(exclude_none=True).encode(),
+                key=letter.key,
+            )
+            for letter in letters
+        ]
+        for future in sent:
+            await future
+        for letter in letters:
+            metrics.DEAD_LETTERS.labels(
+                stage=letter.stage, destination=letter.destination or "", reason=letter.reason
+            ).inc()

@@ -1,0 +1,1 @@
+"""From records to a destination: user queues, folding, rate limits, outcomes, retries."""

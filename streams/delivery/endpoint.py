@@ -1,0 +1,111 @@
+"""Sends for one endpoint: rate limit, connections, and what to do while nothing passes."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from streams.delivery.lane import WaitingLane
+from streams.delivery.pacing import RateLimit
+
+_DOWN_AFTER = 5
+_BLOCKED_PROBE_SECONDS = 15.0
+_PROBE_SECONDS = (1.0, 2.0, 4.0, 5.0)
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+def _step(steps: tuple[float, ...], count: int) -> float:
+    # Spread, so that what failed together does not come back together.
+    return steps[min(count, len(steps)) - 1] * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+
+
+class Endpoint:
+    """Gives turns to lanes, in the order in which they became ready.
+
+    Down means that nothing has passed for some failures in a row; blocked, that a person must mend
+    something. In both cases one request at a time probes, and the first that passes opens the way.
+    Held is for ever: this process sends nothing more.
+    """
+
+    def __init__(
+        self,
+        limit: RateLimit,
+        connections: asyncio.Semaphore,
+        send: Callable[[WaitingLane], Awaitable[None]],
+    ) -> None:
+        self.limit = limit
+        self.blocked = False
+        self.held = False
+        self._connections = connections
+        self._send = send
+        self._ready: deque[WaitingLane] = deque()
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._sends: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    @property
+    def down(self) -> bool:
+        return self._failures >= _DOWN_AFTER
+
+    def passed(self) -> None:
+        self._failures = 0
+
+    def failed(self) -> None:
+        self._failures += 1
+
+    def ready(self, lane: WaitingLane) -> None:
+        """Gives a lane its turn after those that are waiting."""
+        self._ready.append(lane)
+        self._wake.set()
+
+    def ready_later(self, lane: WaitingLane, after: float | None) -> None:
+        """Gives a failing lane its turn after a pause that grows with its failures."""
+
+        def due() -> None:
+            self._timers.discard(timer)
+            self.ready(lane)
+
+        pause = max(_step(_BACKOFF_SECONDS, lane.failures), after or 0.0)
+        timer = asyncio.get_running_loop().call_later(pause, due)
+        self._timers.add(timer)
+
+    async def run(self) -> None:
+        """Sends until cancelled; raises what a send raises."""
+        async with asyncio.TaskGroup() as sends:
+            while True:
+                while self.held or not self._ready:
+                    self._wake.clear()
+                    await self._wake.wait()
+                await self._wait_to_probe()
+                await self.limit.permit()
+                await self._connections.acquire()
+                if self.held or not self._ready:
+                    # A rebalance took the lanes away meanwhile.
+                    self._connections.release()
+                    continue
+                task = sends.create_task(self._one(self._ready.popleft()))
+                self._sends.add(task)
+                task.add_done_callback(self._sends.discard)
+                if self.down or self.blocked:
+                    await asyncio.wait({task})
+
+    async def _wait_to_probe(self) -> None:
+        if self.blocked:
+            await asyncio.sleep(_BLOCKED_PROBE_SECONDS)
+        elif self.down:
+            await asyncio.sleep(_step(_PROBE_SECONDS, self._failures - _DOWN_AFTER + 1))
+
+    async def _one(self, lane: WaitingLane) -> None:
+        try:
+            await self._send(lane)
+        finally:
+            self._connections.release()
+
+    def close(self) -> set[asyncio.Task[None]]:
+        """Forgets who is waiting; returns the sends that are under way."""
+        self._ready.clear()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        return set(self._sends)

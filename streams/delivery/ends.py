@@ -1,0 +1,98 @@
+"""The ways a record ends at a destination: delivered, dropped, or dead-lettered."""
+
+import time
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from models.dead_letter import DeadLetter
+from models.event import Event
+from models.record import Record
+from streams import metrics
+from streams.dead_letters import DeadLetters, FloodGuard, preserve
+from streams.delivery.horizon import Horizon
+from streams.delivery.lane import Item
+from streams.delivery.outcomes import Blocked, Rejected
+
+Refused = tuple[Item, Rejected]
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class Ends:
+    """Ends items, counts them, and remembers their ids."""
+
+    def __init__(
+        self, destination: str, dead_letters: DeadLetters, guard: FloodGuard, horizon: Horizon
+    ) -> None:
+        self._destination = destination
+        self._dead_letters = dead_letters
+        self._guard = guard
+        self._horizon = horizon
+
+    def delivered(self, items: Sequence[Item]) -> None:
+        now = now_ms()
+        for item in items:
+            if (record := item.record) is not None:
+                labels = {"destination": self._destination, "operation": _operation(record)}
+                metrics.DELIVERIES.labels(**labels, outcome="delivered").inc()
+                age = max(0, now - record.received_at_ms) / 1000
+                metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels).observe(age)
+            self._guard.count(rejected=False)
+            self._end(item)
+
+    def dropped(self, item: Item, reason: str) -> None:
+        metrics.RECORDS_DROPPED.labels(stage=self._destination, reason=reason).inc()
+        self._end(item)
+
+    async def rejected(self, refused: Sequence[Refused]) -> Blocked | None:
+        """Writes dead letters, then ends the items; says when there were too many."""
+        if not refused:
+            return None
+        await self._dead_letters.write([self._letter(item, why) for item, why in refused])
+        flood = None
+        for item, _ in refused:
+            self._end(item)
+            flood = self._guard.count(rejected=True) or flood
+        return flood
+
+    def _letter(self, item: Item, why: Rejected) -> DeadLetter:
+        source = item.source
+        return DeadLetter(
+            stage="sink",
+            destination=self._destination,
+            reason=why.reason,
+            detail=why.detail,
+            topic=source.topic,
+            partition=source.partition,
+            offset=source.offset,
+            record_id=item.record.id if item.record else None,
+            attempts=item.attempts,
+            first_at_ms=item.first_at_ms,
+            last_at_ms=now_ms(),
+            key=source.key,
+            **preserve(source.value or b""),
+        )
+
+    def _end(self, item: Item) -> None:
+        if item.identity is not None:
+            self._horizon.ended(item.identity)
+        item.end()
+
+
+def mapping_error(error: Exception) -> Rejected:
+    """A bug of ours in a pure mapping costs the record that shows it, not the flow."""
+    return Rejected("mapping_error", type(error).__name__)
+
+
+def invalid_record(error: ValidationError) -> Rejected:
+    """Names the places that do not fit, never what stands there."""
+    places = {".".join(map(str, each["loc"])) for each in error.errors(include_input=False)}
+    return Rejected("invalid_record", ", ".join(sorted(places))[:500])
+
+
+def _operation(record: Record) -> str:
+    # An event's kind may be anything mParticle will ever send: not a label.
+    return "event" if isinstance(record, Event) else str(getattr(record, "kind", ""))

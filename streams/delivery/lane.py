@@ -1,0 +1,107 @@
+"""A lane: the records that must keep their order, one request in flight."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeAlias
+
+from aiokafka.structs import ConsumerRecord
+
+from models.record import Record
+from streams.delivery.sink import Lane
+from streams.engine.partition import Partition
+
+Source: TypeAlias = ConsumerRecord
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One record on its way: the bytes it came as, what they say, and where it must be ended.
+
+    `record` is None when the bytes say nothing; `identity` is None when its producer gave none.
+    """
+
+    source: Source
+    partition: Partition
+    first_at_ms: int
+    record: Record | None = None
+    identity: bytes | None = None
+    attempts: int = 0
+    # The same record, come again while this one was under way: they end together.
+    repeats: list[tuple[Partition, int]] = field(default_factory=list)
+
+    def end(self) -> None:
+        self.partition.ended(self.source.offset)
+        for partition, offset in self.repeats:
+            partition.ended(offset)
+
+
+class WaitingLane:
+    """The queue behind a lane, and how a refused batch is taken apart.
+
+    A refused batch is halved from the front, so the order stands. When a half passes, the bad
+    record is in the rest, which is halved again at once; when it is found, all that remains is
+    tried together.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.closed = False
+        self.failures = 0
+        self._failing_seconds = 0.0
+        self._failed_at = 0.0
+        self._items: deque[Item] = deque()
+        self._suspects = 0
+        self._limit: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def append(self, item: Item) -> None:
+        self._items.append(item)
+
+    def head(self, most: int) -> Sequence[Record]:
+        """The records that the next request may carry."""
+        count = most if self._limit is None else min(self._limit, most)
+        return [item.record for item in islice(self._items, count) if item.record is not None]
+
+    def tried(self, size: int) -> None:
+        for item in islice(self._items, size):
+            item.attempts += 1
+
+    def failed(self, *, counts: bool) -> float:
+        """Notes a failure; returns for how many seconds this lane has failed while others passed.
+
+        `counts` is False while nothing passes at all: then it is not this lane's fault.
+        """
+        now = time.monotonic()
+        if self.failures and counts:
+            self._failing_seconds += now - self._failed_at
+        self.failures += 1
+        self._failed_at = now
+        return self._failing_seconds
+
+    def passed(self, size: int) -> list[Item]:
+        """Takes off what was delivered."""
+        self._mended()
+        taken = [self._items.popleft() for _ in range(size)]
+        self._suspects = max(0, self._suspects - size)
+        self._limit = max(1, self._suspects // 2) if self._suspects else None
+        return taken
+
+    def refused(self, size: int) -> Item | None:
+        """Takes off the one record that was refused alone; None when the batch is to be halved."""
+        self._mended()
+        if size > 1:
+            self._suspects = size
+            self._limit = size // 2
+            return None
+        self._suspects = max(0, self._suspects - 1)
+        self._limit = self._suspects or None
+        return self._items.popleft()
+
+    def _mended(self) -> None:
+        self.failures = 0
+        self._failing_seconds = 0.0

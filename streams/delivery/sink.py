@@ -1,0 +1,74 @@
+"""The contract between the delivery and a destination's code."""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from models.record import Record
+from streams.delivery.outcomes import Dropped, Outcome, Rejected
+from streams.delivery.pacing import Pacer
+from streams.topics import Topic
+
+Request = TypeVar("Request")
+
+
+class Lane(NamedTuple):
+    """A queue with one request in flight: what must keep its order shares a lane."""
+
+    endpoint: str
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[Request]):
+    """One request, and how many of the waiting records, from the first on, it carries."""
+
+    request: Request
+    size: int
+
+
+class Placement(NamedTuple):
+    """Where a record stands: the owner of its order and the partition it came from."""
+
+    user: str
+    partition: int
+
+
+class Sink(Protocol[Request]):
+    """One destination. All but `send` is pure and fast; only `send` touches the network."""
+
+    destination: str
+    topics: tuple[Topic, ...]
+    ceilings: Mapping[str, int | None]
+    """Endpoint -> published requests a minute, or None where none is published."""
+    recalls: Collection[bytes]
+    """The kinds of record, as in their header, that `recall` wants to see."""
+
+    def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:
+        """Holds what `send` needs (connections, tokens) while the worker runs."""
+
+    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        """Says in which lane a record waits, or why it does not."""
+
+    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
+        """Folds the longest run of waiting records, from the first on, into one request.
+
+        Called at the last moment before `send`, with one record at least.
+        """
+
+    async def send(self, request: Request) -> Outcome:
+        """Tries once. May be called again with the same records, so it must be safe to repeat.
+
+        Returns an outcome for everything the destination can answer, cut connections and time-outs
+        included. Raises only for our own mistakes. Waiting, retrying and counting are the caller's.
+        """
+
+    def recall(self, record: Record, at: Placement) -> None:
+        """Learns from a record that ended before this worker took over its partition."""
+
+    def describe(self, request: Request) -> Mapping[str, Any]:
+        """Shows `{"method", "url", "body"}` of a request, body decoded and secrets left out."""
+
+    def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
+        """Shows the set-up calls that come before these requests, like `describe`."""

@@ -1,0 +1,1 @@
+"""Kafka in, watermarks out: chunks, offsets, and what Faust has to be told otherwise."""

@@ -1,0 +1,42 @@
+"""A chunk: all that one fetch brought of one partition, handed to an agent as one event."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka.structs import ConsumerRecord
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import TP, AppT, EventT, Message
+
+from streams.engine.partition import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one partition in offset order, and the partition they must be ended at."""
+
+    partition: Partition
+    records: Sequence[ConsumerRecord]
+
+
+class ChunkScheduler(DefaultSchedulingStrategy):
+    """Hands on what was fetched as it came: one item a partition, in place of one a record."""
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        yield from records.items()
+
+
+class ChunkSchema(faust.Schema[Any, Any]):
+    """Leaves the bytes alone: a record that does not parse is our agents' business.
+
+    Faust acknowledges what it cannot decode before it says so.
+    """
+
+    def compile(self, app: AppT, **_: Any) -> Callable[..., Awaitable[EventT[Any]]]:
+        create_event = app.create_event
+
+        async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:  # noqa: ARG001
+            return create_event(None, message.value, None, message)
+
+        return decode

@@ -1,0 +1,73 @@
+"""One assigned partition: what is under way, and when to fetch no more."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from faust.types import TP
+
+from streams.engine.metadata import Progress
+from streams.engine.offsets import Offsets
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightLimit:
+    """How much of one partition may be under way; it bounds a worker's memory."""
+
+    records: int = 10_000
+    size: int = 32 * 1024 * 1024
+    runs: int = 1_000
+
+
+class Partition:
+    """Belongs to one assignment: after a rebalance there is a new one.
+
+    `closed` is set before anything is drained; who finds it set neither sends nor queues.
+    """
+
+    def __init__(
+        self, tp: TP, start: Progress, limit: InFlightLimit, changed: Callable[["Partition"], None]
+    ) -> None:
+        self.tp = tp
+        self.epoch = start.epoch
+        self.offsets = Offsets(start.offset, start.ended)
+        self.committed = start
+        self.closed = False
+        self._limit = limit
+        self._changed = changed
+
+    def fetched(self, records: Iterable[tuple[int, int]]) -> list[int]:
+        """Takes (offset, bytes) of fetched records; returns the offsets that need work."""
+        todo = self.offsets.fetched(records)
+        self._changed(self)
+        return todo
+
+    def ended(self, offset: int) -> None:
+        """Ends one record; also when the partition is closed, so that it can be committed."""
+        self.offsets.ended(offset)
+        self._changed(self)
+
+    @property
+    def progress(self) -> Progress:
+        """What may be committed now."""
+        return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch)
+
+    @property
+    def full(self) -> bool:
+        """Whether to fetch no more for now."""
+        return self._above(1.0)
+
+    @property
+    def drained(self) -> bool:
+        """Whether to fetch again: well below the limits, so that it does not flutter."""
+        return not self._above(0.5)
+
+    def _above(self, share: float) -> bool:
+        return (
+            self.offsets.waiting >= self._limit.records * share
+            or self.offsets.waiting_bytes >= self._limit.size * share
+            or self._holes >= self._limit.runs * share
+        )
+
+    @property
+    def _holes(self) -> int:
+        return len(self.committed.ended)

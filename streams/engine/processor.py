@@ -1,0 +1,27 @@
+"""What the engine asks of whoever works on the chunks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from streams.delivery.outcomes import Blocked
+from streams.engine.chunks import Chunk
+from streams.engine.partition import Partition
+
+
+class Processor(Protocol):
+    """Takes chunks and ends each of their records, sooner or later, at the chunk's partition."""
+
+    blocked: Blocked | None
+    """Why nothing goes on until a person mends something; None while all is well."""
+
+    async def run(self) -> None:
+        """Works until cancelled; what it raises ends the worker."""
+
+    async def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Gets ready for partitions; fetching starts when this returns."""
+
+    async def accept(self, chunk: Chunk) -> None:
+        """Takes a chunk, without waiting for its end; called in fetch order of each partition."""
+
+    async def revoked(self, partitions: Iterable[Partition], deadline: float) -> None:
+        """Stops work on closed partitions; waits for what is in flight, `deadline` seconds."""

@@ -1,0 +1,128 @@
+"""What must be in order before a worker starts, and where each partition begins."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import OffsetAndMetadata
+
+from streams import topic_admin, topics
+from streams.engine.metadata import Progress, decode
+from streams.settings import KafkaSettings
+from streams.topics import Topic
+
+_KAFKA_SECONDS = 10.0
+
+
+class StartError(Exception):
+    """The worker must not start; the message is one sentence that says what to do."""
+
+
+async def prepare(kafka: KafkaSettings, group: str, reads: Iterable[Topic]) -> str:
+    """Checks Kafka, topics and the first-start rule; returns the cluster's id.
+
+    Raises StartError when the worker must not start.
+    """
+    try:
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            cluster, partitions = await _check_topics(kafka)
+            names = [kafka.topic(topic.name) for topic in reads]
+            await _check_first_start(
+                kafka,
+                group,
+                [TopicPartition(n, i) for n in names for i in range(partitions[n])],
+            )
+            return cluster
+    except (TimeoutError, KafkaConnectionError) as error:
+        raise StartError(
+            f"Kafka does not answer at {kafka.bootstrap_servers}: "
+            "start it, or set KAFKA_BOOTSTRAP_SERVERS."
+        ) from error
+
+
+async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    try:
+        wanted = {kafka.topic(topic.name): topic for topic in topics.ALL}
+        found = await topic_admin.existing(admin)
+        missing = sorted(wanted.keys() - found.keys())
+        if missing and not kafka.create_topics:
+            raise StartError(
+                f"Create these topics, or set KAFKA_CREATE_TOPICS=true: {', '.join(missing)}."
+            )
+        if missing:
+            await topic_admin.create(admin, kafka, [wanted[name] for name in missing])
+            found = await topic_admin.existing(admin)
+        by_user = {kafka.topic(t.name): found[kafka.topic(t.name)] for t in topics.BY_USER}
+        if len(set(by_user.values())) > 1:
+            counts = ", ".join(f"{name} {count}" for name, count in by_user.items())
+            raise StartError(f"Give these topics equal partition counts, order needs it: {counts}.")
+        return (await admin.describe_cluster())["cluster_id"], found
+    finally:
+        await admin.close()
+
+
+async def _check_first_start(
+    kafka: KafkaSettings, group: str, partitions: list[TopicPartition]
+) -> None:
+    if kafka.start is not None:
+        return
+    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        committed = await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - one call for all, and with metadata; guarded by a test
+        if committed:
+            return
+        first = await consumer.beginning_offsets(partitions)
+        end = await consumer.end_offsets(partitions)
+        if any(first[tp] < end[tp] for tp in partitions):
+            raise StartError(
+                f"The group {group} has no offsets and its topics are not empty: set KAFKA_START "
+                "to earliest, latest, or a time to begin at."
+            )
+    finally:
+        await consumer.stop()
+
+
+async def read_starts(
+    consumer: AIOKafkaConsumer, start: str | datetime | None, cluster: str
+) -> Mapping[TopicPartition, Progress]:
+    """Says where each assigned partition begins; runs in the consumer's own loop.
+
+    A committed offset without our metadata was set by a person: a new epoch begins, named after
+    the time in milliseconds so that it is larger than any before it.
+    """
+    assigned = list(consumer.assignment())
+    committed = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - as above
+    new = [tp for tp in assigned if tp not in committed]
+    begins = await _begin(consumer, new, start)
+    epoch = int(time.time() * 1000)
+    return {
+        tp: Progress(begins[tp]) if tp in begins else _resume(committed[tp], cluster, epoch)
+        for tp in assigned
+    }
+
+
+def _resume(committed: OffsetAndMetadata, cluster: str, epoch: int) -> Progress:
+    known = decode(committed.metadata, committed.offset, cluster)
+    return known or Progress(committed.offset, epoch=epoch)
+
+
+async def _begin(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
+) -> Mapping[TopicPartition, int]:
+    if not partitions:
+        return {}
+    if isinstance(start, datetime):
+        milliseconds = int(start.timestamp() * 1000)
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+        end = await consumer.end_offsets(partitions)
+        return {tp: at.offset if (at := found[tp]) is not None else end[tp] for tp in partitions}
+    if start == "latest":
+        return dict(await consumer.end_offsets(partitions))
+    return dict(await consumer.beginning_offsets(partitions))

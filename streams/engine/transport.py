@@ -1,0 +1,275 @@
+"""Faust's Kafka transport with our offsets in it.
+
+Faust keeps group, rebalance, web and signals. What is overridden here, and why, is listed in
+docs/architecture.md; tests/streams/engine/test_guards.py fails when an upgrade moves the ground.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiokafka
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode import Service
+
+from streams import metrics
+from streams.engine.chunks import Chunk
+from streams.engine.metadata import Progress, encode
+from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.processor import Processor
+from streams.engine.start import read_starts
+from streams.settings import KafkaSettings
+
+# A partition that was paused is asked for again after this long at the latest.
+_FETCH_SECONDS = 0.25
+_COMMIT_PAUSE_SECONDS = 0.05
+# Liveness is the heartbeat. This interval never reaches the broker, and a worker that waits longer
+# than it for its destination would leave its group and never come back.
+_TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns aiokafka's consumer."""
+
+    consumer: "Consumer"
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        kafka: KafkaSettings = transport.kafka
+        return aiokafka.AIOKafkaConsumer(
+            **kafka.client_options(),
+            group_id=self.app.conf.id,
+            group_instance_id=kafka.group_instance_id,
+            # Partition i of all topics on one worker. Without tables Faust would take round robin,
+            # which splits them, and changing it later is a full stop of the group.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=_TEN_YEARS_MS,
+            max_partition_fetch_bytes=kafka.fetch_max_bytes,
+            # The broker answers as soon as there is data; a shorter wait burns CPU when idle.
+            fetch_max_wait_ms=500,
+            session_timeout_ms=int(kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(kafka.session_timeout_s * 100),
+            rebalance_timeout_ms=int((kafka.drain_s + kafka.session_timeout_s) * 1000),
+        )
+
+    async def read_starts(self) -> Mapping[TP, Progress]:
+        transport = self.consumer.transport
+        starts = await self.call_thread(
+            read_starts, self._ensure_consumer(), transport.kafka.start, transport.cluster
+        )
+        return {TP(*tp): start for tp, start in starts.items()}
+
+    async def seek_to(self, positions: Mapping[TP, int]) -> None:
+        """Seeks in the consumer's own thread, where nothing iterates over what it forgets."""
+
+        async def seek() -> None:
+            for tp, offset in positions.items():
+                self._ensure_consumer().seek(driver.ensure_aiokafka_TP(tp), offset)
+
+        await self.call_thread(seek)
+
+    async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
+        """Commits; False when the group has moved on, and the work will be done by another."""
+        cluster = self.consumer.transport.cluster
+        offsets = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(each.offset, encode(each, cluster))
+            for tp, each in progress.items()
+        }
+        try:
+            await self.call_thread(self._ensure_consumer().commit, offsets)
+        except (CommitFailedError, IllegalStateError):
+            return False
+        return True
+
+
+class Consumer(driver.Consumer):
+    """Feeds chunks to the agents, and commits what has ended."""
+
+    transport: "Transport"
+    _thread: ConsumerThread
+    processor: Processor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.partitions: dict[TP, Partition] = {}
+        self._seeks = 0
+        self._changed = asyncio.Event()
+        self._commit_lock = asyncio.Lock()
+
+    async def on_start(self) -> None:
+        self.processor = self.transport.make_processor()
+        await super().on_start()
+
+    @Service.task
+    async def _process(self) -> None:
+        await self.processor.run()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- fetching
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ARG002, ASYNC109 - Faust's signature
+        seeks = self._seeks
+        records, _ = await self._wait_next_records(_FETCH_SECONDS)
+        if not records or self.should_stop:
+            return
+        again = {}
+        for tp, chunk in self.scheduler.iterate(records):
+            partition = self.partitions.get(tp)
+            if not self.flow_active or partition is None or partition.closed:
+                continue  # a rebalance is under way, and ends with a seek
+            if seeks != self._seeks:
+                # Asked for before a rebalance, answered after it: nobody knows from which position.
+                again[tp] = partition.offsets.position
+                continue
+            yield tp, self._to_message(tp, chunk)
+        if again:
+            await self._thread.seek_to(again)
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        partition = self.partitions[tp]
+        todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in record))
+        chunk = Chunk(partition, [r for r in record if r.offset in todo])
+        metrics.RECORDS_READ.labels(topic=tp.topic).inc(len(todo))
+        last = record[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            [],
+            None,
+            chunk,  # type: ignore[arg-type]  # Faust only hands it on; see ChunkSchema
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def _partition_changed(self, partition: Partition) -> None:
+        self._changed.set()
+        if partition.closed:
+            return
+        tp = partition.tp
+        if partition.full:
+            if tp not in self._paused_partitions:
+                self.pause_partitions({tp})
+        elif tp in self._paused_partitions and partition.drained:
+            self.resume_partitions({tp})
+
+    # -- assignment
+
+    async def perform_seek(self) -> None:
+        """Takes over the assigned partitions; Faust calls it before the flow starts."""
+        self.partitions.clear()
+        starts = await self._thread.read_starts()
+        kafka = self.transport.kafka
+        limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
+        partitions = {
+            tp: Partition(tp, start, limit, self._partition_changed) for tp, start in starts.items()
+        }
+        await self.processor.assigned(list(partitions.values()))
+        await self._thread.seek_to({tp: start.offset for tp, start in starts.items()})
+        self._seeks += 1
+        self._read_offset.update(dict.fromkeys(starts, None))
+        self.partitions.update(partitions)
+        # What a first start or a person's move decided must outlast a crash.
+        await self._commit(starts)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Drains and commits before Faust forgets; then lets it go on."""
+        self.stop_flow()
+        await self.drain()
+        await super().on_partitions_revoked(revoked)
+
+    async def drain(self) -> None:
+        """Closes all partitions, waits for what is in flight, commits, forgets."""
+        partitions = list(self.partitions.values())
+        for partition in partitions:
+            partition.closed = True
+        if partitions:
+            deadline = self.transport.kafka.drain_s
+            await self.processor.revoked(partitions, deadline)
+            # With the brokers away a commit waits for ever; what it misses is only repeated.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.commit(), deadline)
+        self.partitions.clear()
+
+    # -- commits
+
+    @Service.task
+    async def _commit_handler(self) -> None:
+        while not self.should_stop:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.commit()
+            await self.sleep(_COMMIT_PAUSE_SECONDS)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: every chunk is a gap to Faust's own bookkeeping."""
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Nothing: Faust's only logs, and is wrong about idle and paused partitions."""
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
+        """Commits what has ended since the last commit.
+
+        A caller that finds another commit under way waits and then makes its own, so that a last
+        commit before a revocation really is one.
+        """
+        async with self._commit_lock:
+            progress = {
+                tp: now
+                for tp, partition in self.partitions.items()
+                if (now := partition.progress) != partition.committed
+            }
+            return not progress or await self._commit(progress)
+
+    async def _commit(self, progress: Mapping[TP, Progress]) -> bool:  # type: ignore[override]  # our commits carry metadata
+        if not await self._thread.commit_progress(progress):
+            metrics.COMMITS_FAILED.inc()
+            return False
+        metrics.COMMITS.inc()
+        for tp, each in progress.items():
+            if (partition := self.partitions.get(tp)) is not None:
+                partition.committed = each
+                self._partition_changed(partition)
+        return True
+
+
+class Producer(driver.Producer):
+    """Idempotent: it neither gives up on a batch, nor reorders, nor writes it twice."""
+
+    transport: "Transport"
+
+    def _settings_default(self) -> Mapping[str, Any]:
+        return {
+            **self.transport.kafka.client_options(),
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": 512 * 1024,
+            "max_request_size": 11 * 1024 * 1024,
+        }
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return {}
+
+
+class Transport(driver.Transport):
+    """Joins Faust to the engine; what it holds is set before the app starts."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+    kafka: KafkaSettings
+    make_processor: Callable[[], Processor]
+    cluster: str = ""

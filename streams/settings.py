@@ -1,0 +1,207 @@
+"""Every group of settings is one class of environment variables, checked at start."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from aiokafka.helpers import create_ssl_context
+from pydantic import (
+    AwareDatetime,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message is one sentence that says what to set."""
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Reads `NAME_FILE` where it is set: the value of `NAME` is in that file."""
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002 - pydantic's signature
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        name = f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
+        path = os.environ.get(name)
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise SettingsError(f"{name} names a file that cannot be read: {error}.") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[name] = value
+        return found
+
+
+class Settings(BaseSettings):
+    """A group of settings. Subclasses set `env_prefix`; field descriptions become the manual."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Reads the environment; raises SettingsError with one sentence."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(_sentence(cls, error)) from None
+
+
+def _sentence(cls: type[BaseSettings], error: ValidationError) -> str:
+    prefix = cls.model_config.get("env_prefix", "")
+    parts = []
+    for each in error.errors(include_input=False, include_url=False):
+        name = f"{prefix}{each['loc'][0]}".upper() if each["loc"] else ""
+        if each["type"] == "missing":
+            parts.append(f"set {name} ({cls.model_fields[str(each['loc'][0])].description})")
+        else:
+            said = each["msg"].removeprefix("Value error, ")
+            parts.append(f"{name}: {said}" if name else said)
+    return "; ".join(parts) + "."
+
+
+class KafkaSettings(Settings):
+    """How to reach Kafka, and how the engine uses it."""
+
+    model_config = SettingsConfigDict(env_prefix="KAFKA_")
+
+    bootstrap_servers: str = Field(
+        "127.0.0.1:9092", description="brokers to ask first, as host:port,host:port"
+    )
+    prefix: str = Field("", description="put in front of every topic and group name")
+    start: Literal["earliest", "latest"] | AwareDatetime | None = Field(
+        None,
+        description="where a group without offsets begins on a topic that is not empty: "
+        "earliest, latest, or a time such as 2026-01-31T00:00:00Z; without it the worker refuses",
+    )
+    create_topics: bool = Field(
+        False, description="create missing topics at start, for trying things out"
+    )
+    partitions: PositiveInt = Field(4, description="partitions of the topics it creates")
+    replication_factor: PositiveInt = Field(1, description="replicas of the topics it creates")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the brokers"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="how to log in, with a SASL protocol"
+    )
+    sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
+    sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
+    ssl_cafile: Path | None = Field(
+        None, description="certificate authority to trust, where the system's do not do"
+    )
+    group_instance_id: str | None = Field(
+        None,
+        description="a stable name of this replica (static membership): "
+        "a restart within the session time-out moves no partitions",
+    )
+    session_timeout_s: PositiveFloat = Field(
+        30, description="silence after which Kafka gives a worker's partitions to another"
+    )
+    drain_s: PositiveFloat = Field(
+        20, description="how long requests in flight may take to end at a rebalance or a stop"
+    )
+    in_flight_records: PositiveInt = Field(
+        10_000, description="records under way per partition, above which it is paused"
+    )
+    in_flight_bytes: PositiveInt = Field(
+        32 * 1024 * 1024, description="bytes under way per partition, above which it is paused"
+    )
+    fetch_max_bytes: PositiveInt = Field(
+        2 * 1024 * 1024, description="bytes asked of one partition at a time"
+    )
+    horizon_hours: PositiveFloat = Field(
+        24, description="a record that comes again within this time is delivered once"
+    )
+    horizon_ids: PositiveInt = Field(
+        1_000_000, description="record ids a worker remembers at most for that"
+    )
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_username and self.sasl_password
+        ):
+            raise ValueError(
+                f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs "
+                "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+            )
+        return self
+
+    def topic(self, name: str) -> str:
+        """The name of a topic on this cluster."""
+        return self.prefix + name
+
+    def group(self, worker: str) -> str:
+        """The consumer group of a worker."""
+        return f"{self.prefix}mparticle-streams-{worker}"
+
+    def client_options(self) -> dict[str, Any]:
+        """What every aiokafka client needs to connect."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL") and self.sasl_password:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password.get_secret_value(),
+            }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = create_ssl_context(
+                cafile=str(self.ssl_cafile) if self.ssl_cafile else None
+            )
+        return options
+
+
+class WorkerSettings(Settings):
+    """What every worker process has: its port and its logs."""
+
+    model_config = SettingsConfigDict(env_prefix="WORKER_")
+
+    host: str = Field("127.0.0.1", description="address to serve /metrics, /live and /ready on")
+    port: int | None = Field(
+        None, description="port for that; by default router 6066, sailthru 6067, ab-tasty 6068"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged"
+    )
+    log_format: Literal["console", "json"] = Field("json", description="how a line looks")
+    max_rejected_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the last 1,000 records that may become dead letters before the "
+        "worker holds and asks for a person; 1 switches the guard off",
+    )

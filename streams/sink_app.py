@@ -1,0 +1,34 @@
+"""Builds a sink's Faust app: what all destinations share."""
+
+from typing import Any
+
+from streams.app import App, create_app
+from streams.dead_letters import DeadLetters, FloodGuard
+from streams.delivery.delivery import Delivery
+from streams.delivery.ends import Ends
+from streams.delivery.history import History
+from streams.delivery.horizon import Horizon
+from streams.delivery.sink import Sink
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import DEAD_LETTERS
+
+
+def create_sink_app(
+    sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int
+) -> App:
+    """One destination's app, without its agents."""
+
+    def delivery(app: App) -> Delivery:
+        horizon = Horizon(kafka.horizon_ids)
+        letters = DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
+        guard = FloodGuard(worker.max_rejected_share)
+        return Delivery(
+            sink,
+            {kafka.topic(topic.name): topic.holds for topic in sink.topics if topic.holds},
+            Ends(sink.destination, letters, guard, horizon),
+            History(kafka),
+            horizon,
+            connections,
+        )
+
+    return create_app(sink.destination, sink.topics, kafka, worker, delivery)

@@ -1,0 +1,41 @@
+"""Every topic, in the order data meets them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from models.audience import Audience
+from models.audience_membership import AudienceMembership
+from models.dead_letter import DeadLetter
+from models.event import Event
+from models.privacy_request import PrivacyRequest
+from models.user_update import UserUpdate
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its name without prefix, what it holds, and whether Kafka compacts it."""
+
+    name: str
+    holds: TypeAdapter[Any] | None = None
+    compacted: bool = False
+
+
+RAW = Topic("mparticle-raw")
+
+# Equal partition counts: partition i of all three is one worker's, so that order can be kept
+# across them.
+USER_UPDATE = Topic("user-update", TypeAdapter(UserUpdate))
+EVENTS = Topic("events", TypeAdapter(Event))
+AUDIENCE_MEMBERSHIP = Topic("audience-membership", TypeAdapter(AudienceMembership))
+
+AUDIENCES = Topic("audiences", TypeAdapter(Audience), compacted=True)
+PRIVACY_REQUESTS = Topic("privacy-requests", TypeAdapter(PrivacyRequest))
+DEAD_LETTERS = Topic("dead-letters", TypeAdapter(DeadLetter))
+
+BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
+ALL = (RAW, *BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS)
+
+# Raw messages of 5 MB are seen, and a dead letter holds them in base64.
+MAX_MESSAGE_BYTES = 10 * 1024 * 1024

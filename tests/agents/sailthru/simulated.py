@@ -1,0 +1,79 @@
+"""A simulated Sailthru, and a sink that sends to it over HTTP."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agents.sailthru.settings import SailthruSettings
+from agents.sailthru.sink import SailthruSink
+from models.record import Record
+from sandbox.sailthru import Options, Sailthru
+from sandbox.server import running
+from streams.delivery.outcomes import Outcome
+from streams.delivery.pacing import Pacer
+from streams.delivery.sink import Lane, Placement
+from tests.agents.sailthru.factories import NOW_MS, USER
+
+KEY, SECRET = "0a1b2c3d4e5f", "f0f1f2f3-not-a-real-secret"
+
+
+def settings(**changed: Any) -> SailthruSettings:
+    return SailthruSettings(**{"api_key": KEY, "api_secret": SECRET, **changed})
+
+
+def unpaced() -> Pacer:
+    return Pacer(dict.fromkeys(SailthruSink.ceilings))
+
+
+class Simulated:
+    """The service's side, looked at directly; what it is asked comes over HTTP."""
+
+    def __init__(self, service: Sailthru, url: str) -> None:
+        self.service = service
+        self.url = url
+
+    @asynccontextmanager
+    async def sink(
+        self, pacer: Pacer | None = None, **changed: Any
+    ) -> AsyncIterator[SailthruSink]:
+        sink = SailthruSink(settings(base_url=self.url, **changed))
+        async with sink.session(pacer or unpaced()):
+            yield sink
+
+    def requests(self) -> dict[str, int]:
+        """How many there were, by method and endpoint."""
+        return {name: counts.total() for name, counts in self.service.counts.items()}
+
+    def profiles(self) -> Mapping[str, Any]:
+        """By e-mail address."""
+        state: Any = self.service.state()
+        return {each["keys"].get("email"): each for each in state["profiles"]}
+
+    def lists(self) -> list[str]:
+        state: Any = self.service.state()
+        return [each["list"] for each in state["lists"]]
+
+
+@asynccontextmanager
+async def simulated(**options: Any) -> AsyncIterator[Simulated]:
+    service = Sailthru(Options(**{"api_key": KEY, "api_secret": SECRET, **options}))
+    async with running(service.app()) as url:
+        yield Simulated(service, url)
+
+
+def lane(sink: SailthruSink, record: Record, at: Placement = USER) -> Lane:
+    placed = sink.place(record, at, NOW_MS)
+    assert isinstance(placed, Lane), placed
+    return placed
+
+
+async def deliver(
+    sink: SailthruSink, *records: Record, at: Placement = USER
+) -> Sequence[Outcome]:
+    """Sends records of one lane as one waiting queue; returns an outcome for each request."""
+    waiting, outcomes = list(records), []
+    while waiting:
+        batch = sink.take(lane(sink, waiting[0], at), waiting)
+        outcomes.append(await sink.send(batch.request))
+        del waiting[: batch.size]
+    return outcomes

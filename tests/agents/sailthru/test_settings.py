@@ -1,0 +1,69 @@
+"""Wrong settings are one sentence; secrets are not shown."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.sailthru.settings import SailthruSettings
+from streams.settings import SettingsError
+from tests.agents.sailthru.simulated import SECRET, settings
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("SAILTHRU_API_KEY", "0a1b2c3d")
+    monkeypatch.setenv("SAILTHRU_API_SECRET", SECRET)
+    return monkeypatch
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    loaded = SailthruSettings.load()
+    assert loaded.base_url == "https://api.sailthru.com"
+    assert loaded.identity_key == "email"
+    assert loaded.list_name == "{audience_name}"
+    assert loaded.objects_as == "text"
+    assert loaded.event_max_age_days == 14
+    assert loaded.event_timeouts == "at_least_once"
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in SailthruSettings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SAILTHRU_API_KEY", "", "set SAILTHRU_API_KEY ("),
+        ("SAILTHRU_API_SECRET", "", "set SAILTHRU_API_SECRET ("),
+        ("SAILTHRU_IDENTITY_KEY", "extid", "set SAILTHRU_EXTID_FROM to customer_id or mpid"),
+        ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: set it to an http"),
+        ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        ("SAILTHRU_LIST_NAME", "{audience}", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        ("SAILTHRU_LIST_NAME", "{audience_name", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        ("SAILTHRU_LIST_NAME", "{audience_id.real}", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        ("SAILTHRU_LIST_NAME", "{audience_name!r}", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        ("SAILTHRU_LIST_NAME", "{audience_id:>99}", "SAILTHRU_LIST_NAME: use {audience_name}"),
+    ],
+)
+def test_wrong_setting_is_refused_with_one_sentence(
+    environment: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        SailthruSettings.load()
+    assert str(error.value).startswith(says)
+    assert "\n" not in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mounted = tmp_path / "secret"
+    mounted.write_text("from-a-file\n")
+    environment.delenv("SAILTHRU_API_SECRET")
+    environment.setenv("SAILTHRU_API_SECRET_FILE", str(mounted))
+    assert SailthruSettings.load().api_secret.get_secret_value() == "from-a-file"
+
+
+def test_secret_is_not_shown() -> None:
+    shown = settings()
+    assert SECRET not in f"{shown!r} {shown} {shown.model_dump()} {shown.model_dump_json()}"

@@ -1,0 +1,22 @@
+"""What tests of every part ask for by name."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from sandbox.kafka import Kafka
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kafka() -> AsyncIterator[Kafka]:
+    """The one broker of the whole run; a test that stops or kills a broker starts its own."""
+    async with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What a test puts before its topics and groups to have them to itself."""
+    return f"test-{uuid4().hex[:12]}-"

@@ -1,0 +1,205 @@
+"""The sandbox's Apache Kafka: what it keeps, what it leaves behind, how it fails."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from sandbox.kafka import HOST, BrokerError, Kafka, command_line, fetch
+
+pytestmark = pytest.mark.kafka
+
+PARENT = """
+import asyncio, pathlib, sys
+from sandbox.kafka import Kafka
+
+async def main():
+    kafka = Kafka(pathlib.Path(sys.argv[1]))
+    await kafka.start()
+    print(kafka.bootstrap, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def create_topic(kafka: Kafka, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+    finally:
+        await admin.close()
+
+
+async def produce(kafka: Kafka, topic: str, *values: bytes) -> None:
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap, enable_idempotence=True
+    ) as producer:
+        for value in values:
+            await producer.send_and_wait(topic, value)
+
+
+async def read(kafka: Kafka, topic: str, count: int) -> list[bytes]:
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        return [(await anext(consumer)).value for _ in range(count)]
+
+
+async def output(*argv: str) -> list[str]:
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    written, _ = await process.communicate()
+    assert process.returncode == 0
+    return written.decode().split()
+
+
+async def test_an_idempotent_producer_is_acknowledged_and_its_records_are_read_in_order(
+    kafka: Kafka, prefix: str
+) -> None:
+    topic = f"{prefix}records"
+    await create_topic(kafka, topic)
+    await produce(kafka, topic, b"first", b"second")
+
+    assert await read(kafka, topic, 2) == [b"first", b"second"]
+
+
+async def test_a_record_survives_a_kill_and_is_there_on_the_same_port_after_the_next_start() -> (
+    None
+):
+    async with Kafka() as kafka:
+        await create_topic(kafka, "records")
+        await produce(kafka, "records", b"kept")
+        before = kafka.bootstrap, kafka.pid
+        await kafka.kill()
+        await kafka.start()
+
+        assert kafka.bootstrap == before[0]
+        assert kafka.pid != before[1]
+        assert await read(kafka, "records", 1) == [b"kept"]
+
+
+async def test_a_stopped_broker_leaves_no_process_no_listener_and_no_temporary_file() -> None:
+    async with Kafka() as kafka:
+        bootstrap, pid, log = kafka.bootstrap, kafka.pid, kafka.log
+    host, port = bootstrap.split(":")
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+    assert not log.parent.exists()
+
+
+async def test_a_directory_of_the_callers_keeps_its_records_for_another_broker(
+    tmp_path: Path,
+) -> None:
+    async with Kafka(tmp_path) as kafka:
+        await create_topic(kafka, "records")
+        await produce(kafka, "records", b"kept")
+    async with Kafka(tmp_path) as kafka:
+        assert await read(kafka, "records", 1) == [b"kept"]
+
+
+async def test_two_brokers_side_by_side_do_not_see_each_others_topics(
+    kafka: Kafka, prefix: str
+) -> None:
+    topic = f"{prefix}records"
+    async with Kafka() as other:
+        for broker, value in ((kafka, b"ours"), (other, b"theirs")):
+            await create_topic(broker, topic)
+            await produce(broker, topic, value)
+
+        assert await read(kafka, topic, 1) == [b"ours"]
+        assert await read(other, topic, 1) == [b"theirs"]
+
+
+async def test_kafkas_own_command_line_lists_a_consumer_group(kafka: Kafka, prefix: str) -> None:
+    topic, group = f"{prefix}records", f"{prefix}readers"
+    await create_topic(kafka, topic)
+    await produce(kafka, topic, b"one")
+    async with AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.bootstrap,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    ) as consumer:
+        await anext(consumer)
+        await consumer.commit()
+
+    tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+    assert group in await output(
+        *command_line(tool, "--bootstrap-server", kafka.bootstrap, "--list")
+    )
+
+
+async def test_the_broker_is_out_of_reach_of_a_ctrl_c_in_our_terminal(kafka: Kafka) -> None:
+    assert os.getpgid(kafka.pid) != os.getpgid(0)
+
+
+async def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    bootstrap = (await parent.stdout.readline()).decode().strip()
+    reader, writer = await asyncio.open_connection(*bootstrap.split(":"))
+    parent.send_signal(signal.SIGKILL)
+    await parent.wait()
+
+    async with asyncio.timeout(30):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
+    kafka = Kafka(tmp_path)
+    starting = asyncio.create_task(kafka.start())
+    while kafka._broker is None:  # noqa: ASYNC110 - nothing announces a spawned process
+        await asyncio.sleep(0.01)
+    pid = kafka.pid
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_taken_port_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        kafka = Kafka(tmp_path, port=port)
+        with pytest.raises(BrokerError, match=rf"Port {port} .* is taken"):
+            await kafka.start()
+
+
+async def test_a_failed_start_names_the_log_and_shows_its_end(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a directory")
+    kafka = Kafka(tmp_path)
+
+    with pytest.raises(BrokerError) as failure:
+        await kafka.start()
+
+    assert str(kafka.log) in str(failure.value)
+    assert kafka.log.read_text().splitlines()[-1] in str(failure.value)
+
+
+def test_fetching_without_a_network_says_what_to_do_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind((HOST, 0))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{HOST}:{nobody_listens.getsockname()[1]}")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        with pytest.raises(BrokerError, match="connect this machine to the internet"):
+            fetch()
+
+    assert list((tmp_path / "mparticle-streams").iterdir()) == []
