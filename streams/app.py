@@ -44,6 +44,14 @@ class App(faust.App):
         processor: Processor = consumer.processor
         return processor
 
+    async def process(self, stream: Any) -> None:
+        """Hands an agent's chunks to the worker's processor, which ends their records.
+
+        Without Faust's acknowledgements: those also come when an agent fails.
+        """
+        async for chunk in stream.noack():
+            await self.processor.accept(chunk)
+
     def source(self, topic: Topic) -> Any:
         """A topic of chunks, to be read by an agent."""
         return self.topic(self.kafka.topic(topic.name), schema=ChunkSchema(), internal=False)

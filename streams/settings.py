@@ -69,10 +69,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _Files(settings_cls)
 
     @classmethod
-    def load(cls) -> Self:
-        """Reads the environment; raises SettingsError with one sentence."""
+    def load(cls, **given: Any) -> Self:
+        """Reads the environment, after what is `given`; raises SettingsError with one sentence."""
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error)) from None
 

@@ -12,6 +12,7 @@ from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.udc import Udc
+from agents.registry import Destination
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
@@ -70,3 +71,16 @@ class AbTastySink(Sink[Post]):
         if not requests or self._settings.auth_method != "oauth":
             return []
         return [token_call(self._settings)]
+
+
+DESTINATION = Destination(
+    "ab-tasty",
+    AbTastySettings,
+    AbTastySink,
+    placeholders={
+        "account_id": "ABTASTY_ACCOUNT_ID",
+        "partner_name": "ABTASTY_PARTNER_NAME",
+        "client_id": "ABTASTY_CLIENT_ID",
+        "client_secret": "ABTASTY_CLIENT_SECRET",
+    },
+)

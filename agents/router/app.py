@@ -32,5 +32,4 @@ app = create_app("router", (RAW,), _kafka, _worker, _processor)
 @app.agent(app.source(RAW))
 async def mparticle_raw(stream: Any) -> None:
     """Routes raw messages into topics by what they mean."""
-    async for chunk in stream.noack():
-        await app.processor.accept(chunk)
+    await app.process(stream)

@@ -18,7 +18,6 @@ Neither the place in Kafka nor in the message takes part: mParticle may send a m
 A change of this recipe is a new version, and makes everything in flight arrive once more.
 """
 
-from collections import Counter
 from hashlib import blake2b
 from typing import Any
 
@@ -31,13 +30,13 @@ class Ids:
     """Makes the ids of the records of one raw message."""
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
 
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
         described = [_VERSION, kind, mpid, scope, part]
         id_ = _digest(described)
-        self._seen[id_] += 1
-        equals = self._seen[id_] - 1
+        equals = self._seen.get(id_, 0)
+        self._seen[id_] = equals + 1
         return _digest([*described, equals]) if equals else id_
 
 

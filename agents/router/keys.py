@@ -8,7 +8,7 @@ from models.record import Identity, Record
 
 
 def key(record: Record) -> bytes:
-    """mParticle's user id; else a digest of the first of customer id, e-mail and device stamp.
+    """Takes the mpid; else a digest of the first of customer id, e-mail and device stamp.
 
     Without a user: the audience's id; without an audience too: a digest of the record's id.
     """

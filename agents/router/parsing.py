@@ -13,9 +13,9 @@ from models.mparticle.values import NumberText
 MAX_DEPTH = 100
 
 SETTINGS = "account_settings"
-_INT64_DIGITS = 18
-# Escapes that can spell a NUL, half of a surrogate pair, or an ASCII name.
-_ESCAPES = ("\\u00", "\\ud", "\\uD")
+# Characters of an integer that 64 bits always hold, and at most hold.
+_SURELY_INT64 = 18
+_PERHAPS_INT64 = 20
 
 
 class UnreadableMessageError(Exception):
@@ -42,26 +42,23 @@ def parse(value: bytes) -> Any:
     except RecursionError:
         raise UnreadableMessageError("too_deep", _DEPTH_DETAIL) from None
     except ValueError as error:
-        place = getattr(error, "pos", None)
-        raise UnreadableMessageError("not_json", f"character {place}" if place else "") from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper(message, MAX_DEPTH):
+        place = getattr(error, "pos", "unknown")
+        raise UnreadableMessageError("not_json", f"character {place}") from None
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _deeper([message], MAX_DEPTH + 1):
         raise UnreadableMessageError("too_deep", _DEPTH_DETAIL)
-    if any(escape in text for escape in _ESCAPES) or _strays(text, message):
-        return _tidy(message)
-    return message
+    return _tidy(message) if "\\u" in text or _strays(text, message) else message
 
 
 _DEPTH_DETAIL = f"nested deeper than {MAX_DEPTH}"
 
 
 def _integer(text: str) -> int | NumberText:
-    if len(text) > _INT64_DIGITS and not -(2**63) <= _bounded(text) < 2**64:
+    if len(text) <= _SURELY_INT64:
+        return int(text)
+    if len(text) > _PERHAPS_INT64:
         return NumberText(text)
-    return int(text)
-
-
-def _bounded(text: str) -> float:
-    return int(text) if len(text) <= 2 * _INT64_DIGITS else float("inf")
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else NumberText(text)
 
 
 def _decimal(text: str) -> float | NumberText:
@@ -79,12 +76,12 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_cons
 def _deeper(node: Any, levels: int) -> bool:
     if levels == 0:
         return True
-    inside = node.values() if type(node) is dict else node
+    inside = node.values() if isinstance(node, dict) else node
     return any(_deeper(each, levels - 1) for each in inside if type(each) in (dict, list))
 
 
 def _strays(text: str, message: Any) -> bool:
-    """Whether `account_settings` may stand anywhere but in the message's account."""
+    """Says whether `account_settings` may stand anywhere but in the message's account."""
     account = message.get("account") if isinstance(message, dict) else None
     at_home = isinstance(account, dict) and SETTINGS in account
     return text.count(SETTINGS) > at_home

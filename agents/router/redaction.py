@@ -6,33 +6,34 @@ from typing import Any
 
 from agents.router.parsing import SETTINGS
 
-_NAME = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+# Every string from first to last, so that none is taken for another's end; a cut one ends the text.
+_STRING = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*+(?:"|\\?\Z))(\s*:\s*)?', re.DOTALL)
 _DECODER = json.JSONDecoder()
 
 
 def without_settings(value: bytes) -> bytes:
-    """Works on any bytes: where the settings' own value does not parse, it stays."""
+    """Works on any bytes; settings whose own value does not parse stay as they came."""
     text = value.decode(errors="surrogateescape")
     if SETTINGS not in text and "\\u" not in text:
         return value
     kept, done = [], 0
-    for name in _NAME.finditer(text):
-        if name.start() < done or not _is_settings(name[1]):
+    for string in _STRING.finditer(text):
+        if string.start() < done or not string[2] or not _names_settings(string[1]):
             continue
         try:
-            settings, end = _DECODER.raw_decode(text, name.end())
+            settings, end = _DECODER.raw_decode(text, string.end())
         except (ValueError, RecursionError):
             continue
-        kept += [text[done : name.end()], json.dumps(_blank(settings))]
+        kept += [text[done : string.end()], json.dumps(_blank(settings))]
         done = end
     return "".join([*kept, text[done:]]).encode(errors="surrogateescape")
 
 
-def _is_settings(name: str) -> bool:
-    if "\\" not in name:
-        return name[1:-1] == SETTINGS
+def _names_settings(string: str) -> bool:
+    if "\\" not in string:
+        return string[1:-1] == SETTINGS
     try:
-        return bool(json.loads(name) == SETTINGS)
+        return bool(json.loads(string) == SETTINGS)
     except ValueError:
         return False
 

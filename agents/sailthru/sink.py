@@ -18,6 +18,7 @@ from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.lists import Lists
 from agents.sailthru.mapping import EmailChange, Whom
 from agents.sailthru.settings import SailthruSettings
+from agents.registry import Destination
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record
@@ -170,7 +171,8 @@ class SailthruSink(Sink[Request]):
         async with self._lock(user):
             outcome = await self._client.post(call.endpoint, call.payload())
             # Not before it is delivered: until then the old address is the one that works, and a
-            # change that is tried again must be the same change.
+            # change that is tried again must be the same change. Should only its answer have got
+            # lost, Sailthru merges an empty profile into the one that moved: the end is the same.
             if isinstance(outcome, Delivered):
                 self._addresses.learn(user, EmailChange(call.id, new_email))
             return outcome
@@ -202,7 +204,7 @@ class SailthruSink(Sink[Request]):
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         shown: list[Mapping[str, Any]] = []
         calls = [request.call for request in requests]
-        made = {call.name for call in calls if isinstance(call, ListCall)}
+        made = [call.name for call in calls if isinstance(call, ListCall)]
         joined = [name for call in calls if isinstance(call, UserCall) for name in call.lists]
         for name in dict.fromkeys((*made, *joined)):
             call = ListCall(name)
@@ -213,3 +215,14 @@ class SailthruSink(Sink[Request]):
 
     def _shown(self, method: str, endpoint: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"method": method, "url": f"{self._settings.base_url}/{endpoint}", "body": body}
+
+
+DESTINATION = Destination(
+    "sailthru",
+    SailthruSettings,
+    SailthruSink,
+    placeholders={
+        "api_key": "SAILTHRU_API_KEY",
+        "api_secret": "SAILTHRU_API_SECRET",
+    },
+)

@@ -1,6 +1,6 @@
 """Every event that mParticle documents, in both vocabularies.
 
-Sources: Firehose Java SDK 3.2 (`Event.Type` and its classes) and, for event batches, mParticle docs,
+Sources: Firehose Java SDK 3.2 (`Event.Type` and its classes); for event batches mParticle docs,
 "JSON Reference". Where the two name one thing differently, a field has the Firehose's name and the
 batch's as its alias.
 """
@@ -37,18 +37,29 @@ class Happened(Arriving):
 
     def details(self) -> dict[str, Any]:
         """The event's own fields, without those that say nothing."""
-        own = _own(type(self))
-        return filled(self.model_dump(include=own, exclude_none=True)) if own else {}
+        return {
+            name: _plain(value)
+            for name in _own(type(self))
+            if (value := getattr(self, name)) not in _NOTHING
+        }
+
+
+# mParticle's writers leave out what is empty, some of the time.
+_NOTHING: tuple[Any, ...] = (None, {}, [])
 
 
 @cache
-def _own(event: type[Happened]) -> set[str]:
-    return set(event.model_fields) - set(Happened.model_fields)
+def _own(event: type[Happened]) -> list[str]:
+    fields = event.model_fields.items()
+    return [
+        name for name, field in fields if name not in Happened.model_fields and not field.exclude
+    ]
 
 
-def filled(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out None and what is empty: mParticle's writers do, some of the time."""
-    return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+def _plain(value: Any) -> Any:
+    if isinstance(value, Arriving):
+        return value.model_dump(exclude_none=True)
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 class Flagged(Happened):
@@ -253,5 +264,9 @@ class UnknownEvent(Flagged):
 
     def details(self) -> dict[str, Any]:
         said = self.model_extra or {}
-        own = {name: value for name, value in said.items() if name not in _LEFT_OUT}
-        return super().details() | filled(own)
+        own = {
+            name: value
+            for name, value in said.items()
+            if name not in _LEFT_OUT and value not in _NOTHING
+        }
+        return super().details() | own

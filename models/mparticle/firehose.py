@@ -19,21 +19,6 @@ from models.mparticle.values import (
     Texts,
 )
 
-ROUTED_REQUESTS = (
-    "event_processing_request",
-    "audience_subscription_request",
-    "audience_membership_change_request",
-    "dsr_processing_request",
-)
-REGISTRATION_REQUEST = "module_registration_request"
-RESPONSES = (
-    "module_registration_response",
-    "event_processing_response",
-    "audience_subscription_response",
-    "audience_membership_change_response",
-    "dsr_processing_response",
-)
-
 
 class Account(Arriving):
     """Only who it is: `account_settings` hold the customer's secrets and are not read."""

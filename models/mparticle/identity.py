@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
 
-from models.mparticle.values import NumberText
+from models.mparticle.values import NumberText, UnreadableError
 from models.record import Encoding, Identity
 
 Spelling: TypeAlias = Mapping[str, str]
@@ -48,14 +48,10 @@ _ENCODINGS = frozenset(get_args(Encoding))
 _NO_VALUE = ("", "00000000-0000-0000-0000-000000000000")
 
 
-class UnreadableIdentityError(ValueError):
-    """An identity says something that we do not understand; the message tells no value."""
-
-
 def read_identities(
     written: object,
     spelling: Spelling | None,
-    refuse: Callable[[int | None, UnreadableIdentityError], None],
+    refuse: Callable[[int | None, UnreadableError], None],
 ) -> tuple[Identity, ...]:
     """Reads the identities of one user or device (or of partners, whose types have no spelling).
 
@@ -66,7 +62,7 @@ def read_identities(
     for place, entry in _entries(written):
         try:
             identity = _read(entry, spelling)
-        except UnreadableIdentityError as error:
+        except UnreadableError as error:
             refuse(place, error)
         else:
             if identity:
@@ -92,18 +88,18 @@ def _read(entry: object, spelling: Spelling | None) -> Identity | None:
     if not entry:
         return None
     if not isinstance(entry, dict):
-        raise UnreadableIdentityError("an identity is an object")
+        raise UnreadableError("an identity is an object")
     value = entry.get("value", entry.get("identity"))
     if value is None or value in _NO_VALUE:
         return None
     type_ = entry.get("type", entry.get("identity_type"))
     encoding = entry.get("encoding") or "raw"
     if not isinstance(type_, str) or not type_:
-        raise UnreadableIdentityError("its type is not text")
+        raise UnreadableError("its type is not text")
     if type(value) not in (str, int) and not _is_whole(value):
-        raise UnreadableIdentityError("its value is neither text nor a whole number")
+        raise UnreadableError("its value is neither text nor a whole number")
     if not isinstance(encoding, str) or encoding.lower() not in _ENCODINGS:
-        raise UnreadableIdentityError("its encoding is not raw, md5, sha1 or sha256")
+        raise UnreadableError("its encoding is not raw, md5, sha1 or sha256")
     if spelling is not None:
         type_ = spelling.get(type_.lower(), type_.lower())
     return Identity(type=type_, value=str(value), encoding=encoding.lower())

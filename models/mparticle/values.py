@@ -24,6 +24,10 @@ class NumberText(str):
     __slots__ = ()
 
 
+class UnreadableError(ValueError):
+    """A part of a message is not what it should be; says so without its values."""
+
+
 class Arriving(BaseModel):
     """A shape of mParticle's: unknown fields are ignored, numbers may stand where text is due."""
 
@@ -35,10 +39,9 @@ def milliseconds(value: object) -> int | None:
 
     Seconds in a field for milliseconds are told by their size.
     """
-    if isinstance(value, str) and value.isdecimal() and len(value) < _LONGEST_TIME:
-        value = int(value)
-    elif type(value) is float and value.is_integer():
-        value = int(value)
+    is_text = isinstance(value, str) and value.isdecimal() and len(value) < _LONGEST_TIME
+    if is_text or (type(value) is float and value.is_integer()):
+        value = int(value)  # type: ignore[call-overload]  # text or a float, as just seen
     if type(value) is not int:
         return None
     # Times of mParticle's years have 10 digits as seconds, 13 as milliseconds.

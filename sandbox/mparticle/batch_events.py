@@ -14,7 +14,7 @@ from sandbox.mparticle.wire import Body, chance, int64, uuid
 Draw: TypeAlias = Callable[[Random], tuple[str, Body, tuple[str, ...]]]
 
 
-def _plain(event_type: str, name: str | None = None, **data: object) -> Draw:
+def _plain(event_type: str, name: str | None = None, /, **data: object) -> Draw:
     return lambda _: (event_type, dict(data), (name or event_type,))
 
 

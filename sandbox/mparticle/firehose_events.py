@@ -13,7 +13,7 @@ from sandbox.mparticle.wire import Body, chance, uuid
 Draw: TypeAlias = Callable[[Random], tuple[Body, str]]
 
 
-def _plain(event_type: str, name: str | None = None, **fields: object) -> Draw:
+def _plain(event_type: str, name: str | None = None, /, **fields: object) -> Draw:
     return lambda _: ({"type": event_type, **fields}, name or event_type)
 
 

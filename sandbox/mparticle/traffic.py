@@ -19,8 +19,8 @@ from sandbox.mparticle.wire import Message, chance, message
 
 # Wide enough for a message's events to lie, a millisecond each, after the message before it.
 STEP_MS = 50
-# How far back a message may be sent again.
-_RECENT = 300
+# Event messages that may be sent again: those of the last few hundred messages.
+_RECENT = 120
 _ALL_AUDIENCES = (*AUDIENCES, *CROWD_AUDIENCES, *LEGACY_AUDIENCES)
 
 

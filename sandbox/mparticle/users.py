@@ -81,19 +81,23 @@ class User:
         }
 
     def attribute_changes(self, kind: Kind, *, at_least_one: bool = False) -> list[AttributeChange]:
-        """What a message of `kind` tells, in its order of time; no name twice but in event form."""
+        """What a message of `kind` tells, in order of time; change events may tell a name twice."""
         changes: list[AttributeChange] = []
         for attribute, end in self.ends:
             if kind not in attribute.carriers:
                 continue
-            comes_again = any(self.to_come[carrier] for carrier in attribute.carriers)
-            if comes_again and chance(self.rng, 0.1):
-                changes.append(self._set(attribute, self._detour(attribute)))
-            elif not comes_again and self.known.get(attribute.name, GONE) != end:
-                if kind in IDENTITY_CARRIERS and chance(self.rng, 0.2):
+            if any(self.to_come[carrier] for carrier in attribute.carriers):
+                if chance(self.rng, 0.1):
                     changes.append(self._set(attribute, self._detour(attribute)))
-                if self.known.get(attribute.name, GONE) != end:
-                    changes.append(self._set(attribute, end))
+                continue
+            if (
+                self._is_away(attribute, end)
+                and kind in IDENTITY_CARRIERS
+                and chance(self.rng, 0.2)
+            ):
+                changes.append(self._set(attribute, self._detour(attribute)))
+            if self._is_away(attribute, end):
+                changes.append(self._set(attribute, end))
         if at_least_one and not changes:
             changes.append(self._set(*self.rng.choice(self.ends)))
         return changes
@@ -112,17 +116,20 @@ class User:
 
     def membership_changes(self) -> dict[Audience, bool]:
         """Audiences joined (True) or left in one membership message; at least one."""
-        audiences = list(self.member_ends)
-        some = dict.fromkeys(
-            self.rng.sample(audiences, self.rng.randint(1, min(2, len(audiences))))
+        some = self.rng.sample(
+            list(self.member_ends), self.rng.randint(1, min(2, len(self.member_ends)))
         )
         if self.to_come[Kind.MEMBERSHIP]:
             changes = {audience: chance(self.rng, 0.6) for audience in some}
         else:
-            due = [each for each in audiences if self.member.get(each) != self.member_ends[each]]
+            ends = self.member_ends.items()
+            due = [audience for audience, end in ends if self.member.get(audience) != end]
             changes = {audience: self.member_ends[audience] for audience in due or some}
         self.member |= changes
         return changes
+
+    def _is_away(self, attribute: Attribute, end: State) -> bool:
+        return self.known.get(attribute.name, GONE) != end
 
     def _set(self, attribute: Attribute, new: State) -> AttributeChange:
         old = self.known.pop(attribute.name, GONE)

@@ -58,10 +58,10 @@ class MailingList:
 
 
 class MailingLists:
-    """All lists. Observed: found by name or id; reported: made on the fly, then with a race.
+    """All lists, found by name or id, made on the fly by who joins one (inferred: not by leaving).
 
-    The race is the one of grouparoo/grouparoo, pull request 56: between looking for a name and
-    making it, time passes, so requests that run at once each make one.
+    Reported, grouparoo/grouparoo, pull request 56: making one is a race. Between looking for a
+    name and making it time passes, so requests that run at once each make one.
     """
 
     def __init__(self, options: Options) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sandbox.sailthru import refusals
 from sandbox.sailthru.calls import Arguments, optional_object, required_text
 from sandbox.sailthru.changes import OWN_KEYS, Change, read_change, read_identity
-from sandbox.sailthru.lists import MailingLists, api_time
+from sandbox.sailthru.lists import MailingList, MailingLists, api_time
 from sandbox.sailthru.names import clean_vars
 from sandbox.sailthru.options import Options
 from sandbox.sailthru.profiles import Profile, Profiles
@@ -34,16 +34,7 @@ class UserEndpoints:
         self._check_conflicts(change, profile)
         if profile is None:
             profile = self._create(kind, value, has_email="email" in (kind, *change.keys))
-        self._set_keys(profile, change)
-        self._set_vars(profile, change.vars)
-        for name, joins in change.lists.items():
-            if joins:
-                self._lists.join(profile, joined[name])
-            else:
-                self._lists.leave(profile, name)
-        if change.optout is not None:
-            profile.optout = change.optout
-        profile.logins += change.is_login
+        self._apply(change, profile, joined)
         return {"ok": True, **_shown(profile, fields)}
 
     async def get(self, arguments: Arguments) -> dict[str, object]:
@@ -92,6 +83,18 @@ class UserEndpoints:
             raise RefusedError(refusals.CANNOT_CREATE, "A new profile needs an email address")
         return self._profiles.create(kind, value)
 
+    def _apply(self, change: Change, profile: Profile, joined: Mapping[str, MailingList]) -> None:
+        self._set_keys(profile, change)
+        self._set_vars(profile, change.vars)
+        for name, joins in change.lists.items():
+            if joins:
+                self._lists.join(profile, joined[name])
+            else:
+                self._lists.leave(profile, name)
+        if change.optout is not None:
+            profile.optout = change.optout
+        profile.logins += change.is_login
+
     def _set_keys(self, profile: Profile, change: Change) -> None:
         for kind, value in change.keys.items():
             other = self._profiles.find(kind, value)
@@ -112,11 +115,14 @@ class UserEndpoints:
 
 def _shown(profile: Profile, fields: Mapping[str, object]) -> dict[str, object]:
     """Observed: a profile on no list shows null; dates as in an e-mail header."""
-    lists = {name: api_time(joined) for name, joined in profile.lists.items()}
-    known: dict[str, object] = {
-        "keys": profile.all_keys(),
-        "vars": profile.vars or None,
-        "lists": lists or None,
-        "optout_email": profile.optout,
-    }
-    return {name: value for name, value in known.items() if fields.get(name)}
+    shown: dict[str, object] = {}
+    if fields.get("keys"):
+        shown["keys"] = profile.all_keys()
+    if fields.get("vars"):
+        shown["vars"] = profile.vars or None
+    if fields.get("lists"):
+        lists = {name: api_time(joined) for name, joined in profile.lists.items()}
+        shown["lists"] = lists or None
+    if fields.get("optout_email"):
+        shown["optout_email"] = profile.optout
+    return shown

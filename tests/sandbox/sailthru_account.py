@@ -15,16 +15,6 @@ from sandbox.server import running
 KEY, SECRET = "0a1b2c3d4e5f", "a-secret"
 
 
-class Clock:
-    """Unix seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_767_225_600.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass(frozen=True)
 class Answer:
     status: int

@@ -11,7 +11,7 @@ from sandbox.ab_tasty import AbTasty, Options, refusals, serve
 from sandbox.faults import Answer
 from sandbox.server import Refusal
 from tests.sandbox.ab_tasty_account import CREDENTIALS, UPLOAD, Account, account, csv, stranger
-from tests.sandbox.sailthru_account import Clock
+from tests.sandbox.clock import Clock
 
 DAY = 86_400
 ANN, BEA = "8140027735519024411", "-2209915380047716602"

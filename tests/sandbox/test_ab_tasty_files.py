@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.ab_tasty import Options
 from tests.sandbox.ab_tasty_account import Account, account, csv
-from tests.sandbox.sailthru_account import Clock
+from tests.sandbox.clock import Clock
 
 DAY = 86_400
 ANN, BEA = "8140027735519024411", "-2209915380047716602"

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.faults import Answer
 from tests.sandbox.ab_tasty_account import Account, stranger
-from tests.sandbox.sailthru_account import Clock
+from tests.sandbox.clock import Clock
 
 ANN, BEA = "8140027735519024411", "-2209915380047716602"
 IDENTIFIER = "5d0c6f0e-4b7a-4c53-9c1e-0a6f2b9d7e11"

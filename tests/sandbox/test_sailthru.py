@@ -10,7 +10,8 @@ from sandbox.faults import Answer as ScriptedAnswer
 from sandbox.sailthru import PUBLISHED_CEILINGS, Options, Sailthru, refusals, serve
 from sandbox.sailthru.calls import signature
 from sandbox.server import Refusal, running
-from tests.sandbox.sailthru_account import KEY, SECRET, Account, Clock, account, signed
+from tests.sandbox.clock import Clock
+from tests.sandbox.sailthru_account import KEY, SECRET, Account, account, signed
 
 USER = '{"id":"user17@shop.example"}'
 

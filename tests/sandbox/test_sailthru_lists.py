@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sandbox.sailthru_account import Account, Clock, account
+from tests.sandbox.clock import Clock
+from tests.sandbox.sailthru_account import Account, account
 
 ANN, BEA = "ann@shop.example", "bea@shop.example"
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sandbox.sailthru_account import Account, Clock, account
+from tests.sandbox.clock import Clock
+from tests.sandbox.sailthru_account import Account, account
 
 ANN, NEW = "ann@shop.example", "ann.new@shop.example"
 

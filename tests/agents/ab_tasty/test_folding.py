@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from streams.delivery.sink import Lane
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, membership, udc
 
 MPIDS = st.integers(-(2**63), 2**63 - 1).map(str)
-FEW_MPIDS = st.sampled_from(["1", "-2209915380047716602", "8140027735519024411"])
+FEW_MPIDS = st.sampled_from(["1", "2", "3", "-2209915380047716602", "8140027735519024411"])
 FEW_AUDIENCES = st.sampled_from(["31001", "31002"])
 CHANGES: st.SearchStrategy[Literal["joined", "left"]] = st.sampled_from(["joined", "left"])
 NAMES = st.text(min_size=1, max_size=100)
@@ -28,13 +29,13 @@ MEMBERSHIPS = st.lists(
         CHANGES,
         mpid=FEW_MPIDS,
         audience_id=FEW_AUDIENCES,
-        audience_name=st.sampled_from(["Été", "Lapsed buyers " * 7]),
+        audience_name=st.sampled_from(["VIP", "Été à la plage " * 6]),
     ),
     min_size=1,
     max_size=30,
 )
 LIMITS = st.fixed_dictionaries(
-    {"batch_max_rows": st.integers(1, 7), "batch_max_bytes": st.integers(1024, 1600)}
+    {"batch_max_rows": st.integers(1, 20), "batch_max_bytes": st.integers(1024, 1600)}
 )
 
 State = dict[tuple[str, str], str]
@@ -112,9 +113,24 @@ def test_a_batch_keeps_within_its_limits_and_holds_each_pair_once(
         rows = _rows(request.body)
         assert len(rows) <= limits["batch_max_rows"]
         assert len({(visitor, name) for visitor, name, _ in rows}) == len(rows)
-        body = request.body
-        length = len(body.encode() if isinstance(body, str) else orjson.dumps(body))
-        assert size == 1 or length <= limits["batch_max_bytes"]
+        assert size == 1 or _length(request) <= limits["batch_max_bytes"]
+
+
+def _length(request: Post) -> int:
+    body = request.body
+    return len(body.encode() if isinstance(body, str) else orjson.dumps(body))
+
+
+@pytest.mark.parametrize(("mode", "row_bytes"), [("csv", 120), ("json", 170), ("firehose", 220)])
+def test_a_batch_is_filled_up_to_its_limit_in_bytes(mode: str, row_bytes: int) -> None:
+    name = "Été à la plage " * 6
+    changes = [membership(mpid=str(10_000 + i), audience_name=name) for i in range(500)]
+    lengths = [
+        _length(request) for request, _ in _batches(_settings(mode, batch_max_bytes=8192), changes)
+    ]
+    assert max(lengths) <= 8192
+    # The envelope of a message is reckoned larger than it is.
+    assert min(lengths[:-1]) > 8192 - row_bytes - (512 if mode == "firehose" else 0)
 
 
 @given(MODES, MPIDS)

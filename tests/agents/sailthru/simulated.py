@@ -33,9 +33,7 @@ class Simulated:
         self.url = url
 
     @asynccontextmanager
-    async def sink(
-        self, pacer: Pacer | None = None, **changed: Any
-    ) -> AsyncIterator[SailthruSink]:
+    async def sink(self, pacer: Pacer | None = None, **changed: Any) -> AsyncIterator[SailthruSink]:
         sink = SailthruSink(settings(base_url=self.url, **changed))
         async with sink.session(pacer or unpaced()):
             yield sink
@@ -49,9 +47,12 @@ class Simulated:
         state: Any = self.service.state()
         return {each["keys"].get("email"): each for each in state["profiles"]}
 
-    def lists(self) -> list[str]:
+    def lists(self) -> list[Any]:
         state: Any = self.service.state()
-        return [each["list"] for each in state["lists"]]
+        return list(state["lists"])
+
+    def list_names(self) -> list[str]:
+        return [each["list"] for each in self.lists()]
 
 
 @asynccontextmanager
@@ -67,9 +68,7 @@ def lane(sink: SailthruSink, record: Record, at: Placement = USER) -> Lane:
     return placed
 
 
-async def deliver(
-    sink: SailthruSink, *records: Record, at: Placement = USER
-) -> Sequence[Outcome]:
+async def deliver(sink: SailthruSink, *records: Record, at: Placement = USER) -> Sequence[Outcome]:
     """Sends records of one lane as one waiting queue; returns an outcome for each request."""
     waiting, outcomes = list(records), []
     while waiting:

@@ -81,6 +81,8 @@ def test_book_is_bounded_by_users_and_by_addresses_of_one_user() -> None:
         addresses.learn(user, TO_B)
     assert [addresses.present(user, A) for user in ("first", "second", "third")] == [A, B, B]
     for number in range(100):
-        addresses.learn("third", EmailChange(f"{number}@shop.example", f"{number + 1}@shop.example"))
+        addresses.learn(
+            "third", EmailChange(f"{number}@shop.example", f"{number + 1}@shop.example")
+        )
     assert addresses.present("third", "99@shop.example") == "100@shop.example"
     assert addresses.present("third", "0@shop.example") == "0@shop.example"

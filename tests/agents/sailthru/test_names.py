@@ -33,7 +33,9 @@ def test_long_names_that_begin_alike_are_cut_and_stay_apart_wherever_they_come()
     one, other = "subscription_preferences_for_email", "subscription_preferences_for_emails"
     named, told_apart = var_names([one, other])
     assert named[one] != named[other]
-    assert all(len(var) == 32 and var.startswith("subscription_preferences") for var in named.values())
+    assert all(
+        len(var) == 32 and var.startswith("subscription_preferences") for var in named.values()
+    )
     assert told_apart == 0
     assert var_names([other])[0] == {other: named[other]}
 

@@ -1,0 +1,25 @@
+"""The AB Tasty worker: `faust -A agents.ab_tasty.app worker`."""
+
+from typing import Any
+
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.sink import AbTastySink
+from streams.app import settings_or_exit
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.sink_app import create_sink_app
+from streams.topics import AUDIENCE_MEMBERSHIP
+
+_settings = settings_or_exit(AbTastySettings)
+
+app = create_sink_app(
+    AbTastySink(_settings),
+    settings_or_exit(KafkaSettings),
+    settings_or_exit(WorkerSettings),
+    connections=_settings.connections,
+)
+
+
+@app.agent(app.source(AUDIENCE_MEMBERSHIP))
+async def audience_membership(stream: Any) -> None:
+    """Audiences become segments, memberships who is in them."""
+    await app.process(stream)

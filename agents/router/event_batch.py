@@ -1,0 +1,82 @@
+"""Event batches: the family of messages without a `type`."""
+
+from typing import Any
+
+from agents.router.events import route_events
+from agents.router.raw_message import About, RawMessage
+from agents.router.user import environment, identities, route_notifications, route_snapshot
+from models.mparticle import events as e
+from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
+from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
+
+_EVENTS: dict[str, type[e.Happened]] = {
+    "session_start": e.Flagged,
+    "session_end": e.SessionEnd,
+    "custom_event": e.CustomEvent,
+    "screen_view": e.ScreenView,
+    "commerce_event": e.CommerceEvent,
+    "crash_report": e.Error,
+    "opt_out": e.OptOut,
+    "first_run": e.Flagged,
+    "push_registration": e.PushSubscription,
+    "push_message": e.PushMessage,
+    "application_state_transition": e.ApplicationStateTransition,
+    "network_performance": e.NetworkPerformance,
+    "breadcrumb": e.Breadcrumb,
+    "profile": e.ProfileEvent,
+    "user_attribute_change": e.AttributeChange,
+    "user_identity_change": e.IdentitiesChange,
+    "uninstall": e.Flagged,
+}
+# Where the Firehose has another name for the same kind of event, ours is the Firehose's.
+_KINDS = {"crash_report": "error", "push_registration": "push_subscription"}
+
+
+def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
+    batch = EventBatch.model_validate(message)
+    source = batch.source_info or SourceInfo()
+    about = _about(message, batch, source, raw)
+    events = batch.events or []
+    route_events(raw, about, events, _read)
+    route_snapshot(
+        raw,
+        about,
+        batch.user_attributes,
+        batch.deleted_user_attributes or [],
+        has_events=bool(events),
+        channel=source.channel,
+    )
+    route_notifications(raw, about, batch.system_notifications or [])
+
+
+def _read(part: Any) -> tuple[str, e.Happened]:
+    event = BatchEvent.model_validate(part)
+    kind = event.event_type
+    content = _EVENTS.get(kind, e.UnknownEvent).model_validate(event.data or {})
+    return _KINDS.get(kind, kind), content
+
+
+def _about(
+    message: dict[str, Any], batch: EventBatch, source: SourceInfo, raw: RawMessage
+) -> About:
+    device = batch.device_info or {}
+    on_device = {name: device[name] for name in DEVICE_FIELDS if device.get(name)}
+    is_resent = source.replay_request_id or source.replay_job_id or source.is_historical
+    shared = {
+        "mpid": batch.mpid,
+        "identities": identities(raw, "user_identities", batch.user_identities, USER),
+        "device_identities": identities(raw, "device_info", on_device, DEVICE),
+        "partner_identities": identities(raw, "partner_identities", batch.partner_identities, None),
+        "device_stamp": batch.mp_deviceid,
+        "environment": environment(batch.environment),
+        "replayed": bool(is_resent),
+    }
+    scope = [
+        batch.message_id,
+        batch.batch_id,
+        batch.source_request_id,
+        batch.timestamp_unixtime_ms,
+        batch.mp_deviceid,
+        message.get("user_identities"),
+    ]
+    return About(scope, batch.timestamp_unixtime_ms, shared)

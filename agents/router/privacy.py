@@ -1,0 +1,52 @@
+"""Data-subject requests: what people ask about their data must not be lost."""
+
+from types import MappingProxyType
+from typing import Any
+
+from agents.router.raw_message import About, Content, RawMessage
+from agents.router.user import identities
+from models.mparticle.firehose import SubjectRequest
+from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
+from models.privacy_request import DataSubjectRequest
+from models.record import Identity
+
+_EXTENSION = "opendsr.mparticle.com"
+_SPELLING = MappingProxyType({**USER, **DEVICE})
+
+
+def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
+    request = SubjectRequest.model_validate(message)
+    about = About([request.id, request.timestamp_ms], request.timestamp_ms, _subject(request, raw))
+    fields = {
+        "request_id": request.subject_request_id,
+        "request_type": request.subject_request_type or "unknown",
+        "regulation": request.regulation,
+        "submitted_at": request.submitted_time,
+    }
+    part = [fields, request.subject_identities, request.extensions]
+    own_id = request.subject_request_id is not None
+    raw.emit(Content(DataSubjectRequest, fields), about, raw.take(), part, own_id=own_id)
+
+
+def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
+    """Reads the identities, also those, like the mpid, that mParticle puts into an extension."""
+    known = [
+        identity
+        for written in (request.subject_identities, _extended(request.extensions))
+        for identity in identities(raw, "subject_identities", written, _SPELLING)
+    ]
+    mpid = next((identity.value for identity in known if identity.type == "mpid"), None)
+    return {
+        "mpid": mpid,
+        "identities": [each for each in known if not _is_device(each) and each.type != "mpid"],
+        "device_identities": [each for each in known if _is_device(each)],
+    }
+
+
+def _extended(extensions: Any) -> Any:
+    extension = extensions.get(_EXTENSION) if isinstance(extensions, dict) else None
+    return extension.get("subject_identities") if isinstance(extension, dict) else None
+
+
+def _is_device(identity: Identity) -> bool:
+    return identity.type in DEVICE_FIELDS

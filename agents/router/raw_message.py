@@ -1,0 +1,225 @@
+"""One raw message on its way: what it has become so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from agents.router.ids import Ids
+from agents.router.keys import key
+from agents.router.redaction import without_settings
+from agents.router.settings import RouterSettings
+from models.audience import Audience
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.dead_letter import DeadLetter
+from models.event import Event
+from models.privacy_request import ConsentChanged, DataSubjectRequest
+from models.record import RawPosition, Record
+from models.user_update import AttributesChanged, IdentitiesChanged
+from streams.dead_letters import preserve
+from streams.topics import (
+    AUDIENCE_MEMBERSHIP,
+    AUDIENCES,
+    EVENTS,
+    MAX_MESSAGE_BYTES,
+    PRIVACY_REQUESTS,
+    USER_UPDATE,
+    Topic,
+)
+
+_MOST_PLACES = 3
+_TOPICS: dict[type[Record], Topic] = {
+    AttributesChanged: USER_UPDATE,
+    IdentitiesChanged: USER_UPDATE,
+    Event: EVENTS,
+    MembershipChanged: AUDIENCE_MEMBERSHIP,
+    AudienceChanged: AUDIENCE_MEMBERSHIP,
+    Audience: AUDIENCES,
+    DataSubjectRequest: PRIVACY_REQUESTS,
+    ConsentChanged: PRIVACY_REQUESTS,
+}
+_TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
+
+
+class Position(Protocol):
+    """Where the raw message stands in Kafka."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Out(NamedTuple):
+    """One record, the topic it is for, and its key there."""
+
+    topic: Topic
+    key: bytes
+    record: Record
+
+
+@dataclass(slots=True)
+class Routed:
+    """All that one raw message became: never nothing."""
+
+    outs: list[Out] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+class Content(NamedTuple):
+    """What a part of a message says: the type of its record, and the fields that are its own."""
+
+    of: type[Record]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What all records of one message (or of one profile in it) share.
+
+    `shared` are the fields of Record that tell of the user, `at_ms` is the message's own time,
+    `scope` tells the message from all others, for ids of parts that have none of their own.
+    """
+
+    scope: list[Any]
+    at_ms: int | None
+    shared: Mapping[str, Any]
+
+
+class RawMessage:
+    """Gathers what a raw message becomes. `whole` is the index for faults of all of it."""
+
+    def __init__(
+        self,
+        value: bytes,
+        at: Position,
+        received_at_ms: int,
+        settings: RouterSettings,
+        key: bytes | None = None,
+    ) -> None:
+        self.routed = Routed()
+        self.settings = settings
+        self.received_at_ms = received_at_ms
+        self.whole: int | None = None
+        self.taken = 0
+        self._at = at
+        self._value = value
+        self._key = key
+        self._ids = Ids()
+        self._copied = 0
+
+    def take(self, parts: int = 1) -> int:
+        """Gives the next parts their indexes, and returns the first."""
+        self.taken += parts
+        return self.taken - parts
+
+    def emit(
+        self,
+        content: Content,
+        about: About,
+        index: int,
+        part: Any,
+        *,
+        at_ms: int | None = None,
+        own_id: bool = False,
+    ) -> None:
+        """Adds a record of the part with that index.
+
+        `part` is its content, as far as the record was made of it; `own_id` says that it has an id
+        of its own at mParticle, `at_ms` is its own time.
+        """
+        topic, kind = _TARGETS[content.of]
+        shared = about.shared
+        if self._is_dropped(shared, topic):
+            self.drop("development")
+            return
+        record = content.of(
+            id=self._ids.make(
+                content.fields.get("kind", kind),
+                shared.get("mpid"),
+                None if own_id else about.scope,
+                part,
+            ),
+            occurred_at_ms=about.at_ms if at_ms is None else at_ms,
+            received_at_ms=self.received_at_ms,
+            raw=RawPosition(
+                topic=self._at.topic,
+                partition=self._at.partition,
+                offset=self._at.offset,
+                index=index,
+            ),
+            **shared,
+            **content.fields,
+        )
+        self.routed.outs.append(Out(topic, key(record), record))
+
+    def mark(self) -> tuple[int, int, int]:
+        """How much the message has become so far."""
+        routed = self.routed
+        return len(routed.outs), len(routed.dead_letters), len(routed.dropped)
+
+    def back_to(self, mark: tuple[int, int, int]) -> None:
+        """Forgets what it became since then."""
+        routed = self.routed
+        del routed.outs[mark[0] :], routed.dead_letters[mark[1] :], routed.dropped[mark[2] :]
+
+    def drop(self, reason: str) -> None:
+        self.routed.dropped.append(reason)
+
+    def refuse(self, reason: str, index: int | None, detail: str = "") -> None:
+        """Sets the whole message's bytes aside because of the part with that index."""
+        letter = DeadLetter(
+            stage="router",
+            reason=reason,
+            detail=detail,
+            topic=self._at.topic,
+            partition=self._at.partition,
+            offset=self._at.offset,
+            index=index,
+            first_at_ms=self.received_at_ms,
+            last_at_ms=self.received_at_ms,
+            key=self._key,
+            **self._copy(),
+        )
+        self.routed.dead_letters.append(letter)
+
+    def refuse_part(self, error: ValueError, reason: str, index: int | None) -> None:
+        """The same for a part that does not have the form it should have."""
+        if isinstance(error, ValidationError):
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            is_id = any(fault["type"] == "bad_id" for fault in faults)
+            self.refuse("bad_id" if is_id else reason, index, _places(faults))
+        else:
+            self.refuse(reason, index, str(error))
+
+    def _is_dropped(self, shared: Mapping[str, Any], topic: Topic) -> bool:
+        return (
+            self.settings.development == "drop"
+            and shared.get("environment") == "development"
+            and topic is not PRIVACY_REQUESTS
+        )
+
+    def _copy(self) -> dict[str, Any]:
+        """The message's bytes; not again and again when many parts of a large one are broken."""
+        kept = self._preserved
+        self._copied += len(kept["value"])
+        if self.routed.dead_letters and self._copied > MAX_MESSAGE_BYTES:
+            return {**kept, "value": b"", "truncated": True}
+        return kept
+
+    @cached_property
+    def _preserved(self) -> dict[str, Any]:
+        return preserve(without_settings(self._value))
+
+
+def _places(faults: list[ErrorDetails]) -> str:
+    told = (
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:_MOST_PLACES]
+    )
+    return "; ".join(told)

@@ -1,0 +1,84 @@
+"""Compares what the simulated services hold with what the generator's ledger says they must."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sandbox.mparticle import Ledger, Profile
+
+State = Mapping[str, Any]
+
+
+def differences(
+    ledger: Ledger, sailthru: State, ab_tasty: State, others: Iterable[bytes] = ()
+) -> list[str]:
+    """One sentence a difference; none when all is as it must be.
+
+    `others` are messages that the ledger knows nothing of, such as published samples: people who
+    stand in them may be there too.
+    """
+    foreign = b"\n".join(others).decode(errors="replace").lower()
+    return [
+        *_profiles(ledger, sailthru, foreign),
+        *_lists(ledger, sailthru),
+        *_segments(ledger, ab_tasty, foreign),
+    ]
+
+
+def repeated_events(sailthru: State) -> int:
+    """How many events a profile holds more than once."""
+    events = Counter(
+        (profile["sid"], event["event"], event["vars"].get("mp_event_id"))
+        for profile in sailthru["profiles"]
+        for event in profile["events"]
+    )
+    return sum(count - 1 for (_, _, id_), count in events.items() if id_ is not None)
+
+
+def _profiles(ledger: Ledger, sailthru: State, foreign: str) -> Iterator[str]:
+    found = {profile["keys"].get("email"): profile for profile in sailthru["profiles"]}
+    for email, expected in ledger.profiles.items():
+        if (profile := found.pop(email, None)) is not None:
+            yield from _profile(email, expected, profile)
+        elif expected.vars or expected.lists or expected.events:
+            yield f"Sailthru has no profile {email}."
+    for email in found:
+        if email is None or email not in foreign:
+            yield f"Sailthru has a profile {email} that nothing should have made."
+
+
+def _profile(email: str, expected: Profile, profile: State) -> Iterator[str]:
+    for name in expected.vars.keys() | profile["vars"].keys():
+        here, there = expected.vars.get(name), profile["vars"].get(name)
+        # A removed var is null at Sailthru; one that never arrived must not pass for it.
+        if here != there or (name in expected.vars) != (name in profile["vars"]):
+            yield f"{email}: var {name} is {there!r} and not {here!r}."
+    lists = set(profile["lists"])
+    if lists != set(expected.lists):
+        yield f"{email}: is on the lists {sorted(lists)} and not {sorted(expected.lists)}."
+    events = defaultdict[str, Counter[str | None]](Counter)
+    for event in profile["events"]:
+        events[event["event"]][event["vars"].get("mp_event_id")] += 1
+    for name in expected.events.keys() | events.keys():
+        wanted = Counter[str | None](expected.events.get(name, ()))
+        if missing := wanted - events[name]:
+            yield f"{email}: misses {missing.total()} events {name}, such as {next(iter(missing))}."
+        if extra := events[name] - wanted:
+            yield f"{email}: has {extra.total()} events {name} too many, {next(iter(extra))}."
+
+
+def _lists(ledger: Ledger, sailthru: State) -> Iterator[str]:
+    counts = Counter(each["list"] for each in sailthru["lists"])
+    for name in set(ledger.audiences.values()) | counts.keys():
+        if counts[name] > 1:
+            yield f"Sailthru has the list {name} {counts[name]} times."
+        if not counts[name]:
+            yield f"Sailthru has no list {name}."
+
+
+def _segments(ledger: Ledger, ab_tasty: State, foreign: str) -> Iterator[str]:
+    segments = ab_tasty["segments"]
+    for visitor in ledger.segments.keys() | segments.keys():
+        wanted, found = ledger.segments.get(visitor, {}), segments.get(visitor, {})
+        if wanted != found and not (not wanted and visitor in foreign):
+            yield f"AB Tasty has {found} for visitor {visitor} and not {wanted}."

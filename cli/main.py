@@ -1,0 +1,38 @@
+"""The command's entry: every subcommand is a module of this package, imported when it is called."""
+
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+_COMMANDS = {
+    "worker": "Run one worker: router, sailthru or ab-tasty.",
+    "route": "Show what the router makes of raw messages.",
+    "explain": "Show the requests that raw messages would cause at a destination.",
+    "settings": "List every setting with its default and meaning.",
+    "sandbox": "Run one part of the outside world on this machine.",
+    "demo": "Run everything at once on this machine, and check that it adds up.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command only when it is asked for: the help must not load Faust."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands)
+@click.version_option(version("mparticle-streams"), prog_name="mparticle-streams")
+def main() -> None:
+    """Takes mParticle's customer data from Kafka and delivers it to Sailthru and AB Tasty."""

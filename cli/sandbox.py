@@ -1,0 +1,124 @@
+"""`sandbox PART`: one part of the outside world, until it is stopped."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sandbox import ab_tasty, sailthru
+from sandbox.faults import load_faults
+from sandbox.kafka import BrokerError, Kafka, fetch
+from sandbox.mparticle import Traffic, duration_ms, generate
+
+_port = click.option("--port", default=0, help="Port to listen on; 0 takes a free one.")
+_host = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+_faults = click.option(
+    "--faults",
+    type=click.File("rb"),
+    help="A JSON list of faults to play, such as "
+    '[{"action": "answer", "status": 503, "endpoint": "POST user", "count": 2}].',
+)
+
+
+@click.group("sandbox", short_help="Run one part of the outside world on this machine.")
+def command() -> None:
+    """Runs one part of the outside world on this machine, and prints its address."""
+
+
+@command.command("kafka")
+@_port
+@click.option(
+    "--directory", type=click.Path(path_type=Path), help="Keeps its data; without it, none is kept."
+)
+def kafka(port: int, directory: Path | None) -> None:
+    """Runs Apache Kafka, fetched the first time (45 MB)."""
+    try:
+        fetch(lambda name: click.echo(f"fetching {name}", err=True))
+        _run(_kafka(directory, port))
+    except BrokerError as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _kafka(directory: Path | None, port: int) -> None:
+    async with Kafka(directory, port=port) as broker:
+        click.echo(broker.bootstrap)
+        await asyncio.Event().wait()
+
+
+@command.command("sailthru")
+@_port
+@_host
+@click.option("--factor", default=1.0, show_default=True, help="Times the published ceilings.")
+@_faults
+def sailthru_(port: int, host: str, factor: float, faults: Any) -> None:
+    """Runs a simulated Sailthru (key sandbox-key, secret sandbox-secret).
+
+    GET /_sandbox/state shows what it holds, PUT /_sandbox/faults makes it fail.
+    """
+    options = sailthru.Options(factor=factor)
+    script = load_faults(faults.read()) if faults else ()
+    _run(sailthru.serve(options, started=click.echo, port=port, host=host, faults=script))
+
+
+@command.command("ab-tasty")
+@_port
+@_host
+@_faults
+def ab_tasty_(port: int, host: str, faults: Any) -> None:
+    """Runs a simulated AB Tasty (client sandbox-client, secret sandbox-secret).
+
+    GET /_sandbox/state shows what it holds, PUT /_sandbox/faults makes it fail.
+    """
+    script = load_faults(faults.read()) if faults else ()
+    options = ab_tasty.Options()
+    _run(ab_tasty.serve(options, started=click.echo, port=port, host=host, faults=script))
+
+
+@command.command("mparticle")
+@click.option("--messages", default=1_000, show_default=True, help="How many to write.")
+@click.option("--users", default=100, show_default=True, help="How many people they are about.")
+@click.option("--seed", default=1, show_default=True, help="The same seed, the same messages.")
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write what must be true at the destinations, as JSON.",
+)
+@click.option("--print", "print_", is_flag=True, help="One line each, in place of Kafka.")
+def mparticle(messages: int, users: int, seed: int, ledger: Path | None, print_: bool) -> None:
+    """Writes invented mParticle messages to mparticle-raw (KAFKA_… settings say where)."""
+    start_ms = int(time.time() * 1000) - duration_ms(messages)
+    traffic = generate(seed, users, messages, start_ms)
+    if print_:
+        for message in traffic:
+            click.echo(message.value.replace(b"\n", b" "))
+    else:
+        _run(_publish(traffic))
+    if ledger is not None:
+        ledger.write_text(traffic.ledger.to_json())
+
+
+async def _publish(traffic: Traffic) -> None:
+    from cli.demo.publish import publish  # noqa: PLC0415 - aiokafka is not needed to print
+    from streams.settings import KafkaSettings  # noqa: PLC0415 - as above
+
+    kafka = KafkaSettings.load()
+    count = await publish(kafka, traffic)
+    click.echo(f"{count} messages written to {kafka.bootstrap_servers}")
+
+
+def _run(part: Coroutine[Any, Any, None]) -> None:
+    """Runs until it ends or is told to stop; ends without a trace in both cases."""
+
+    async def until_told() -> None:
+        task = asyncio.ensure_future(part)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+    asyncio.run(until_told())

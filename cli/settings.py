@@ -1,0 +1,45 @@
+"""`settings`: every setting there is."""
+
+from collections.abc import Iterator
+
+import click
+from pydantic_core import PydanticUndefined
+from rich.console import Console
+from rich.table import Table
+
+from agents import registry
+from agents.router.settings import RouterSettings
+from streams.settings import KafkaSettings, Settings, WorkerSettings
+
+
+@click.command("settings", short_help="List every setting with its default and meaning.")
+@click.option("--markdown", is_flag=True, help="As the table of the README.")
+def command(markdown: bool) -> None:
+    """Lists every setting: an environment variable, its default, and what it means.
+
+    Each can also be given as NAME_FILE, the path of a file that holds the value.
+    """
+    if markdown:
+        click.echo("| setting | default | meaning |\n|---|---|---|")
+        for name, default, meaning in rows():
+            click.echo(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
+        return
+    table = Table("setting", "default", "meaning", box=None, pad_edge=False)
+    for row in rows():
+        table.add_row(*row)
+    Console().print(table)
+
+
+def groups() -> list[type[Settings]]:
+    """The groups of settings, in data-path order."""
+    sinks = [destination.settings for destination in registry.destinations().values()]
+    return [KafkaSettings, WorkerSettings, RouterSettings, *sinks]
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    """Name, default and meaning of every setting."""
+    for group in groups():
+        prefix = group.model_config.get("env_prefix", "")
+        for name, field in group.model_fields.items():
+            default = "" if field.default in (None, PydanticUndefined) else str(field.default)
+            yield f"{prefix}{name}".upper(), default, field.description or ""

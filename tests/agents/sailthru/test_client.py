@@ -1,0 +1,189 @@
+"""One call over HTTP: signature, headers, and every way to get no answer."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agents.sailthru.client import Client, quota, signature
+from agents.sailthru.errors import (
+    CONNECTION_LOST,
+    SIGNATURE_REFUSED,
+    TIMED_OUT,
+    UNKNOWN_LIST,
+    UNREACHABLE,
+    WRONG_SECRET,
+)
+from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
+from sandbox.server import running
+from streams.delivery.outcomes import Blocked, Delivered, Rejected, RetryLater
+from streams.delivery.pacing import Pacer, Quota
+from tests.agents.sailthru.factories import EMAIL
+from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
+
+USER = {"id": EMAIL, "key": "email"}
+
+
+@asynccontextmanager
+async def client(url: str, pacer: Pacer | None = None, **changed: Any) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession() as http:
+        yield Client(http, settings(base_url=url, **changed), pacer or unpaced())
+
+
+def test_signature_agrees_with_the_published_vector() -> None:
+    """The vector is from IngeniumSE/SailthruSDK, tests/SignatureGeneratorTests.cs."""
+    parameters = {"api_key": "123key", "format": "json", "json": '{"id":"neil@example.com"}'}
+    assert signature("abcsecret", parameters) == "fa5c79189b708199f3cf69f1cf8f7928"
+
+
+@pytest.mark.parametrize(
+    "text", ["O'Brian & Söhne", "日本 100%+1", 'a "b" \\ c', "\ud800", "null\x00", "🙂"]
+)
+async def test_any_text_arrives_signed_and_whole(sailthru: Simulated, text: str) -> None:
+    async with client(sailthru.url) as calls:
+        outcome = await calls.post("user", {**USER, "vars": {"said": text}})
+    if text == "\ud800":  # no text at all: the service may refuse it, but not the signature
+        assert isinstance(outcome, Rejected)
+    else:
+        assert outcome == Delivered()
+        assert sailthru.profiles()[EMAIL]["vars"] == {"said": text}
+
+
+async def test_64_bit_numbers_arrive_digit_by_digit(sailthru: Simulated) -> None:
+    async with client(sailthru.url) as calls:
+        await calls.post("user", {**USER, "vars": {"big": -9223372036854775807}})
+    assert sailthru.profiles()[EMAIL]["vars"] == {"big": -9223372036854775807}
+
+
+async def test_get_is_signed_too(sailthru: Simulated) -> None:
+    async with client(sailthru.url) as calls:
+        assert await calls.get("list", {"list": "Été & 100%+"}) == UNKNOWN_LIST
+        assert await calls.post("list", {"list": "Été & 100%+"}) == Delivered()
+        assert await calls.get("list", {"list": "Été & 100%+"}) == Delivered()
+
+
+@pytest.mark.parametrize(
+    ("fault", "timeout_s", "outcome"),
+    [
+        (Hang(), 0.2, TIMED_OUT),
+        (EffectWithoutAnswer(seconds=300), 0.2, TIMED_OUT),
+        (EffectWithoutAnswer(), 10, CONNECTION_LOST),
+        (Reset(), 10, CONNECTION_LOST),
+        (Answer(status=502, body="<html>bad gateway</html>"), 10, RetryLater("server_error")),
+        (Answer(status=200, body=""), 10, RetryLater("unreadable_answer")),
+    ],
+)
+async def test_no_answer_has_a_name(
+    sailthru: Simulated, fault: Fault, timeout_s: float, outcome: RetryLater
+) -> None:
+    sailthru.service.set_faults([fault])
+    async with client(sailthru.url, timeout_s=timeout_s) as calls:
+        assert await calls.post("user", USER) == outcome
+
+
+async def test_service_that_is_away_was_not_reached() -> None:
+    async with simulated() as gone:
+        pass
+    async with client(gone.url) as calls:
+        assert await calls.post("event", USER) == UNREACHABLE
+
+
+async def test_redirect_is_not_followed() -> None:
+    asked = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    async with answering(redirect) as url, client(url) as calls:
+        assert isinstance(await calls.post("user", USER), Blocked)
+    assert asked == ["/user"]
+
+
+async def test_wrong_key_blocks_at_once(sailthru: Simulated) -> None:
+    async with client(sailthru.url, api_key="ffff") as calls:
+        outcome = await calls.post("user", USER)
+    assert isinstance(outcome, Blocked)
+    assert "SAILTHRU_API_KEY" in outcome.what_to_do
+
+
+async def test_wrong_secret_is_tried_a_few_times_and_then_blocks(sailthru: Simulated) -> None:
+    async with client(sailthru.url, api_secret="another") as calls:
+        outcomes = [await calls.post("user", USER) for _ in range(12)]
+    assert outcomes == [SIGNATURE_REFUSED] * 10 + [WRONG_SECRET] * 2
+
+
+async def test_signatures_refused_now_and_then_never_block(sailthru: Simulated) -> None:
+    refusal = Answer(status=401, body={"error": 5, "errormsg": "signature"}, count=1)
+    async with client(sailthru.url) as calls:
+        for _ in range(12):
+            sailthru.service.set_faults([refusal])
+            assert await calls.post("user", USER) == SIGNATURE_REFUSED
+            assert await calls.post("user", USER) == Delivered()
+
+
+async def test_answers_correct_the_limit_of_their_endpoint_and_method(sailthru: Simulated) -> None:
+    pacer = unpaced()
+    async with client(sailthru.url, pacer) as calls:
+        await calls.post("user", USER)
+        await calls.get("list", {"list": "All"})
+    believed = {name: limit.per_minute for name, limit in pacer.limits.items()}
+    assert believed == {"user": 18_000, "event": None, "list": None, "list GET": 18_000}
+
+
+@pytest.mark.parametrize(
+    ("headers", "now", "announced"),
+    [
+        ({"Limit": "2400", "Remaining": "7", "Reset": "100"}, 60.5, Quota(2400, 7, 39.5)),
+        ({"Limit": "2400", "Remaining": "0", "Reset": "100"}, 101.0, Quota(2400, 0, 0.0)),
+        ({"Limit": "2400"}, 60.0, Quota(2400)),
+        ({"Remaining": "7", "Reset": "100"}, 60.0, None),
+        ({"Limit": "many", "Remaining": "7"}, 60.0, None),
+        ({}, 60.0, None),
+    ],
+)
+def test_quota_is_read_from_the_headers(
+    headers: dict[str, str], now: float, announced: Quota | None
+) -> None:
+    named = {f"X-Rate-Limit-{name}": value for name, value in headers.items()}
+    assert quota(named, now) == announced
+
+
+@pytest.mark.parametrize(("now", "reset_after"), [(61.5, 38.5), (1_000.0, 40.0), (0.0, 40.0)])
+def test_reset_is_told_by_the_clock_of_the_service_where_ours_is_wrong(
+    now: float, reset_after: float
+) -> None:
+    headers = {
+        "Date": "Thu, 01 Jan 1970 00:01:00 GMT",
+        "X-Rate-Limit-Limit": "2400",
+        "X-Rate-Limit-Reset": "100",
+    }
+    assert quota(headers, now) == Quota(2400, None, reset_after)
+
+
+async def test_secret_is_in_no_repr_and_in_no_request() -> None:
+    seen: list[str] = []
+
+    async def remember(request: web.Request) -> web.Response:
+        seen.append(f"{request.rel_url} {request.headers} {await request.text()}")
+        return web.json_response({"ok": True})
+
+    async with answering(remember) as url, client(url) as calls:
+        await calls.post("user", USER)
+        await calls.get("list", {"list": "All"})
+        assert SECRET not in repr(calls) + repr(vars(calls))
+    assert len(seen) == 2
+    assert SECRET not in "".join(seen)
+
+
+@asynccontextmanager
+async def answering(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with running(app) as url:
+        yield url

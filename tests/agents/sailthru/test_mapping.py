@@ -1,0 +1,95 @@
+"""From waiting records to calls: each case is a file that says why."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import TypeAdapter
+
+from agents.sailthru.sink import Request, SailthruSink
+from models.record import Record
+from streams.delivery.outcomes import Delivered, Dropped, Rejected
+from streams.delivery.sink import Batch, Lane, Placement
+from streams.topics import BY_USER
+from tests.agents.sailthru.factories import NOW_MS, USER, attributes, common
+from tests.agents.sailthru.simulated import settings, simulated
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+MODELS: dict[str, TypeAdapter[Any]] = {
+    topic.name: topic.holds for topic in BY_USER if topic.holds is not None
+}
+
+
+def load(path: Path) -> Any:
+    return orjson.loads(path.read_bytes())
+
+
+def record(given: dict[str, Any]) -> Record:
+    filled = common(None, mpid=None, identities=()) | given
+    validated: Record = MODELS[given["topic"]].validate_python(filled)
+    return validated
+
+
+def batches(sink: SailthruSink, records: list[Record]) -> tuple[list[Batch[Request]], list[str]]:
+    """Everything waits before anything is taken; all records are of one user."""
+    lanes: dict[Lane, list[Record]] = {}
+    left_out = []
+    for each in records:
+        placed = sink.place(each, Placement(USER.user, 0), NOW_MS)
+        if isinstance(placed, Lane):
+            lanes.setdefault(placed, []).append(each)
+        else:
+            left_out.append(f"{type(placed).__name__.lower()} {placed.reason}")
+    taken = []
+    for lane, waiting in lanes.items():
+        while waiting:
+            taken.append(sink.take(lane, waiting))
+            del waiting[: taken[-1].size]
+    return taken, left_out
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_records_become_these_calls(path: Path) -> None:
+    case = load(path)
+    sink = SailthruSink(settings(base_url="https://api.example", **case.get("settings", {})))
+    taken, left_out = batches(sink, [record(each) for each in case["records"]])
+    described = [sink.describe(batch.request) for batch in taken]
+    calls = [
+        {
+            "endpoint": shown["url"].removeprefix("https://api.example/"),
+            "records": batch.size,
+            "body": shown["body"],
+        }
+        for batch, shown in zip(taken, described, strict=True)
+    ]
+    assert calls == case["calls"], case["why"]
+    assert {shown["method"] for shown in described} <= {"POST"}
+    assert left_out == case.get("left_out", []), case["why"]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+async def test_sailthru_takes_these_calls(path: Path) -> None:
+    case = load(path)
+    async with simulated() as sailthru, sailthru.sink(**case.get("settings", {})) as sink:
+        taken, _ = batches(sink, [record(each) for each in case["records"]])
+        for batch in taken:
+            assert await sink.send(batch.request) == Delivered()
+        assert sink.names_told_apart == case.get("told_apart", 0)
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("objects_as", ["text", "as_is"])
+async def test_numbers_that_json_has_no_word_for_do_not_stop_the_sink(
+    number: float, objects_as: str
+) -> None:
+    async with simulated() as sailthru, sailthru.sink(objects_as=objects_as) as sink:
+        [batch], _ = batches(sink, [attributes(odd=number, odder=[number])])
+        assert await sink.send(batch.request) == Delivered()
+
+
+def test_outcomes_without_a_call_are_named() -> None:
+    sink = SailthruSink(settings())
+    nobody = attributes(None, tier="gold")
+    assert sink.place(nobody, USER, NOW_MS) == Rejected("no_identity", "no usable email")
+    assert sink.place(attributes(), USER, NOW_MS) == Dropped("nothing_to_send")
