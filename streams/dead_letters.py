@@ -1,7 +1,7 @@
 """Writes dead letters, and stops the flow when there are too many."""
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -36,22 +36,25 @@ class FloodGuard:
 
     def __init__(self, max_share: float) -> None:
         self._most = max_share * _WINDOW
-        self._window: deque[bool] = deque(maxlen=_WINDOW)
-        self._rejected = 0
+        self._window: deque[str | None] = deque(maxlen=_WINDOW)
+        self._reasons: Counter[str] = Counter()
 
-    def count(self, *, rejected: bool) -> Blocked | None:
-        """Counts one ended record."""
-        if len(self._window) == _WINDOW:
-            self._rejected -= self._window[0]
-        self._window.append(rejected)
-        self._rejected += rejected
-        if self._rejected <= self._most or self._most >= _WINDOW:
+    def count(self, reason: str | None) -> Blocked | None:
+        """Counts one record, and why it was rejected if it was."""
+        if len(self._window) == _WINDOW and (forgotten := self._window[0]) is not None:
+            self._reasons[forgotten] -= 1
+        self._window.append(reason)
+        if reason is not None:
+            self._reasons[reason] += 1
+        rejected = self._reasons.total()
+        if rejected <= self._most or self._most >= _WINDOW:
             return None
+        most_common, _ = self._reasons.most_common(1)[0]
         return Blocked(
             "too_many_rejections",
-            f"{self._rejected} of the last {len(self._window)} records became dead letters: read "
-            "their reasons on the dead-letters topic, mend the cause, and start the worker again "
-            "(WORKER_MAX_REJECTED_SHARE=1 lets them all pass).",
+            f"{rejected} of the last {len(self._window)} records became dead letters, most of them "
+            f"{most_common}: mend the cause and start the worker again, or let them pass with "
+            "WORKER_MAX_REJECTED_SHARE=1.",
         )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from streams.app import App, create_app
-from streams.dead_letters import DeadLetters, FloodGuard
+from streams.dead_letters import DeadLetters
 from streams.delivery.delivery import Delivery
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
@@ -21,14 +21,14 @@ def create_sink_app(
     def delivery(app: App) -> Delivery:
         horizon = Horizon(kafka.horizon_ids)
         letters = DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
-        guard = FloodGuard(worker.max_rejected_share)
         return Delivery(
             sink,
             {kafka.topic(topic.name): topic.holds for topic in sink.topics if topic.holds},
-            Ends(sink.destination, letters, guard, horizon),
+            Ends(sink.destination, letters, horizon),
             History(kafka),
             horizon,
             connections,
+            worker.max_rejected_share,
         )
 
     return create_app(sink.destination, sink.topics, kafka, worker, delivery)

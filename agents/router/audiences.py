@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.router.events import attributes_changed
-from agents.router.raw_message import About, Content, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About, Content
 from agents.router.user import identities
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -18,8 +19,8 @@ from models.mparticle.firehose import (
     SubscriptionRequest,
     UserProfile,
 )
-from models.mparticle.identity import DEVICE, USER
-from models.record import Value
+from models.mparticle.identity import DEVICE, USER, Spelling
+from models.record import Identity, Value
 
 _AUDIENCE_CHANGES = {"add": "connected", "update": "updated", "remove": "disconnected"}
 _MEMBERSHIP_CHANGES = {"add": "joined", "delete": "left"}
@@ -52,19 +53,17 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
 def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
     """Indexes run over all audiences of all profiles."""
     request = MembershipRequest.model_validate(message)
-    for part in request.user_profiles or ():
+    for number, part in enumerate(request.user_profiles or ()):
         try:
             profile = UserProfile.model_validate(part)
         except ValidationError as error:
             raw.refuse_part(error, "bad_profile", raw.take())
         else:
-            _route_profile(profile, part, request, raw)
+            about = _about(profile, f"user_profiles[{number}]", part, request, raw)
+            _route_profile(profile, about, raw)
 
 
-def _route_profile(
-    profile: UserProfile, part: dict[str, Any], request: MembershipRequest, raw: RawMessage
-) -> None:
-    about = _about(profile, part, request, raw)
+def _route_profile(profile: UserProfile, about: About, raw: RawMessage) -> None:
     before = raw.taken
     for audience in _audiences(profile):
         index = raw.take()
@@ -134,17 +133,20 @@ def _shared_attributes(
 
 
 def _about(
-    profile: UserProfile, part: dict[str, Any], request: MembershipRequest, raw: RawMessage
+    profile: UserProfile,
+    place: str,
+    part: dict[str, Any],
+    request: MembershipRequest,
+    raw: RawMessage,
 ) -> About:
+    def read(name: str, spelling: Spelling | None) -> tuple[Identity, ...]:
+        return identities(raw, f"{place}.{name}", getattr(profile, name), spelling)
+
     shared = {
         "mpid": profile.mpid,
-        "identities": identities(raw, "user_identities", profile.user_identities, USER),
-        "device_identities": identities(
-            raw, "device_identities", profile.device_identities, DEVICE
-        ),
-        "partner_identities": identities(
-            raw, "partner_identities", profile.partner_identities, None
-        ),
+        "identities": read("user_identities", USER),
+        "device_identities": read("device_identities", DEVICE),
+        "partner_identities": read("partner_identities", None),
     }
     who = [part.get("user_identities"), part.get("device_identities")]
     return About([request.id, request.timestamp_ms, *who], request.timestamp_ms, shared)

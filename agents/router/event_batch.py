@@ -3,30 +3,31 @@
 from typing import Any
 
 from agents.router.events import route_events
-from agents.router.raw_message import About, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About
 from agents.router.user import environment, identities, route_notifications, route_snapshot
-from models.mparticle import events as e
+from models.mparticle import changes, commerce, events, happened
 from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
 
-_EVENTS: dict[str, type[e.Happened]] = {
-    "session_start": e.Flagged,
-    "session_end": e.SessionEnd,
-    "custom_event": e.CustomEvent,
-    "screen_view": e.ScreenView,
-    "commerce_event": e.CommerceEvent,
-    "crash_report": e.Error,
-    "opt_out": e.OptOut,
-    "first_run": e.Flagged,
-    "push_registration": e.PushSubscription,
-    "push_message": e.PushMessage,
-    "application_state_transition": e.ApplicationStateTransition,
-    "network_performance": e.NetworkPerformance,
-    "breadcrumb": e.Breadcrumb,
-    "profile": e.ProfileEvent,
-    "user_attribute_change": e.AttributeChange,
-    "user_identity_change": e.IdentitiesChange,
-    "uninstall": e.Flagged,
+_EVENTS: dict[str, type[happened.Happened]] = {
+    "session_start": happened.Flagged,
+    "session_end": events.SessionEnd,
+    "custom_event": events.CustomEvent,
+    "screen_view": events.ScreenView,
+    "commerce_event": commerce.CommerceEvent,
+    "crash_report": events.Error,
+    "opt_out": events.OptOut,
+    "first_run": happened.Flagged,
+    "push_registration": events.PushSubscription,
+    "push_message": events.PushMessage,
+    "application_state_transition": events.ApplicationStateTransition,
+    "network_performance": events.NetworkPerformance,
+    "breadcrumb": events.Breadcrumb,
+    "profile": events.ProfileEvent,
+    "user_attribute_change": changes.AttributeChange,
+    "user_identity_change": changes.IdentitiesChange,
+    "uninstall": happened.Flagged,
 }
 # Where the Firehose has another name for the same kind of event, ours is the Firehose's.
 _KINDS = {"crash_report": "error", "push_registration": "push_subscription"}
@@ -36,23 +37,23 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
     batch = EventBatch.model_validate(message)
     source = batch.source_info or SourceInfo()
     about = _about(message, batch, source, raw)
-    events = batch.events or []
-    route_events(raw, about, events, _read)
+    parts = batch.events or []
+    route_events(raw, about, parts, _read)
     route_snapshot(
         raw,
         about,
         batch.user_attributes,
         batch.deleted_user_attributes or [],
-        has_events=bool(events),
+        has_events=bool(parts),
         channel=source.channel,
     )
     route_notifications(raw, about, batch.system_notifications or [])
 
 
-def _read(part: Any) -> tuple[str, e.Happened]:
+def _read(part: Any) -> tuple[str, happened.Happened]:
     event = BatchEvent.model_validate(part)
     kind = event.event_type
-    content = _EVENTS.get(kind, e.UnknownEvent).model_validate(event.data or {})
+    content = _EVENTS.get(kind, happened.UnknownEvent).model_validate(event.data or {})
     return _KINDS.get(kind, kind), content
 
 

@@ -5,18 +5,13 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
-from agents.router.raw_message import About, Content, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About, Content
 from models.event import Event
-from models.mparticle.events import (
-    AttributeChange,
-    AttributesChange,
-    CommerceEvent,
-    CustomEvent,
-    Happened,
-    IdentitiesChange,
-    ProductActionEvent,
-    PromotionActionEvent,
-)
+from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
+from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
+from models.mparticle.events import CustomEvent
+from models.mparticle.happened import Happened
 from models.mparticle.identity import USER, read_identities
 from models.mparticle.values import UnreadableError
 from models.record import Identity, Value

@@ -1,56 +1,57 @@
-"""The Firehose's event requests: family of messages with a `type`."""
+"""The Firehose's event requests: the family of messages with a `type`."""
 
 from typing import Any
 
 from agents.router.events import route_events
-from agents.router.raw_message import About, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About
 from agents.router.user import identities, route_notifications, route_snapshot
-from models.mparticle import events as e
+from models.mparticle import changes, commerce, events, happened
 from models.mparticle.firehose import EventRequest, RuntimeEnvironment
 from models.mparticle.identity import DEVICE, USER
 from models.mparticle.values import UnreadableError
 
-_EVENTS: dict[str, type[e.Happened]] = {
-    "session_start": e.Flagged,
-    "session_end": e.SessionEnd,
-    "custom_event": e.CustomEvent,
-    "screen_view": e.ScreenView,
-    "error": e.Error,
-    "privacy_setting_change": e.PrivacySettingChange,
-    "user_attribute_change": e.AttributesChange,
-    "user_identity_change": e.IdentitiesChange,
-    "push_subscription": e.PushSubscription,
-    "push_message_receipt": e.PushPayload,
-    "push_message_open": e.PushPayload,
-    "application_state_transition": e.ApplicationStateTransition,
-    "product_action": e.ProductActionEvent,
-    "promotion_action": e.PromotionActionEvent,
-    "impression": e.ImpressionEvent,
-    "attribution": e.Attribution,
+_EVENTS: dict[str, type[happened.Happened]] = {
+    "session_start": happened.Flagged,
+    "session_end": events.SessionEnd,
+    "custom_event": events.CustomEvent,
+    "screen_view": events.ScreenView,
+    "error": events.Error,
+    "privacy_setting_change": events.PrivacySettingChange,
+    "user_attribute_change": changes.AttributesChange,
+    "user_identity_change": changes.IdentitiesChange,
+    "push_subscription": events.PushSubscription,
+    "push_message_receipt": events.PushPayload,
+    "push_message_open": events.PushPayload,
+    "application_state_transition": events.ApplicationStateTransition,
+    "product_action": commerce.ProductActionEvent,
+    "promotion_action": commerce.PromotionActionEvent,
+    "impression": commerce.ImpressionEvent,
+    "attribution": events.Attribution,
 }
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
     request = EventRequest.model_validate(message)
     about = _about(message, request, raw)
-    events = request.events or []
-    route_events(raw, about, events, _read)
+    parts = request.events or []
+    route_events(raw, about, parts, _read)
     route_snapshot(
         raw,
         about,
         request.user_attributes | request.user_attribute_lists,
         [],
-        has_events=bool(events),
+        has_events=bool(parts),
         channel=request.source_channel,
     )
     route_notifications(raw, about, request.system_notifications or [])
 
 
-def _read(part: Any) -> tuple[str, e.Happened]:
+def _read(part: Any) -> tuple[str, happened.Happened]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not kind:
         raise UnreadableError("an event is an object with a type")
-    return kind, _EVENTS.get(kind, e.UnknownEvent).model_validate(part)
+    return kind, _EVENTS.get(kind, happened.UnknownEvent).model_validate(part)
 
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:
@@ -59,7 +60,9 @@ def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> A
     shared = {
         "mpid": request.mpid,
         "identities": identities(raw, "user_identities", request.user_identities, USER),
-        "device_identities": identities(raw, "device identities", runtime.identities, DEVICE),
+        "device_identities": identities(
+            raw, "runtime_environment.identities", runtime.identities, DEVICE
+        ),
         "partner_identities": identities(
             raw, "partner_identities", request.partner_identities, None
         ),

@@ -3,7 +3,8 @@
 from types import MappingProxyType
 from typing import Any
 
-from agents.router.raw_message import About, Content, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About, Content
 from agents.router.user import identities
 from models.mparticle.firehose import SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER

@@ -103,7 +103,7 @@ class Router:
             for reason in routed.dropped:
                 metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc()
             letters += routed.dead_letters
-            self._count(rejected=bool(routed.dead_letters))
+            self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
         # What is written after the updates may count on them: see "updates first" in the docs.
         await batches.write(self._producer, updates)
         await batches.write(self._producer, others)
@@ -126,8 +126,8 @@ class Router:
             headers.make(out.record.id, kind, epoch),
         )
 
-    def _count(self, *, rejected: bool) -> None:
-        flood = self._guard.count(rejected=rejected)
+    def _count(self, rejected: str | None) -> None:
+        flood = self._guard.count(rejected)
         if flood is not None and self.blocked is None:
             self.blocked = flood
             log.error("blocked", reason=flood.reason, what_to_do=flood.what_to_do)

@@ -1,9 +1,8 @@
 """One raw message on its way: what it has become so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -11,85 +10,15 @@ from pydantic_core import ErrorDetails
 from agents.router.ids import Ids
 from agents.router.keys import key
 from agents.router.redaction import without_settings
+from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
-from models.audience import Audience
-from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
-from models.event import Event
-from models.privacy_request import ConsentChanged, DataSubjectRequest
-from models.record import RawPosition, Record
-from models.user_update import AttributesChanged, IdentitiesChanged
+from models.record import RawPosition
 from streams.dead_letters import preserve
-from streams.topics import (
-    AUDIENCE_MEMBERSHIP,
-    AUDIENCES,
-    EVENTS,
-    MAX_MESSAGE_BYTES,
-    PRIVACY_REQUESTS,
-    USER_UPDATE,
-    Topic,
-)
+from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
+# Of a part with more faults, the first tell enough.
 _MOST_PLACES = 3
-_TOPICS: dict[type[Record], Topic] = {
-    AttributesChanged: USER_UPDATE,
-    IdentitiesChanged: USER_UPDATE,
-    Event: EVENTS,
-    MembershipChanged: AUDIENCE_MEMBERSHIP,
-    AudienceChanged: AUDIENCE_MEMBERSHIP,
-    Audience: AUDIENCES,
-    DataSubjectRequest: PRIVACY_REQUESTS,
-    ConsentChanged: PRIVACY_REQUESTS,
-}
-_TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
-
-
-class Position(Protocol):
-    """Where the raw message stands in Kafka."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-
-
-class Out(NamedTuple):
-    """One record, the topic it is for, and its key there."""
-
-    topic: Topic
-    key: bytes
-    record: Record
-
-
-@dataclass(slots=True)
-class Routed:
-    """All that one raw message became: never nothing."""
-
-    outs: list[Out] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-
-
-class Content(NamedTuple):
-    """What a part of a message says: the type of its record, and the fields that are its own."""
-
-    of: type[Record]
-    fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What all records of one message (or of one profile in it) share.
-
-    `shared` are the fields of Record that tell of the user, `at_ms` is the message's own time,
-    `scope` tells the message from all others, for ids of parts that have none of their own.
-    """
-
-    scope: list[Any]
-    at_ms: int | None
-    shared: Mapping[str, Any]
 
 
 class RawMessage:
@@ -134,7 +63,7 @@ class RawMessage:
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
         of its own at mParticle, `at_ms` is its own time.
         """
-        topic, kind = _TARGETS[content.of]
+        topic, kind = TARGETS[content.of]
         shared = about.shared
         if self._is_dropped(shared, topic):
             self.drop("development")

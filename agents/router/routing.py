@@ -17,7 +17,8 @@ from agents.router.event_batch import route_batch
 from agents.router.firehose import route_event_request
 from agents.router.parsing import UnreadableMessageError, parse
 from agents.router.privacy import route_subject_request
-from agents.router.raw_message import Out, Position, RawMessage, Routed
+from agents.router.raw_message import RawMessage
+from agents.router.routed import Out, Position, Routed
 from agents.router.settings import RouterSettings
 
 __all__ = ["Out", "Position", "Routed", "route"]

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.router.events import attributes_changed
-from agents.router.raw_message import About, Content, RawMessage
+from agents.router.raw_message import RawMessage
+from agents.router.routed import About, Content
 from models.mparticle.consent import Consent, ConsentNotification
 from models.mparticle.identity import Spelling, read_identities
 from models.mparticle.values import UnreadableError, milliseconds
@@ -23,7 +24,8 @@ def identities(
     """Reads a field of identities; one that is broken does not hold up the others."""
 
     def refuse(place: int | None, error: UnreadableError) -> None:
-        raw.refuse("bad_identity", place, f"{name}: {error}")
+        where = name if place is None else f"{name}[{place}]"
+        raw.refuse("bad_identity", place, f"{where}: {error}")
 
     return read_identities(written, spelling, refuse)
 

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import aiohttp
 
+from agents.registry import Destination
 from agents.sailthru import mapping
 from agents.sailthru.addresses import Addresses
 from agents.sailthru.calls import Call, EventCall, ListCall, UserCall
@@ -18,7 +19,6 @@ from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.lists import Lists
 from agents.sailthru.mapping import EmailChange, Whom
 from agents.sailthru.settings import SailthruSettings
-from agents.registry import Destination
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record

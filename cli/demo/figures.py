@@ -9,6 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 _NAME = "mparticle_streams_"
 
 
+async def why_not_ready(address: str) -> str:
+    """What a worker says on /ready."""
+    async with aiohttp.ClientSession() as http, http.get(f"{address}/ready") as answer:
+        return str((await answer.json())["why_not"])
+
+
 class Figures:
     """Samples of one worker; names without their common prefix."""
 

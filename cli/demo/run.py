@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from cli.demo.compare import differences
-from cli.demo.figures import Figures
+from cli.demo.figures import Figures, why_not_ready
 from cli.demo.lag import Lag
 from cli.demo.publish import publish
 from cli.demo.summary import Run, sums, table
@@ -25,7 +25,7 @@ READS = {
     "ab-tasty": (topics.AUDIENCE_MEMBERSHIP.name,),
 }
 _POLL_SECONDS = 0.5
-_STALLED_SECONDS = 120.0
+_STALLED_SECONDS = 60.0
 _MOST_SHOWN = 20
 
 
@@ -115,8 +115,8 @@ class Demo:
                 before, moved = mine.ended, time.monotonic()
             elif time.monotonic() - moved > _STALLED_SECONDS:
                 raise TimeoutError(
-                    f"The {worker} worker made no progress for {_STALLED_SECONDS:.0f} s: "
-                    f"read {world.log(worker)} and {world.address(worker)}/ready."
+                    f"The {worker} worker made no progress for {_STALLED_SECONDS:.0f} s. "
+                    f"It says: {await why_not_ready(world.address(worker))}"
                 )
             await asyncio.sleep(_POLL_SECONDS)
 

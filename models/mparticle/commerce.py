@@ -1,8 +1,14 @@
-"""Products, promotions and impressions: alike in both vocabularies but for a few names."""
+"""Products, promotions and impressions: alike in both vocabularies but for a few names.
+
+Firehose Java SDK (`ProductActionEvent`, `PromotionActionEvent`, `ImpressionEvent`); mParticle docs,
+"JSON Reference".
+"""
 
 from pydantic import AliasChoices, Field
 
+from models.mparticle.happened import Flagged
 from models.mparticle.values import Amount, Arriving, Attributes, Detail
+from models.record import Sparse
 
 _ATTRIBUTES = AliasChoices("attributes", "custom_attributes")
 
@@ -23,7 +29,7 @@ class Product(Arriving):
     total_amount: Amount = Field(
         None, validation_alias=AliasChoices("total_amount", "total_product_amount")
     )
-    attributes: Attributes = Field(default_factory=dict, validation_alias=_ATTRIBUTES)
+    attributes: Sparse[Attributes] = Field(default_factory=dict, validation_alias=_ATTRIBUTES)
 
 
 class Promotion(Arriving):
@@ -37,7 +43,7 @@ class Impression(Arriving):
     impression_list_name: Detail = Field(
         None, validation_alias=AliasChoices("impression_list_name", "product_impression_list")
     )
-    products: list[Product] | None = None
+    products: Sparse[list[Product] | None] = None
 
 
 class ProductAction(Arriving):
@@ -54,13 +60,37 @@ class ProductAction(Arriving):
     total_amount: Amount = None
     tax_amount: Amount = None
     shipping_amount: Amount = None
-    products: list[Product] | None = None
+    products: Sparse[list[Product] | None] = None
 
 
 class PromotionAction(Arriving):
     action: str | None = None
-    promotions: list[Promotion] | None = None
+    promotions: Sparse[list[Promotion] | None] = None
 
 
 class ShoppingCart(Arriving):
-    products: list[Product] | None = None
+    products: Sparse[list[Product] | None] = None
+
+
+class ProductActionEvent(Flagged, ProductAction):
+    currency_code: Detail = None
+
+
+class PromotionActionEvent(Flagged, PromotionAction):
+    pass
+
+
+class ImpressionEvent(Flagged):
+    impressions: list[Impression] | None = None
+
+
+class CommerceEvent(Flagged):
+    """A batch's commerce event; normally one of the three parts is there, a sample has all."""
+
+    product_action: ProductAction | None = None
+    promotion_action: PromotionAction | None = None
+    product_impressions: list[Impression] | None = None
+    shopping_cart: ShoppingCart | None = None
+    currency_code: Detail = None
+    screen_name: Detail = None
+    is_non_interactive: Detail = None

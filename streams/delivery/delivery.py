@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.record import Record
 from streams import headers, metrics
+from streams.dead_letters import FloodGuard
 from streams.delivery.endpoint import Endpoint
 from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
 from streams.delivery.history import History
@@ -40,8 +41,12 @@ class Delivery:
         history: History,
         horizon: Horizon,
         connections: int,
+        max_rejected_share: float,
     ) -> None:
         """`holds` are the models of the topics, by their names on the cluster."""
+        # Two, because records are admitted far ahead of those that are being sent.
+        self._admissions = FloodGuard(max_rejected_share)
+        self._answers = FloodGuard(max_rejected_share)
         self._sink = sink
         self._holds = holds
         self._ends = ends
@@ -50,6 +55,7 @@ class Delivery:
         self._lanes: dict[Lane, WaitingLane] = {}
         self.pacer = Pacer(sink.ceilings)
         self.blocked: Blocked | None = None
+        self.held = False
         slots = asyncio.Semaphore(connections)
         self._endpoints = {
             name: Endpoint(limit, slots, self._send) for name, limit in self.pacer.limits.items()
@@ -78,11 +84,13 @@ class Delivery:
         for count, source in enumerate(chunk.records, 1):
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-            if chunk.partition.closed:
-                return
+            if chunk.partition.closed or self.held:
+                break
             if (letter := self._admit(chunk.partition, source)) is not None:
                 refused.append(letter)
-        await self._reject(refused)
+            self._hold(self._admissions.count(letter[1].reason if letter else None))
+        if not chunk.partition.closed:
+            await self._ends.rejected(refused)
 
     async def revoked(self, partitions: Iterable[Partition], deadline: float) -> None:  # noqa: ARG002 - all lanes close: a rebalance revokes everything
         """Sends nothing new; waits for what is in flight, `deadline` seconds."""
@@ -173,6 +181,8 @@ class Delivery:
             case Delivered():
                 endpoint.passed()
                 self._ends.delivered(lane.passed(size))
+                for _ in range(size):
+                    self._answers.count(None)
             case Rejected():
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
@@ -196,13 +206,8 @@ class Delivery:
 
     async def _refuse(self, lane: WaitingLane, size: int, why: Rejected) -> None:
         if (item := lane.refused(size)) is not None:
-            await self._reject([(item, why)])
-
-    async def _reject(self, refused: Sequence[Refused]) -> None:
-        if (flood := await self._ends.rejected(refused)) is not None:
-            self._block(flood)
-            for endpoint in self._endpoints.values():
-                endpoint.held = True
+            await self._ends.rejected([(item, why)])
+            self._hold(self._answers.count(why.reason))
 
     # -- when a person is needed
 
@@ -215,9 +220,18 @@ class Delivery:
         for endpoint in self._endpoints.values():
             endpoint.blocked = True
 
+    def _hold(self, why: Blocked | None) -> None:
+        """Sends nothing more, for as long as this process lives."""
+        if why is None or self.held:
+            return
+        self._block(why)
+        self.held = True
+        for endpoint in self._endpoints.values():
+            endpoint.held = True
+
     def _unblock(self) -> None:
         why = self.blocked
-        if why is None or any(endpoint.held for endpoint in self._endpoints.values()):
+        if why is None or self.held:
             return
         self.blocked = None
         log.info("unblocked", reason=why.reason)

@@ -9,10 +9,10 @@ from models.dead_letter import DeadLetter
 from models.event import Event
 from models.record import Record
 from streams import metrics
-from streams.dead_letters import DeadLetters, FloodGuard, preserve
+from streams.dead_letters import DeadLetters, preserve
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
-from streams.delivery.outcomes import Blocked, Rejected
+from streams.delivery.outcomes import Rejected
 
 Refused = tuple[Item, Rejected]
 
@@ -24,12 +24,9 @@ def now_ms() -> int:
 class Ends:
     """Ends items, counts them, and remembers their ids."""
 
-    def __init__(
-        self, destination: str, dead_letters: DeadLetters, guard: FloodGuard, horizon: Horizon
-    ) -> None:
+    def __init__(self, destination: str, dead_letters: DeadLetters, horizon: Horizon) -> None:
         self._destination = destination
         self._dead_letters = dead_letters
-        self._guard = guard
         self._horizon = horizon
 
     def delivered(self, items: Sequence[Item]) -> None:
@@ -40,23 +37,18 @@ class Ends:
                 metrics.DELIVERIES.labels(**labels, outcome="delivered").inc()
                 age = max(0, now - record.received_at_ms) / 1000
                 metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels).observe(age)
-            self._guard.count(rejected=False)
             self._end(item)
 
     def dropped(self, item: Item, reason: str) -> None:
         metrics.RECORDS_DROPPED.labels(stage=self._destination, reason=reason).inc()
         self._end(item)
 
-    async def rejected(self, refused: Sequence[Refused]) -> Blocked | None:
-        """Writes dead letters, then ends the items; says when there were too many."""
-        if not refused:
-            return None
-        await self._dead_letters.write([self._letter(item, why) for item, why in refused])
-        flood = None
+    async def rejected(self, refused: Sequence[Refused]) -> None:
+        """Writes dead letters, then ends the items."""
+        if refused:
+            await self._dead_letters.write([self._letter(item, why) for item, why in refused])
         for item, _ in refused:
             self._end(item)
-            flood = self._guard.count(rejected=True) or flood
-        return flood
 
     def _letter(self, item: Item, why: Rejected) -> DeadLetter:
         source = item.source

@@ -1,0 +1,34 @@
+# syntax=docker/dockerfile:1
+
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim AS build
+
+# Faust comes as source on arm64. The compiler stays in this stage.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
+RUN python -m venv --without-pip /opt/mparticle-streams
+WORKDIR /src
+COPY . .
+
+# EXTRAS=sandbox adds the simulated outside world; a worker in production needs none.
+ARG EXTRAS=
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/mparticle-streams install --constraint constraints.txt \
+        ".${EXTRAS:+[${EXTRAS}]}"
+
+
+FROM python:${PYTHON}-slim
+
+RUN useradd --system --uid 10001 --no-create-home streams
+COPY --from=build /opt/mparticle-streams /opt/mparticle-streams
+# Unbuffered, so that the last lines before a crash are in the container's log.
+ENV PATH=/opt/mparticle-streams/bin:$PATH PYTHONUNBUFFERED=1
+
+# Its number and not its name: only then can Kubernetes tell that it is not root.
+USER 10001
+# The pages of router, sailthru and ab-tasty.
+EXPOSE 6066 6067 6068
+ENTRYPOINT ["mparticle-streams"]

@@ -1,0 +1,82 @@
+"""What a raw message becomes, and what its parts say on their way there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from models.audience import Audience
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.dead_letter import DeadLetter
+from models.event import Event
+from models.privacy_request import ConsentChanged, DataSubjectRequest
+from models.record import Record
+from models.user_update import AttributesChanged, IdentitiesChanged
+from streams.topics import (
+    AUDIENCE_MEMBERSHIP,
+    AUDIENCES,
+    EVENTS,
+    PRIVACY_REQUESTS,
+    USER_UPDATE,
+    Topic,
+)
+
+_TOPICS: dict[type[Record], Topic] = {
+    AttributesChanged: USER_UPDATE,
+    IdentitiesChanged: USER_UPDATE,
+    Event: EVENTS,
+    MembershipChanged: AUDIENCE_MEMBERSHIP,
+    AudienceChanged: AUDIENCE_MEMBERSHIP,
+    Audience: AUDIENCES,
+    DataSubjectRequest: PRIVACY_REQUESTS,
+    ConsentChanged: PRIVACY_REQUESTS,
+}
+TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
+"""Type of record -> its topic, and its kind where all of the type have one."""
+
+
+class Position(Protocol):
+    """Where the raw message stands in Kafka."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Out(NamedTuple):
+    """One record, the topic it is for, and its key there."""
+
+    topic: Topic
+    key: bytes
+    record: Record
+
+
+@dataclass(slots=True)
+class Routed:
+    """All that one raw message became: never nothing."""
+
+    outs: list[Out] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+class Content(NamedTuple):
+    """What a part of a message says: the type of its record, and the fields that are its own."""
+
+    of: type[Record]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What all records of one message (or of one profile in it) share.
+
+    `shared` are the fields of Record that tell of the user, `at_ms` is the message's own time,
+    `scope` tells the message from all others, for ids of parts that have none of their own.
+    """
+
+    scope: list[Any]
+    at_ms: int | None
+    shared: Mapping[str, Any]
