@@ -61,6 +61,11 @@ DEDUPLICATED = _counter(
     "Records that came again within the horizon and were not sent twice. A burst follows a crash.",
     ("topic",),
 )
+OVERTAKEN = _counter(
+    "updates_overtaken",
+    "Times that 30 s were not enough for a user's updates, and what came after them went first. "
+    "Growing: user updates are the bottleneck, or a user's updates keep failing.",
+)
 DELIVERIES = _counter(
     "deliveries",
     "Ends of records at a destination, by operation and outcome.",

@@ -8,9 +8,11 @@ from streams.delivery.delivery import Delivery
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
+from streams.delivery.log_end import LogEnd
+from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Sink
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS, USER_UPDATE
 
 
 def create_sink_app(
@@ -20,13 +22,17 @@ def create_sink_app(
 
     def delivery(app: App) -> Delivery:
         horizon = Horizon(kafka.horizon_ids)
+        updates = kafka.topic(USER_UPDATE.name)
+        log_end = LogEnd(kafka, updates)
+        precedence = Precedence(updates, log_end) if USER_UPDATE in sink.topics else None
         letters = DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
         return Delivery(
             sink,
             {kafka.topic(topic.name): topic.holds for topic in sink.topics if topic.holds},
-            Ends(sink.destination, letters, horizon),
+            Ends(sink.destination, letters, horizon, precedence),
             History(kafka),
             horizon,
+            precedence,
             connections,
             worker.max_rejected_share,
         )

@@ -1,7 +1,7 @@
 """The router's work on chunks: map, write the updates, write the rest, end."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -16,6 +16,7 @@ from streams.delivery.outcomes import Blocked
 from streams.engine import batches
 from streams.engine.batches import Outgoing
 from streams.engine.chunks import Chunk
+from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, USER_UPDATE
@@ -43,45 +44,20 @@ class Router:
         self._producer = producer
         self._dead_letters = dead_letters
         self._guard = guard
-        self._lanes: dict[Partition, asyncio.Task[None]] = {}
-        self._chunks: dict[Partition, asyncio.Queue[Chunk]] = {}
-        self._assigned: asyncio.Queue[Partition] = asyncio.Queue()
+        self._chunks = ChunkLanes(self._route)
 
     async def run(self) -> None:
-        """Runs a lane for each assigned partition; raises what one of them raises."""
-        async with asyncio.TaskGroup() as lanes:
-            while True:
-                partition = await self._assigned.get()
-                self._lanes[partition] = lanes.create_task(self._lane(partition))
+        await self._chunks.run()
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
-        for partition in partitions:
-            self._chunks[partition] = asyncio.Queue()
-            self._assigned.put_nowait(partition)
+        self._chunks.assigned(partitions)
 
     async def accept(self, chunk: Chunk) -> None:
-        if (queue := self._chunks.get(chunk.partition)) is not None:
-            queue.put_nowait(chunk)
+        self._chunks.accept(chunk)
 
-    async def revoked(self, partitions: Iterable[Partition], deadline: float) -> None:
-        """Lets each lane end its chunk, and start no other."""
-        lanes = set()
-        for partition in partitions:
-            queue = self._chunks.pop(partition, None)
-            lane = self._lanes.pop(partition, None)
-            if queue is not None:
-                queue.put_nowait(Chunk(partition, ()))  # wakes a lane that waits
-            if lane is not None:
-                lanes.add(lane)
-        if lanes:
-            _, late = await asyncio.wait(lanes, timeout=deadline)
-            for lane in late:
-                lane.cancel()
-
-    async def _lane(self, partition: Partition) -> None:
-        queue = self._chunks.get(partition)
-        while queue is not None and not partition.closed:
-            await self._route(await queue.get())
+    async def revoked(self, partitions: Sequence[Partition], deadline: float) -> None:
+        """Lets each partition end its chunk, and start no other."""
+        await self._chunks.revoked(partitions, deadline)
 
     async def _route(self, chunk: Chunk) -> None:
         partition = chunk.partition

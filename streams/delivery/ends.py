@@ -13,6 +13,7 @@ from streams.dead_letters import DeadLetters, preserve
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
 from streams.delivery.outcomes import Rejected
+from streams.delivery.precedence import Precedence
 
 Refused = tuple[Item, Rejected]
 
@@ -24,10 +25,17 @@ def now_ms() -> int:
 class Ends:
     """Ends items, counts them, and remembers their ids."""
 
-    def __init__(self, destination: str, dead_letters: DeadLetters, horizon: Horizon) -> None:
+    def __init__(
+        self,
+        destination: str,
+        dead_letters: DeadLetters,
+        horizon: Horizon,
+        precedence: Precedence | None,
+    ) -> None:
         self._destination = destination
         self._dead_letters = dead_letters
         self._horizon = horizon
+        self._precedence = precedence
 
     def delivered(self, items: Sequence[Item]) -> None:
         now = now_ms()
@@ -71,6 +79,8 @@ class Ends:
     def _end(self, item: Item) -> None:
         if item.identity is not None:
             self._horizon.ended(item.identity)
+        if self._precedence is not None:
+            self._precedence.ended(item)
         item.end()
 
 

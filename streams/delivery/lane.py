@@ -21,13 +21,17 @@ class Item:
     """One record on its way: the bytes it came as, what they say, and where it must be ended.
 
     `record` is None when the bytes say nothing; `identity` is None when its producer gave none.
+    Updates of the user before `barrier` go first; see precedence.py.
     """
 
     source: Source
     partition: Partition
     first_at_ms: int
+    user: str = ""
     record: Record | None = None
     identity: bytes | None = None
+    barrier: int = 0
+    queued_at: float = 0.0
     attempts: int = 0
     # The same record, come again while this one was under way: they end together.
     repeats: list[tuple[Partition, int]] = field(default_factory=list)
@@ -61,6 +65,10 @@ class WaitingLane:
 
     def append(self, item: Item) -> None:
         self._items.append(item)
+
+    @property
+    def first(self) -> Item:
+        return self._items[0]
 
     def head(self, most: int) -> Sequence[Record]:
         """The records that the next request may carry."""

@@ -35,6 +35,11 @@ class Placement(NamedTuple):
     partition: int
 
 
+def placement(record: Record, key: bytes | None, partition: int) -> Placement:
+    """Our own records are keyed by user; a foreign one without a key stands for itself."""
+    return Placement(key.decode(errors="replace") if key else record.id, partition)
+
+
 class Sink(Protocol[Request]):
     """One destination. All but `send` is pure and fast; only `send` touches the network."""
 

@@ -14,10 +14,15 @@ from streams.engine.partition import Partition
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records of one partition in offset order, and the partition they must be ended at."""
+    """Records of one partition in offset order, and the partition they must be ended at.
+
+    `end` is the offset after all that was fetched, `fetched_at` the event loop's time.
+    """
 
     partition: Partition
     records: Sequence[ConsumerRecord]
+    end: int = 0
+    fetched_at: float = 0.0
 
 
 class ChunkScheduler(DefaultSchedulingStrategy):

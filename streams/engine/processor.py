@@ -1,6 +1,6 @@
 """What the engine asks of whoever works on the chunks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from streams.delivery.outcomes import Blocked
@@ -11,8 +11,9 @@ from streams.engine.partition import Partition
 class Processor(Protocol):
     """Takes chunks and ends each of their records, sooner or later, at the chunk's partition."""
 
-    blocked: Blocked | None
-    """Why nothing goes on until a person mends something; None while all is well."""
+    @property
+    def blocked(self) -> Blocked | None:
+        """Why nothing goes on until a person mends something; None while all is well."""
 
     async def run(self) -> None:
         """Works until cancelled; what it raises ends the worker."""
@@ -23,5 +24,5 @@ class Processor(Protocol):
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk, without waiting for its end; called in fetch order of each partition."""
 
-    async def revoked(self, partitions: Iterable[Partition], deadline: float) -> None:
+    async def revoked(self, partitions: Sequence[Partition], deadline: float) -> None:
         """Stops work on closed partitions; waits for what is in flight, `deadline` seconds."""

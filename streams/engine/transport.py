@@ -136,9 +136,14 @@ class Consumer(driver.Consumer):
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         partition = self.partitions[tp]
         todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in record))
-        chunk = Chunk(partition, [r for r in record if r.offset in todo])
-        metrics.RECORDS_READ.labels(topic=tp.topic).inc(len(todo))
         last = record[-1]
+        chunk = Chunk(
+            partition,
+            [r for r in record if r.offset in todo],
+            end=last.offset + 1,
+            fetched_at=asyncio.get_running_loop().time(),
+        )
+        metrics.RECORDS_READ.labels(topic=tp.topic).inc(len(todo))
         return ConsumerMessage(
             tp.topic,
             tp.partition,

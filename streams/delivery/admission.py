@@ -1,0 +1,114 @@
+"""From chunk to lane: know again, parse, place."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from streams import headers, metrics
+from streams.dead_letters import FloodGuard
+from streams.delivery.dispatch import Dispatch
+from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
+from streams.delivery.horizon import Horizon
+from streams.delivery.lane import Item, Source
+from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.precedence import Precedence
+from streams.delivery.sink import Lane, Sink, placement
+from streams.engine.chunks import Chunk
+from streams.engine.partition import Partition
+
+_YIELD_EVERY = 100
+
+
+class Admission:
+    """Lets records in, one chunk of each partition at a time."""
+
+    def __init__(
+        self,
+        sink: Sink[Any],
+        holds: Mapping[str, TypeAdapter[Any]],
+        ends: Ends,
+        horizon: Horizon,
+        precedence: Precedence | None,
+        dispatch: Dispatch,
+        guard: FloodGuard,
+    ) -> None:
+        """`holds` are the models of the topics, by their names on the cluster."""
+        self._sink = sink
+        self._holds = holds
+        self._ends = ends
+        self._horizon = horizon
+        self._precedence = precedence
+        self._dispatch = dispatch
+        self._guard = guard
+
+    async def admit(self, chunk: Chunk) -> None:
+        """Queues a chunk's records; what can never be sent becomes a dead letter here."""
+        partition = chunk.partition
+        barrier = await self._barrier(chunk)
+        refused: list[Refused] = []
+        for count, source in enumerate(chunk.records, 1):
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            if partition.closed or self._dispatch.held:
+                break
+            letter = self._admit(partition, source, barrier)
+            if letter is not None:
+                refused.append(letter)
+            self._dispatch.hold(self._guard.count(letter[1].reason if letter else None))
+        if partition.closed:
+            return
+        if self._precedence is not None and partition.tp.topic == self._precedence.updates:
+            self._precedence.admitted(partition.tp.partition, chunk.end)
+        await self._ends.rejected(refused)
+
+    async def _barrier(self, chunk: Chunk) -> int:
+        tp = chunk.partition.tp
+        if self._precedence is None or tp.topic == self._precedence.updates or not chunk.records:
+            return 0
+        return await self._precedence.barrier(tp.partition, chunk.fetched_at)
+
+    def _admit(self, partition: Partition, source: Source, barrier: int) -> Refused | None:
+        identity = headers.identity(source.headers)
+        if identity is not None and self._repeats(identity, partition, source):
+            return None
+        item = Item(source, partition, now_ms(), identity=identity, barrier=barrier)
+        if identity is not None:
+            self._horizon.started(identity, item)
+        placed = self._place(item)
+        match placed:
+            case Rejected():
+                return item, placed
+            case Dropped():
+                self._ends.dropped(item, placed.reason)
+            case Lane():
+                item.queued_at = asyncio.get_running_loop().time()
+                if self._precedence is not None:
+                    self._precedence.queued(item)
+                self._dispatch.queue(placed, item)
+        return None
+
+    def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
+        if self._horizon.has_ended(identity):
+            partition.ended(source.offset)
+        elif (original := self._horizon.under_way(identity)) is not None:
+            original.repeats.append((partition, source.offset))
+        else:
+            return False
+        metrics.DEDUPLICATED.labels(topic=source.topic).inc()
+        return True
+
+    def _place(self, item: Item) -> Lane | Dropped | Rejected:
+        source = item.source
+        try:
+            item.record = self._holds[source.topic].validate_json(source.value or b"")
+        except ValidationError as error:
+            return invalid_record(error)
+        assert item.record is not None
+        at = placement(item.record, source.key, source.partition)
+        item.user = at.user
+        try:
+            return self._sink.place(item.record, at, item.first_at_ms)
+        except Exception as error:  # noqa: BLE001 - see mapping_error
+            return mapping_error(error)

@@ -1,0 +1,181 @@
+"""From lane to outcome: fold, send, judge."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from streams import metrics
+from streams.dead_letters import FloodGuard
+from streams.delivery.endpoint import Endpoint
+from streams.delivery.ends import Ends, mapping_error
+from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.pacing import Pacer
+from streams.delivery.precedence import Precedence
+from streams.delivery.sink import Lane, Sink
+
+log = structlog.get_logger()
+
+# No request needs more: AB Tasty's batches are the largest, and their size is a setting.
+_MOST_RECORDS = 10_000
+# How long one user may fail while others pass.
+_PATIENCE_SECONDS = 15 * 60.0
+
+_NAMES = {
+    Delivered: "delivered",
+    Rejected: "rejected",
+    RetryLater: "retry_later",
+    Blocked: "blocked",
+}
+
+
+class Dispatch:
+    """The lanes of one destination, and the endpoints that give them their turns."""
+
+    def __init__(
+        self,
+        sink: Sink[Any],
+        ends: Ends,
+        precedence: Precedence | None,
+        connections: int,
+        guard: FloodGuard,
+    ) -> None:
+        self._sink = sink
+        self._ends = ends
+        self._precedence = precedence
+        self._guard = guard
+        self._lanes: dict[Lane, WaitingLane] = {}
+        self._pacer = Pacer(sink.ceilings)
+        self.blocked: Blocked | None = None
+        self.held = False
+        slots = asyncio.Semaphore(connections)
+        self._endpoints = {
+            name: Endpoint(limit, slots, self._send) for name, limit in self._pacer.limits.items()
+        }
+
+    async def run(self) -> None:
+        """Sends until cancelled; raises when something of ours is broken."""
+        async with self._sink.session(self._pacer), asyncio.TaskGroup() as tasks:
+            for endpoint in self._endpoints.values():
+                tasks.create_task(endpoint.run())
+
+    def queue(self, key: Lane, item: Item) -> None:
+        """Puts an item at the end of its lane."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = WaitingLane(key)
+            self._endpoints[key.endpoint].ready(lane)
+        lane.append(item)
+
+    async def close(self, deadline: float) -> None:
+        """Sends nothing new and forgets all lanes; waits `deadline` seconds for what is sent."""
+        for lane in self._lanes.values():
+            lane.closed = True
+        self._lanes = {}
+        under_way = set[asyncio.Task[None]]()
+        for endpoint in self._endpoints.values():
+            under_way |= endpoint.close()
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=deadline)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    # -- one turn of a lane
+
+    async def _send(self, lane: WaitingLane) -> None:
+        endpoint = self._endpoints[lane.lane.endpoint]
+        if self._precedence is not None and self._precedence.park(
+            lane.first, lambda: self._next(lane, endpoint)
+        ):
+            return
+        waiting = lane.head(_MOST_RECORDS)
+        try:
+            batch = self._sink.take(lane.lane, waiting)
+        except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
+            await self._judge(lane, len(waiting), mapping_error(error))
+            return
+        lane.tried(batch.size)
+        labels = {"destination": self._sink.destination, "endpoint": lane.lane.endpoint}
+        metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
+        with metrics.REQUEST_SECONDS.labels(**labels).time():
+            outcome = await self._sink.send(batch.request)
+        metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
+        await self._judge(lane, batch.size, outcome)
+
+    async def _judge(self, lane: WaitingLane, size: int, outcome: Outcome) -> None:
+        endpoint = self._endpoints[lane.lane.endpoint]
+        if not isinstance(outcome, Blocked):
+            self._unblock()
+        match outcome:
+            case Delivered():
+                endpoint.passed()
+                self._deliver(lane, size)
+            case Rejected():
+                endpoint.passed()
+                await self._refuse(lane, size, outcome)
+            case RetryLater(endpoint=True):
+                endpoint.limit.close_for(outcome.after or 1.0)
+            case RetryLater() if self._patient(lane, endpoint):
+                if not lane.closed:
+                    endpoint.ready_later(lane, outcome.after)
+                return
+            case RetryLater():
+                await self._refuse(lane, size, Rejected("retries_exhausted", outcome.reason))
+            case Blocked():
+                self._block(outcome)
+        self._next(lane, endpoint)
+
+    def _next(self, lane: WaitingLane, endpoint: Endpoint) -> None:
+        if lane.closed:
+            return
+        if lane:
+            endpoint.ready(lane)
+        else:
+            del self._lanes[lane.lane]
+
+    def _patient(self, lane: WaitingLane, endpoint: Endpoint) -> bool:
+        endpoint.failed()
+        return lane.failed(counts=not endpoint.down) < _PATIENCE_SECONDS
+
+    def _deliver(self, lane: WaitingLane, size: int) -> None:
+        self._ends.delivered(lane.passed(size))
+        for _ in range(size):
+            self._guard.count(None)
+
+    async def _refuse(self, lane: WaitingLane, size: int, why: Rejected) -> None:
+        if (item := lane.refused(size)) is not None:
+            await self._ends.rejected([(item, why)])
+            self.hold(self._guard.count(why.reason))
+
+    # -- when a person is needed
+
+    def _block(self, why: Blocked) -> None:
+        if self.blocked == why:
+            return
+        self.blocked = why
+        log.error("blocked", reason=why.reason, what_to_do=why.what_to_do)
+        metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason).set(1)
+        for endpoint in self._endpoints.values():
+            endpoint.blocked = True
+
+    def hold(self, why: Blocked | None) -> None:
+        """Sends nothing more, for as long as this process lives; None changes nothing."""
+        if why is None or self.held:
+            return
+        self._block(why)
+        self.held = True
+        for endpoint in self._endpoints.values():
+            endpoint.held = True
+
+    def _unblock(self) -> None:
+        why = self.blocked
+        if why is None or self.held:
+            return
+        self.blocked = None
+        log.info("unblocked", reason=why.reason)
+        metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason).set(0)
+        for endpoint in self._endpoints.values():
+            endpoint.blocked = False

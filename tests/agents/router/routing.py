@@ -1,0 +1,24 @@
+"""How the router's tests route: one place in Kafka, one time, and lines to compare."""
+
+import json
+from typing import Any
+
+from agents.router.lines import route_lines
+from agents.router.routing import Routed, route
+from agents.router.settings import RouterSettings
+from models.record import RawPosition
+
+AT = RawPosition(topic="mparticle-raw", partition=3, offset=41, index=0)
+RECEIVED_MS = 1_760_000_100_000
+
+
+def routed(message: bytes | object, **settings: Any) -> Routed:
+    return route(_bytes(message), AT, RECEIVED_MS, RouterSettings(**settings))
+
+
+def lines(message: bytes | object, **settings: Any) -> list[dict[str, Any]]:
+    return list(route_lines(_bytes(message), AT, RECEIVED_MS, RouterSettings(**settings)))
+
+
+def _bytes(message: bytes | object) -> bytes:
+    return message if isinstance(message, bytes) else json.dumps(message).encode()

@@ -1,0 +1,108 @@
+"""Ids of records: distinct for what is distinct, the same for what comes again."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from tests.agents.router.routing import routed
+
+_TIME = 1_760_000_000_000
+
+
+def _ids(message: Any) -> list[str]:
+    result = routed(message)
+    assert not result.dead_letters
+    return [out.record.id for out in result.outs]
+
+
+def _digest(described: list[Any]) -> str:
+    content = json.dumps(described, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def _event(**data: Any) -> dict[str, Any]:
+    fields = {"event_id": 7, "event_name": "bought", "timestamp_unixtime_ms": _TIME}
+    return {"event_type": "custom_event", "data": fields | data}
+
+
+def _batch(*events: Any, **fields: Any) -> dict[str, Any]:
+    return {"message_id": "m-1", "mpid": 5, "events": list(events), **fields}
+
+
+def _membership(**fields: Any) -> dict[str, Any]:
+    profile = {"mpid": "5", "audiences": [{"audience_id": 901, "action": "add"}]}
+    return {
+        "type": "audience_membership_change_request",
+        "id": "m-1",
+        "timestamp_ms": _TIME,
+        "user_profiles": [profile],
+        **fields,
+    }
+
+
+def test_recipe_is_the_one_written_down() -> None:
+    """A change here makes everything in flight arrive once more: raise the recipe's version."""
+    event, membership = _batch(_event()), _membership()
+    [audience] = membership["user_profiles"][0]["audiences"]
+    scope = ["m-1", _TIME, None, None]
+    assert _ids(event) == [_digest([1, "custom_event", "5", None, event["events"][0]])]
+    assert _ids(membership) == [_digest([1, "membership_changed", "5", scope, audience])]
+
+
+@pytest.mark.parametrize("message", [_batch(_event()), _membership()])
+def test_same_message_in_other_spelling_has_the_same_ids(message: dict[str, Any]) -> None:
+    turned = dict(reversed(message.items()))
+    assert _ids(json.dumps(turned, indent=4).encode()) == _ids(message)
+
+
+def test_event_with_an_id_keeps_it_in_another_message() -> None:
+    again = _batch(_event(event_id=1), _event(), message_id="m-2", batch_id=3)
+    assert _ids(again)[1] == _ids(_batch(_event()))[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _batch(_event(event_id=8)),
+        _batch(_event(timestamp_unixtime_ms=_TIME + 1)),
+        _batch(_event(event_name="sold")),
+        _batch(_event(), mpid=6),
+    ],
+)
+def test_another_event_has_another_id(other: dict[str, Any]) -> None:
+    assert _ids(other) != _ids(_batch(_event()))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"message_id": "m-2"}, {"batch_id": 9}, {"user_identities": {"email": "a@shop.example"}}],
+)
+def test_event_without_an_id_is_told_apart_by_its_message(other: dict[str, Any]) -> None:
+    bare = _event(event_id=None)
+    assert _ids(_batch(bare, **other)) != _ids(_batch(bare))
+
+
+@pytest.mark.parametrize("other", [{"id": "m-2"}, {"timestamp_ms": _TIME + 1}])
+def test_joining_again_later_is_another_record(other: dict[str, Any]) -> None:
+    assert _ids(_membership(**other)) != _ids(_membership())
+
+
+def test_equal_events_of_one_message_are_two() -> None:
+    first, second = _ids(_batch(_event(), _event()))
+    assert first == _ids(_batch(_event()))[0]
+    assert second != first
+
+
+def test_events_that_share_their_ids_are_told_apart() -> None:
+    """As in a published sample: mParticle/custom-rules, `examples/batch-templates`."""
+    shared = {"event_id": 7, "source_message_id": "s-1"}
+    ids = _ids(_batch(_event(**shared), _event(**shared, event_name="sold")))
+    assert len(set(ids)) == len(ids)
+
+
+def test_records_of_one_part_are_told_apart() -> None:
+    parts = {"product_action": {"action": "click"}, "product_impressions": [{"products": []}]}
+    ids = _ids(_batch({"event_type": "commerce_event", "data": {"event_id": 7, **parts}}))
+    assert len(set(ids)) == len(ids) == 2

@@ -1,0 +1,92 @@
+"""The published payloads, where they lie beside the repository."""
+
+from pathlib import Path
+
+import pytest
+
+from models.event import Event
+from models.record import Record
+from tests.agents.router.routing import routed
+
+_SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "mparticle"
+
+_CONSENTS = ["privacy-requests consent_changed"] * 2
+_EXPECTED = {
+    "docs_azureblob_0": ["events custom_event MyTestEvent"],
+    "docs_eventsapi_sample_2023": [
+        "user-update attributes_changed",
+        "events session_start session_start",
+        "user-update identities_changed",
+        "events application_state_transition application_state_transition",
+        "events session_end session_end",
+        "events session_start session_start",
+        "events application_state_transition application_state_transition",
+        "events error error",
+        "events breadcrumb breadcrumb",
+        "events custom_event Example custom event",
+        "events screen_view screen_view",
+        "events push_subscription push_subscription",
+        "events network_performance network_performance",
+        "events product_action purchase",
+    ],
+    "docs_portability_batch": [
+        "events custom_event Deb GDPR Testing",
+        "user-update attributes_changed",
+    ],
+    "rules_android-checkout": ["events product_action checkout"],
+    "sdk-v1.11.0_EventProcessingRequest": [
+        "events session_start session_start",
+        "events session_end session_end",
+        "events custom_event Transaction 7",
+        "events error error",
+        "user-update attributes_changed",
+        "events promotion_action promotion_view",
+        "events promotion_action promotion_click",
+        "events impression impression",
+        "events application_state_transition application_state_transition",
+        "events product_action purchase",
+        "privacy-requests consent_changed",
+    ],
+    "sdk-v1.8.0_AudienceMembershipChangeRequest": ["audience-membership membership_changed"] * 8,
+    "sdk-v3.2.0_AudienceMembershipChangeRequest": [
+        "audience-membership membership_changed",
+        "user-update attributes_changed",
+        "audience-membership membership_changed",
+    ],
+    "sdk-v3.2.0_AudienceSubscriptionRequest": [
+        "audience-membership audience_changed",
+        "audiences audience",
+    ],
+    "sdk-v3.2.0_DsrProcessingRequest": ["privacy-requests data_subject_request"],
+    "sdk-v3.2.0_EventProcessingRequest_android": [
+        "events custom_event customEvent",
+        "events product_action add_to_cart",
+        *_CONSENTS,
+    ],
+    "sdk-v3.2.0_EventProcessingRequest_ios": [
+        "events custom_event customEvent",
+        "events product_action add_to_cart",
+        *_CONSENTS,
+    ],
+    "sdk-v3.2.0_EventProcessingResponse": ["dropped response"],
+    "sdk-v3.2.0_ModuleRegistrationRequest": ["dropped module_registration"],
+}
+
+
+@pytest.mark.skipif(not _SAMPLES.is_dir(), reason="the published samples do not lie here")
+@pytest.mark.parametrize("name", _EXPECTED)
+def test_published_sample_becomes_what_it_says(name: str) -> None:
+    result = routed((_SAMPLES / f"{name}.json").read_bytes())
+    told = [f"{out.topic.name} {_described(out.record)}" for out in result.outs]
+    told += [f"dropped {reason}" for reason in result.dropped]
+    assert told == _EXPECTED[name]
+    assert result.dead_letters == []
+
+
+@pytest.mark.skipif(not _SAMPLES.is_dir(), reason="the published samples do not lie here")
+def test_every_published_sample_is_expected() -> None:
+    assert {path.stem for path in _SAMPLES.glob("*.json")} == set(_EXPECTED)
+
+
+def _described(record: Record) -> str:
+    return f"{record.kind} {record.name}" if isinstance(record, Event) else record.kind

@@ -1,0 +1,130 @@
+"""How values drift on mParticle's wire, and what is read."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from models.mparticle.values import (
+    Amount,
+    Attributes,
+    Flag,
+    Id,
+    NumberText,
+    RequiredId,
+    Texts,
+    milliseconds,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (1_760_000_000_000, 1_760_000_000_000),
+        ("1760000000000", 1_760_000_000_000),
+        (1_760_000_000_000.0, 1_760_000_000_000),
+        (1_571_411_076, 1_571_411_076_000),
+        ("1571411076", 1_571_411_076_000),
+        (0, None),
+        (123, None),
+        (-1_760_000_000_000, None),
+        (146_588_999_902, None),
+        (1_760_000_000_000_000_000, None),
+        (1_760_000_000_000.5, None),
+        (float("inf"), None),
+        ("soon", None),
+        ("9" * 5_000, None),
+        ("²", None),
+        (True, None),
+        (None, None),
+        ([1], None),
+    ],
+)
+def test_time_is_told_by_its_size(written: object, read: int | None) -> None:
+    assert milliseconds(written) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (-7_701_122_334_455_667_788, "-7701122334455667788"),
+        (0, "0"),
+        ("-7701122334455667788", "-7701122334455667788"),
+        ("3fb44a79-df2d", "3fb44a79-df2d"),
+        (NumberText("18446744073709551616"), "18446744073709551616"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_id_is_text_digit_by_digit(written: object, read: str | None) -> None:
+    known = TypeAdapter(Id).validate_python(written)
+    assert known == read
+    assert type(known) in (str, type(None))
+
+
+@pytest.mark.parametrize("written", [1.0, NumberText("1.50"), NumberText("1e30"), True, [1], {}])
+def test_id_that_may_have_lost_digits_is_refused(written: object) -> None:
+    with pytest.raises(ValidationError, match="bad_id"):
+        TypeAdapter(Id).validate_python(written)
+
+
+@pytest.mark.parametrize("written", [None, ""])
+def test_required_id_must_be_there(written: object) -> None:
+    with pytest.raises(ValidationError, match="missing"):
+        TypeAdapter(RequiredId).validate_python(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a", "a"),
+        (None, None),
+        (True, True),
+        (4, 4),
+        (4.5, 4.5),
+        (NumberText("4.50"), 4.5),
+        (NumberText("1E+3"), 1000.0),
+        (NumberText("0.12345678901234567891"), "0.12345678901234567891"),
+        (NumberText("1e400"), "1e400"),
+        (NumberText("1e99999999999999999999"), "1e99999999999999999999"),
+        (NumberText("18446744073709551617"), "18446744073709551617"),
+        (["a", 1, None], ["a", 1, None]),
+        ([["b"], {"y": 1, "x": 2}], ['["b"]', '{"x":2,"y":1}']),
+        ({"y": 1, "x": None}, '{"x":null,"y":1}'),
+    ],
+)
+def test_attribute_keeps_its_value(written: Any, read: Any) -> None:
+    known = TypeAdapter(Attributes).validate_python({"name": written})
+    assert known == {"name": read}
+    assert type(known["name"]) is type(read)
+
+
+def test_no_attributes_are_an_empty_object() -> None:
+    assert TypeAdapter(Attributes).validate_python(None) == {}
+
+
+@pytest.mark.parametrize("written", [5, "x", ["x"], False])
+def test_attributes_must_be_an_object(written: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Attributes).validate_python(written)
+
+
+def test_settings_become_text() -> None:
+    written = {"text": "x", "yes": True, "number": 5, "none": None, "list": [1]}
+    read = {"text": "x", "yes": "true", "number": "5", "list": "[1]"}
+    assert TypeAdapter(Texts).validate_python(written) == read
+
+
+@pytest.mark.parametrize("written", [True, "true", "True", 1])
+def test_flag_is_up(written: object) -> None:
+    assert TypeAdapter(Flag).validate_python(written) is True
+
+
+@pytest.mark.parametrize("written", [False, "false", 0, None, "", "yes?", [True]])
+def test_flag_is_down(written: object) -> None:
+    assert TypeAdapter(Flag).validate_python(written) is False
+
+
+@pytest.mark.parametrize(("written", "read"), [("", None), ("7.08", "7.08"), (42.5, 42.5), (0, 0)])
+def test_amount_keeps_its_digits_and_empty_text_is_none(written: object, read: object) -> None:
+    assert TypeAdapter(Amount).validate_python(written) == read

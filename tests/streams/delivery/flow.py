@@ -1,0 +1,144 @@
+"""A delivery as the engine drives it: chunks in, ends out, partitions that come and go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from models.dead_letter import DeadLetter
+from streams.dead_letters import DeadLetters
+from streams.delivery.delivery import Delivery
+from streams.delivery.ends import Ends
+from streams.delivery.history import History
+from streams.delivery.horizon import Horizon
+from streams.engine.partition import Partition
+from streams.topics import EVENTS
+from tests.streams.delivery.scripted import ScriptedSink
+from tests.streams.records import event_source, fetch, new_partition
+
+ENDPOINT = "streams.delivery.endpoint"
+
+
+class Letters(DeadLetters):
+    """Keeps what would be written."""
+
+    def __init__(self) -> None:
+        self.written: list[DeadLetter] = []
+
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
+        await asyncio.sleep(0)
+        self.written += letters
+
+    @property
+    def told(self) -> list[tuple[int, str]]:
+        """Offsets and reasons."""
+        return [(letter.offset, letter.reason) for letter in self.written]
+
+
+class Past(History):
+    """What ended before this worker came, without a Kafka to read it from."""
+
+    def __init__(self, *records: ConsumerRecord) -> None:
+        self._records = records
+
+    async def read(self, partitions: Sequence[Partition]) -> AsyncIterator[ConsumerRecord]:
+        for record in self._records:
+            yield record
+
+
+class Flow:
+    """One delivery and what it does to a scripted destination.
+
+    `destination` may be one that an earlier delivery of the same test has filled.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int = 8,
+        most: int = 100,
+        max_rejected_share: float = 1.0,
+        past: Sequence[ConsumerRecord] = (),
+        destination: ScriptedSink | None = None,
+        letters: Letters | None = None,
+    ) -> None:
+        self.sink = destination or ScriptedSink(most)
+        self.letters = letters or Letters()
+        horizon = Horizon(10_000)
+        assert EVENTS.holds is not None
+        self.delivery = Delivery(
+            self.sink,
+            {EVENTS.name: EVENTS.holds},
+            Ends("scripted", self.letters, horizon),
+            Past(*past),
+            horizon,
+            connections,
+            max_rejected_share,
+        )
+        self._run: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Flow"]:
+        self._run = asyncio.create_task(self.delivery.run())
+        try:
+            yield self
+        finally:
+            self._run.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._run
+
+    async def accept(self, partition: Partition, records: Sequence[ConsumerRecord]) -> None:
+        await self.delivery.accept(fetch(partition, records))
+
+    async def revoke(self, *partitions: Partition, deadline: float = 5.0) -> None:
+        """As the consumer does it: closed first, then drained."""
+        for partition in partitions:
+            partition.closed = True
+        await self.delivery.revoked(partitions, deadline)
+
+    async def until(self, reached: Callable[[], Any]) -> None:
+        """Waits for a state; fails at once when the delivery does."""
+        async with asyncio.timeout(10):
+            while not reached():
+                if self._run is not None and self._run.done():
+                    await self._run
+                await asyncio.sleep(0)
+
+    async def settled(self, *partitions: Partition) -> None:
+        """Waits until every record of these partitions has ended."""
+        await self.until(lambda: not any(p.offsets.waiting for p in partitions))
+
+    async def given(self, *fates: tuple[str, str]) -> Partition:
+        """Accepts one event for each (user, fate), in one chunk of a new partition."""
+        partition = new_partition()
+        await self.accept(partition, log(*fates))
+        return partition
+
+
+def log(*fates: tuple[str, str], start: int = 0, number: int = 0) -> list[ConsumerRecord]:
+    """A partition's events, from offset `start` on; their ids name user, partition and offset."""
+    return [
+        event_source(user, fate, offset, partition=number)
+        for offset, (user, fate) in enumerate(fates, start)
+    ]
+
+
+async def some_turns() -> None:
+    """Long enough for all that could happen without waiting for time."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+def without_pauses(patch: pytest.MonkeyPatch) -> None:
+    """Back-offs and probes come at once: not what they last is the subject, but what they do."""
+    for table in ("_BACKOFF_SECONDS", "_PROBE_SECONDS"):
+        patch.setattr(f"{ENDPOINT}.{table}", (0.0,))
+    patch.setattr(f"{ENDPOINT}._BLOCKED_PROBE_SECONDS", 0.0)
+
+
+def of_user(user: str, ids: Iterable[str]) -> list[int]:
+    """The offsets of one user's events."""
+    return [int(id_.rsplit("/", 1)[1]) for id_ in ids if id_.startswith(f"{user}/")]

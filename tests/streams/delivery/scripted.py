@@ -1,0 +1,123 @@
+"""A destination in this process, whose events' names say what becomes of them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, NoReturn
+
+from models.record import Record
+from streams.delivery.outcomes import (
+    Blocked,
+    Delivered,
+    Dropped,
+    Outcome,
+    Rejected,
+    RetryLater,
+)
+from streams.delivery.pacing import Pacer
+from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.topics import EVENTS, Topic
+
+FAILURES = {"fails once": 1, "fails twice": 2, "fails six times": 6}
+NO_KEY = Blocked("bad_key", "Set SCRIPTED_KEY.")
+NO_RIGHTS = Blocked("no_rights", "Ask for the right to write.")
+
+
+class Request(NamedTuple):
+    lane: Lane
+    records: tuple[Any, ...]
+
+
+class ScriptedSink(Sink[Request]):
+    """Takes what passes; the first event in a request that does not pass decides for all of it.
+
+    Names: "passes", "fails once" (and so on), "all wait once", "is refused", "is blocked",
+    "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the mapping",
+    "breaks the placing", "has no place", "is not wanted". Several may be joined by commas.
+    """
+
+    destination = "scripted"
+    topics: tuple[Topic, ...] = (EVENTS,)
+    ceilings: Mapping[str, int | None] = {"call": None}  # noqa: RUF012 - the contract's attribute
+    recalls: Collection[bytes] = ()
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """Records that one request takes."""
+        self.requests: list[Request] = []
+        self.delivered: list[str] = []
+        """Ids, in the order in which they took effect."""
+        self.recalled: list[str] = []
+        self.most_at_once: Counter[Lane] = Counter()
+        self.mended = asyncio.Event()
+        self.released = asyncio.Event()
+        self._under_way: Counter[Lane] = Counter()
+        self._tries: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def session(self, pacer: Pacer) -> AsyncIterator[None]:
+        yield
+
+    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        match record.name:
+            case "breaks the placing":
+                raise KeyError(record.mpid)
+            case "has no place":
+                return Rejected("no_place", "no place for it")
+            case "is not wanted":
+                return Dropped("not_wanted")
+        return Lane("call", at.user)
+
+    def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
+        records = tuple(waiting[: self.most])
+        if any("breaks the mapping" in record.name for record in records):
+            raise ZeroDivisionError
+        return Batch(Request(lane, records), len(records))
+
+    async def send(self, request: Request) -> Outcome:
+        self.requests.append(request)
+        self._under_way[request.lane] += 1
+        self.most_at_once |= self._under_way
+        try:
+            await asyncio.sleep(0)
+            for record in request.records:
+                for fate in record.name.split(", "):
+                    if (outcome := await self._meet(fate, record.id)) is not None:
+                        return outcome
+            self.delivered += [record.id for record in request.records]
+            return Delivered()
+        finally:
+            self._under_way[request.lane] -= 1
+
+    async def _meet(self, fate: str, id_: str) -> Outcome | None:
+        """None when it passes."""
+        self._tries[id_] += 1
+        match fate:
+            case "passes":
+                return None
+            case "is refused":
+                return Rejected("refused", "field 'colour'")
+            case "all wait once":
+                return RetryLater("limited", 0.001, endpoint=True) if self._first(id_) else None
+            case "is blocked" if not self.mended.is_set():
+                return NO_KEY
+            case "lacks rights" if not self.mended.is_set():
+                return NO_RIGHTS
+            case "hangs":
+                await self.released.wait()
+            case _ if self._tries[id_] <= FAILURES.get(fate, 0):
+                return RetryLater("server_error")
+        return None
+
+    def _first(self, id_: str) -> bool:
+        return self._tries[id_] == 1
+
+    def recall(self, record: Record, at: Placement) -> None:
+        self.recalled.append(record.id)
+
+    def describe(self, request: Request) -> NoReturn:
+        raise NotImplementedError
+
+    def preparations(self, requests: Sequence[Request]) -> NoReturn:
+        raise NotImplementedError

@@ -1,0 +1,188 @@
+"""Whose turn it is, how many go at once, and what happens while nothing passes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from streams.delivery.endpoint import Endpoint
+from streams.delivery.lane import WaitingLane
+from streams.delivery.pacing import RateLimit
+from streams.delivery.sink import Lane
+from tests.streams.delivery.flow import some_turns
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+Send = Callable[[WaitingLane], Awaitable[None]]
+
+
+def lanes(count: int) -> list[WaitingLane]:
+    return [WaitingLane(Lane("call", str(number))) for number in range(count)]
+
+
+class Sent:
+    """What was sent, and a gate that lets sends end."""
+
+    def __init__(self) -> None:
+        self.lanes: list[WaitingLane] = []
+        self.at_once = self.most_at_once = 0
+        self.gate = asyncio.Event()
+
+    async def __call__(self, lane: WaitingLane) -> None:
+        self.lanes.append(lane)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.gate.wait()
+        self.at_once -= 1
+
+
+@asynccontextmanager
+async def running(
+    send: Send, *, connections: int = 10, limit: RateLimit | None = None
+) -> AsyncIterator[Endpoint]:
+    endpoint = Endpoint(limit or RateLimit(None), asyncio.Semaphore(connections), send)
+    task = asyncio.create_task(endpoint.run())
+    try:
+        yield endpoint
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_lanes_have_their_turns_in_the_order_in_which_they_became_ready() -> None:
+    sent, waiting = Sent(), lanes(5)
+    sent.gate.set()
+    async with running(sent, connections=1) as endpoint:
+        for lane in waiting:
+            endpoint.ready(lane)
+        await some_turns()
+
+    assert sent.lanes == waiting
+
+
+async def test_no_more_are_sent_at_once_than_there_are_connections() -> None:
+    sent = Sent()
+    async with running(sent, connections=3) as endpoint:
+        for lane in lanes(10):
+            endpoint.ready(lane)
+        await some_turns()
+        sent.gate.set()
+        await some_turns()
+
+    assert sent.most_at_once == 3
+    assert len(sent.lanes) == 10
+
+
+@pytest.mark.parametrize("trouble", ["down", "blocked"])
+async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
+    sent = Sent()
+    async with running(sent) as endpoint:
+        endpoint.blocked = trouble == "blocked"
+        for _ in range(5 if trouble == "down" else 0):
+            endpoint.failed()
+        for lane in lanes(10):
+            endpoint.ready(lane)
+        await some_turns()
+
+        assert len(sent.lanes) == 1
+
+        endpoint.blocked = False
+        endpoint.passed()
+        sent.gate.set()
+        await some_turns()
+
+    assert len(sent.lanes) == 10
+
+
+async def test_four_failures_in_a_row_are_no_outage_and_five_are() -> None:
+    async with running(Sent()) as endpoint:
+        seen = []
+        for _ in range(5):
+            endpoint.failed()
+            seen.append(endpoint.down)
+        endpoint.passed()
+
+        assert seen == [False, False, False, False, True]
+        assert not endpoint.down
+
+
+async def test_one_that_is_held_sends_nothing_and_does_not_spin() -> None:
+    sent = Sent()
+    async with running(sent) as endpoint:
+        endpoint.held = True
+        for lane in lanes(3):
+            endpoint.ready(lane)
+        await some_turns()
+
+    assert sent.lanes == []
+
+
+async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
+    sent, limit = Sent(), RateLimit(None)
+    limit.close_for(3600)
+    async with running(sent, limit=limit) as endpoint:
+        endpoint.ready(*lanes(1))
+        await some_turns()
+
+    assert sent.lanes == []
+
+
+async def test_a_lane_that_failed_comes_back_behind_those_that_are_ready() -> None:
+    sent, (failed, other) = Sent(), lanes(2)
+    sent.gate.set()
+    async with running(sent, connections=1) as endpoint:
+        endpoint.ready_later(failed, None)
+        endpoint.ready(other)
+        await asyncio.sleep(0.01)
+
+    assert sent.lanes == [other, failed]
+
+
+async def test_a_lane_waits_as_long_as_the_destination_asked() -> None:
+    sent = Sent()
+    async with running(sent) as endpoint:
+        endpoint.ready_later(*lanes(1), 3600.0)
+        await asyncio.sleep(0.01)
+
+    assert sent.lanes == []
+
+
+async def test_closing_forgets_who_waits_and_names_what_is_under_way() -> None:
+    sent, (under_way, ready, later) = Sent(), lanes(3)
+    async with running(sent, connections=1) as endpoint:
+        endpoint.ready(under_way)
+        await some_turns()
+        endpoint.ready(ready)
+        endpoint.ready_later(later, None)
+        sends = endpoint.close()
+        sent.gate.set()
+        await asyncio.wait(sends)
+        await asyncio.sleep(0.01)
+
+    assert len(sends) == 1
+    assert sent.lanes == [under_way]
+
+
+async def test_a_lane_that_is_ready_after_a_close_is_sent() -> None:
+    sent, (lane,) = Sent(), lanes(1)
+    async with running(sent) as endpoint:
+        endpoint.close()
+        endpoint.ready(lane)
+        await some_turns()
+
+    assert sent.lanes == [lane]
+
+
+async def test_what_a_send_raises_ends_it() -> None:
+    async def broken(lane: WaitingLane) -> None:
+        raise ZeroDivisionError
+
+    endpoint = Endpoint(RateLimit(None), asyncio.Semaphore(1), broken)
+    endpoint.ready(*lanes(1))
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with asyncio.timeout(5):
+            await endpoint.run()
+    assert raised.group_contains(ZeroDivisionError)

@@ -1,0 +1,232 @@
+"""The private ground we stand on in Faust, mode and aiokafka: an upgrade that moves it fails here.
+
+Each line is a name that streams/ overrides or calls although it is private, or whose exact call we
+depend on.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.producer.message_accumulator import BatchBuilder
+from faust.transport.consumer import ConsumerThread as AnyConsumerThread
+from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import ConsumerMessage
+from mode.services import ServiceTask
+from mode.threads import QueueServiceThread
+
+from streams import app, worker
+from streams.engine import chunks, transport
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import RAW
+
+Parameters = tuple[str, ...]
+
+OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
+    "Consumer.getmany": (driver.Consumer.getmany, ("self", "timeout")),
+    "Consumer._to_message": (driver.Consumer._to_message, ("self", "tp", "record")),
+    "Consumer.perform_seek": (driver.Consumer.perform_seek, ("self",)),
+    "Consumer.on_partitions_revoked": (driver.Consumer.on_partitions_revoked, ("self", "revoked")),
+    "Consumer.commit": (driver.Consumer.commit, ("self", "topics", "start_new_transaction")),
+    "Consumer._commit": (driver.Consumer._commit, ("self", "offsets")),
+    "Consumer._add_gap": (
+        driver.Consumer._add_gap,
+        ("self", "tp", "offset_from", "offset_to"),
+    ),
+    "Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, ("self",)),
+    "Consumer.on_start": (driver.Consumer.on_start, ("self",)),
+    "AIOKafkaConsumerThread._create_worker_consumer": (
+        driver.AIOKafkaConsumerThread._create_worker_consumer,
+        ("self", "transport"),
+    ),
+    "Producer._settings_default": (driver.Producer._settings_default, ("self",)),
+    "Producer._settings_auth": (driver.Producer._settings_auth, ("self",)),
+    "Scheduler.iterate": (DefaultSchedulingStrategy.iterate, ("self", "records")),
+    "Schema.compile": (
+        faust.Schema.compile,
+        ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
+    ),
+    "App._create_directories": (faust.App._create_directories, ("self",)),
+    "Worker._setup_logging": (faust.Worker._setup_logging, ("self",)),
+    "Worker.execute_from_commandline": (faust.Worker.execute_from_commandline, ("self",)),
+}
+
+CALLED: dict[str, tuple[Any, Parameters]] = {
+    "Consumer._wait_next_records": (driver.Consumer._wait_next_records, ("self", "timeout")),
+    "Consumer.pause_partitions": (driver.Consumer.pause_partitions, ("self", "tps")),
+    "Consumer.resume_partitions": (driver.Consumer.resume_partitions, ("self", "tps")),
+    "Consumer.stop_flow": (driver.Consumer.stop_flow, ("self",)),
+    "ConsumerThread._ensure_consumer": (
+        driver.AIOKafkaConsumerThread._ensure_consumer,
+        ("self",),
+    ),
+    "ConsumerThread.call_thread": (
+        QueueServiceThread.call_thread,
+        ("self", "fun", "args", "kwargs"),
+    ),
+    "ensure_aiokafka_TP": (driver.ensure_aiokafka_TP, ("tp",)),
+    "ConsumerMessage": (
+        ConsumerMessage.__init__,
+        (
+            "self",
+            "topic",
+            "partition",
+            "offset",
+            "timestamp",
+            "timestamp_type",
+            "headers",
+            "key",
+            "value",
+            "checksum",
+            "serialized_key_size",
+            "serialized_value_size",
+            "tp",
+            "time_in",
+            "time_out",
+            "time_total",
+            "generation_id",
+        ),
+    ),
+    "App.create_event": (faust.App.create_event, ("self", "key", "value", "headers", "message")),
+    "GroupCoordinator.fetch_committed_offsets": (
+        GroupCoordinator.fetch_committed_offsets,
+        ("self", "partitions"),
+    ),
+    "AIOKafkaConsumer.commit": (AIOKafkaConsumer.commit, ("self", "offsets")),
+    "AIOKafkaConsumer.seek": (AIOKafkaConsumer.seek, ("self", "partition", "offset")),
+    "BatchBuilder.append": (
+        BatchBuilder.append,
+        ("self", "timestamp", "key", "value", "headers"),
+    ),
+    "AIOKafkaProducer.create_batch": (AIOKafkaProducer.create_batch, ("self",)),
+    "AIOKafkaProducer.send_batch": (
+        AIOKafkaProducer.send_batch,
+        ("self", "batch", "topic", "partition"),
+    ),
+    "AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, ("self", "topic")),
+}
+
+OURS = [
+    (transport.Consumer, driver.Consumer),
+    (transport.ConsumerThread, driver.AIOKafkaConsumerThread),
+    (transport.Producer, driver.Producer),
+    (transport.Transport, driver.Transport),
+    (chunks.ChunkScheduler, DefaultSchedulingStrategy),
+    (chunks.ChunkSchema, faust.Schema),
+    (app.App, faust.App),
+    (worker.Worker, faust.Worker),
+]
+TASKS = ("_commit_handler", "_commit_livelock_detector")
+
+
+def new_app() -> app.App:
+    """Finished but not started: its processor is never asked for."""
+    made = app.create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), pytest.fail)
+    made.finalize()
+    return made
+
+
+def parameters(function: Callable[..., Any]) -> Parameters:
+    # Its decorators keep what they wrap; a method compiled by Cython has none of this.
+    return tuple(inspect.signature(inspect.unwrap(function)).parameters)
+
+
+@pytest.mark.parametrize(("function", "expected"), OVERRIDDEN.values(), ids=OVERRIDDEN.keys())
+def test_what_we_override_is_there_and_is_called_the_same_way(
+    function: Callable[..., Any], expected: Parameters
+) -> None:
+    assert parameters(function) == expected
+
+
+@pytest.mark.parametrize(("function", "expected"), CALLED.values(), ids=CALLED.keys())
+def test_what_we_call_is_there_and_takes_the_same(
+    function: Callable[..., Any], expected: Parameters
+) -> None:
+    assert parameters(function) == expected
+
+
+@pytest.mark.parametrize(("ours", "theirs"), OURS)
+def test_our_override_takes_what_the_one_below_it_takes(ours: type, theirs: type) -> None:
+    for name, function in vars(ours).items():
+        below = getattr(theirs, name, None)
+        if not inspect.isfunction(function) or below is None or name == "__init__":
+            continue
+        mine, wanted = parameters(function), parameters(below)
+        # A schema may name what it ignores `**_`.
+        takes_any = any(
+            each.kind is inspect.Parameter.VAR_KEYWORD
+            for each in inspect.signature(inspect.unwrap(function)).parameters.values()
+        )
+
+        assert takes_any or len(mine) == len(wanted), name
+
+
+def test_every_override_is_in_the_table() -> None:
+    """So that what is overridden next is guarded too."""
+    overridden = {
+        f"{theirs.__name__}.{name}"
+        for ours, theirs in OURS
+        for name, function in vars(ours).items()
+        if inspect.isfunction(function) and name != "__init__" and hasattr(theirs, name)
+    }
+    known = {name.replace("Scheduler.", "DefaultSchedulingStrategy.") for name in OVERRIDDEN}
+
+    assert overridden == known
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_our_background_task_stands_in_place_of_fausts(name: str) -> None:
+    assert isinstance(vars(driver.Consumer).get(name, getattr(driver.Consumer, name)), ServiceTask)
+    assert isinstance(vars(transport.Consumer)[name], ServiceTask)
+
+
+def test_the_thread_calls_back_into_the_consumer_when_partitions_come_and_go() -> None:
+    assert parameters(AnyConsumerThread.on_partitions_revoked) == ("self", "revoked")
+    assert parameters(AnyConsumerThread.on_partitions_assigned) == (
+        "self",
+        "assigned",
+        "generation_id",
+    )
+
+
+async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
+    made = new_app()
+    consumer: Any = made.consumer
+
+    assert isinstance(consumer, transport.Consumer)
+    assert consumer.flow_active is True
+    assert consumer.should_stop is False
+    assert consumer._paused_partitions == set()
+    assert consumer._read_offset == {}
+    assert isinstance(consumer.scheduler, chunks.ChunkScheduler)
+    assert isinstance(made.producer, transport.Producer)
+    assert made.producer._producer is None
+    assert made.rebalancing in (True, False)
+    assert isinstance(made.consumer_generation_id, int)
+
+
+async def test_aiokafka_takes_our_consumer_settings() -> None:
+    consumer: Any = new_app().consumer
+    made = consumer._thread._create_worker_consumer(consumer.transport)
+
+    assert made._group_id == "mparticle-streams-router"
+    assert made._enable_auto_commit is False
+    assert made._partition_assignment_strategy == [RangePartitionAssignor]
+    assert made._max_poll_interval_ms > 365 * 24 * 3600 * 1000
+    assert hasattr(made, "_coordinator")
+    await made.stop()
+
+
+async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
+    made: Any = new_app().producer
+    producer = made._new_producer()
+
+    assert producer._txn_manager is not None
+    assert producer._sender._acks == -1
+    await producer.stop()

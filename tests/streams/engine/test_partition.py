@@ -1,0 +1,82 @@
+"""A partition says when to fetch no more, and when again."""
+
+import pytest
+from faust.types import TP
+
+from streams.engine.metadata import Progress
+from streams.engine.partition import InFlightLimit, Partition
+from tests.streams.records import new_partition
+
+
+def commit(partition: Partition) -> None:
+    partition.committed = partition.progress
+
+
+LIMITS = {
+    "records": (InFlightLimit(records=4, size=10**9, runs=10**9), 1),
+    "bytes": (InFlightLimit(records=10**9, size=4_000, runs=10**9), 1_000),
+}
+
+
+@pytest.mark.parametrize(("limit", "size"), LIMITS.values(), ids=LIMITS.keys())
+def test_it_is_full_at_the_limit_and_drained_below_half_of_it(
+    limit: InFlightLimit, size: int
+) -> None:
+    partition = new_partition(limit=limit)
+    seen = []
+    for offset in range(4):
+        partition.fetched([(offset, size)])
+        seen.append((partition.full, partition.drained))
+    for offset in range(4):
+        partition.ended(offset)
+        seen.append((partition.full, partition.drained))
+
+    neither, full, drained = (False, False), (True, False), (False, True)
+    assert seen == [drained, neither, neither, full, neither, neither, drained, drained]
+
+
+def test_it_is_full_when_too_many_runs_had_to_be_committed() -> None:
+    partition = new_partition(limit=InFlightLimit(runs=2))
+    partition.fetched((offset, 1) for offset in range(6))
+    for offset in (1, 3, 5):
+        partition.ended(offset)
+    before = partition.full
+    commit(partition)
+
+    assert (before, partition.full, partition.drained) == (False, True, False)
+
+    partition.ended(0)
+    partition.ended(2)
+    partition.ended(4)
+    commit(partition)
+
+    assert (partition.full, partition.drained) == (False, True)
+
+
+@pytest.mark.parametrize("runs", [500, 999, 1_000, 1_400])
+def test_one_that_has_nothing_under_way_is_drained_however_it_began(runs: int) -> None:
+    """Else it is paused for ever: what would close its holes is not even fetched."""
+    partition = new_partition(Progress(0, tuple((n * 2 + 1, n * 2 + 2) for n in range(runs))))
+    partition.fetched([(0, 10_000)])
+    partition.ended(0)
+    commit(partition)
+
+    assert partition.offsets.waiting == 0
+    assert partition.drained
+
+
+def test_it_tells_of_every_change_also_when_it_is_closed() -> None:
+    changes = []
+    partition = Partition(TP("events", 0), Progress(0), InFlightLimit(), changes.append)
+    partition.fetched([(0, 1)])
+    partition.closed = True
+    partition.ended(0)
+
+    assert changes == [partition, partition]
+    assert partition.progress == Progress(1)
+
+
+def test_its_epoch_stands_in_what_is_committed() -> None:
+    partition = new_partition(Progress(4, epoch=1_767_225_600_000))
+
+    assert partition.progress == Progress(4, epoch=1_767_225_600_000)

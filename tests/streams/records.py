@@ -1,0 +1,86 @@
+"""Records as Kafka hands them out, and the partitions they must be ended at."""
+
+from collections.abc import Iterable, Sequence
+
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from models.event import Event
+from models.record import RawPosition, serialize
+from streams import headers
+from streams.engine.chunks import Chunk
+from streams.engine.metadata import Progress
+from streams.engine.partition import InFlightLimit, Partition
+from streams.topics import EVENTS
+
+CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
+RECEIVED_AT_MS = 1_767_225_600_000
+Headers = Iterable[tuple[str, bytes | None]]
+
+
+def source(
+    value: bytes | None,
+    offset: int,
+    *,
+    key: bytes | None = b"17",
+    topic: str = EVENTS.name,
+    partition: int = 0,
+    headers: Headers = (),
+) -> ConsumerRecord:
+    """A fetched record."""
+    return ConsumerRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=RECEIVED_AT_MS,
+        timestamp_type=0,
+        key=key,
+        value=value,
+        checksum=None,
+        serialized_key_size=len(key or b""),
+        serialized_value_size=len(value or b""),
+        headers=tuple(headers),
+    )
+
+
+def event(user: str, name: str, id_: str) -> Event:
+    return Event(
+        kind="custom_event",
+        name=name,
+        id=id_,
+        mpid=user,
+        received_at_ms=RECEIVED_AT_MS,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+    )
+
+
+def event_source(
+    user: str, name: str, offset: int, *, id_: str | None = None, partition: int = 0
+) -> ConsumerRecord:
+    """An event as the router writes it; without an id of its own it is named after its place."""
+    record = event(user, name, id_ or f"{user}/{partition}/{offset}")
+    return source(
+        serialize(record),
+        offset,
+        key=user.encode(),
+        partition=partition,
+        headers=headers.make(record.id, record.kind, 0),
+    )
+
+
+def new_partition(
+    start: Progress | int = 0,
+    *,
+    number: int = 0,
+    topic: str = EVENTS.name,
+    limit: InFlightLimit | None = None,
+) -> Partition:
+    progress = Progress(start) if isinstance(start, int) else start
+    limit = limit or InFlightLimit()
+    return Partition(TP(topic, number), progress, limit, lambda _changed: None)
+
+
+def fetch(partition: Partition, records: Sequence[ConsumerRecord]) -> Chunk:
+    """Tells the partition of its records, as the consumer does, and returns what needs work."""
+    todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
+    return Chunk(partition, [r for r in records if r.offset in todo])
