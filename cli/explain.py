@@ -1,24 +1,23 @@
 """`explain`: the requests that messages would cause, without sending them."""
 
 import os
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from agents import registry
-from agents.router.routing import Out, route
+from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
-from cli import inputs
-from models.record import RawPosition
+from cli import inputs, outputs
+from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane, Placement, Sink
 from streams.settings import SettingsError
-from streams.topics import RAW
 
 
 @click.command(
@@ -35,7 +34,8 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     """Prints as JSON lines the HTTP requests that would be sent for raw messages; sends nothing.
 
     All messages wait at once, so that they fold as they would behind a slow destination. Secrets
-    are never shown; where a setting is missing a placeholder stands.
+    are never shown; where a setting is missing a placeholder stands. Lines without a request say
+    what is not sent, and why. Exits with 1 when the router can make nothing of a message or a part.
     """
     try:
         router = RouterSettings.load()
@@ -43,12 +43,10 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     now_ms = int(time.time() * 1000)
-    outs = []
-    for offset, message in enumerate(inputs.read(files, lines=lines)):
-        at = RawPosition(topic=RAW.name, partition=0, offset=offset, index=0)
-        outs += route(message, at, now_ms, router).outs
-    for line in explain(sink, outs, now_ms):
-        click.echo(orjson.dumps(line))
+    routed = [route(message, at, now_ms, router) for at, message in inputs.read(files, lines=lines)]
+    for line in explain(sink, routed, now_ms):
+        outputs.show(line)
+    sys.exit(1 if any(each.dead_letters for each in routed) else 0)
 
 
 def _sink(destination: registry.Destination) -> Sink[Any]:
@@ -56,34 +54,43 @@ def _sink(destination: registry.Destination) -> Sink[Any]:
     missing = {
         name: value
         for name, value in destination.placeholders.items()
-        if not {f"{prefix}{name}".upper(), f"{prefix}{name}_FILE".upper()} & os.environ.keys()
+        if not any(os.environ.get(f"{prefix}{name}{end}".upper()) for end in ("", "_FILE"))
     }
     return destination.sink(destination.settings.load(**missing))
 
 
-def explain(sink: Sink[Any], outs: list[Out], now_ms: int) -> Iterator[Mapping[str, Any]]:
+def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[Mapping[str, Any]]:
     """Yields set-up calls, then requests with the ids of their records, then what is not sent."""
     lanes = defaultdict[Lane, list[Any]](list)
-    unsent = []
-    for out in outs:
-        if out.topic not in sink.topics:
-            continue
-        key = out.key.decode() if out.key else out.record.id
-        match sink.place(out.record, Placement(key, 0), now_ms):
+    unsent = [line for each in routed for line in _unrouted(each)]
+    for out in (out for each in routed for out in each.outs if out.topic in sink.topics):
+        placed = sink.place(out.record, Placement(out.key.decode(), 0), now_ms)
+        match placed:
             case Dropped(reason):
                 unsent.append({"dropped": reason, "records": [out.record.id]})
-            case Rejected(reason):
-                unsent.append({"dead_letter": reason, "records": [out.record.id]})
-            case lane:
-                lanes[lane].append(out.record)
-    requests = []
-    for lane, waiting in lanes.items():
-        while waiting:
-            batch = sink.take(lane, waiting)
-            requests.append((batch.request, [record.id for record in waiting[: batch.size]]))
-            del waiting[: batch.size]
+            case Rejected(reason, detail):
+                unsent.append({"dead_letter": reason, "detail": detail, "records": [out.record.id]})
+            case Lane():
+                lanes[placed].append(out.record)
+    requests = [
+        request for lane, waiting in lanes.items() for request in _take(sink, lane, waiting)
+    ]
     for each in sink.preparations([request for request, _ in requests]):
         yield {**each, "records": []}
     for request, ids in requests:
         yield {**sink.describe(request), "records": ids}
     yield from unsent
+
+
+def _take(sink: Sink[Any], lane: Lane, waiting: list[Record]) -> Iterator[tuple[Any, list[str]]]:
+    while waiting:
+        batch = sink.take(lane, waiting)
+        yield batch.request, [record.id for record in waiting[: batch.size]]
+        waiting = waiting[batch.size :]
+
+
+def _unrouted(routed: Routed) -> Iterator[Mapping[str, Any]]:
+    for reason in routed.dropped:
+        yield {"dropped": reason, "records": []}
+    for letter in routed.dead_letters:
+        yield {"dead_letter": letter.reason, "detail": letter.detail, "records": []}

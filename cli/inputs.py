@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from models.record import RawPosition
+from streams.topics import RAW
+
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds FILE… and --lines to a command."""
@@ -19,11 +22,19 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def read(files: tuple[Path, ...], *, lines: bool) -> Iterator[bytes]:
-    """Yields the messages in order; `-`, or no file at all, is standard input."""
-    for file in files or (Path("-"),):
-        content = click.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
-        if lines:
-            yield from (line for line in content.splitlines() if line.strip())
-        else:
-            yield content
+def read(files: tuple[Path, ...], *, lines: bool) -> Iterator[tuple[RawPosition, bytes]]:
+    """Yields the messages in order, each where it would stand in a partition of its own.
+
+    `-`, or no file at all, is standard input. Lines are yielded as they come; empty ones are none.
+    """
+    for offset, message in enumerate(_messages(files or (Path("-"),), lines=lines)):
+        yield RawPosition(topic=RAW.name, partition=0, offset=offset, index=0), message
+
+
+def _messages(files: tuple[Path, ...], *, lines: bool) -> Iterator[bytes]:
+    for file in files:
+        with click.open_file(str(file), "rb") as content:
+            if lines:
+                yield from (line.rstrip(b"\r\n") for line in content if line.strip())
+            else:
+                yield content.read()

@@ -1,21 +1,25 @@
 """`sandbox PART`: one part of the outside world, until it is stopped."""
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
+from pydantic import ValidationError
 
 from sandbox import ab_tasty, sailthru
 from sandbox.faults import load_faults
 from sandbox.kafka import BrokerError, Kafka, fetch
 from sandbox.mparticle import Traffic, duration_ms, generate
+from sandbox.server import Service, serve_app
 
 _port = click.option("--port", default=0, help="Port to listen on; 0 takes a free one.")
 _host = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+_some = click.IntRange(min=1)
 _faults = click.option(
     "--faults",
     type=click.File("rb"),
@@ -59,9 +63,7 @@ def sailthru_(port: int, host: str, factor: float, faults: Any) -> None:
 
     GET /_sandbox/state shows what it holds, PUT /_sandbox/faults makes it fail.
     """
-    options = sailthru.Options(factor=factor)
-    script = load_faults(faults.read()) if faults else ()
-    _run(sailthru.serve(options, started=click.echo, port=port, host=host, faults=script))
+    _serve(sailthru.Sailthru(sailthru.Options(factor=factor)), port, host, faults)
 
 
 @command.command("ab-tasty")
@@ -73,14 +75,14 @@ def ab_tasty_(port: int, host: str, faults: Any) -> None:
 
     GET /_sandbox/state shows what it holds, PUT /_sandbox/faults makes it fail.
     """
-    script = load_faults(faults.read()) if faults else ()
-    options = ab_tasty.Options()
-    _run(ab_tasty.serve(options, started=click.echo, port=port, host=host, faults=script))
+    _serve(ab_tasty.AbTasty(), port, host, faults)
 
 
 @command.command("mparticle")
-@click.option("--messages", default=1_000, show_default=True, help="How many to write.")
-@click.option("--users", default=100, show_default=True, help="How many people they are about.")
+@click.option("--messages", default=1_000, show_default=True, type=_some, help="How many to write.")
+@click.option(
+    "--users", default=100, show_default=True, type=_some, help="How many people they are about."
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same messages.")
 @click.option(
     "--ledger",
@@ -102,12 +104,34 @@ def mparticle(messages: int, users: int, seed: int, ledger: Path | None, print_:
 
 
 async def _publish(traffic: Traffic) -> None:
-    from cli.demo.publish import publish  # noqa: PLC0415 - aiokafka is not needed to print
-    from streams.settings import KafkaSettings  # noqa: PLC0415 - as above
+    from cli.demo.publish import publish  # noqa: PLC0415 - not needed to print
+    from streams.engine.start import StartError, prepare  # noqa: PLC0415 - as above
+    from streams.settings import KafkaSettings, SettingsError  # noqa: PLC0415 - as above
 
-    kafka = KafkaSettings.load()
+    # What it has to say of a Kafka that is away is said below, in one sentence.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        kafka = KafkaSettings.load()
+        await prepare(kafka, kafka.group("sandbox"), ())
+    except (SettingsError, StartError) as error:
+        raise click.ClickException(str(error)) from None
     count = await publish(kafka, traffic)
     click.echo(f"{count} messages written to {kafka.bootstrap_servers}")
+
+
+def _serve(service: Service, port: int, host: str, faults: BinaryIO | None) -> None:
+    if faults is not None:
+        try:
+            service.set_faults(load_faults(faults.read()))
+        except ValidationError as error:
+            places = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise click.BadParameter("; ".join(places), param_hint="--faults") from None
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--faults") from None
+    try:
+        _run(serve_app(service.app(), port, host, click.echo))
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {error}") from None
 
 
 def _run(part: Coroutine[Any, Any, None]) -> None:

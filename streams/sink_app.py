@@ -4,6 +4,7 @@ from typing import Any
 
 from streams.app import App, create_app
 from streams.dead_letters import DeadLetters
+from streams.delivery.audiences import Audiences
 from streams.delivery.delivery import Delivery
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
@@ -32,6 +33,7 @@ def create_sink_app(
             Ends(sink.destination, letters, horizon, precedence),
             History(kafka),
             horizon,
+            Audiences(kafka, sink.learn),
             precedence,
             connections,
             worker.max_rejected_share,

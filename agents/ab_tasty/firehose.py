@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from agents.ab_tasty.mapping import audience_unknown, fold
-from agents.ab_tasty.names import NameBook
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
+from agents.audience_names import NameBook
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected

@@ -7,12 +7,13 @@ from typing import Any
 from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.firehose import Firehose
 from agents.ab_tasty.http import Http
-from agents.ab_tasty.names import NameBook
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.udc import Udc
+from agents.audience_names import NameBook
 from agents.registry import Destination
+from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
@@ -59,6 +60,9 @@ class AbTastySink(Sink[Post]):
     async def send(self, request: Post) -> Outcome:
         assert self._client is not None, "`send` belongs inside `session`"
         return await self._client.send(request)
+
+    def learn(self, audience: Audience) -> None:
+        self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)

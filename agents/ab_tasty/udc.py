@@ -6,9 +6,9 @@ from typing import cast
 import orjson
 
 from agents.ab_tasty.mapping import Row, RowRules, fold, row
-from agents.ab_tasty.names import NameBook
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
+from agents.audience_names import NameBook
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected

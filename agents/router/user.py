@@ -91,4 +91,4 @@ def _consent_changed(notification: ConsentNotification) -> Content:
 
 
 def _consent(consent: Consent | None) -> dict[str, Any] | None:
-    return None if consent is None else consent.model_dump(exclude_none=True)
+    return consent.model_dump(exclude_none=True) or None if consent else None

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import aiohttp
 
+from agents.audience_names import NameBook
 from agents.registry import Destination
 from agents.sailthru import mapping
 from agents.sailthru.addresses import Addresses
@@ -19,6 +20,7 @@ from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.lists import Lists
 from agents.sailthru.mapping import EmailChange, Whom
 from agents.sailthru.settings import SailthruSettings
+from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record
@@ -62,6 +64,7 @@ class SailthruSink(Sink[Request]):
         if settings.no_identity == "dead_letter":
             self._no_identity = Rejected("no_identity", f"no usable {settings.identity_key}")
         self._addresses = Addresses(settings.email_changes)
+        self._names = NameBook()
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self.names_told_apart = 0
         """Attributes so far whose names would have become one var, and were kept apart."""
@@ -80,6 +83,7 @@ class SailthruSink(Sink[Request]):
                 await self._lists.close()
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        self._names.learn(record)
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
@@ -93,7 +97,9 @@ class SailthruSink(Sink[Request]):
             case AudienceChanged(change="disconnected"):
                 return Dropped("audience_disconnected")  # the list stays: campaigns may use it
             case AudienceChanged() | MembershipChanged():
-                return None if mapping.list_name(record, self._options) else _NO_LIST_NAME
+                return (
+                    None if mapping.list_name(self._named(record), self._options) else _NO_LIST_NAME
+                )
             case Event():
                 age_ms = now_ms - (record.occurred_at_ms or record.received_at_ms)
                 return Dropped("too_old") if age_ms > self._event_max_age_ms else None
@@ -116,7 +122,7 @@ class SailthruSink(Sink[Request]):
         return Batch(Request(lane.key, call), size)
 
     def _list_call(self, record: AudienceChanged) -> ListCall:
-        name = mapping.list_name(record, self._options)
+        name = mapping.list_name(self._named(record), self._options)
         assert name, "place() lets no audience without a name pass"
         return ListCall(name)
 
@@ -129,7 +135,14 @@ class SailthruSink(Sink[Request]):
         for index, record in enumerate(waiting):
             coming = [change for position, change in changes if position > index]
             who = self._whom(user, record, coming)
-            yield mapping.user_call(record, who, self._options)
+            named = self._named(record) if isinstance(record, MembershipChanged) else record
+            yield mapping.user_call(named, who, self._options)
+
+    def _named(
+        self, record: MembershipChanged | AudienceChanged
+    ) -> MembershipChanged | AudienceChanged:
+        """Fills in the audience's name where a record carries only the id."""
+        return record.model_copy(update={"audience_name": self._names.name(record)})
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:
         who = mapping.whom(record, self._options)
@@ -189,6 +202,9 @@ class SailthruSink(Sink[Request]):
     def _lock(self, user: Hashable) -> asyncio.Lock:
         """Keeps a user's events and the change of his address apart, each on its own lane."""
         return self._locks.setdefault(user, asyncio.Lock())
+
+    def learn(self, audience: Audience) -> None:
+        self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:
         change = mapping.email_change(record) if self._by_email else None

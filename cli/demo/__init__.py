@@ -22,8 +22,20 @@ _SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "mparticle"
 @click.command(
     "demo", short_help="Run everything at once on this machine, and check that it adds up."
 )
-@click.option("--messages", default=20_000, show_default=True, help="Generated messages.")
-@click.option("--users", default=1_000, show_default=True, help="People they are about.")
+@click.option(
+    "--messages",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Generated messages.",
+)
+@click.option(
+    "--users",
+    default=1_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="People they are about.",
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same traffic.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
 @click.option(

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from sandbox.mparticle import Ledger, Profile
 
 State = Mapping[str, Any]
@@ -20,7 +22,7 @@ def differences(
     foreign = b"\n".join(others).decode(errors="replace").lower()
     return [
         *_profiles(ledger, sailthru, foreign),
-        *_lists(ledger, sailthru),
+        *_lists(ledger, sailthru, foreign),
         *_segments(ledger, ab_tasty, foreign),
     ]
 
@@ -49,10 +51,9 @@ def _profiles(ledger: Ledger, sailthru: State, foreign: str) -> Iterator[str]:
 
 def _profile(email: str, expected: Profile, profile: State) -> Iterator[str]:
     for name in expected.vars.keys() | profile["vars"].keys():
-        here, there = expected.vars.get(name), profile["vars"].get(name)
-        # A removed var is null at Sailthru; one that never arrived must not pass for it.
-        if here != there or (name in expected.vars) != (name in profile["vars"]):
-            yield f"{email}: var {name} is {there!r} and not {here!r}."
+        here, there = _shown(expected.vars, name), _shown(profile["vars"], name)
+        if here != there:
+            yield f"{email}: var {name} is {there} and not {here}."
     lists = set(profile["lists"])
     if lists != set(expected.lists):
         yield f"{email}: is on the lists {sorted(lists)} and not {sorted(expected.lists)}."
@@ -62,18 +63,30 @@ def _profile(email: str, expected: Profile, profile: State) -> Iterator[str]:
     for name in expected.events.keys() | events.keys():
         wanted = Counter[str | None](expected.events.get(name, ()))
         if missing := wanted - events[name]:
-            yield f"{email}: misses {missing.total()} events {name}, such as {next(iter(missing))}."
+            yield f"{email}: {missing.total()} of event {name} missing, such as {_any(missing)}."
         if extra := events[name] - wanted:
-            yield f"{email}: has {extra.total()} events {name} too many, {next(iter(extra))}."
+            yield f"{email}: {extra.total()} of event {name} too many, such as {_any(extra)}."
 
 
-def _lists(ledger: Ledger, sailthru: State) -> Iterator[str]:
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    """As JSON, which tells 1 from true; a removed var is null, one that never arrived is absent."""
+    return orjson.dumps(values[name]).decode() if name in values else "absent"
+
+
+def _any(ids: Counter[str | None]) -> str | None:
+    return next(iter(ids))
+
+
+def _lists(ledger: Ledger, sailthru: State, foreign: str) -> Iterator[str]:
     counts = Counter(each["list"] for each in sailthru["lists"])
-    for name in set(ledger.audiences.values()) | counts.keys():
+    wanted = set(ledger.audiences.values())
+    for name in sorted(wanted | counts.keys()):
         if counts[name] > 1:
             yield f"Sailthru has the list {name} {counts[name]} times."
-        if not counts[name]:
+        elif not counts[name]:
             yield f"Sailthru has no list {name}."
+        elif name not in wanted and name.lower() not in foreign:
+            yield f"Sailthru has a list {name} that nothing should have made."
 
 
 def _segments(ledger: Ledger, ab_tasty: State, foreign: str) -> Iterator[str]:

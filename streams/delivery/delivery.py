@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from streams import headers
 from streams.dead_letters import FloodGuard
 from streams.delivery.admission import Admission
+from streams.delivery.audiences import Audiences
 from streams.delivery.dispatch import Dispatch
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
@@ -32,6 +33,7 @@ class Delivery:
         ends: Ends,
         history: History,
         horizon: Horizon,
+        audiences: Audiences,
         precedence: Precedence | None,
         connections: int,
         max_rejected_share: float,
@@ -41,6 +43,7 @@ class Delivery:
         self._holds = holds
         self._history = history
         self._horizon = horizon
+        self._audiences = audiences
         self._precedence = precedence
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = FloodGuard(max_rejected_share), FloodGuard(max_rejected_share)
@@ -59,11 +62,13 @@ class Delivery:
             if self._precedence is not None:
                 await stack.enter_async_context(self._precedence.session())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks.create_task(self._audiences.run())
             tasks.create_task(self._chunks.run())
             tasks.create_task(self._dispatch.run())
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Learns what has ended before, so that nothing of it is sent again."""
+        await self._audiences.whole()
         async for source in self._history.read(partitions):
             if (identity := headers.identity(source.headers)) is not None:
                 self._horizon.ended(identity)

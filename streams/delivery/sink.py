@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
@@ -68,6 +69,9 @@ class Sink(Protocol[Request]):
         Returns an outcome for everything the destination can answer, cut connections and time-outs
         included. Raises only for our own mistakes. Waiting, retrying and counting are the caller's.
         """
+
+    def learn(self, audience: Audience) -> None:
+        """Takes what is known of an audience: all of them at start, then each that changes."""
 
     def recall(self, record: Record, at: Placement) -> None:
         """Learns from a record that ended before this worker took over its partition."""

@@ -76,7 +76,7 @@ def _double(node: Any, key: Any, _: Any) -> None:
     copy = json.loads(json.dumps(node[key]))
     if isinstance(node, list):
         node.insert(key, copy)
-    else:
+    elif key != "account_settings":  # by another name they would be no settings
         node[f"{key} again"] = copy
 
 

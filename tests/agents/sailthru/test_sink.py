@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from agents.sailthru.sink import SailthruSink
+from models.audience import Audience
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
 from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
 from tests.agents.sailthru.factories import (
@@ -13,12 +14,14 @@ from tests.agents.sailthru.factories import (
     USER,
     attributes,
     audience,
+    common,
     event,
     membership,
     moved,
 )
 from tests.agents.sailthru.simulated import (
     KEY,
+    NOW_MS,
     SECRET,
     Simulated,
     deliver,
@@ -349,3 +352,14 @@ def test_described_request_holds_the_arguments_and_no_credentials() -> None:
     }
     assert KEY not in repr(shown) + repr(vars(sink))
     assert SECRET not in repr(shown) + repr(vars(sink))
+
+
+def test_a_membership_that_carries_only_the_id_goes_to_the_list_of_the_known_audience() -> None:
+    sink = SailthruSink(settings())
+    assert isinstance(sink.place(membership(audience=None), USER, NOW_MS), Rejected)
+    known = Audience(
+        **common(None, mpid=None), audience_id="901", name="Lapsed buyers", state="connected"
+    )
+    sink.learn(known)
+    batch = sink.take(lane(sink, membership(audience=None)), [membership(audience=None)])
+    assert batch.request.call.payload()["lists"] == {"Lapsed buyers": 1}

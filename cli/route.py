@@ -1,0 +1,53 @@
+"""`route`: what the router would make of raw messages."""
+
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from agents.router.lines import route_lines
+from agents.router.settings import RouterSettings
+from cli import inputs, outputs
+from streams.settings import SettingsError
+
+
+@click.command("route", short_help="Show what the router makes of raw messages.")
+@inputs.options
+def command(files: tuple[Path, ...], lines: bool) -> None:
+    """Prints as JSON lines what the router would make of raw messages; needs no Kafka.
+
+    A line holds topic, key and record, or dropped, or dead_letter, each with the reason. Exits
+    with 1 when anything was dead-lettered.
+    """
+    try:
+        settings = RouterSettings.load()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    now_ms = int(time.time() * 1000)
+    messages = 0
+    ends = defaultdict[str, Counter[str]](Counter)
+    for at, message in inputs.read(files, lines=lines):
+        messages += 1
+        for line in route_lines(message, at, now_ms, settings):
+            end = next(iter(line))
+            ends[end][line[end]] += 1
+            outputs.show(line)
+    click.echo(summary(messages, ends), err=True)
+    sys.exit(1 if ends["dead_letter"] else 0)
+
+
+def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
+    """One line; `ends` counts records by "topic", and reasons by "dropped" and "dead_letter"."""
+    parts = []
+    for end, what in (
+        ("topic", "records"),
+        ("dropped", "dropped"),
+        ("dead_letter", "dead letters"),
+    ):
+        counts = ends.get(end, Counter())
+        by = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+        parts.append(f"{what} {counts.total():,}" + (f" ({by})" if by else ""))
+    return f"messages {messages:,}: {'; '.join(parts)}"

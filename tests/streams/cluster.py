@@ -1,0 +1,87 @@
+"""Topics, records and offsets on the sandbox's Kafka."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
+
+from sandbox.kafka import Kafka
+from streams import topic_admin, topics
+from streams.settings import KafkaSettings
+from streams.topics import Topic
+
+
+def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=kafka.bootstrap, prefix=prefix, partitions=partitions)
+
+
+@asynccontextmanager
+async def admin(to: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**to.client_options())
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def create(to: KafkaSettings, which: Iterable[Topic] = topics.ALL) -> None:
+    async with admin(to) as client:
+        await topic_admin.create(client, to, which)
+
+
+@asynccontextmanager
+async def producing(to: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer with the settings of a worker's, as far as they matter here."""
+    async with AIOKafkaProducer(
+        **to.client_options(),
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=64 * 1024,
+        max_request_size=11 * 1024 * 1024,
+    ) as producer:
+        yield producer
+
+
+async def write(to: KafkaSettings, topic: Topic, *values: bytes, partition: int = 0) -> None:
+    async with producing(to) as producer:
+        for value in values:
+            await producer.send_and_wait(to.topic(topic.name), value, partition=partition)
+
+
+async def read(to: KafkaSettings, topic: Topic, count: int) -> list[ConsumerRecord]:
+    """The first records of a topic, each partition's in order."""
+    async with AIOKafkaConsumer(
+        to.topic(topic.name), **to.client_options(), auto_offset_reset="earliest"
+    ) as consumer:
+        return [await anext(consumer) for _ in range(count)]
+
+
+async def commit(
+    to: KafkaSettings, group: str, offsets: Mapping[tuple[str, int], tuple[int, str]]
+) -> None:
+    """Sets a group's offsets as a person or another program would: (offset, metadata)."""
+    at = {TopicPartition(*tp): OffsetAndMetadata(*each) for tp, each in offsets.items()}
+    consumer = AIOKafkaConsumer(**to.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(list(at))
+        await consumer.commit(at)
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def assigned(
+    to: KafkaSettings, group: str, partitions: Sequence[tuple[str, int]]
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of a group with partitions of its own choice."""
+    consumer = AIOKafkaConsumer(**to.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(*tp) for tp in partitions])
+        yield consumer
+    finally:
+        await consumer.stop()

@@ -1,0 +1,225 @@
+"""Before a worker starts: what refuses it, in one sentence, and where its partitions begin."""
+
+import asyncio
+import socket
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiokafka.admin import NewPartitions
+
+from sandbox.kafka import Kafka
+from streams import topics
+from streams.engine.metadata import Progress, encode
+from streams.engine.start import StartError, prepare, read_starts
+from streams.settings import KafkaSettings
+from streams.topics import BY_USER, EVENTS, RAW
+from tests.streams.cluster import admin, assigned, commit, create, settings, write
+
+KAFKA = pytest.mark.kafka
+
+
+def sentence(error: pytest.ExceptionInfo[StartError]) -> str:
+    text = str(error.value)
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert ". " not in text
+    return text
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
+    address = f"127.0.0.1:{unused_port()}"
+    with pytest.raises(StartError) as raised:
+        async with asyncio.timeout(10):
+            await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
+
+    assert address in sentence(raised)
+    assert "KAFKA_BOOTSTRAP_SERVERS" in sentence(raised)
+
+
+async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.engine.start._KAFKA_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StartError) as raised:
+            await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
+
+    assert address in sentence(raised)
+
+
+@KAFKA
+async def test_missing_topics_are_named(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix)
+    await create(to, [topic for topic in topics.ALL if topic not in (EVENTS, RAW)])
+    with pytest.raises(StartError) as raised:
+        await prepare(to, to.group("router"), [RAW])
+
+    assert f"{prefix}events, {prefix}mparticle-raw" in sentence(raised)
+    assert "KAFKA_CREATE_TOPICS=true" in sentence(raised)
+
+
+@KAFKA
+async def test_topics_are_created_when_it_is_asked_to(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix, partitions=3).model_copy(update={"create_topics": True})
+    await prepare(to, to.group("router"), [RAW])
+    async with admin(to) as client:
+        names = [to.topic(topic.name) for topic in topics.ALL]
+        described = await client.describe_topics(names)
+
+    assert {each["topic"]: len(each["partitions"]) for each in described} == dict.fromkeys(names, 3)
+
+
+@KAFKA
+async def test_topics_that_cannot_be_created_are_a_sentence(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix).model_copy(
+        update={"create_topics": True, "replication_factor": 3}
+    )
+    with pytest.raises(StartError) as raised:
+        await prepare(to, to.group("router"), [RAW])
+
+    assert "KAFKA_REPLICATION_FACTOR" in sentence(raised)
+
+
+@KAFKA
+async def test_unequal_partition_counts_are_named(kafka: Kafka, prefix: str) -> None:
+    await create(settings(kafka, prefix, partitions=1), [EVENTS])
+    to = settings(kafka, prefix, partitions=2)
+    await create(to, [topic for topic in topics.ALL if topic is not EVENTS])
+    with pytest.raises(StartError) as raised:
+        await prepare(to, to.group("router"), [RAW])
+
+    assert f"{prefix}events 1" in sentence(raised)
+    assert f"{prefix}user-update 2" in sentence(raised)
+
+
+@KAFKA
+async def test_a_group_without_offsets_refuses_topics_that_are_not_empty(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    await write(to, EVENTS, b"{}", partition=1)
+    group = to.group("sailthru")
+    with pytest.raises(StartError) as raised:
+        await prepare(to, group, BY_USER)
+
+    assert group in sentence(raised)
+    assert "KAFKA_START" in sentence(raised)
+
+
+@KAFKA
+@pytest.mark.parametrize("start", ["earliest", "latest", datetime(2026, 1, 31, tzinfo=UTC)])
+async def test_it_starts_when_it_is_told_where(
+    kafka: Kafka, prefix: str, start: str | datetime
+) -> None:
+    to = settings(kafka, prefix).model_copy(update={"start": start})
+    await create(to)
+    await write(to, RAW, b"{}")
+
+    assert await prepare(to, to.group("router"), [RAW])
+
+
+@KAFKA
+async def test_it_starts_on_empty_topics_and_on_offsets_of_its_own(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    group = to.group("router")
+    cluster = await prepare(to, group, [RAW])
+    await commit(to, group, {(to.topic(RAW.name), 0): (0, "")})
+    await write(to, RAW, b"{}")
+
+    assert await prepare(to, group, [RAW]) == cluster
+
+
+async def starts(
+    to: KafkaSettings, start: str | datetime | None, cluster: str = "C"
+) -> dict[int, Progress]:
+    name = to.topic(RAW.name)
+    async with assigned(to, to.group("router"), [(name, 0), (name, 1)]) as consumer:
+        found = await read_starts(consumer, start, cluster)
+    return {tp.partition: progress for tp, progress in found.items()}
+
+
+@KAFKA
+async def test_a_partition_goes_on_where_its_metadata_says(kafka: Kafka, prefix: str) -> None:
+    to, name = settings(kafka, prefix), f"{prefix}{RAW.name}"
+    await create(to, [RAW])
+    here, there = Progress(3, ((5, 7), (9, 10)), epoch=4), Progress(8, epoch=2)
+    await commit(
+        to,
+        to.group("router"),
+        {(name, 0): (3, encode(here, "C")), (name, 1): (8, encode(there, "C"))},
+    )
+
+    assert await starts(to, None) == {0: here, 1: there}
+
+
+MOVED = {
+    "no metadata": "",
+    "the metadata of another offset": encode(Progress(3, ((5, 7),), 1), "C"),
+    "the metadata of another cluster": encode(Progress(4, ((5, 7),), 1), "D"),
+}
+
+
+@KAFKA
+@pytest.mark.parametrize("text", MOVED.values(), ids=MOVED.keys())
+async def test_an_offset_that_a_person_moved_begins_a_new_epoch(
+    kafka: Kafka, prefix: str, text: str
+) -> None:
+    to, name = settings(kafka, prefix), f"{prefix}{RAW.name}"
+    await create(to, [RAW])
+    await commit(to, to.group("router"), {(name, 0): (4, text), (name, 1): (4, text)})
+    before = datetime.now(UTC).timestamp() * 1000
+    found = await starts(to, "latest")
+
+    assert {progress.offset for progress in found.values()} == {4}
+    assert not any(progress.ended for progress in found.values())
+    assert all(progress.epoch >= before - 1 for progress in found.values())
+
+
+@KAFKA
+@pytest.mark.parametrize(
+    ("start", "offsets"),
+    [
+        (None, {0: 0, 1: 0}),
+        ("earliest", {0: 0, 1: 0}),
+        ("latest", {0: 2, 1: 0}),
+        (datetime.now(UTC) - timedelta(days=1), {0: 0, 1: 0}),
+        (datetime.now(UTC) + timedelta(days=1), {0: 2, 1: 0}),
+    ],
+)
+async def test_a_partition_without_an_offset_begins_where_the_setting_says(
+    kafka: Kafka, prefix: str, start: str | datetime | None, offsets: dict[int, int]
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to, [RAW])
+    await write(to, RAW, b"{}", b"{}")
+    found = await starts(to, start)
+
+    assert found == {partition: Progress(offset) for partition, offset in offsets.items()}
+
+
+@KAFKA
+async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
+    kafka: Kafka, prefix: str
+) -> None:
+    """Where a group begins is asked once; a new partition's first records are no history to skip."""
+    to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
+    await create(to, [RAW])
+    await commit(to, to.group("router"), {(name, 0): (0, encode(Progress(0), "C"))})
+    async with admin(to) as client:
+        await client.create_partitions({name: NewPartitions(total_count=2)})
+    await write(to, RAW, b"{}", partition=1)
+
+    assert (await starts(to, "latest"))[1] == Progress(0)
+
+
