@@ -14,9 +14,10 @@ from agents import registry
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from cli import inputs, outputs
+from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected
-from streams.delivery.sink import Lane, Placement, Sink
+from streams.delivery.sink import Lane, Sink, placement
 from streams.settings import SettingsError
 
 
@@ -63,8 +64,11 @@ def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[
     """Yields set-up calls, then requests with the ids of their records, then what is not sent."""
     lanes = defaultdict[Lane, list[Any]](list)
     unsent = [line for each in routed for line in _unrouted(each)]
-    for out in (out for each in routed for out in each.outs if out.topic in sink.topics):
-        placed = sink.place(out.record, Placement(out.key.decode(), 0), now_ms)
+    outs = [out for each in routed for out in each.outs]
+    for audience in (out.record for out in outs if isinstance(out.record, Audience)):
+        sink.learn(audience)
+    for out in (out for out in outs if out.topic in sink.topics):
+        placed = sink.place(out.record, placement(out.record, out.key, 0), now_ms)
         match placed:
             case Dropped(reason):
                 unsent.append({"dropped": reason, "records": [out.record.id]})

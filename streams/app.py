@@ -11,6 +11,7 @@ from yarl import URL
 
 from streams import metrics
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
+from streams.engine.membership import Membership
 from streams.engine.processor import Processor
 from streams.engine.transport import Transport
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
@@ -37,6 +38,12 @@ class App(faust.App):
         """The producer behind Faust's, which takes whole batches; there once the app starts."""
         producer: Any = self.producer
         return producer._producer  # noqa: SLF001 - guarded by a test
+
+    @property
+    def membership(self) -> Membership:
+        consumer: Any = self.consumer
+        membership: Membership = consumer.membership
+        return membership
 
     @property
     def processor(self) -> Processor:
@@ -119,7 +126,7 @@ def _serve_pages(app: App) -> None:
     @app.page("/metrics")
     async def _metrics(view: View, _request: Request) -> Response:
         consumer: Any = app.consumer
-        metrics.observe_partitions(consumer.partitions.values())
+        metrics.observe_partitions(consumer.partitions.values(), app.kafka.prefix)
         return view.bytes(metrics.exposition(), content_type="text/plain")
 
     @app.page("/live")
@@ -130,8 +137,10 @@ def _serve_pages(app: App) -> None:
     async def _ready(view: View, _request: Request) -> Response:
         consumer: Any = app.consumer
         why_not = None
-        if app.rebalancing or not consumer.partitions:
+        if app.rebalancing or not (consumer.partitions or consumer.gone):
             why_not = "no partitions assigned"
+        elif consumer.gone:
+            why_not = f"offsets_deleted: {'; '.join(consumer.gone.values())}"
         elif (blocked := app.processor.blocked) is not None:
             why_not = f"{blocked.reason}: {blocked.what_to_do}"
         return view.json(

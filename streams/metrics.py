@@ -111,6 +111,11 @@ PAUSED = _gauge(
     "partitions_paused",
     "Partitions not fetched because their in-flight limit is reached.",
 )
+OFFSETS_DELETED = _counter(
+    "offsets_deleted",
+    "Records that Kafka deleted before they were read. Any: raise the retention; see /ready.",
+    ("topic",),
+)
 COMMITS = _counter("commits", "Offset commits that Kafka acknowledged.")
 COMMITS_FAILED = _counter(
     "commits_failed",
@@ -118,12 +123,12 @@ COMMITS_FAILED = _counter(
 )
 
 
-def observe_partitions(partitions: Iterable[Partition]) -> None:
+def observe_partitions(partitions: Iterable[Partition], prefix: str) -> None:
     """Sets what is read off the assigned partitions when somebody asks."""
     waiting = Counts[str]()
     paused = 0
     for partition in partitions:
-        waiting[partition.tp.topic] += partition.offsets.waiting
+        waiting[partition.tp.topic.removeprefix(prefix)] += partition.offsets.waiting
         paused += partition.full
     for topic, count in waiting.items():
         IN_FLIGHT.labels(topic=topic).set(count)

@@ -140,6 +140,11 @@ class KafkaSettings(Settings):
     fetch_max_bytes: PositiveInt = Field(
         2 * 1024 * 1024, description="bytes asked of one partition at a time"
     )
+    deleted_offsets: Literal["hold", "skip"] = Field(
+        "hold",
+        description="when Kafka has deleted records before they were read: hold the partition and "
+        "say so, or skip them, counted",
+    )
     horizon_hours: PositiveFloat = Field(
         24, description="a record that comes again within this time is delivered once"
     )
@@ -161,6 +166,10 @@ class KafkaSettings(Settings):
     def topic(self, name: str) -> str:
         """The name of a topic on this cluster."""
         return self.prefix + name
+
+    def bare(self, topic: str) -> str:
+        """A topic's name without the cluster's prefix, as metrics have it."""
+        return topic.removeprefix(self.prefix)
 
     def group(self, worker: str) -> str:
         """The consumer group of a worker."""

@@ -29,7 +29,7 @@ def create_sink_app(
         letters = DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
         return Delivery(
             sink,
-            {kafka.topic(topic.name): topic.holds for topic in sink.topics if topic.holds},
+            {kafka.topic(topic.name): topic for topic in sink.topics},
             Ends(sink.destination, letters, horizon, precedence),
             History(kafka),
             horizon,
@@ -37,6 +37,7 @@ def create_sink_app(
             precedence,
             connections,
             worker.max_rejected_share,
+            app.membership.sure,
         )
 
     return create_app(sink.destination, sink.topics, kafka, worker, delivery)

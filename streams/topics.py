@@ -18,11 +18,11 @@ class Topic:
     """One topic: its name without prefix, what it holds, and whether Kafka compacts it."""
 
     name: str
-    holds: TypeAdapter[Any] | None = None
+    holds: TypeAdapter[Any]
     compacted: bool = False
 
 
-RAW = Topic("mparticle-raw")
+RAW = Topic("mparticle-raw", TypeAdapter(bytes))
 
 # Equal partition counts: partition i of all three is one worker's, so that order can be kept
 # across them.

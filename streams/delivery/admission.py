@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from streams import headers, metrics
 from streams.dead_letters import FloodGuard
@@ -17,6 +17,7 @@ from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Lane, Sink, placement
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
+from streams.topics import Topic
 
 _YIELD_EVERY = 100
 
@@ -27,16 +28,16 @@ class Admission:
     def __init__(
         self,
         sink: Sink[Any],
-        holds: Mapping[str, TypeAdapter[Any]],
+        topics: Mapping[str, Topic],
         ends: Ends,
         horizon: Horizon,
         precedence: Precedence | None,
         dispatch: Dispatch,
         guard: FloodGuard,
     ) -> None:
-        """`holds` are the models of the topics, by their names on the cluster."""
+        """`topics` by their names on the cluster."""
         self._sink = sink
-        self._holds = holds
+        self._topics = topics
         self._ends = ends
         self._horizon = horizon
         self._precedence = precedence
@@ -96,13 +97,13 @@ class Admission:
             original.repeats.append((partition, source.offset))
         else:
             return False
-        metrics.DEDUPLICATED.labels(topic=source.topic).inc()
+        metrics.DEDUPLICATED.labels(topic=self._topics[source.topic].name).inc()
         return True
 
     def _place(self, item: Item) -> Lane | Dropped | Rejected:
         source = item.source
         try:
-            item.record = self._holds[source.topic].validate_json(source.value or b"")
+            item.record = self._topics[source.topic].holds.validate_json(source.value or b"")
         except ValidationError as error:
             return invalid_record(error)
         assert item.record is not None

@@ -5,15 +5,13 @@ from collections.abc import Callable
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from models.audience import Audience
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES
 
 log = structlog.get_logger()
-
-_AUDIENCE = TypeAdapter(Audience)
 
 
 class Audiences:
@@ -54,7 +52,7 @@ class Audiences:
         if value is None:
             return  # a tombstone: what is known does no harm
         try:
-            audience = _AUDIENCE.validate_json(value)
+            audience: Audience = AUDIENCES.holds.validate_json(value)
         except ValidationError as error:
             # Written by somebody else. It is knowledge and no delivery: nothing is lost with it.
             log.warning("audience_unreadable", errors=error.error_count())

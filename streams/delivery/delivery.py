@@ -1,11 +1,9 @@
 """A destination's processor: takes its records from chunk to end."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from streams import headers
 from streams.dead_letters import FloodGuard
@@ -21,6 +19,7 @@ from streams.delivery.sink import Sink, placement
 from streams.engine.chunks import Chunk
 from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
+from streams.topics import Topic
 
 
 class Delivery:
@@ -29,7 +28,7 @@ class Delivery:
     def __init__(
         self,
         sink: Sink[Any],
-        holds: Mapping[str, TypeAdapter[Any]],
+        topics: Mapping[str, Topic],
         ends: Ends,
         history: History,
         horizon: Horizon,
@@ -37,19 +36,20 @@ class Delivery:
         precedence: Precedence | None,
         connections: int,
         max_rejected_share: float,
+        may_send: Callable[[], bool],
     ) -> None:
-        """`holds` are the models of the topics, by their names on the cluster."""
+        """`topics` by their names on the cluster."""
         self._sink = sink
-        self._holds = holds
+        self._topics = topics
         self._history = history
         self._horizon = horizon
         self._audiences = audiences
         self._precedence = precedence
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = FloodGuard(max_rejected_share), FloodGuard(max_rejected_share)
-        self._dispatch = Dispatch(sink, ends, precedence, connections, answers)
+        self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send)
         self._chunks = ChunkLanes(
-            Admission(sink, holds, ends, horizon, precedence, self._dispatch, admissions).admit
+            Admission(sink, topics, ends, horizon, precedence, self._dispatch, admissions).admit
         )
 
     @property
@@ -73,7 +73,7 @@ class Delivery:
             if (identity := headers.identity(source.headers)) is not None:
                 self._horizon.ended(identity)
             if headers.kind(source.headers) in self._sink.recalls:
-                record = self._holds[source.topic].validate_json(source.value or b"")
+                record = self._topics[source.topic].holds.validate_json(source.value or b"")
                 self._sink.recall(record, placement(record, source.key, source.partition))
         for partition in partitions:
             if self._precedence is not None and partition.tp.topic == self._precedence.updates:

@@ -1,6 +1,8 @@
 """From lane to outcome: fold, send, judge."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -21,6 +23,7 @@ log = structlog.get_logger()
 _MOST_RECORDS = 10_000
 # How long one user may fail while others pass.
 _PATIENCE_SECONDS = 15 * 60.0
+_SET_ASIDE_SECONDS = 60 * 60.0
 
 _NAMES = {
     Delivered: "delivered",
@@ -40,18 +43,21 @@ class Dispatch:
         precedence: Precedence | None,
         connections: int,
         guard: FloodGuard,
+        may_send: Callable[[], bool],
     ) -> None:
         self._sink = sink
         self._ends = ends
         self._precedence = precedence
         self._guard = guard
         self._lanes: dict[Lane, WaitingLane] = {}
+        self._set_aside: dict[Lane, float] = {}
         self._pacer = Pacer(sink.ceilings)
         self.blocked: Blocked | None = None
         self.held = False
         slots = asyncio.Semaphore(connections)
         self._endpoints = {
-            name: Endpoint(limit, slots, self._send) for name, limit in self._pacer.limits.items()
+            name: Endpoint(limit, slots, self._send, may_send)
+            for name, limit in self._pacer.limits.items()
         }
 
     async def run(self) -> None:
@@ -102,6 +108,8 @@ class Dispatch:
         metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
         with metrics.REQUEST_SECONDS.labels(**labels).time():
             outcome = await self._sink.send(batch.request)
+        limit = self._endpoints[lane.lane.endpoint].limit.per_minute
+        metrics.CEILING.labels(**labels).set(-1 if limit is None else limit)
         metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
         await self._judge(lane, batch.size, outcome)
 
@@ -137,10 +145,25 @@ class Dispatch:
             del self._lanes[lane.lane]
 
     def _patient(self, lane: WaitingLane, endpoint: Endpoint) -> bool:
+        """Whether to try again: for 15 minutes, and when that was in vain, for an hour only once.
+
+        While nothing passes at all it is not this lane's fault, and patience has no end.
+        """
         endpoint.failed()
-        return lane.failed(counts=not endpoint.down) < _PATIENCE_SECONDS
+        failing = lane.failed(counts=not endpoint.down)
+        if endpoint.down:
+            return True
+        now = time.monotonic()
+        if self._set_aside.get(lane.lane, 0.0) > now:
+            return False
+        if failing < _PATIENCE_SECONDS:
+            return True
+        self._set_aside = {key: until for key, until in self._set_aside.items() if until > now}
+        self._set_aside[lane.lane] = now + _SET_ASIDE_SECONDS
+        return False
 
     def _deliver(self, lane: WaitingLane, size: int) -> None:
+        self._set_aside.pop(lane.lane, None)
         self._ends.delivered(lane.passed(size))
         for _ in range(size):
             self._guard.count(None)

@@ -10,6 +10,7 @@ from streams.delivery.pacing import RateLimit
 
 _DOWN_AFTER = 5
 _BLOCKED_PROBE_SECONDS = 15.0
+_UNSURE_SECONDS = 0.05
 _PROBE_SECONDS = (1.0, 2.0, 4.0, 5.0)
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -32,8 +33,11 @@ class Endpoint:
         limit: RateLimit,
         connections: asyncio.Semaphore,
         send: Callable[[WaitingLane], Awaitable[None]],
+        may_send: Callable[[], bool],
     ) -> None:
+        """`may_send` is asked right before each request; while it says no, nothing goes out."""
         self.limit = limit
+        self._may_send = may_send
         self.blocked = False
         self.held = False
         self._connections = connections
@@ -80,6 +84,8 @@ class Endpoint:
                 await self._wait_to_probe()
                 await self.limit.permit()
                 await self._connections.acquire()
+                while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
+                    await asyncio.sleep(_UNSURE_SECONDS)
                 if self.held or not self._ready:
                     # A rebalance took the lanes away meanwhile.
                     self._connections.release()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -20,6 +21,13 @@ _KAFKA_SECONDS = 10.0
 
 class StartError(Exception):
     """The worker must not start; the message is one sentence that says what to do."""
+
+
+class Start(NamedTuple):
+    """Where a partition is to go on, and the first offset that Kafka still has of it."""
+
+    progress: Progress
+    first: int
 
 
 async def prepare(kafka: KafkaSettings, group: str, reads: Iterable[Topic]) -> str:
@@ -91,19 +99,23 @@ async def _check_first_start(
 
 async def read_starts(
     consumer: AIOKafkaConsumer, start: str | datetime | None, cluster: str
-) -> Mapping[TopicPartition, Progress]:
+) -> Mapping[TopicPartition, Start]:
     """Says where each assigned partition begins; runs in the consumer's own loop.
 
     A committed offset without our metadata was set by a person: a new epoch begins, named after
     the time in milliseconds so that it is larger than any before it.
     """
     assigned = list(consumer.assignment())
+    first = await consumer.beginning_offsets(assigned)
     committed = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - as above
     new = [tp for tp in assigned if tp not in committed]
     begins = await _begin(consumer, new, start)
     epoch = int(time.time() * 1000)
     return {
-        tp: Progress(begins[tp]) if tp in begins else _resume(committed[tp], cluster, epoch)
+        tp: Start(
+            Progress(begins[tp]) if tp in begins else _resume(committed[tp], cluster, epoch),
+            first[tp],
+        )
         for tp in assigned
     }
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiokafka
+import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
@@ -19,11 +20,14 @@ from mode import Service
 
 from streams import metrics
 from streams.engine.chunks import Chunk
+from streams.engine.membership import Membership
 from streams.engine.metadata import Progress, encode
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
-from streams.engine.start import read_starts
+from streams.engine.start import Start, read_starts
 from streams.settings import KafkaSettings
+
+log = structlog.get_logger()
 
 # A partition that was paused is asked for again after this long at the latest.
 _FETCH_SECONDS = 0.25
@@ -58,12 +62,33 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=int((kafka.drain_s + kafka.session_timeout_s) * 1000),
         )
 
-    async def read_starts(self) -> Mapping[TP, Progress]:
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - guarded by a test
+        heartbeat = coordinator._do_heartbeat  # noqa: SLF001 - as above
+        membership = self.consumer.membership
+
+        async def confirmed_heartbeat() -> bool:
+            asked_at = membership.now()
+            answered: bool = await heartbeat()
+            if answered:
+                membership.confirmed(asked_at)
+            return answered
+
+        coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above
+
+    async def read_starts(self) -> Mapping[TP, Start]:
         transport = self.consumer.transport
         starts = await self.call_thread(
             read_starts, self._ensure_consumer(), transport.kafka.start, transport.cluster
         )
         return {TP(*tp): start for tp, start in starts.items()}
+
+    async def first_offset(self, tp: TP) -> int:
+        """The first offset that Kafka still has of a partition."""
+        at = driver.ensure_aiokafka_TP(tp)
+        first = await self.call_thread(self._ensure_consumer().beginning_offsets, [at])
+        return int(first[at])
 
     async def seek_to(self, positions: Mapping[TP, int]) -> None:
         """Seeks in the consumer's own thread, where nothing iterates over what it forgets."""
@@ -98,6 +123,9 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.partitions: dict[TP, Partition] = {}
+        self.membership = Membership(self.transport.kafka.session_timeout_s)
+        self.gone: dict[TP, str] = {}
+        """Partitions that are held because Kafka has deleted what comes next, and a sentence."""
         self._seeks = 0
         self._changed = asyncio.Event()
         self._commit_lock = asyncio.Lock()
@@ -129,9 +157,36 @@ class Consumer(driver.Consumer):
                 # Asked for before a rebalance, answered after it: nobody knows from which position.
                 again[tp] = partition.offsets.position
                 continue
+            if chunk[0].offset > partition.offsets.position and await self._deleted(partition):
+                continue
             yield tp, self._to_message(tp, chunk)
         if again:
             await self._thread.seek_to(again)
+
+    async def _deleted(self, partition: Partition) -> bool:
+        """Whether Kafka deleted records before they were read; then the partition is held.
+
+        Compaction and transaction marks make gaps too, but not at the head of the log.
+        """
+        position = partition.offsets.position
+        first = await self._thread.first_offset(partition.tp)
+        if first <= position:
+            return False
+        return self._hold_deleted(partition.tp, position, first)
+
+    def _hold_deleted(self, tp: TP, position: int, first: int) -> bool:
+        said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has from {first} on"
+        metrics.OFFSETS_DELETED.labels(topic=self.transport.kafka.bare(tp.topic)).inc(
+            first - position
+        )
+        if self.transport.kafka.deleted_offsets == "skip":
+            log.warning("offsets_deleted_skipped", detail=said)
+            return False
+        self.gone[tp] = said
+        log.error("offsets_deleted", detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
+        self.pause_partitions({tp})
+        self.partitions.pop(tp, None)
+        return True
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         partition = self.partitions[tp]
@@ -143,7 +198,7 @@ class Consumer(driver.Consumer):
             end=last.offset + 1,
             fetched_at=asyncio.get_running_loop().time(),
         )
-        metrics.RECORDS_READ.labels(topic=tp.topic).inc(len(todo))
+        metrics.RECORDS_READ.labels(topic=self.transport.kafka.bare(tp.topic)).inc(len(todo))
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -174,8 +229,15 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Takes over the assigned partitions; Faust calls it before the flow starts."""
         self.partitions.clear()
-        starts = await self._thread.read_starts()
+        self.gone.clear()
+        self.membership.confirmed(self.membership.now())
         kafka = self.transport.kafka
+        starts = {
+            tp: start.progress
+            for tp, start in (await self._thread.read_starts()).items()
+            if start.progress.offset >= start.first
+            or not self._hold_deleted(tp, start.progress.offset, start.first)
+        }
         limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
         partitions = {
             tp: Partition(tp, start, limit, self._partition_changed) for tp, start in starts.items()

@@ -1,5 +1,6 @@
 """Records as Kafka hands them out, and the partitions they must be ended at."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from aiokafka.structs import ConsumerRecord
@@ -83,4 +84,9 @@ def new_partition(
 def fetch(partition: Partition, records: Sequence[ConsumerRecord]) -> Chunk:
     """Tells the partition of its records, as the consumer does, and returns what needs work."""
     todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
-    return Chunk(partition, [r for r in records if r.offset in todo])
+    return Chunk(
+        partition,
+        [r for r in records if r.offset in todo],
+        end=records[-1].offset + 1,
+        fetched_at=asyncio.get_running_loop().time(),
+    )

@@ -10,6 +10,7 @@ from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
 from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
 from tests.agents.sailthru.factories import (
     EMAIL,
+    NOW_MS,
     OTHER_USER,
     USER,
     attributes,
@@ -21,7 +22,6 @@ from tests.agents.sailthru.factories import (
 )
 from tests.agents.sailthru.simulated import (
     KEY,
-    NOW_MS,
     SECRET,
     Simulated,
     deliver,

@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from aiokafka.structs import ConsumerRecord
 
 from models.dead_letter import DeadLetter
 from streams.dead_letters import DeadLetters
+from streams.delivery.audiences import Audiences
 from streams.delivery.delivery import Delivery
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
+from streams.delivery.log_end import LogEnd
+from streams.delivery.precedence import Precedence
+from streams.engine.metadata import Progress
 from streams.engine.partition import Partition
-from streams.topics import EVENTS
+from streams.settings import KafkaSettings
+from streams.topics import EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.records import event_source, fetch, new_partition
 
@@ -41,18 +46,43 @@ class Letters(DeadLetters):
 class Past(History):
     """What ended before this worker came, without a Kafka to read it from."""
 
-    def __init__(self, *records: ConsumerRecord) -> None:
+    def __init__(self, records: Sequence[ConsumerRecord]) -> None:
         self._records = records
 
     async def read(self, partitions: Sequence[Partition]) -> AsyncIterator[ConsumerRecord]:
+        numbers = {partition.tp.partition for partition in partitions}
         for record in self._records:
-            yield record
+            if record.partition in numbers:
+                yield record
+
+
+class NoAudiences(Audiences):
+    """Of which all is known at once."""
+
+    async def run(self) -> None:
+        self._whole.set()
+
+
+class KnownEnd(LogEnd):
+    """The end of `user-update` in every partition, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.end = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        pass
+
+    async def of(self, partition: int) -> int:
+        return self.end
 
 
 class Flow:
     """One delivery and what it does to a scripted destination.
 
-    `destination` may be one that an earlier delivery of the same test has filled.
+    `destination` and `letters` may be those that an earlier delivery of the same test has filled.
     """
 
     def __init__(
@@ -67,14 +97,17 @@ class Flow:
     ) -> None:
         self.sink = destination or ScriptedSink(most)
         self.letters = letters or Letters()
+        self.updates = KnownEnd()
         horizon = Horizon(10_000)
-        assert EVENTS.holds is not None
+        precedence = Precedence(USER_UPDATE.name, self.updates)
         self.delivery = Delivery(
             self.sink,
-            {EVENTS.name: EVENTS.holds},
-            Ends("scripted", self.letters, horizon),
-            Past(*past),
+            {topic.name: topic.holds for topic in self.sink.topics if topic.holds},
+            Ends("scripted", self.letters, horizon, precedence),
+            Past(past),
             horizon,
+            NoAudiences(KafkaSettings(), self.sink.learn),
+            precedence,
             connections,
             max_rejected_share,
         )
@@ -89,6 +122,13 @@ class Flow:
             self._run.cancel()
             with suppress(asyncio.CancelledError):
                 await self._run
+
+    async def assign(
+        self, start: Progress | int = 0, *, number: int = 0, topic: Topic = EVENTS
+    ) -> Partition:
+        partition = new_partition(start, number=number, topic=topic.name)
+        await self.delivery.assigned([partition])
+        return partition
 
     async def accept(self, partition: Partition, records: Sequence[ConsumerRecord]) -> None:
         await self.delivery.accept(fetch(partition, records))
@@ -113,7 +153,7 @@ class Flow:
 
     async def given(self, *fates: tuple[str, str]) -> Partition:
         """Accepts one event for each (user, fate), in one chunk of a new partition."""
-        partition = new_partition()
+        partition = await self.assign()
         await self.accept(partition, log(*fates))
         return partition
 

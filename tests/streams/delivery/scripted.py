@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, NoReturn
 
+from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import (
     Blocked,
@@ -17,7 +18,7 @@ from streams.delivery.outcomes import (
 )
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
-from streams.topics import EVENTS, Topic
+from streams.topics import EVENTS, USER_UPDATE, Topic
 
 FAILURES = {"fails once": 1, "fails twice": 2, "fails six times": 6}
 NO_KEY = Blocked("bad_key", "Set SCRIPTED_KEY.")
@@ -38,7 +39,7 @@ class ScriptedSink(Sink[Request]):
     """
 
     destination = "scripted"
-    topics: tuple[Topic, ...] = (EVENTS,)
+    topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS)
     ceilings: Mapping[str, int | None] = {"call": None}  # noqa: RUF012 - the contract's attribute
     recalls: Collection[bytes] = ()
 
@@ -112,6 +113,9 @@ class ScriptedSink(Sink[Request]):
 
     def _first(self, id_: str) -> bool:
         return self._tries[id_] == 1
+
+    def learn(self, audience: Audience) -> None:
+        raise NotImplementedError
 
     def recall(self, record: Record, at: Placement) -> None:
         self.recalled.append(record.id)

@@ -1,13 +1,15 @@
 """From chunk to end: everything ends once, in order, and only who fails waits."""
 
-import json
+import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.delivery.sink import Lane
-from streams.topics import EVENTS
 from tests.streams.delivery.flow import Flow, log, of_user, some_turns
-from tests.streams.records import event, new_partition, source
+from tests.streams.properties import SMALL
+from tests.streams.records import event, source
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -80,7 +82,7 @@ async def test_a_user_who_keeps_failing_does_not_keep_others_back(
         failing = await flow.given(("17", "fails six times"))
         await flow.until(lambda: len(flow.sink.requests) >= 5)
         await some_turns()
-        partition = new_partition(number=1)
+        partition = await flow.assign(number=1)
         await flow.accept(partition, log(("18", "passes"), number=1))
         await some_turns()
 
@@ -124,7 +126,7 @@ async def test_what_waited_while_a_request_was_in_flight_goes_in_the_next_one() 
 async def test_a_refused_record_becomes_a_dead_letter_that_says_all_of_it() -> None:
     records = log(("17", "fails twice, is refused"))
     async with Flow().running() as flow:
-        partition = new_partition()
+        partition = await flow.assign()
         await flow.accept(partition, records)
         await flow.settled(partition)
 
@@ -148,6 +150,17 @@ async def test_one_bad_record_among_many_in_a_request_costs_itself_alone() -> No
     assert of_user("17", flow.sink.delivered) == [n for n in range(1_000) if n != 400]
 
 
+def mutated(good: bytes) -> st.SearchStrategy[bytes]:
+    """A record in which one stretch of bytes was replaced."""
+    places = st.integers(0, len(good))
+    return st.builds(
+        lambda a, b, new: good[: min(a, b)] + new + good[max(a, b) :],
+        places,
+        places,
+        st.sampled_from([b"", b"0", b"-1", b"1e999", b"null", b'""', b"[]", b"{}", b"\xff", b"\\"]),
+    )
+
+
 NOT_OURS = {
     "no value": None,
     "nothing": b"",
@@ -163,7 +176,7 @@ NOT_OURS = {
 @pytest.mark.parametrize("value", NOT_OURS.values(), ids=NOT_OURS.keys())
 async def test_bytes_that_are_no_record_become_a_dead_letter(value: bytes | None) -> None:
     async with Flow().running() as flow:
-        partition = new_partition()
+        partition = await flow.assign()
         await flow.accept(partition, [source(value, 0), *log(("17", "passes"), start=1)])
         await flow.settled(partition)
 
@@ -200,19 +213,32 @@ async def test_a_record_with_any_headers_is_delivered(
 ) -> None:
     value = event("17", "passes", "17/0/0").model_dump_json().encode()
     async with Flow().running() as flow:
-        partition = new_partition()
+        partition = await flow.assign()
         await flow.accept(partition, [source(value, 0, headers=headers)])
         await flow.settled(partition)
 
     assert flow.sink.delivered == ["17/0/0"]
 
 
-async def test_a_record_without_a_key_is_placed_by_the_user_it_names() -> None:
-    value = json.dumps(json.loads(event("17", "passes", "1").model_dump_json())).encode()
+async def test_a_foreign_record_without_a_key_of_text_still_has_a_lane() -> None:
+    value = event("17", "passes", "1").model_dump_json().encode()
     async with Flow().running() as flow:
-        partition = new_partition()
+        partition = await flow.assign()
         await flow.accept(partition, [source(value, 0, key=None), source(value, 1, key=b"\xff")])
         await flow.settled(partition)
 
-    assert {request.lane.key for request in flow.sink.requests} == {"17", "\ufffd"}
-    assert partition.tp.topic == EVENTS.name
+    assert {request.lane.key for request in flow.sink.requests} == {"1", "\ufffd"}
+
+
+@given(st.binary(max_size=60) | mutated(event("17", "passes", "1").model_dump_json().encode()))
+@SMALL
+def test_any_bytes_at_all_end_as_a_delivery_or_as_one_dead_letter(value: bytes) -> None:
+    async def accept() -> Flow:
+        async with Flow().running() as flow:
+            partition = await flow.assign()
+            await flow.accept(partition, [source(value, 0)])
+            await flow.settled(partition)
+        return flow
+
+    flow = asyncio.run(accept())
+    assert len(flow.sink.delivered) + len(flow.letters.written) == 1

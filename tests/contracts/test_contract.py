@@ -1,0 +1,244 @@
+"""What the delivery may expect of every destination (streams/delivery/sink.py)."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import orjson
+import pytest
+
+from models.record import Record
+from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
+from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.sink import Batch, Lane, Sink
+from tests.contracts.scenario import Scenario, Subject, connected, simulated, subjects
+
+REASON = re.compile(r"[a-z][a-z0-9_]*")
+# Some services refuse good keys now and then, so that a few refusals prove nothing.
+PATIENCE = 20
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(each, id=f"{each.destination.name}-{each.scenario.name}")
+        for each in subjects()
+    ]
+)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    found: Subject = request.param
+    return found
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("the network was touched")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", refuse)
+        patched.setattr(socket, "getaddrinfo", refuse)
+        yield
+
+
+def lane_of(sink: Sink[Any], scenario: Scenario) -> Lane:
+    places = {sink.place(record, scenario.at, scenario.now_ms) for record in scenario.records}
+    [place] = places
+    assert isinstance(place, Lane), place
+    return place
+
+
+def batches(sink: Sink[Any], lane: Lane, waiting: Sequence[Record]) -> Iterator[Batch[Any]]:
+    """All that a lane's records become, one request after the other."""
+    while waiting:
+        batch = sink.take(lane, waiting)
+        assert 1 <= batch.size <= len(waiting)
+        yield batch
+        waiting = waiting[batch.size :]
+
+
+async def deliver(sink: Sink[Any], scenario: Scenario) -> list[Outcome]:
+    lane = lane_of(sink, scenario)
+    return [await sink.send(each.request) for each in batches(sink, lane, scenario.records)]
+
+
+async def first_outcome(sink: Sink[Any], scenario: Scenario) -> Outcome:
+    lane = lane_of(sink, scenario)
+    return await sink.send(sink.take(lane, scenario.records).request)
+
+
+def shows(text: str, values: Sequence[str]) -> list[str]:
+    return [value for value in values if value in text]
+
+
+# What becomes of a request.
+
+
+async def test_records_arrive_and_are_said_to_be_delivered(subject: Subject) -> None:
+    scenario = subject.scenario
+    async with simulated(subject) as (service, url), connected(subject, url) as sink:
+        assert set(await deliver(sink, scenario)) == {Delivered()}
+        assert scenario.seen(service.state()) == scenario.expected
+
+
+async def test_requests_as_small_as_can_be_lead_to_the_same(subject: Subject) -> None:
+    scenario = subject.scenario
+    async with simulated(subject) as (service, url):
+        async with connected(subject, url, **scenario.tightest) as sink:
+            assert set(await deliver(sink, scenario)) == {Delivered()}
+        assert scenario.seen(service.state()) == scenario.expected
+
+
+async def test_same_requests_twice_lead_to_the_same(subject: Subject) -> None:
+    scenario = subject.scenario
+    if not scenario.sets_state:
+        pytest.skip("it says that something happened; twice is twice")
+    async with simulated(subject) as (service, url), connected(subject, url) as sink:
+        for each in list(batches(sink, lane_of(sink, scenario), scenario.records)):
+            assert [await sink.send(each.request) for _ in range(2)] == [Delivered()] * 2
+        assert scenario.seen(service.state()) == scenario.expected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Answer(status=503), Reset(), Hang(), EffectWithoutAnswer()],
+    ids=["unavailable", "reset", "silent", "effect-without-answer"],
+)
+async def test_what_may_pass_later_is_to_be_tried_again_and_passes(
+    subject: Subject, fault: Fault
+) -> None:
+    scenario = subject.scenario
+    once = fault.model_copy(update={"endpoint": scenario.endpoint, "count": 1})
+    async with simulated(subject) as (service, url):
+        service.set_faults([once])
+        async with connected(subject, url, **scenario.impatient) as sink:
+            outcome = await first_outcome(sink, scenario)
+        assert isinstance(outcome, RetryLater), outcome
+        assert REASON.fullmatch(outcome.reason)
+        async with connected(subject, url) as sink:
+            assert set(await deliver(sink, scenario)) == {Delivered()}
+        if scenario.sets_state:
+            assert scenario.seen(service.state()) == scenario.expected
+
+
+async def test_service_that_is_away_is_waited_for(subject: Subject) -> None:
+    async with simulated(subject) as (_, url):
+        pass
+    async with connected(subject, url) as sink:
+        assert isinstance(await first_outcome(sink, subject.scenario), RetryLater)
+
+
+async def test_rate_limit_closes_the_endpoint_for_as_long_as_it_says(subject: Subject) -> None:
+    scenario = subject.scenario
+    async with simulated(subject) as (service, url), connected(subject, url) as sink:
+        service.set_faults([scenario.rate_limit.model_copy(update={"endpoint": scenario.endpoint})])
+        outcome = await first_outcome(sink, scenario)
+    assert isinstance(outcome, RetryLater), outcome
+    assert outcome.endpoint
+    assert outcome.after == pytest.approx(scenario.rate_limit_seconds)
+
+
+async def test_wrong_key_blocks_and_names_the_setting(subject: Subject) -> None:
+    settings = subject.destination.settings
+    prefix = settings.model_config.get("env_prefix", "")
+    names = [f"{prefix}{field}".upper() for field in settings.model_fields]
+    for wrong in subject.scenario.wrong_keys:
+        async with simulated(subject) as (_, url), connected(subject, url, **wrong) as sink:
+            outcome = await _after_retries(sink, subject.scenario)
+        assert isinstance(outcome, Blocked), (wrong, outcome)
+        assert REASON.fullmatch(outcome.reason)
+        assert shows(outcome.what_to_do, names), outcome
+        assert "\n" not in outcome.what_to_do
+        assert not shows(outcome.what_to_do, [*subject.scenario.secrets, *wrong.values()][:2])
+
+
+async def _after_retries(sink: Sink[Any], scenario: Scenario) -> Outcome:
+    for _ in range(PATIENCE):
+        outcome = await first_outcome(sink, scenario)
+        if not isinstance(outcome, RetryLater):
+            break
+    return outcome
+
+
+async def test_record_that_can_never_pass_is_rejected_and_not_quoted(subject: Subject) -> None:
+    scenario = subject.scenario
+    record = scenario.never_passes
+    async with simulated(subject) as (_, url), connected(subject, url) as sink:
+        outcome = sink.place(record, scenario.at, scenario.now_ms)
+        if isinstance(outcome, Lane):
+            outcome = await sink.send(sink.take(outcome, [record]).request)
+    assert isinstance(outcome, Rejected), outcome
+    assert REASON.fullmatch(outcome.reason)
+    assert not shows(outcome.detail, [*scenario.personal, "user17"])
+
+
+async def test_refusal_is_told_without_what_the_service_quotes(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    scenario = subject.scenario
+    async with simulated(subject) as (service, url), connected(subject, url) as sink:
+        service.set_faults([scenario.refusal.model_copy(update={"endpoint": scenario.endpoint})])
+        outcome = await first_outcome(sink, scenario)
+    assert isinstance(outcome, Rejected), outcome
+    assert REASON.fullmatch(outcome.reason)
+    told = f"{outcome!r} {caplog.text}"
+    assert not shows(told, [*scenario.personal, *scenario.secrets])
+
+
+# What is pure.
+
+
+def test_sink_is_what_the_registry_says_and_knows_its_endpoints(subject: Subject) -> None:
+    sink = subject.sink()
+    assert sink.destination == subject.destination.name
+    assert all(topic.holds for topic in sink.topics)
+    assert lane_of(sink, subject.scenario).endpoint in sink.ceilings
+
+
+@pytest.mark.usefixtures("no_network")
+def test_placing_taking_and_showing_again_gives_the_same(subject: Subject) -> None:
+    sink, scenario = subject.sink(), subject.scenario
+
+    def once() -> object:
+        lane = lane_of(sink, scenario)
+        taken = list(batches(sink, lane, scenario.records))
+        requests = [each.request for each in taken]
+        shown = [*map(sink.describe, requests), *sink.preparations(requests)]
+        return lane, taken, shown
+
+    assert once() == once()
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("count", [1, 2, 100])
+@pytest.mark.parametrize("size", ["default", "tightest"])
+def test_take_carries_one_record_at_least_and_none_that_does_not_wait(
+    subject: Subject, count: int, size: str
+) -> None:
+    scenario = subject.scenario
+    sink = subject.sink(**(scenario.tightest if size == "tightest" else {}))
+    waiting = (scenario.records * count)[:count]
+    taken = batches(sink, lane_of(sink, scenario), waiting)
+    assert sum(each.size for each in taken) == count
+
+
+@pytest.mark.usefixtures("no_network")
+def test_requests_are_shown_whole_but_for_their_secrets(subject: Subject) -> None:
+    sink, scenario = subject.sink(), subject.scenario
+    requests = [each.request for each in batches(sink, lane_of(sink, scenario), scenario.records)]
+    shown = [*map(sink.describe, requests), *sink.preparations(requests)]
+    for each in shown:
+        assert {"method", "url", "body"} == each.keys()
+    assert not shows(orjson.dumps(shown).decode(), scenario.secrets)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("show", [repr, str], ids=["repr", "str"])
+def test_request_shows_neither_secret_nor_personal_data_of_itself(
+    subject: Subject, show: Callable[[object], str]
+) -> None:
+    sink, scenario = subject.sink(), subject.scenario
+    requests = [each.request for each in batches(sink, lane_of(sink, scenario), scenario.records)]
+    told = " ".join(map(show, [*requests, sink]))
+    assert not shows(told, [*scenario.secrets, *scenario.personal])

@@ -1,0 +1,59 @@
+"""No record that the router makes is too much for a destination."""
+
+from collections import defaultdict
+from itertools import chain
+
+import orjson
+import pytest
+
+from agents.router.routing import Out, route
+from agents.router.settings import RouterSettings
+from models.audience import Audience
+from models.record import RawPosition, Record
+from sandbox.mparticle import generate, handwritten
+from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.sink import Lane, placement
+from tests.contracts.scenario import Subject, subjects
+
+NOW_MS = 1_767_225_600_000
+
+
+@pytest.fixture(scope="module")
+def outs() -> list[Out]:
+    """What the router makes of generated traffic, and of a message of every kind by hand."""
+    by_hand, _ = handwritten(NOW_MS)
+    found = []
+    for offset, message in enumerate(chain(generate(5, 40, 400, NOW_MS), by_hand)):
+        at = RawPosition(topic="mparticle-raw", partition=0, offset=offset, index=0)
+        found += route(message.value, at, NOW_MS, RouterSettings()).outs
+    return found
+
+
+@pytest.mark.parametrize(
+    "subject", [pytest.param(each, id=each.scenario.name) for each in subjects()]
+)
+def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out]) -> None:
+    sink, lanes = subject.sink(), defaultdict[Lane, list[Record]](list)
+    for record in (out.record for out in outs):
+        if isinstance(record, Audience):
+            sink.learn(record)
+    ours = [out for out in outs if out.topic in sink.topics]
+    for out in ours:
+        at = placement(out.record, out.key, 0)
+        place = sink.place(out.record, at, NOW_MS)
+        assert place == sink.place(out.record, at, NOW_MS)
+        if isinstance(place, Lane):
+            lanes[place].append(out.record)
+        else:
+            assert isinstance(place, Dropped | Rejected)
+    assert {lane.endpoint for lane in lanes} <= sink.ceilings.keys()
+    assert sum(map(len, lanes.values())) > len(ours) / 2
+    for lane, waiting in lanes.items():
+        while waiting:
+            batch = sink.take(lane, waiting)
+            assert 1 <= batch.size <= len(waiting)
+            assert orjson.dumps(sink.describe(batch.request))
+            del waiting[: batch.size]
+    for out in ours:
+        if out.record.kind.encode() in sink.recalls:
+            sink.recall(out.record, placement(out.record, out.key, 0))

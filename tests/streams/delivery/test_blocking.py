@@ -1,0 +1,133 @@
+"""When a person is needed: offsets are held, it is said what to do, and it heals or stays."""
+
+import pytest
+
+from streams import metrics
+from streams.delivery.outcomes import Blocked
+from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
+from tests.streams.records import source
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+
+def shown(why: Blocked) -> float | None:
+    """What the metric says of a reason."""
+    return metrics.REGISTRY.get_sample_value(
+        "mparticle_streams_blocked", {"destination": "scripted", "reason": why.reason}
+    )
+
+
+async def test_a_block_holds_offsets_and_is_told_until_it_is_mended() -> None:
+    async with Flow().running() as flow:
+        partition = await flow.given(("17", "is blocked"), ("18", "is blocked"))
+        await flow.until(lambda: len(flow.sink.requests) > 3)
+
+        assert flow.delivery.blocked == NO_KEY
+        assert shown(NO_KEY) == 1
+        assert partition.progress.offset == 0
+
+        flow.sink.mended.set()
+        await flow.settled(partition)
+
+    assert flow.delivery.blocked is None
+    assert shown(NO_KEY) == 0
+    assert sorted(flow.sink.delivered) == ["17/0/0", "18/0/1"]
+    assert flow.letters.written == []
+
+
+async def test_while_blocked_one_request_at_a_time_asks_whether_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.delivery.endpoint._BLOCKED_PROBE_SECONDS", 3600.0)
+    async with Flow(connections=1).running() as flow:
+        await flow.given(*[(str(user), "is blocked") for user in range(10)])
+        await flow.until(lambda: flow.delivery.blocked)
+        await some_turns()
+
+        assert len(flow.sink.requests) == 1
+
+
+async def test_of_two_blocks_one_after_the_other_none_is_left_behind_in_the_metrics() -> None:
+    async with Flow().running() as flow:
+        partition = await flow.given(("17", "is blocked"), ("18", "lacks rights"))
+        await flow.until(lambda: len(flow.sink.requests) > 5)
+        flow.sink.mended.set()
+        await flow.settled(partition)
+
+    assert flow.delivery.blocked is None
+    assert (shown(NO_KEY), shown(NO_RIGHTS)) == (0, 0)
+
+
+async def test_a_mistake_of_ours_in_a_mapping_does_not_look_like_a_mended_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing was sent: whether the key is right is not known any better than before."""
+    monkeypatch.setattr("streams.delivery.endpoint._BLOCKED_PROBE_SECONDS", 0.0)
+    async with Flow().running() as flow:
+        partition = await flow.given(("17", "is blocked"))
+        await flow.until(lambda: flow.delivery.blocked)
+        seen: list[Blocked | None] = []
+        await flow.accept(partition, log(("18", "breaks the mapping"), start=1))
+        await flow.until(lambda: seen.append(flow.delivery.blocked) or flow.letters.written)
+
+    assert set(seen) == {NO_KEY}
+
+
+async def test_too_many_rejections_hold_what_is_left() -> None:
+    async with Flow(max_rejected_share=0.01, most=1).running() as flow:
+        partition = await flow.given(*[("17", "is refused")] * 50)
+        await flow.until(lambda: flow.delivery.blocked)
+        await some_turns()
+
+    assert flow.delivery.blocked is not None
+    assert flow.delivery.blocked.reason == "too_many_rejections"
+    assert "WORKER_MAX_REJECTED_SHARE" in flow.delivery.blocked.what_to_do
+    assert len(flow.letters.written) == 11
+    assert partition.progress.offset == 11
+
+
+@pytest.mark.parametrize("kind", ["no record", "no place"])
+async def test_records_that_are_refused_on_arrival_are_held_too(kind: str) -> None:
+    """A bad deploy of the router must not empty a topic into the dead letters."""
+    async with Flow(max_rejected_share=0.01).running() as flow:
+        partition = await flow.assign()
+        for start in range(0, 1_000, 100):
+            records = (
+                [source(b"{", offset) for offset in range(start, start + 100)]
+                if kind == "no record"
+                else log(*[("17", "has no place")] * 100, start=start)
+            )
+            await flow.accept(partition, records)
+            await some_turns()
+
+    assert flow.delivery.blocked is not None
+    assert len(flow.letters.written) == 11
+    assert partition.progress.offset == 11
+
+
+async def test_what_is_held_stays_held_whatever_passes_or_comes_back() -> None:
+    async with Flow(max_rejected_share=0.0, most=1).running() as flow:
+        partition = await flow.given(("17", "hangs"), ("18", "is refused"))
+        await flow.until(lambda: flow.delivery.blocked)
+        held = flow.delivery.blocked
+        flow.sink.released.set()
+        await flow.until(lambda: flow.sink.delivered)
+        await flow.revoke(partition)
+        again = await flow.assign(2)
+        await flow.accept(again, log(("19", "passes"), start=2))
+        await some_turns()
+
+        assert flow.delivery.blocked == held
+    assert flow.sink.delivered == ["17/0/0"]
+    assert again.progress.offset == 2
+
+
+async def test_dead_letters_below_the_share_hold_nothing() -> None:
+    fates = [("17", "is refused" if number % 3 == 0 else "passes") for number in range(3_000)]
+    async with Flow(max_rejected_share=0.5, most=1).running() as flow:
+        partition = await flow.given(*fates)
+        await flow.settled(partition)
+
+    assert flow.delivery.blocked is None
+    assert len(flow.letters.written) == 1_000

@@ -1,0 +1,182 @@
+"""What README and docs name is there, and what they show is what happens."""
+
+import contextlib
+import fnmatch
+import importlib.util
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli import settings
+from cli.main import main
+from streams import metrics
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = "agents|cli|docs|grafana|models|sandbox|streams|tests"
+
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+# Where people and build machines keep their checkouts.
+_ON_ONE_MACHINE = re.compile(rb"(?<![\w.~:-])/(?:home|tmp|Users|work|workspace)/\w")
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: path.name)
+def document(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def _blocks(document: Path, language: str) -> list[str]:
+    return [body for name, body in _FENCE.findall(document.read_text()) if name == language]
+
+
+def _prose(document: Path) -> str:
+    return _FENCE.sub("", document.read_text())
+
+
+def _code(document: Path) -> list[str]:
+    """Every piece of code: the spans within sentences, and the lines of blocks."""
+    blocks = _FENCE.findall(document.read_text())
+    lines = [line for _, body in blocks for line in body.replace("\\\n", " ").splitlines()]
+    return re.findall(r"`([^`\n]+)`", _prose(document)) + lines
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", _prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _parse(command: click.Command, words: list[str]) -> None:
+    """Reads a command line as click would, and runs nothing; raises UsageError."""
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        if found is None:
+            raise click.UsageError(f"There is no command {words[0]}.")
+        command, words = found, words[1:]
+    with contextlib.suppress(click.exceptions.Exit):  # --help and --version
+        command.make_context(command.name, words)
+
+
+def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", _prose(document)):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def test_files_that_are_named_are_there(document: Path) -> None:
+    for code in _code(document):
+        if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*", code):
+            assert (ROOT / code).exists(), code
+
+
+def test_our_commands_are_understood(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "messages.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    for code in _code(document):
+        for line in re.findall(r"(?<![\w./-])mparticle-streams ([\w-][^|;&]*)", code):
+            _parse(main, shlex.split(line))
+
+
+def test_what_make_is_asked_for_is_in_the_makefile(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for code in _code(document):
+        if command := re.match(r"make ([a-z]+)((?: [A-Z]+=\S*)*)", code):
+            assert re.search(rf"^{command[1]}:", makefile, re.MULTILINE), code
+            for variable in re.findall(r"([A-Z]+)=", command[2]):
+                assert f"$({variable})" in makefile, code
+
+
+def test_apps_for_faust_are_there(document: Path) -> None:
+    for code in _code(document):
+        for module in re.findall(r"faust -A (\S+)", code):
+            assert importlib.util.find_spec(module), module
+
+
+def test_settings_are_called_what_they_are_called(document: Path) -> None:
+    known = {name for name, _, _ in settings.rows()}
+    prefixes = "|".join({name.partition("_")[0] for name in known})
+    for code in _code(document):
+        for name in re.findall(rf"\b(?:{prefixes})_[A-Z_]*[A-Z]\b", code):
+            assert {name, name.removesuffix("_FILE")} & known, name
+
+
+def test_metrics_are_called_what_they_are_called(document: Path) -> None:
+    exposed = metrics.exposition().decode()
+    for name in re.findall(r"mparticle_streams_\w+", document.read_text()):
+        assert f"# HELP {name} " in exposed, name
+
+
+def test_the_table_of_settings_is_what_the_command_prints() -> None:
+    table = CliRunner().invoke(settings.command, ["--markdown"], catch_exceptions=False).stdout
+    assert f"\n\n{table}\n" in README.read_text(), "put in: mparticle-streams settings --markdown"
+
+
+def test_the_example_environment_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name for name, _, _ in settings.rows()}
+    (example,) = _blocks(README, "env")
+    secret = tmp_path / "secret"
+    secret.write_text("a-secret\n")
+    for line in example.splitlines():
+        name, _, value = line.partition("=")
+        # A misspelt name would be ignored, and so accepted.
+        assert {name, name.removesuffix("_FILE")} & known, name
+        monkeypatch.setenv(name, str(secret) if name.endswith("_FILE") else value)
+    for group in settings.groups():
+        group.load()
+
+
+def test_trying_a_message_prints_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, _, _ in settings.rows():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (messages,) = _blocks(README, "json")
+    (tmp_path / "messages.jsonl").write_text(messages)
+    shown = re.findall(
+        r"^\$ mparticle-streams (.+)\n((?:[^$].*\n)+)",
+        "".join(_blocks(README, "console")),
+        re.MULTILINE,
+    )
+    assert [line.split()[0] for line, _ in shown] == ["route", "explain", "explain"]
+    for line, output in shown:
+        printed = CliRunner().invoke(main, shlex.split(line), catch_exceptions=False).stdout
+        assert _without_time(printed) == _without_time(output), line
+
+
+def _without_time(text: str) -> str:
+    return re.sub(r'("received_at_ms":)\d+', r"\1now", text)
+
+
+def test_no_file_names_a_place_on_one_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0].decode()}"
+        for path in _files()
+        for match in _ON_ONE_MACHINE.finditer(path.read_bytes())
+    ]
+    assert found == []
+
+
+def _files() -> Iterator[Path]:
+    """All files of the repository: what git ignores is not ours."""
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()] + [".git"]
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [
+            name for name in folders if not any(fnmatch.fnmatch(name, each) for each in ignored)
+        ]
+        yield from (Path(folder) / name for name in files)
