@@ -24,5 +24,9 @@ def identity(headers: Headers) -> bytes | None:
     return None if id_ is None else id_ + b"@" + found.get(EPOCH, b"")
 
 
+def epoch(headers: Headers) -> bytes:
+    return dict(headers).get(EPOCH, b"")
+
+
 def kind(headers: Headers) -> bytes | None:
     return dict(headers).get(KIND)

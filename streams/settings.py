@@ -131,6 +131,9 @@ class KafkaSettings(Settings):
     drain_s: PositiveFloat = Field(
         20, description="how long requests in flight may take to end at a rebalance or a stop"
     )
+    stalled_after_s: PositiveFloat = Field(
+        300, description="a worker that has work, no excuse and no progress for so long ends"
+    )
     in_flight_records: PositiveInt = Field(
         10_000, description="records under way per partition, above which it is paused"
     )

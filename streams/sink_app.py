@@ -12,6 +12,7 @@ from streams.delivery.horizon import Horizon
 from streams.delivery.log_end import LogEnd
 from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Sink
+from streams.delivery.staleness import Staleness
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 
@@ -33,6 +34,7 @@ def create_sink_app(
             Ends(sink.destination, letters, horizon, precedence),
             History(kafka),
             horizon,
+            Staleness(kafka.horizon_ids),
             Audiences(kafka, sink.learn),
             precedence,
             connections,

@@ -46,6 +46,10 @@ class Router:
         self._guard = guard
         self._chunks = ChunkLanes(self._route)
 
+    @property
+    def waits_on_purpose(self) -> bool:
+        return self.blocked is not None
+
     async def run(self) -> None:
         await self._chunks.run()
 

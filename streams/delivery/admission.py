@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from models.audience_membership import MembershipChanged
 from streams import headers, metrics
 from streams.dead_letters import FloodGuard
 from streams.delivery.dispatch import Dispatch
@@ -15,6 +16,7 @@ from streams.delivery.lane import Item, Source
 from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Lane, Sink, placement
+from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.topics import Topic
@@ -31,6 +33,7 @@ class Admission:
         topics: Mapping[str, Topic],
         ends: Ends,
         horizon: Horizon,
+        staleness: Staleness,
         precedence: Precedence | None,
         dispatch: Dispatch,
         guard: FloodGuard,
@@ -40,6 +43,7 @@ class Admission:
         self._topics = topics
         self._ends = ends
         self._horizon = horizon
+        self._staleness = staleness
         self._precedence = precedence
         self._dispatch = dispatch
         self._guard = guard
@@ -109,6 +113,10 @@ class Admission:
         assert item.record is not None
         at = placement(item.record, source.key, source.partition)
         item.user = at.user
+        if isinstance(item.record, MembershipChanged) and self._staleness.is_stale(
+            item.record, at.user, headers.epoch(source.headers)
+        ):
+            return Dropped("stale")
         try:
             return self._sink.place(item.record, at, item.first_at_ms)
         except Exception as error:  # noqa: BLE001 - see mapping_error

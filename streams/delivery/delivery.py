@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from pydantic import ValidationError
+
+from models.audience_membership import MembershipChanged
 from streams import headers
 from streams.dead_letters import FloodGuard
 from streams.delivery.admission import Admission
@@ -13,13 +16,17 @@ from streams.delivery.dispatch import Dispatch
 from streams.delivery.ends import Ends
 from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
+from streams.delivery.lane import Source
 from streams.delivery.outcomes import Blocked
 from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Sink, placement
+from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
 from streams.topics import Topic
+
+_MEMBERSHIP = b"membership_changed"
 
 
 class Delivery:
@@ -32,6 +39,7 @@ class Delivery:
         ends: Ends,
         history: History,
         horizon: Horizon,
+        staleness: Staleness,
         audiences: Audiences,
         precedence: Precedence | None,
         connections: int,
@@ -43,18 +51,25 @@ class Delivery:
         self._topics = topics
         self._history = history
         self._horizon = horizon
+        self._staleness = staleness
         self._audiences = audiences
         self._precedence = precedence
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = FloodGuard(max_rejected_share), FloodGuard(max_rejected_share)
         self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send)
         self._chunks = ChunkLanes(
-            Admission(sink, topics, ends, horizon, precedence, self._dispatch, admissions).admit
+            Admission(
+                sink, topics, ends, horizon, staleness, precedence, self._dispatch, admissions
+            ).admit
         )
 
     @property
     def blocked(self) -> Blocked | None:
         return self._dispatch.blocked
+
+    @property
+    def waits_on_purpose(self) -> bool:
+        return self._dispatch.waits_on_purpose
 
     async def run(self) -> None:
         """Works until cancelled; raises when something of ours is broken."""
@@ -72,13 +87,23 @@ class Delivery:
         async for source in self._history.read(partitions):
             if (identity := headers.identity(source.headers)) is not None:
                 self._horizon.ended(identity)
-            if headers.kind(source.headers) in self._sink.recalls:
-                record = self._topics[source.topic].holds.validate_json(source.value or b"")
-                self._sink.recall(record, placement(record, source.key, source.partition))
+            kind = headers.kind(source.headers)
+            if kind == _MEMBERSHIP or kind in self._sink.recalls:
+                self._recall(source)
         for partition in partitions:
             if self._precedence is not None and partition.tp.topic == self._precedence.updates:
                 self._precedence.started(partition.tp.partition, partition.offsets.position)
         self._chunks.assigned(partitions)
+
+    def _recall(self, source: Source) -> None:
+        try:
+            record = self._topics[source.topic].holds.validate_json(source.value or b"")
+        except ValidationError:
+            return  # it ended as a dead letter, and says nothing now either
+        at = placement(record, source.key, source.partition)
+        if isinstance(record, MembershipChanged):
+            self._staleness.is_stale(record, at.user, headers.epoch(source.headers))
+        self._sink.recall(record, at)
 
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk; never waits, for that would hold back the other partitions."""
@@ -95,3 +120,4 @@ class Delivery:
             self._dispatch.close(deadline), self._chunks.revoked(partitions, deadline)
         )
         self._horizon.close()
+        self._staleness.close()

@@ -60,6 +60,12 @@ class Dispatch:
             for name, limit in self._pacer.limits.items()
         }
 
+    @property
+    def waits_on_purpose(self) -> bool:
+        return self.blocked is not None or any(
+            endpoint.waits_on_purpose for endpoint in self._endpoints.values()
+        )
+
     async def run(self) -> None:
         """Sends until cancelled; raises when something of ours is broken."""
         async with self._sink.session(self._pacer), asyncio.TaskGroup() as tasks:

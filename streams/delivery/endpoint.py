@@ -52,6 +52,11 @@ class Endpoint:
     def down(self) -> bool:
         return self._failures >= _DOWN_AFTER
 
+    @property
+    def waits_on_purpose(self) -> bool:
+        """Whether the destination asked for it, or fails: not because something hangs here."""
+        return self.down or bool(self._timers) or self.limit.closed
+
     def passed(self) -> None:
         self._failures = 0
 

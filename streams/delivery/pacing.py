@@ -39,6 +39,11 @@ class RateLimit:
     def per_minute(self) -> int | None:
         return self._per_minute
 
+    @property
+    def closed(self) -> bool:
+        """Whether the destination asked to wait."""
+        return self._clock() < self.closed_until
+
     async def permit(self) -> None:
         """Waits until one more request may go out."""
         while (delay := self.reserve()) > 0:  # noqa: ASYNC110 - it waits for time itself

@@ -15,6 +15,10 @@ class Processor(Protocol):
     def blocked(self) -> Blocked | None:
         """Why nothing goes on until a person mends something; None while all is well."""
 
+    @property
+    def waits_on_purpose(self) -> bool:
+        """Whether no progress is as it should be: blocked, or the destination is away."""
+
     async def run(self) -> None:
         """Works until cancelled; what it raises ends the worker."""
 

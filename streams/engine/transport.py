@@ -25,6 +25,7 @@ from streams.engine.metadata import Progress, encode
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
 from streams.engine.start import Start, read_starts
+from streams.engine.watchdog import StalledError, Watchdog
 from streams.settings import KafkaSettings
 
 log = structlog.get_logger()
@@ -281,6 +282,21 @@ class Consumer(driver.Consumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: every chunk is a gap to Faust's own bookkeeping."""
+
+    @Service.task
+    async def _watch(self) -> None:
+        """Ends a worker that has work and no excuse, and does none of it."""
+        limit = self.transport.kafka.stalled_after_s
+        work, group = Watchdog(limit), Watchdog(limit)
+        while not self.should_stop:
+            await self.sleep(limit / 10)
+            partitions = list(self.partitions.values())
+            idle = not any(partition.offsets.waiting for partition in partitions)
+            mark = tuple((p.tp, p.offsets.position, p.offsets.waiting) for p in partitions)
+            if work.stalled(mark, excused=idle or self.processor.waits_on_purpose):
+                raise StalledError(f"nothing ended for {limit:.0f} s, and nothing says why")
+            if group.stalled(None, excused=self.membership.sure()):
+                raise StalledError(f"Kafka answered no heartbeat for {limit:.0f} s")
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:

@@ -51,6 +51,9 @@ class Subject(NamedTuple):
     destination: registry.Destination
     scenario: Scenario
 
+    def __str__(self) -> str:
+        return f"{self.destination.name}-{self.scenario.name}"
+
     def sink(self, url: str = "http://127.0.0.1:1", **changed: Any) -> Sink[Any]:
         given = {**self.scenario.settings(url), **changed}
         return self.destination.sink(self.destination.settings.load(**given))

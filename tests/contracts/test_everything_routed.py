@@ -29,9 +29,7 @@ def outs() -> list[Out]:
     return found
 
 
-@pytest.mark.parametrize(
-    "subject", [pytest.param(each, id=each.scenario.name) for each in subjects()]
-)
+@pytest.mark.parametrize("subject", list(subjects()), ids=str)
 def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out]) -> None:
     sink, lanes = subject.sink(), defaultdict[Lane, list[Record]](list)
     for record in (out.record for out in outs):

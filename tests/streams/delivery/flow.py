@@ -98,11 +98,13 @@ class Flow:
         self.sink = destination or ScriptedSink(most)
         self.letters = letters or Letters()
         self.updates = KnownEnd()
+        self.member = True
+        """Whether the worker surely still is in its group."""
         horizon = Horizon(10_000)
         precedence = Precedence(USER_UPDATE.name, self.updates)
         self.delivery = Delivery(
             self.sink,
-            {topic.name: topic.holds for topic in self.sink.topics if topic.holds},
+            {topic.name: topic for topic in self.sink.topics},
             Ends("scripted", self.letters, horizon, precedence),
             Past(past),
             horizon,
@@ -110,6 +112,7 @@ class Flow:
             precedence,
             connections,
             max_rejected_share,
+            lambda: self.member,
         )
         self._run: asyncio.Task[None] | None = None
 

@@ -39,9 +39,14 @@ class Sent:
 
 @asynccontextmanager
 async def running(
-    send: Send, *, connections: int = 10, limit: RateLimit | None = None
+    send: Send,
+    *,
+    connections: int = 10,
+    limit: RateLimit | None = None,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Endpoint]:
-    endpoint = Endpoint(limit or RateLimit(None), asyncio.Semaphore(connections), send)
+    slots = asyncio.Semaphore(connections)
+    endpoint = Endpoint(limit or RateLimit(None), slots, send, may_send)
     task = asyncio.create_task(endpoint.run())
     try:
         yield endpoint
@@ -129,6 +134,21 @@ async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
     assert sent.lanes == []
 
 
+async def test_nothing_is_sent_by_one_who_may_no_longer_be_a_member_of_the_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.delivery.endpoint._UNSURE_SECONDS", 0.0)
+    sent, sure = Sent(), asyncio.Event()
+    async with running(sent, may_send=sure.is_set) as endpoint:
+        endpoint.ready(*lanes(1))
+        await some_turns()
+        before = list(sent.lanes)
+        sure.set()
+        await some_turns()
+
+    assert (len(before), len(sent.lanes)) == (0, 1)
+
+
 async def test_a_lane_that_failed_comes_back_behind_those_that_are_ready() -> None:
     sent, (failed, other) = Sent(), lanes(2)
     sent.gate.set()
@@ -179,7 +199,7 @@ async def test_what_a_send_raises_ends_it() -> None:
     async def broken(lane: WaitingLane) -> None:
         raise ZeroDivisionError
 
-    endpoint = Endpoint(RateLimit(None), asyncio.Semaphore(1), broken)
+    endpoint = Endpoint(RateLimit(None), asyncio.Semaphore(1), broken, lambda: True)
     endpoint.ready(*lanes(1))
 
     with pytest.raises(ExceptionGroup) as raised:

@@ -1,0 +1,152 @@
+"""`explain`: what would be sent, and nothing sent."""
+
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.cli.messages import (
+    EMAIL,
+    MPID,
+    attribute,
+    custom_event,
+    event_batch,
+    invoke,
+    lines,
+    memberships,
+)
+
+SECRETS = ("0a1b2c3d4e5f", "f0f1f2f3-not-a-real-secret")
+SAILTHRU = {"SAILTHRU_API_KEY": SECRETS[0], "SAILTHRU_API_SECRET": SECRETS[1]}
+AB_TASTY = {
+    "ABTASTY_ACCOUNT_ID": "our-account",
+    "ABTASTY_PARTNER_NAME": "mparticle",
+    "ABTASTY_CLIENT_ID": "our-client",
+    "ABTASTY_CLIENT_SECRET": SECRETS[1],
+}
+FIREHOSE = {
+    "ABTASTY_MODE": "firehose",
+    "ABTASTY_BASE_URL": "https://ab-tasty.example",
+    "ABTASTY_ACCOUNT_ID": "4242",
+    "ABTASTY_API_KEY": SECRETS[0],
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    contents = {
+        "first.json": event_batch(attribute("$City", "Lyon"), custom_event("viewed_lookbook")),
+        "members.json": memberships("Frequent buyers"),
+        "second.json": event_batch(attribute("$City", "Paris"), attribute("tier", "gold")),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return [str(tmp_path / name) for name in contents]
+
+
+def test_sailthru_has_its_lists_made_first_and_a_users_changes_in_one_call(
+    files: list[str],
+) -> None:
+    result = invoke("explain", "--destination", "sailthru", *files, **SAILTHRU)
+    assert result.exit_code == 0
+    look, make, user, event = lines(result)
+    assert (look["method"], look["url"]) == ("GET", "https://api.sailthru.com/list")
+    assert (make["method"], make["body"]["list"]) == ("POST", "Frequent buyers")
+    assert look["records"] == make["records"] == []
+    assert user["url"] == "https://api.sailthru.com/user"
+    assert user["body"] == {
+        "id": EMAIL,
+        "key": "email",
+        "vars": {"City": "Paris", "tier": "gold"},
+        "lists": {"Frequent buyers": 1},
+    }
+    assert event["body"]["event"] == "viewed_lookbook"
+    routed = {each["record"]["id"] for each in lines(invoke("route", *files))}
+    assert len(user["records"]) == 4
+    assert {*user["records"], *event["records"]} == routed
+
+
+def test_ab_tasty_has_its_token_fetched_first_and_rows_in_one_upload(files: list[str]) -> None:
+    token, upload = lines(invoke("explain", "--destination", "ab-tasty", *files, **AB_TASTY))
+    assert token["url"] == "https://api.abtasty.com/oauth/v2/token"
+    assert token["body"]["client_secret"] == "***"
+    assert token["records"] == []
+    assert upload["url"].endswith("/accounts/our-account/segments/mparticle")
+    assert upload["body"] == f"visitor_id,segment,value\n{MPID},Frequent-buyers-2101,true\n"
+    assert len(upload["records"]) == 1
+
+
+def test_mode_of_ab_tasty_is_a_setting(files: list[str]) -> None:
+    [message] = lines(invoke("explain", "--destination", "ab-tasty", *files, **FIREHOSE))
+    assert message["url"] == "https://ab-tasty.example/"
+    assert message["body"]["account"]["account_settings"] == {"apiKey": "***"}
+
+
+@pytest.mark.parametrize(
+    ("destination", "settings"),
+    [("sailthru", SAILTHRU), ("ab-tasty", AB_TASTY), ("ab-tasty", FIREHOSE)],
+    ids=["sailthru", "ab-tasty", "ab-tasty-firehose"],
+)
+def test_secrets_are_not_shown(
+    files: list[str], destination: str, settings: dict[str, str]
+) -> None:
+    result = invoke("explain", "--destination", destination, *files, **settings)
+    assert result.exit_code == 0
+    assert not [secret for secret in SECRETS if secret in result.output]
+
+
+@pytest.mark.parametrize("destination", ["sailthru", "ab-tasty"])
+@pytest.mark.parametrize("empty", [True, False], ids=["empty", "unset"])
+def test_settings_that_are_missing_have_placeholders(
+    files: list[str], destination: str, empty: bool
+) -> None:
+    given = dict.fromkeys((SAILTHRU | AB_TASTY) if empty else (), "")
+    result = invoke("explain", "--destination", destination, *files, **given)
+    assert result.exit_code == 0
+    if destination == "ab-tasty":
+        assert "/accounts/ABTASTY_ACCOUNT_ID/segments/ABTASTY_PARTNER_NAME" in result.stdout
+
+
+def test_wrong_setting_is_a_sentence(files: list[str]) -> None:
+    result = invoke("explain", "--destination", "sailthru", *files, SAILTHRU_LIST_NAME="everyone")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: SAILTHRU_LIST_NAME: use {audience_name}")
+
+
+def test_nothing_is_sent(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("the network was touched")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert invoke("explain", "--destination", "sailthru", *files).exit_code == 0
+
+
+def test_name_of_an_audience_comes_from_whichever_file_has_it(tmp_path: Path) -> None:
+    nameless = memberships("").replace(b'"audience_name":"",', b"")
+    named = (
+        b'{"type":"audience_subscription_request","audience_id":2101,'
+        b'"audience_name":"Frequent buyers","action":"add"}'
+    )
+    given = nameless + b"\n" + named
+    shown = lines(invoke("explain", "--destination", "ab-tasty", "--lines", given=given))
+    assert "Frequent-buyers-2101" in shown[1]["body"]
+
+
+def test_what_is_not_sent_is_told_with_its_reason() -> None:
+    nobody = event_batch(custom_event("x"), user_identities=[])
+    given = b"\n".join([nobody, b'{"type": "event_processing_response"}', b"{"])
+    result = invoke("explain", "--destination", "sailthru", "--lines", given=given)
+    assert result.exit_code == 1
+    response, unreadable, no_identity = lines(result)
+    assert response == {"dropped": "response", "records": []}
+    assert unreadable == {"dead_letter": "not_json", "detail": "character 1", "records": []}
+    assert no_identity["dead_letter"] == "no_identity"
+    assert len(no_identity["records"]) == 1
+
+
+def test_destination_must_be_named() -> None:
+    result = invoke("explain", given=b"{}")
+    assert result.exit_code == 2
+    assert "'--destination'" in result.stderr

@@ -1,0 +1,31 @@
+"""What README.md shows is what the command prints."""
+
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.cli.messages import invoke, lines
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+[MESSAGES] = re.findall(r"in `messages\.jsonl`:\n\n```json\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"^\$ mparticle-streams ((?:route|explain) .*)\n((?:\{.*\n)+)", README, re.M)
+
+
+@pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
+def test_example_is_what_the_command_prints(command: str, shown: str) -> None:
+    arguments = command.replace("messages.jsonl", "-").split()
+    printed = lines(invoke(*arguments, given=MESSAGES.encode()))
+    for line in printed:
+        if "record" in line:
+            line["record"]["received_at_ms"] = 1_790_000_000_000
+    assert printed == [orjson.loads(line) for line in shown.splitlines()]
+
+
+def test_route_and_explain_of_each_destination_are_shown() -> None:
+    assert [command.split()[0] for command, _ in EXAMPLES] == ["route", "explain", "explain"]
+
+
+def test_settings_are_those_there_are() -> None:
+    assert invoke("settings", "--markdown").output in README

@@ -1,0 +1,51 @@
+"""`settings`: every setting there is, once."""
+
+import pytest
+
+from cli.settings import groups, rows
+from tests.cli.messages import invoke
+
+NAMES = [
+    f"{group.model_config.get('env_prefix', '')}{field}".upper()
+    for group in groups()
+    for field in group.model_fields
+]
+
+
+def test_every_setting_stands_once_with_what_it_means() -> None:
+    listed = list(rows())
+    assert [name for name, _, _ in listed] == NAMES
+    assert len(set(NAMES)) == len(NAMES)
+    assert all(meaning for _, _, meaning in listed)
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+        ("KAFKA_START", ""),
+        ("ROUTER_SNAPSHOTS", "server_to_server"),
+        ("SAILTHRU_API_SECRET", ""),
+        ("SAILTHRU_LIST_NAME", "{audience_name}"),
+        ("ABTASTY_SEGMENT_TEMPLATE", "{audience_name}-{audience_id}"),
+    ],
+)
+def test_defaults_are_shown(name: str, default: str) -> None:
+    assert {each: shown for each, shown, _ in rows()}[name] == default
+
+
+def test_table_shows_every_name_whole() -> None:
+    shown = invoke("settings").output.split()
+    assert set(NAMES) <= set(shown)
+
+
+def test_markdown_is_a_table_of_three_columns() -> None:
+    head, rule, *listed = invoke("settings", "--markdown").output.splitlines()
+    assert (head, rule) == ("| setting | default | meaning |", "|---|---|---|")
+    assert [line.split(" | ")[0] for line in listed] == [f"| `{name}`" for name in NAMES]
+    assert all(line.count(" | ") == 2 for line in listed)
+
+
+def test_values_in_the_environment_are_not_shown() -> None:
+    shown = invoke("settings", SAILTHRU_API_SECRET="not-a-real-secret").output
+    assert "not-a-real-secret" not in shown
