@@ -1,15 +1,18 @@
 """`settings`: every setting there is."""
 
+import sys
 from collections.abc import Iterator
 
 import click
 from pydantic_core import PydanticUndefined
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from agents import registry
 from agents.router.settings import RouterSettings
 from streams.settings import KafkaSettings, Settings, WorkerSettings
+
+_WIDE = 400
 
 
 @click.command("settings", short_help="List every setting with its default and meaning.")
@@ -24,10 +27,17 @@ def command(markdown: bool) -> None:
         for name, default, meaning in rows():
             click.echo(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
         return
-    table = Table("setting", "default", "meaning", box=None, pad_edge=False)
+    # In a pipe a setting is one line, to be searched.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table())
+
+
+def table() -> Table:
+    """All rows; names are never cut."""
+    name = Column("setting", min_width=max(len(name) for name, _, _ in rows()))
+    out = Table(name, "default", "meaning", box=None, pad_edge=False)
     for row in rows():
-        table.add_row(*row)
-    Console().print(table)
+        out.add_row(*row)
+    return out
 
 
 def groups() -> list[type[Settings]]:

@@ -36,6 +36,9 @@ def route_events(
 ) -> None:
     """Routes a message's events in the order of their own times; equal times keep their places.
 
+    Changes of identity go before all others. Every record carries the identities that the user
+    has at the end of the message, so a destination must know these before it hears anything else:
+    else it would make a profile under an address that is about to be another profile's.
     `read` gives an event's kind and content. An event without a time has the message's.
     """
     told = []
@@ -48,7 +51,7 @@ def route_events(
             raw.refuse_part(error, "bad_event", index)
         else:
             told.append(_Told(event.at_ms or message_ms, index, part, event, contents))
-    for _, index, part, event, contents in sorted(told, key=_at_ms):
+    for _, index, part, event, contents in sorted(told, key=_order):
         own_id = bool(event.event_id or event.source_id)
         for content in contents:
             raw.emit(content, about, index, part, at_ms=event.at_ms, own_id=own_id)
@@ -64,8 +67,8 @@ def attributes_changed(attributes: dict[str, Value], removed: Iterable[str]) -> 
     return (Content(AttributesChanged, {"attributes": attributes, "removed": gone}),)
 
 
-def _at_ms(told: _Told) -> int:
-    return told.at_ms
+def _order(told: _Told) -> tuple[bool, int]:
+    return not isinstance(told.event, IdentitiesChange), told.at_ms
 
 
 def _contents(kind: str, event: Happened) -> tuple[Content, ...]:

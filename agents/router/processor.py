@@ -76,7 +76,9 @@ class Router:
             at = RawPosition(
                 topic=source.topic, partition=source.partition, offset=source.offset, index=0
             )
-            routed = route(source.value or b"", at, source.timestamp, self._settings)
+            routed = route(
+                source.value or b"", at, source.timestamp, self._settings, source.key
+            )
             for out in routed.outs:
                 record = self._outgoing(out, partition.epoch, source.timestamp)
                 (updates if out.topic is USER_UPDATE else others).append(record)

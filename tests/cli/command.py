@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cli.settings import groups
 
@@ -14,7 +15,7 @@ COMMAND = (sys.executable, "-m", "cli")
 FAUST = (sys.executable, "-m", "faust")
 
 
-def environment(**settings: str) -> Mapping[str, str]:
+def environment(settings: Mapping[str, str]) -> Mapping[str, str]:
     """What a process is given: these settings and no others."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(_PREFIXES)
@@ -23,12 +24,15 @@ def environment(**settings: str) -> Mapping[str, str]:
 
 
 def run(
-    *arguments: str, of: Sequence[str] = COMMAND, given: bytes = b"", **settings: str
+    *arguments: str,
+    of: Sequence[str] = COMMAND,
+    given: bytes = b"",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     """Runs to the end; `given` is its standard input."""
     done = subprocess.run(  # noqa: S603 - our own words, and no shell
         [*of, *arguments],
-        env=environment(**settings),
+        env=environment(settings),
         input=given,
         capture_output=True,
         timeout=SECONDS,

@@ -1,6 +1,7 @@
 """Raw messages with only what a test is about, and the ways to give them to a command."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -41,7 +42,9 @@ def memberships(*names: str) -> bytes:
     return orjson.dumps(message)
 
 
-def invoke(*arguments: str, given: bytes = b"", **settings: str) -> Result:
+def invoke(
+    *arguments: str, given: bytes = b"", settings: Mapping[str, str] = MappingProxyType({})
+) -> Result:
     """Runs a command in this process, with these settings and no others."""
     unset = {
         f"{group.model_config.get('env_prefix')}{name}{end}".upper(): None

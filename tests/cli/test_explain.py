@@ -48,7 +48,7 @@ def files(tmp_path: Path) -> list[str]:
 def test_sailthru_has_its_lists_made_first_and_a_users_changes_in_one_call(
     files: list[str],
 ) -> None:
-    result = invoke("explain", "--destination", "sailthru", *files, **SAILTHRU)
+    result = invoke("explain", "--destination", "sailthru", *files, settings=SAILTHRU)
     assert result.exit_code == 0
     look, make, user, event = lines(result)
     assert (look["method"], look["url"]) == ("GET", "https://api.sailthru.com/list")
@@ -68,7 +68,7 @@ def test_sailthru_has_its_lists_made_first_and_a_users_changes_in_one_call(
 
 
 def test_ab_tasty_has_its_token_fetched_first_and_rows_in_one_upload(files: list[str]) -> None:
-    token, upload = lines(invoke("explain", "--destination", "ab-tasty", *files, **AB_TASTY))
+    token, upload = lines(invoke("explain", "--destination", "ab-tasty", *files, settings=AB_TASTY))
     assert token["url"] == "https://api.abtasty.com/oauth/v2/token"
     assert token["body"]["client_secret"] == "***"
     assert token["records"] == []
@@ -78,7 +78,7 @@ def test_ab_tasty_has_its_token_fetched_first_and_rows_in_one_upload(files: list
 
 
 def test_mode_of_ab_tasty_is_a_setting(files: list[str]) -> None:
-    [message] = lines(invoke("explain", "--destination", "ab-tasty", *files, **FIREHOSE))
+    [message] = lines(invoke("explain", "--destination", "ab-tasty", *files, settings=FIREHOSE))
     assert message["url"] == "https://ab-tasty.example/"
     assert message["body"]["account"]["account_settings"] == {"apiKey": "***"}
 
@@ -91,7 +91,7 @@ def test_mode_of_ab_tasty_is_a_setting(files: list[str]) -> None:
 def test_secrets_are_not_shown(
     files: list[str], destination: str, settings: dict[str, str]
 ) -> None:
-    result = invoke("explain", "--destination", destination, *files, **settings)
+    result = invoke("explain", "--destination", destination, *files, settings=settings)
     assert result.exit_code == 0
     assert not [secret for secret in SECRETS if secret in result.output]
 
@@ -102,14 +102,16 @@ def test_settings_that_are_missing_have_placeholders(
     files: list[str], destination: str, empty: bool
 ) -> None:
     given = dict.fromkeys((SAILTHRU | AB_TASTY) if empty else (), "")
-    result = invoke("explain", "--destination", destination, *files, **given)
+    result = invoke("explain", "--destination", destination, *files, settings=given)
     assert result.exit_code == 0
     if destination == "ab-tasty":
         assert "/accounts/ABTASTY_ACCOUNT_ID/segments/ABTASTY_PARTNER_NAME" in result.stdout
 
 
 def test_wrong_setting_is_a_sentence(files: list[str]) -> None:
-    result = invoke("explain", "--destination", "sailthru", *files, SAILTHRU_LIST_NAME="everyone")
+    result = invoke(
+        "explain", "--destination", "sailthru", *files, settings={"SAILTHRU_LIST_NAME": "everyone"}
+    )
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: SAILTHRU_LIST_NAME: use {audience_name}")
 

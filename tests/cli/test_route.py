@@ -1,6 +1,8 @@
 """`route`: raw messages in, JSON lines out."""
 
 import os
+import pty
+import subprocess
 from pathlib import Path
 
 import orjson
@@ -87,12 +89,12 @@ def test_drops_name_their_reason() -> None:
 
 def test_router_settings_hold_here_too() -> None:
     message = event_batch(attribute("$City", "Lyon"), environment="development")
-    [dropped] = lines(invoke("route", given=message, ROUTER_DEVELOPMENT="drop"))
+    [dropped] = lines(invoke("route", given=message, settings={"ROUTER_DEVELOPMENT": "drop"}))
     assert dropped == {"dropped": "development"}
 
 
 def test_wrong_setting_is_a_sentence() -> None:
-    result = invoke("route", given=b"{}", ROUTER_DEVELOPMENT="perhaps")
+    result = invoke("route", given=b"{}", settings={"ROUTER_DEVELOPMENT": "perhaps"})
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ROUTER_DEVELOPMENT: ")
@@ -117,15 +119,11 @@ def test_large_ids_keep_every_digit() -> None:
     assert line["key"] == line["record"]["mpid"] == "-9223372036854775808"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a terminal of another kind")
 def test_lines_have_colours_on_a_terminal_and_stay_whole() -> None:
-    import pty  # noqa: PLC0415 - not on Windows
-    import subprocess  # noqa: PLC0415 - needed here alone
-
     ours, theirs = pty.openpty()
     with subprocess.Popen(  # noqa: S603 - our own words, and no shell
         [*COMMAND, "route"],
-        env=environment(TERM="xterm-256color", COLUMNS="40"),
+        env=environment({"TERM": "xterm-256color", "COLUMNS": "40"}),
         stdin=subprocess.PIPE,
         stdout=theirs,
         stderr=subprocess.DEVNULL,

@@ -1,8 +1,11 @@
 """`settings`: every setting there is, once."""
 
-import pytest
+from io import StringIO
 
-from cli.settings import groups, rows
+import pytest
+from rich.console import Console
+
+from cli.settings import groups, rows, table
 from tests.cli.messages import invoke
 
 NAMES = [
@@ -34,9 +37,18 @@ def test_defaults_are_shown(name: str, default: str) -> None:
     assert {each: shown for each, shown, _ in rows()}[name] == default
 
 
-def test_table_shows_every_name_whole() -> None:
-    shown = invoke("settings").output.split()
-    assert set(NAMES) <= set(shown)
+def test_in_a_pipe_every_setting_is_one_line() -> None:
+    _, *listed = invoke("settings").output.splitlines()
+    for line, (name, _, meaning) in zip(listed, rows(), strict=True):
+        assert line.split()[0] == name
+        assert line.rstrip().endswith(meaning)
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_names_are_shown_whole_however_narrow_the_terminal(columns: int) -> None:
+    shown = StringIO()
+    Console(file=shown, width=columns).print(table())
+    assert set(NAMES) <= set(shown.getvalue().split())
 
 
 def test_markdown_is_a_table_of_three_columns() -> None:
@@ -47,5 +59,5 @@ def test_markdown_is_a_table_of_three_columns() -> None:
 
 
 def test_values_in_the_environment_are_not_shown() -> None:
-    shown = invoke("settings", SAILTHRU_API_SECRET="not-a-real-secret").output
+    shown = invoke("settings", settings={"SAILTHRU_API_SECRET": "not-a-real-secret"}).output
     assert "not-a-real-secret" not in shown

@@ -8,11 +8,12 @@ from faust.types import TP
 
 from models.event import Event
 from models.record import RawPosition, serialize
+from models.user_update import AttributesChanged
 from streams import headers
 from streams.engine.chunks import Chunk
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
-from streams.topics import EVENTS
+from streams.topics import EVENTS, USER_UPDATE
 
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 RECEIVED_AT_MS = 1_767_225_600_000
@@ -64,6 +65,25 @@ def event_source(
         serialize(record),
         offset,
         key=user.encode(),
+        partition=partition,
+        headers=headers.make(record.id, record.kind, 0),
+    )
+
+
+def update_source(user: str, fate: str, offset: int, *, partition: int = 0) -> ConsumerRecord:
+    """An update as the router writes it, whose attribute `fate` says what becomes of it."""
+    record = AttributesChanged(
+        attributes={"fate": fate},
+        id=f"{user}/update/{offset}",
+        mpid=user,
+        received_at_ms=RECEIVED_AT_MS,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+    )
+    return source(
+        serialize(record),
+        offset,
+        key=user.encode(),
+        topic=USER_UPDATE.name,
         partition=partition,
         headers=headers.make(record.id, record.kind, 0),
     )

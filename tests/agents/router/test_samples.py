@@ -14,9 +14,9 @@ _CONSENTS = ["privacy-requests consent_changed"] * 2
 _EXPECTED = {
     "docs_azureblob_0": ["events custom_event MyTestEvent"],
     "docs_eventsapi_sample_2023": [
+        "user-update identities_changed",
         "user-update attributes_changed",
         "events session_start session_start",
-        "user-update identities_changed",
         "events application_state_transition application_state_transition",
         "events session_end session_end",
         "events session_start session_start",

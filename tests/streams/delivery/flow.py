@@ -17,6 +17,7 @@ from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
 from streams.delivery.log_end import LogEnd
 from streams.delivery.precedence import Precedence
+from streams.delivery.staleness import Staleness
 from streams.engine.metadata import Progress
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
@@ -94,8 +95,11 @@ class Flow:
         past: Sequence[ConsumerRecord] = (),
         destination: ScriptedSink | None = None,
         letters: Letters | None = None,
+        one_lane: bool = False,
+        topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS),
     ) -> None:
-        self.sink = destination or ScriptedSink(most)
+        self.sink = destination or ScriptedSink(most, one_lane=one_lane)
+        self.sink.topics = topics
         self.letters = letters or Letters()
         self.updates = KnownEnd()
         self.member = True
@@ -108,6 +112,7 @@ class Flow:
             Ends("scripted", self.letters, horizon, precedence),
             Past(past),
             horizon,
+            Staleness(10_000),
             NoAudiences(KafkaSettings(), self.sink.learn),
             precedence,
             connections,

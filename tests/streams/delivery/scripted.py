@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, NoReturn
 
 from models.audience import Audience
+from models.audience_membership import MembershipChanged
+from models.event import Event
 from models.record import Record
 from streams.delivery.outcomes import (
     Blocked,
@@ -20,7 +22,7 @@ from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.topics import EVENTS, USER_UPDATE, Topic
 
-FAILURES = {"fails once": 1, "fails twice": 2, "fails six times": 6}
+FAILURES = {"fails once": 1, "fails twice": 2, "fails six times": 6, "always fails": 10**9}
 NO_KEY = Blocked("bad_key", "Set SCRIPTED_KEY.")
 NO_RIGHTS = Blocked("no_rights", "Ask for the right to write.")
 
@@ -30,22 +32,33 @@ class Request(NamedTuple):
     records: tuple[Any, ...]
 
 
-class ScriptedSink(Sink[Request]):
-    """Takes what passes; the first event in a request that does not pass decides for all of it.
+def fates_of(record: Any) -> list[str]:
+    """An event's name, or an update's attribute `fate`; memberships pass."""
+    if isinstance(record, MembershipChanged):
+        return ["passes"]
+    said = record.name if isinstance(record, Event) else record.attributes["fate"]
+    fates: list[str] = said.split(", ")
+    return fates
 
-    Names: "passes", "fails once" (and so on), "all wait once", "is refused", "is blocked",
+
+class ScriptedSink(Sink[Request]):
+    """Takes what passes; the first record in a request that does not pass decides for all of it.
+
+    Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused", "is blocked",
     "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the mapping",
     "breaks the placing", "has no place", "is not wanted". Several may be joined by commas.
     """
 
     destination = "scripted"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS)
-    ceilings: Mapping[str, int | None] = {"call": None}  # noqa: RUF012 - the contract's attribute
+    ceilings: Mapping[str, int | None] = {"call": None, "update": None}  # noqa: RUF012 - the contract's attribute
     recalls: Collection[bytes] = ()
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, one_lane: bool = False) -> None:
         self.most = most
         """Records that one request takes."""
+        self.one_lane = one_lane
+        """Whether a user's updates and events share a lane."""
         self.requests: list[Request] = []
         self.delivered: list[str] = []
         """Ids, in the order in which they took effect."""
@@ -61,18 +74,19 @@ class ScriptedSink(Sink[Request]):
         yield
 
     def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
-        match record.name:
+        match fates_of(record)[0]:
             case "breaks the placing":
                 raise KeyError(record.mpid)
             case "has no place":
                 return Rejected("no_place", "no place for it")
             case "is not wanted":
                 return Dropped("not_wanted")
-        return Lane("call", at.user)
+        is_update = not isinstance(record, Event) and not self.one_lane
+        return Lane("update" if is_update else "call", at.user)
 
     def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
         records = tuple(waiting[: self.most])
-        if any("breaks the mapping" in record.name for record in records):
+        if any("breaks the mapping" in fates_of(record) for record in records):
             raise ZeroDivisionError
         return Batch(Request(lane, records), len(records))
 
@@ -83,7 +97,7 @@ class ScriptedSink(Sink[Request]):
         try:
             await asyncio.sleep(0)
             for record in request.records:
-                for fate in record.name.split(", "):
+                for fate in fates_of(record):
                     if (outcome := await self._meet(fate, record.id)) is not None:
                         return outcome
             self.delivered += [record.id for record in request.records]

@@ -1,0 +1,177 @@
+"""Updates first: an event does not overtake an update of the same user that came before it."""
+
+import pytest
+
+from streams import metrics
+from streams.engine.partition import Partition
+from streams.topics import USER_UPDATE
+from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.records import update_source
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+MOST_SECONDS = "streams.delivery.precedence._MOST_SECONDS"
+
+
+def overtaken() -> float:
+    return metrics.REGISTRY.get_sample_value("mparticle_streams_updates_overtaken_total") or 0.0
+
+
+async def topics_of(flow: Flow, *updates: tuple[str, str]) -> tuple[Partition, Partition]:
+    """Partition 0 of both topics, these updates standing in Kafka before anything else."""
+    flow.updates.end = len(updates)
+    return await flow.assign(topic=USER_UPDATE), await flow.assign()
+
+
+def stored(*updates: tuple[str, str]) -> list[object]:
+    return [update_source(user, fate, offset) for offset, (user, fate) in enumerate(updates)]
+
+
+async def test_an_event_waits_for_the_update_of_its_user_that_is_in_flight() -> None:
+    given = [("17", "hangs")]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(updates, stored(*given))
+        await flow.accept(events, log(("17", "passes"), ("18", "passes")))
+        await some_turns()
+
+        assert flow.sink.delivered == ["18/0/1"]
+
+        flow.sink.released.set()
+        await flow.settled(updates, events)
+
+    assert flow.sink.delivered == ["18/0/1", "17/update/0", "17/0/0"]
+
+
+async def test_an_event_waits_for_updates_that_were_not_even_read() -> None:
+    given = [("18", "passes"), ("17", "fails twice")]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(events, log(("17", "passes")))
+        await some_turns()
+        before = list(flow.sink.delivered)
+        await flow.accept(updates, stored(*given)[:1])
+        await some_turns()
+        await flow.accept(updates, stored(*given)[1:])
+        await flow.settled(updates, events)
+
+    assert before == []
+    assert flow.sink.delivered == ["18/update/0", "17/update/1", "17/0/0"]
+
+
+@pytest.mark.parametrize(
+    "fate", ["is refused", "has no place", "is not wanted", "breaks the mapping", "fails twice"]
+)
+async def test_however_the_update_ends_the_event_goes_on(fate: str) -> None:
+    given = [("17", fate)]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(events, log(("17", "passes")))
+        await flow.accept(updates, stored(*given))
+        await flow.settled(updates, events)
+
+    assert flow.sink.delivered[-1] == "17/0/0"
+
+
+async def test_an_update_that_came_later_is_not_waited_for() -> None:
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow)
+        await flow.accept(updates, stored(("17", "hangs")))
+        await flow.accept(events, log(("17", "passes")))
+        await flow.settled(events)
+
+    assert flow.sink.delivered == ["17/0/0"]
+
+
+async def test_an_update_never_waits_for_an_event() -> None:
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow)
+        await flow.accept(events, log(("17", "hangs")))
+        await flow.until(lambda: flow.sink.requests)
+        await flow.accept(updates, stored(("17", "passes")))
+        await flow.settled(updates)
+
+    assert flow.sink.delivered == ["17/update/0"]
+
+
+@pytest.mark.parametrize("read", [True, False])
+async def test_after_a_set_time_an_event_goes_first_and_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch, read: bool
+) -> None:
+    monkeypatch.setattr(MOST_SECONDS, 0.01)
+    before = overtaken()
+    given = [("17", "hangs")]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        if read:
+            await flow.accept(updates, stored(*given))
+        await flow.accept(events, log(("17", "passes")))
+        await flow.settled(events)
+
+    assert flow.sink.delivered == ["17/0/0"]
+    assert overtaken() == before + 1
+
+
+async def test_the_order_of_events_stands_behind_an_update() -> None:
+    given = [("17", "fails twice")]
+    async with Flow(most=1).running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(updates, stored(*given))
+        await flow.accept(events, log(*[("17", "passes")] * 10))
+        await flow.settled(updates, events)
+
+    assert flow.sink.delivered == ["17/update/0", *(f"17/0/{offset}" for offset in range(10))]
+
+
+async def test_a_request_carries_no_event_whose_update_has_not_ended() -> None:
+    """The first event may go; the one behind it came after an update that is still under way."""
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow)
+        await flow.accept(events, log(("17", "hangs")))
+        await flow.until(lambda: flow.sink.requests)
+        await flow.accept(events, log(("17", "passes"), start=1))
+        await flow.accept(updates, stored(("17", "always fails")))
+        await flow.until(lambda: len(flow.sink.requests) > 2)
+        flow.updates.end = 1
+        await flow.accept(events, log(("17", "passes"), start=2))
+        await some_turns()
+        flow.sink.released.set()
+        await some_turns()
+
+    assert flow.sink.delivered == ["17/0/0", "17/0/1"]
+
+
+@pytest.mark.parametrize("read", [True, False])
+async def test_a_revocation_does_not_wait_for_updates(read: bool) -> None:
+    given = [("17", "hangs")]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        if read:
+            await flow.accept(updates, stored(*given))
+        await flow.accept(events, log(("17", "passes")))
+        await some_turns()
+        await flow.revoke(updates, events, deadline=0.01)
+        flow.sink.released.set()
+        await some_turns()
+
+    assert flow.sink.delivered == []
+    assert events.progress.offset == 0
+
+
+async def test_in_a_lane_of_both_an_event_does_not_wait_for_an_update_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The update came too late and stands behind it: neither could ever go first."""
+    monkeypatch.setattr(MOST_SECONDS, 0.01)
+    given = [("17", "passes")]
+    async with Flow(one_lane=True, most=1).running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(events, log(("17", "hangs"), ("17", "passes")))
+        await flow.until(lambda: flow.sink.requests)
+        monkeypatch.setattr(MOST_SECONDS, 3600.0)
+        await flow.accept(updates, stored(*given))
+        await some_turns()
+        flow.sink.released.set()
+        await some_turns()
+
+    assert flow.sink.delivered == ["17/0/0", "17/0/1", "17/update/0"]

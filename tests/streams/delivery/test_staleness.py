@@ -1,0 +1,122 @@
+"""A membership change older than the last one seen is dropped, in the same epoch."""
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from models.audience_membership import MembershipChanged
+from models.record import RawPosition, serialize
+from streams import headers
+from streams.delivery.staleness import Staleness
+from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.streams.delivery.flow import Flow
+from tests.streams.records import RECEIVED_AT_MS, source
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+MEMBERSHIPS = (AUDIENCE_MEMBERSHIP,)
+
+
+def change(at_ms: int | None, *, id_: str = "1", audience: str = "7") -> MembershipChanged:
+    return MembershipChanged(
+        id=id_,
+        mpid="17",
+        change="joined",
+        audience_id=audience,
+        occurred_at_ms=at_ms,
+        received_at_ms=RECEIVED_AT_MS,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+    )
+
+
+def stored(offset: int, at_ms: int) -> ConsumerRecord:
+    record = change(at_ms, id_=f"at {at_ms}")
+    return source(
+        serialize(record),
+        offset,
+        key=b"17",
+        topic=AUDIENCE_MEMBERSHIP.name,
+        headers=headers.make(record.id, record.kind, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "stale"),
+    [
+        ([1, 2, 3], [False, False, False]),
+        ([2, 1, 3], [False, True, False]),
+        ([2, 2], [False, False]),
+        ([3, 1, 2], [False, True, True]),
+        ([None, 1, None], [False, False, False]),
+    ],
+)
+def test_a_change_is_stale_when_a_later_one_was_seen(
+    times: list[int | None], stale: list[bool]
+) -> None:
+    seen = Staleness(10)
+
+    assert [seen.is_stale(change(at), "17", b"") for at in times] == stale
+
+
+@pytest.mark.parametrize(
+    ("user", "audience", "epoch"), [("18", "7", b""), ("17", "8", b""), ("17", "7", b"5")]
+)
+def test_changes_of_another_user_audience_or_epoch_say_nothing(
+    user: str, audience: str, epoch: bytes
+) -> None:
+    seen = Staleness(10)
+    seen.is_stale(change(2), "17", b"")
+
+    assert not seen.is_stale(change(1, audience=audience), user, epoch)
+
+
+def test_no_more_are_remembered_than_the_limit() -> None:
+    seen = Staleness(2)
+    for audience in ("1", "2", "3"):
+        seen.is_stale(change(5, audience=audience), "17", b"")
+
+    assert [seen.is_stale(change(1, audience=a), "17", b"") for a in ("3", "2", "1")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+async def test_a_stale_change_is_dropped_on_its_way() -> None:
+    async with Flow(topics=MEMBERSHIPS).running() as flow:
+        partition = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(partition, [stored(0, 2), stored(1, 1), stored(2, 3)])
+        await flow.settled(partition)
+
+    assert flow.sink.delivered == ["at 2", "at 3"]
+
+
+async def test_what_ended_before_this_worker_came_makes_older_changes_stale() -> None:
+    async with Flow(topics=MEMBERSHIPS, past=[stored(0, 2)]).running() as flow:
+        partition = await flow.assign(1, topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(partition, [stored(1, 1)])
+        await flow.settled(partition)
+
+    assert flow.sink.delivered == []
+
+
+async def test_what_ended_and_was_not_committed_makes_older_changes_stale_after_a_rebalance() -> (
+    None
+):
+    """The same worker gets it back: it knows that it was sent, and so how new it was."""
+    async with Flow(topics=MEMBERSHIPS).running() as flow:
+        partition = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(partition, [stored(0, 2)])
+        await flow.settled(partition)
+        await flow.revoke(partition)
+        again = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(again, [stored(0, 2), stored(1, 1)])
+        await flow.settled(again)
+
+    assert flow.sink.delivered == ["at 2"]
+
+
+async def test_a_sink_recalls_the_kinds_it_asked_for_and_no_other() -> None:
+    async with Flow(topics=MEMBERSHIPS, past=[stored(0, 2)]).running() as flow:
+        await flow.assign(1, topic=AUDIENCE_MEMBERSHIP)
+
+    assert flow.sink.recalled == []
