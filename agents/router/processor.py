@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 # How many messages are mapped before others get a turn of the event loop.
 _SLICE = 50
+_HELD_SECONDS = 0.2
 
 
 class Router:
@@ -76,9 +77,7 @@ class Router:
             at = RawPosition(
                 topic=source.topic, partition=source.partition, offset=source.offset, index=0
             )
-            routed = route(
-                source.value or b"", at, source.timestamp, self._settings, source.key
-            )
+            routed = route(source.value or b"", at, source.timestamp, self._settings, source.key)
             for out in routed.outs:
                 record = self._outgoing(out, partition.epoch, source.timestamp)
                 (updates if out.topic is USER_UPDATE else others).append(record)
@@ -92,8 +91,8 @@ class Router:
         await self._dead_letters.write(letters)
         for source in chunk.records:
             partition.ended(source.offset)
-        if self.blocked is not None:
-            await asyncio.Event().wait()
+        while self.blocked is not None and not partition.closed:
+            await asyncio.sleep(_HELD_SECONDS)
 
     def _outgoing(self, out: Out, epoch: int, timestamp_ms: int) -> Outgoing:
         kind = out.record.kind

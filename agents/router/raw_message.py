@@ -13,10 +13,14 @@ from agents.router.redaction import without_settings
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import RawPosition
+from models.record import RawPosition, serialize
 from streams.dead_letters import preserve
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
+# What a topic takes, less the room for key and headers. A record is hardly larger than its message,
+# so only large messages are looked at.
+_MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+_LARGE = MAX_MESSAGE_BYTES // 2
 # Of a part with more faults, the first tell enough.
 _MOST_PLACES = 3
 
@@ -86,6 +90,9 @@ class RawMessage:
             **shared,
             **content.fields,
         )
+        if len(self._value) > _LARGE and len(serialize(record)) > _MOST_BYTES:
+            self.refuse("record_too_large", index, f"it does not fit into {topic.name}")
+            return
         self.routed.outs.append(Out(topic, key(record), record))
 
     def mark(self) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
+from streams.engine.start import Start
 from streams.engine.watchdog import StalledError, Watchdog
 
 if TYPE_CHECKING:
@@ -108,6 +109,14 @@ class Consumer(driver.Consumer):
             return False
         return self._hold_deleted(partition.tp, position, first)
 
+    def _begin(self, tp: TP, start: Start) -> Progress | None:
+        """Where to go on; None when the partition is held."""
+        if start.progress.offset >= start.first:
+            return start.progress
+        if self._hold_deleted(tp, start.progress.offset, start.first):
+            return None
+        return Progress(start.first, epoch=start.progress.epoch)
+
     def _hold_deleted(self, tp: TP, position: int, first: int) -> bool:
         said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has from {first} on"
         metrics.OFFSETS_DELETED.labels(topic=self.transport.kafka.bare(tp.topic)).inc(
@@ -167,10 +176,9 @@ class Consumer(driver.Consumer):
         self.membership.confirmed(self.membership.now())
         kafka = self.transport.kafka
         starts = {
-            tp: start.progress
+            tp: progress
             for tp, start in (await self._thread.read_starts()).items()
-            if start.progress.offset >= start.first
-            or not self._hold_deleted(tp, start.progress.offset, start.first)
+            if (progress := self._begin(tp, start)) is not None
         }
         limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
         partitions = {

@@ -28,6 +28,7 @@ def run(
     of: Sequence[str] = COMMAND,
     given: bytes = b"",
     settings: Mapping[str, str] = MappingProxyType({}),
+    seconds: float = SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Runs to the end; `given` is its standard input."""
     done = subprocess.run(  # noqa: S603 - our own words, and no shell
@@ -35,7 +36,7 @@ def run(
         env=environment(settings),
         input=given,
         capture_output=True,
-        timeout=SECONDS,
+        timeout=seconds,
         check=False,
     )
     return subprocess.CompletedProcess(

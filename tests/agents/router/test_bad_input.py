@@ -73,8 +73,14 @@ def test_five_megabytes_of_good_message_are_a_record() -> None:
     [out] = routed(request).outs
     assert isinstance(out.record, Event)
     assert out.record.attributes == {"essay": "x" * 5 * _MB}
-    assert EVENTS.holds is not None
     assert EVENTS.holds.validate_json(serialize(out.record)) == out.record
+
+
+def test_a_record_that_its_topic_would_refuse_is_a_dead_letter() -> None:
+    request = _request()
+    request["events"][0]["attributes"] = {"essay": "x" * (MAX_MESSAGE_BYTES - 40_000)}
+    letter = _only_letter(json.dumps(request).encode())
+    assert (letter.reason, letter.index) == ("record_too_large", 0)
 
 
 def test_five_megabytes_of_broken_message_are_kept_whole() -> None:

@@ -22,7 +22,7 @@ from mode.services import ServiceTask
 from mode.threads import QueueServiceThread
 
 from streams import app, worker
-from streams.engine import chunks, transport
+from streams.engine import chunks, consumer, consumer_thread, transport
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW
 
@@ -41,6 +41,8 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     ),
     "Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, ("self",)),
     "Consumer.on_start": (driver.Consumer.on_start, ("self",)),
+    "Consumer.on_buffer_drop": (driver.Consumer.on_buffer_drop, ("self", "tp")),
+    "AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, ("self",)),
     "AIOKafkaConsumerThread._create_worker_consumer": (
         driver.AIOKafkaConsumerThread._create_worker_consumer,
         ("self", "transport"),
@@ -58,7 +60,9 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
 }
 
 CALLED: dict[str, tuple[Any, Parameters]] = {
-    "Consumer._wait_next_records": (driver.Consumer._wait_next_records, ("self", "timeout")),
+    "Consumer._getmany": (driver.Consumer._getmany, ("self", "active_partitions", "timeout")),
+    "Consumer._get_active_partitions": (driver.Consumer._get_active_partitions, ("self",)),
+    "GroupCoordinator._do_heartbeat": (GroupCoordinator._do_heartbeat, ("self",)),
     "Consumer.pause_partitions": (driver.Consumer.pause_partitions, ("self", "tps")),
     "Consumer.resume_partitions": (driver.Consumer.resume_partitions, ("self", "tps")),
     "Consumer.stop_flow": (driver.Consumer.stop_flow, ("self",)),
@@ -113,8 +117,8 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
 }
 
 OURS = [
-    (transport.Consumer, driver.Consumer),
-    (transport.ConsumerThread, driver.AIOKafkaConsumerThread),
+    (consumer.Consumer, driver.Consumer),
+    (consumer_thread.ConsumerThread, driver.AIOKafkaConsumerThread),
     (transport.Producer, driver.Producer),
     (transport.Transport, driver.Transport),
     (chunks.ChunkScheduler, DefaultSchedulingStrategy),
@@ -183,7 +187,7 @@ def test_every_override_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_our_background_task_stands_in_place_of_fausts(name: str) -> None:
     assert isinstance(vars(driver.Consumer).get(name, getattr(driver.Consumer, name)), ServiceTask)
-    assert isinstance(vars(transport.Consumer)[name], ServiceTask)
+    assert isinstance(vars(consumer.Consumer)[name], ServiceTask)
 
 
 def test_the_thread_calls_back_into_the_consumer_when_partitions_come_and_go() -> None:
@@ -197,14 +201,14 @@ def test_the_thread_calls_back_into_the_consumer_when_partitions_come_and_go() -
 
 async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
     made = new_app()
-    consumer: Any = made.consumer
+    ours: Any = made.consumer
 
-    assert isinstance(consumer, transport.Consumer)
-    assert consumer.flow_active is True
-    assert consumer.should_stop is False
-    assert consumer._paused_partitions == set()
-    assert consumer._read_offset == {}
-    assert isinstance(consumer.scheduler, chunks.ChunkScheduler)
+    assert isinstance(ours, consumer.Consumer)
+    assert ours.flow_active is True
+    assert ours.should_stop is False
+    assert ours._paused_partitions == set()
+    assert ours._read_offset == {}
+    assert isinstance(ours.scheduler, chunks.ChunkScheduler)
     assert isinstance(made.producer, transport.Producer)
     assert made.producer._producer is None
     assert made.rebalancing in (True, False)
@@ -212,8 +216,8 @@ async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
 
 
 async def test_aiokafka_takes_our_consumer_settings() -> None:
-    consumer: Any = new_app().consumer
-    made = consumer._thread._create_worker_consumer(consumer.transport)
+    ours: Any = new_app().consumer
+    made = ours._thread._create_worker_consumer(ours.transport)
 
     assert made._group_id == "mparticle-streams-router"
     assert made._enable_auto_commit is False
@@ -230,3 +234,11 @@ async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
     assert producer._txn_manager is not None
     assert producer._sender._acks == -1
     await producer.stop()
+
+
+def test_faust_gives_a_takeover_all_the_time_it_needs() -> None:
+    """When this time is over it ends its own task and goes on without one, in silence.
+
+    Reading a horizon of a million ids back, or a Kafka that is away, takes longer than minutes.
+    """
+    assert new_app().conf.broker_request_timeout > 24 * 3600

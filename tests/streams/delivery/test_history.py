@@ -1,0 +1,106 @@
+"""The log as memory: what is read back when a partition is taken over, and what is not."""
+
+import asyncio
+import time
+
+import pytest
+from faust.types import TP
+
+from sandbox.kafka import Kafka
+from streams.delivery.history import History
+from streams.engine.metadata import Progress
+from streams.engine.partition import InFlightLimit, Partition
+from streams.settings import KafkaSettings
+from streams.topics import EVENTS
+from tests.streams.cluster import create, producing, settings
+
+pytestmark = pytest.mark.kafka
+
+HOUR_MS = 3_600_000
+
+
+async def store(to: KafkaSettings, *ages_in_hours: float, partition: int = 0) -> None:
+    """Records of these ages, oldest first."""
+    now = int(time.time() * 1000)
+    async with producing(to) as producer:
+        for number, age in enumerate(ages_in_hours):
+            await producer.send_and_wait(
+                to.topic(EVENTS.name),
+                f"{number}".encode(),
+                partition=partition,
+                timestamp_ms=now - int(age * HOUR_MS),
+            )
+
+
+async def recalled(
+    to: KafkaSettings, *progresses: Progress, hours: float = 24, ids: int = 1_000
+) -> list[tuple[int, int]]:
+    """(partition, offset) of what is read back for partitions that go on from there."""
+    within = to.model_copy(update={"horizon_hours": hours, "horizon_ids": ids})
+    partitions = [
+        Partition(TP(to.topic(EVENTS.name), number), progress, InFlightLimit(), lambda _: None)
+        for number, progress in enumerate(progresses)
+    ]
+    async with asyncio.timeout(10):
+        read = [record async for record in History(within).read(partitions)]
+    return [(record.partition, record.offset) for record in read]
+
+
+@pytest.mark.parametrize(
+    ("progress", "offsets"),
+    [
+        (Progress(0), []),
+        (Progress(3), [0, 1, 2]),
+        (Progress(6), [0, 1, 2, 3, 4, 5]),
+        (Progress(1, ((2, 4), (5, 6))), [0, 2, 3, 5]),
+        (Progress(0, ((4, 5),)), [4]),
+    ],
+)
+async def test_all_that_ended_is_read_back_and_nothing_that_did_not(
+    kafka: Kafka, prefix: str, progress: Progress, offsets: list[int]
+) -> None:
+    to = settings(kafka, prefix, partitions=1)
+    await create(to, [EVENTS])
+    await store(to, *[0.0] * 6)
+
+    assert await recalled(to, progress) == [(0, offset) for offset in offsets]
+
+
+async def test_no_more_than_the_horizons_hours_are_read(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix, partitions=1)
+    await create(to, [EVENTS])
+    await store(to, 30, 25, 3, 1, 0)
+
+    assert await recalled(to, Progress(5)) == [(0, 2), (0, 3), (0, 4)]
+    assert await recalled(to, Progress(5), hours=2) == [(0, 3), (0, 4)]
+    assert await recalled(to, Progress(2)) == []
+
+
+async def test_no_more_ids_are_read_than_the_worker_may_remember(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix, partitions=2)
+    await create(to, [EVENTS])
+    await store(to, *[0.0] * 6)
+    await store(to, *[0.0] * 6, partition=1)
+    read = await recalled(to, Progress(6), Progress(4), ids=6)
+
+    assert sorted(read) == [(0, 3), (0, 4), (0, 5), (1, 1), (1, 2), (1, 3)]
+
+
+async def test_partitions_of_an_empty_topic_have_no_past(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix, partitions=2)
+    await create(to, [EVENTS])
+
+    assert await recalled(to, Progress(0), Progress(0)) == []
+
+
+async def test_an_offset_beyond_the_end_of_the_log_does_not_wait_for_ever(
+    kafka: Kafka, prefix: str
+) -> None:
+    """A topic that was made anew, or lost its tail: the group's offset is older than it."""
+    to = settings(kafka, prefix, partitions=1)
+    await create(to, [EVENTS])
+    await store(to, 0.0, 0.0)
+
+    assert await recalled(to, Progress(50)) == [(0, 0), (0, 1)]

@@ -1,0 +1,325 @@
+"""What the consumer hands on, what it commits, and when it fetches; Kafka answers from a script."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from streams.app import create_app
+from streams.engine.consumer import Consumer
+from streams.engine.metadata import Progress
+from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.start import Start
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import RAW
+from tests.streams.records import source
+
+HERE = TP(RAW.name, 0)
+
+
+class Kafka:
+    """In place of the thread that owns aiokafka's consumer."""
+
+    def __init__(self) -> None:
+        self.takes_commits = True
+        self.commits: list[Mapping[TP, Progress]] = []
+        self.seeks: list[Mapping[TP, int]] = []
+        self.first = 0
+        self.start = Progress(0)
+        self.fetched: list[list[ConsumerRecord]] = []
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens while Kafka answers the next question."""
+
+    async def getmany(self, active: set[TP], timeout: float) -> Mapping[TP, Any]:  # noqa: ASYNC109 - Faust's signature
+        await self._answer()
+        return {HERE: self.fetched.pop(0)} if self.fetched else {}
+
+    async def first_offset(self, tp: TP) -> int:
+        await self._answer()
+        return self.first
+
+    async def read_starts(self) -> Mapping[TP, Start]:
+        return {HERE: Start(self.start, self.first)}
+
+    async def seek_to(self, positions: Mapping[TP, int]) -> None:
+        self.seeks.append(dict(positions))
+
+    async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
+        await self._answer()
+        if self.takes_commits:
+            self.commits.append(dict(progress))
+        return self.takes_commits
+
+    async def _answer(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+
+
+class Work:
+    """A processor that does nothing by itself."""
+
+    blocked = None
+    waits_on_purpose = False
+
+    async def run(self) -> None:
+        pass
+
+    async def assigned(self, partitions: Sequence[Partition]) -> None:
+        pass
+
+    async def revoked(self, partitions: Sequence[Partition], deadline: float) -> None:
+        pass
+
+
+@pytest.fixture
+async def kafka_script() -> Kafka:
+    return Kafka()
+
+
+@pytest.fixture
+async def consumer(kafka_script: Kafka) -> Consumer:
+    """One that was assigned `HERE`."""
+    app = create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), pytest.fail)
+    app.finalize()
+    consumer: Any = app.consumer
+    consumer._thread = kafka_script
+    consumer.processor = Work()
+    consumer._set_active_tps({HERE})
+    await consumer.perform_seek()
+    assert isinstance(consumer, Consumer)
+    return consumer
+
+
+def log(*offsets: int) -> list[ConsumerRecord]:
+    return [source(b"{}", offset, topic=RAW.name) for offset in offsets]
+
+
+async def chunks(consumer: Consumer) -> list[Any]:
+    """What one fetch hands on."""
+    return [message.value async for _, message in consumer.getmany(1.0)]
+
+
+async def rebalance(consumer: Consumer) -> None:
+    """The same partition goes and comes back."""
+    await consumer.drain()
+    await consumer.perform_seek()
+
+
+async def test_a_takeover_goes_where_the_committed_offset_says_and_commits_it_with_its_epoch(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.start = Progress(7, ((9, 11),), epoch=3)
+    await rebalance(consumer)
+    kafka_script.fetched = [log(7, 8, 9, 10, 11)]
+    (chunk,) = await chunks(consumer)
+
+    assert kafka_script.seeks[-1] == {HERE: 7}
+    assert kafka_script.commits[-1] == {HERE: kafka_script.start}
+    assert [record.offset for record in chunk.records] == [7, 8, 11]
+    assert chunk.end == 12
+
+
+async def test_what_was_asked_for_before_a_rebalance_is_asked_for_again_after_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.start = Progress(3)
+    kafka_script.fetched = [log(20, 21)]
+    kafka_script.meanwhile = lambda: rebalance(consumer)
+
+    assert await chunks(consumer) == []
+    assert kafka_script.seeks[-1] == {HERE: 3}
+    assert consumer.partitions[HERE].offsets.position == 3
+
+
+async def test_a_rebalance_while_kafka_says_where_the_log_begins_skips_nothing(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """A gap is looked into; meanwhile the partition goes, and comes back at an earlier offset."""
+    kafka_script.fetched = [log(0, 1)]
+    await chunks(consumer)
+    kafka_script.fetched = [log(5, 6)]
+
+    async def answered() -> None:
+        kafka_script.meanwhile = lambda: rebalance(consumer)
+
+    kafka_script.meanwhile = answered
+    await chunks(consumer)
+
+    assert consumer.partitions[HERE].offsets.position == 0
+    assert consumer.partitions[HERE].offsets.watermark == 0
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_nothing_is_handed_on_of_a_partition_that_goes(
+    kafka_script: Kafka, consumer: Consumer, closed: bool
+) -> None:
+    if closed:
+        consumer.partitions[HERE].closed = True
+    else:
+        consumer.partitions.clear()
+    kafka_script.fetched = [log(0, 1)]
+
+    assert await chunks(consumer) == []
+
+
+async def test_a_commit_that_was_refused_is_offered_again(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(0, 1, 2)]
+    await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    partition.ended(0)
+    partition.ended(2)
+    kafka_script.takes_commits = False
+    refused = await consumer.commit()
+    kafka_script.takes_commits = True
+    taken = await consumer.commit()
+    count = len(kafka_script.commits)
+    await consumer.commit()
+
+    assert (refused, taken) == (False, True)
+    assert kafka_script.commits[-1] == {HERE: Progress(1, ((2, 3),))}
+    assert len(kafka_script.commits) == count
+
+
+async def test_what_ends_while_a_commit_is_under_way_is_in_the_one_that_waited_for_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """As the last commit before a revocation must be."""
+    kafka_script.fetched = [log(0, 1)]
+    await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    partition.ended(0)
+    last: list[bool] = []
+
+    async def more() -> None:
+        partition.ended(1)
+
+    kafka_script.meanwhile = more
+    await consumer.commit()
+    last.append(await consumer.commit())
+
+    assert kafka_script.commits[-2:] == [{HERE: Progress(1)}, {HERE: Progress(2)}]
+
+
+async def test_a_drain_closes_commits_and_forgets(kafka_script: Kafka, consumer: Consumer) -> None:
+    kafka_script.fetched = [log(0, 1)]
+    await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    partition.ended(0)
+    await consumer.drain()
+
+    assert partition.closed
+    assert kafka_script.commits[-1] == {HERE: Progress(1)}
+    assert consumer.partitions == {}
+
+
+async def test_a_gap_that_is_not_at_the_head_of_the_log_is_passed(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(4, 5)]
+    (chunk,) = await chunks(consumer)
+
+    assert [record.offset for record in chunk.records] == [4, 5]
+    assert consumer.gone == {}
+
+
+async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partition(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(4, 5), log(6)]
+    kafka_script.first = 4
+    handed_on = await chunks(consumer) + await chunks(consumer)
+
+    assert handed_on == []
+    assert "offset 0 is next, Kafka has from 4 on" in consumer.gone[HERE]
+    assert not fetches(consumer)
+    assert all(progress[HERE].offset == 0 for progress in kafka_script.commits)
+
+
+async def test_a_partition_that_is_held_still_commits_what_ends_and_is_drained(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """Its records were read before the rest was deleted, and are still on their way."""
+    kafka_script.fetched = [log(0, 1), log(9)]
+    await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    kafka_script.first = 9
+    await chunks(consumer)
+    partition.ended(0)
+    await consumer.drain()
+
+    assert partition.closed
+    assert kafka_script.commits[-1] == {HERE: Progress(1)}
+
+
+async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.start, kafka_script.first = Progress(3), 8
+    await rebalance(consumer)
+
+    assert "offset 3 is next, Kafka has from 8 on" in consumer.gone[HERE]
+    assert not fetches(consumer)
+
+
+def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partition:
+    partition = Partition(HERE, start, limit, consumer._partition_changed)
+    consumer.partitions[HERE] = partition
+    return partition
+
+
+def fetched(partition: Partition, *offsets: int) -> None:
+    partition.fetched((offset, 1) for offset in offsets)
+
+
+def fetches(consumer: Consumer) -> bool:
+    return HERE in consumer._get_active_partitions()
+
+
+async def test_a_full_partition_is_not_fetched_until_it_is_half_empty(consumer: Consumer) -> None:
+    partition = assign(consumer, Progress(0), InFlightLimit(records=4))
+    fetched(partition, 0, 1, 2, 3)
+    seen = [fetches(consumer)]
+    for offset in range(3):
+        partition.ended(offset)
+        seen.append(fetches(consumer))
+
+    assert seen == [False, False, False, True]
+
+
+async def test_a_full_partition_stays_unfetched_when_faust_finds_room_in_its_own_queue(
+    consumer: Consumer,
+) -> None:
+    """With many partitions the queue of chunks fills too; its draining says nothing of ours."""
+    partition = assign(consumer, Progress(0), InFlightLimit(records=4))
+    fetched(partition, 0, 1, 2, 3)
+    consumer.on_buffer_full(HERE)
+    consumer.on_buffer_drop(HERE)
+
+    assert partition.full
+    assert not fetches(consumer)
+
+
+async def test_a_partition_that_began_with_many_holes_is_fetched_on(consumer: Consumer) -> None:
+    """Else it waits for ever for records that it never asks for."""
+    holes = tuple((n * 2 + 1, n * 2 + 2) for n in range(1_000))
+    partition = assign(consumer, Progress(0, holes), InFlightLimit())
+    fetched(partition, 0)
+    partition.ended(0)
+    partition.committed = partition.progress
+    consumer._partition_changed(partition)
+
+    assert partition.offsets.waiting == 0
+    assert fetches(consumer)
+
+
+async def test_a_closed_partition_is_neither_paused_nor_resumed(consumer: Consumer) -> None:
+    partition = assign(consumer, Progress(0), InFlightLimit(records=2))
+    partition.closed = True
+    fetched(partition, 0, 1)
+
+    assert fetches(consumer)
