@@ -91,7 +91,7 @@ class Router:
         await self._dead_letters.write(letters)
         for source in chunk.records:
             partition.ended(source.offset)
-        while self.blocked is not None and not partition.closed:
+        while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 
     def _outgoing(self, out: Out, epoch: int, timestamp_ms: int) -> Outgoing:

@@ -5,12 +5,13 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka.admin import NewPartitions
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from sandbox.kafka import Kafka
 from streams import topics
 from streams.engine.metadata import Progress, encode
-from streams.engine.start import StartError, prepare, read_starts
+from streams.engine.start import Start, StartError, prepare, read_starts
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, EVENTS, RAW
 from tests.streams.cluster import admin, assigned, commit, create, settings, write
@@ -146,7 +147,7 @@ async def starts(
     name = to.topic(RAW.name)
     async with assigned(to, to.group("router"), [(name, 0), (name, 1)]) as consumer:
         found = await read_starts(consumer, start, cluster)
-    return {tp.partition: progress for tp, progress in found.items()}
+    return {tp.partition: each.progress for tp, each in found.items()}
 
 
 @KAFKA
@@ -223,3 +224,17 @@ async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
     assert (await starts(to, "latest"))[1] == Progress(0)
 
 
+
+
+@KAFKA
+async def test_a_start_says_what_kafka_still_has(kafka: Kafka, prefix: str) -> None:
+    to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
+    await create(to, [RAW])
+    await write(to, RAW, b"{}", b"{}", b"{}")
+    await commit(to, to.group("router"), {(name, 0): (1, encode(Progress(1), "C"))})
+    async with admin(to) as client:
+        await client.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=2)})
+    async with assigned(to, to.group("router"), [(name, 0)]) as consumer:
+        (start,) = (await read_starts(consumer, None, "C")).values()
+
+    assert start == Start(Progress(1), first=2)
