@@ -8,13 +8,16 @@ from models.record import Record
 class NameBook:
     """The newest name of each audience, however records of different partitions interleave.
 
+    With `keeps_first` the first one it meets, whatever comes later, also in a record of its own.
+
     It forgets nobody, so that a record that was placed by a name can still be sent by it; when it
     is full, new audiences are not learned, and memberships without a name of their own are dead
     letters. The limit is far above what one account has.
     """
 
-    def __init__(self, limit: int = 100_000) -> None:
+    def __init__(self, limit: int = 100_000, *, keeps_first: bool = False) -> None:
         self._limit = limit
+        self._keeps_first = keeps_first
         self._names: dict[str, tuple[int, str]] = {}
 
     def learn(self, record: Record) -> None:
@@ -24,12 +27,16 @@ class NameBook:
                 self._note(audience_id, name, record)
             case Audience(audience_id=audience_id, name=str(name)) if name:
                 self._note(audience_id, name, record)
+            case MembershipChanged(audience_id=audience_id, audience_name=str(name)) if (
+                name and self._keeps_first
+            ):
+                self._note(audience_id, name, record)
 
     def name(self, change: MembershipChanged | AudienceChanged) -> str | None:
-        """Returns the record's own name, or else the one that was learned."""
-        if change.audience_name:
-            return change.audience_name
+        """Returns the record's own name, or else the one that was learned; the latter if kept."""
         known = self._names.get(change.audience_id)
+        if change.audience_name and not (known and self._keeps_first):
+            return change.audience_name
         return known and known[1]
 
     def _note(self, audience_id: str, name: str, record: Record) -> None:
@@ -37,5 +44,5 @@ class NameBook:
         known = self._names.get(audience_id)
         if known is None and len(self._names) >= self._limit:
             return
-        if known is None or at_ms >= known[0]:
+        if known is None or (at_ms >= known[0] and not self._keeps_first):
             self._names[audience_id] = (at_ms, name)

@@ -1,12 +1,12 @@
 """Every destination there is: a folder beside this file that has a `sink.py`."""
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import agents
 from streams.delivery.sink import Sink
@@ -26,6 +26,16 @@ class Destination:
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
+class Finding(NamedTuple):
+    """What a check found, in a sentence; `open` is what it could not prove."""
+
+    how: Literal["ok", "open", "wrong"]
+    said: str
+
+
+LiveCheck = Callable[[Any], AsyncIterator[Finding]]
+
+
 @cache
 def destinations() -> Mapping[str, Destination]:
     """All destinations by name."""
@@ -35,3 +45,15 @@ def destinations() -> Mapping[str, Destination]:
         if module.ispkg and find_spec(f"agents.{module.name}.sink")
     )
     return {destination.name: destination for destination in found}
+
+
+def live_check(name: str) -> LiveCheck | None:
+    """The function `live` in a destination's `check.py`, where it has one.
+
+    It takes the destination's settings and tries them at the service, without changing anything.
+    """
+    module = f"agents.{name.replace('-', '_')}.check"
+    if not find_spec(module):
+        return None
+    live: LiveCheck = import_module(module).live
+    return live

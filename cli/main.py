@@ -9,6 +9,7 @@ _COMMANDS = {
     "worker": "Run one worker: router, sailthru or ab-tasty.",
     "route": "Show what the router makes of raw messages.",
     "explain": "Show the requests that raw messages would cause at a destination.",
+    "check": "Check settings, Kafka and credentials.",
     "settings": "List every setting with its default and meaning.",
     "sandbox": "Run one part of the outside world on this machine.",
     "demo": "Run everything at once on this machine, and check that it adds up.",

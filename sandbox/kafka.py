@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -120,16 +120,25 @@ def command_line(class_name: str, *args: str) -> list[str]:
 
 
 class Kafka:
-    """One broker; its port and data stay the same over `stop`, `kill` and the next `start`.
+    """One broker; its ports and data stay the same over `stop`, `kill` and the next `start`.
 
     Without a directory of the caller's, the data lies in a temporary one. Leaving `async with`
     removes it; a failed start leaves it, so that the log can be read.
     """
 
-    def __init__(self, directory: Path | None = None, *, port: int = 0) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, port: int = 0, advertised: Iterable[int] = ()
+    ) -> None:
+        """For each of the `advertised` ports there is one more listener, for a proxy there.
+
+        Clients go on at the address that a broker tells them, so who comes in by way of a proxy
+        must be told the proxy's. Where the proxy is to connect is in `listeners`, once started.
+        """
         self._temporary = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="mparticle-streams-kafka-"))
         self._port = port
+        self.listeners = dict.fromkeys(advertised, 0)
+        """Advertised port -> the port on which that listener listens."""
         self._guard: subprocess.Popen[bytes] | None = None
         self._broker: subprocess.Popen[bytes] | None = None
 
@@ -196,16 +205,28 @@ class Kafka:
                 f"Port {self._port} on {HOST} is taken: stop what listens there, "
                 "or choose another port."
             )
-        ports = _free_ports()
+        ours = {self._port, *self.listeners.values()}
+        ports = (port for port in free_ports() if port not in ours)
         self._port = self._port or next(ports)
-        controller = next(port for port in ports if port != self._port)
-        settings = _SETTINGS | {
-            "listeners": f"PLAINTEXT://{HOST}:{self._port},CONTROLLER://{HOST}:{controller}",
-            "controller.quorum.voters": f"{_SETTINGS['node.id']}@{HOST}:{controller}",
-        }
+        for advertised, port in self.listeners.items():
+            self.listeners[advertised] = port or next(ports)
+        settings = _SETTINGS | self._listening(controller=next(ports))
         self._directory.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._directory / _PROPERTIES).write_text(lines)
+
+    def _listening(self, controller: int) -> dict[str, object]:
+        listens, tells = {"PLAINTEXT": self._port}, {"PLAINTEXT": self._port}
+        for number, (advertised, port) in enumerate(self.listeners.items()):
+            listens[f"PROXIED{number}"], tells[f"PROXIED{number}"] = port, advertised
+        protocols = ",".join(f"{name}:PLAINTEXT" for name in (*listens, "CONTROLLER"))
+        return {
+            "listeners": _addresses(listens | {"CONTROLLER": controller}),
+            "advertised.listeners": _addresses(tells),
+            "listener.security.protocol.map": protocols,
+            "inter.broker.listener.name": "PLAINTEXT",
+            "controller.quorum.voters": f"{_SETTINGS['node.id']}@{HOST}:{controller}",
+        }
 
     async def _come_up(self) -> None:
         try:
@@ -261,9 +282,16 @@ class Kafka:
             shutil.rmtree(self._directory)
 
 
-def _free_ports() -> Iterator[int]:
-    # Below the ports that Linux and macOS give to clients, so that none of them is given the
-    # broker's while it is down. Not from the seed of whoever uses the sandbox.
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
+
+
+def free_ports() -> Iterator[int]:
+    """Ports on which nobody listens, below those that Linux and macOS give to clients.
+
+    So no client is given a server's port while the server is down.
+    """
+    # Not from the seed of whoever uses the sandbox.
     candidates = random.SystemRandom().sample(range(20_000, 32_000), 200)
     return filter(_is_free, candidates)
 

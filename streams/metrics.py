@@ -51,6 +51,12 @@ RECORDS_DROPPED = _counter(
     "Left out on purpose, by reason. A reason that grows: compare it with the settings.",
     ("stage", "reason"),
 )
+DRIFT = _counter(
+    "drift",
+    "Types and fields that no model knows, 200 different ones at most. Any: mParticle has changed; "
+    "types are routed or set aside as before, fields change nothing: see whether you need them.",
+    ("what", "name"),
+)
 DEAD_LETTERS = _counter(
     "dead_letters",
     "Records that can never pass, by reason. Growing: read the dead-letters topic for that reason.",
@@ -70,6 +76,12 @@ DELIVERIES = _counter(
     "deliveries",
     "Ends of records at a destination, by operation and outcome.",
     ("destination", "operation", "outcome"),
+)
+NAMES_TOLD_APART = _counter(
+    "names_told_apart",
+    "Names of one record that a destination would have taken for one, and that were kept apart by "
+    "a tail. Any: rename one of them in mParticle; `explain` shows which.",
+    ("destination",),
 )
 REQUESTS = _counter(
     "requests",

@@ -76,6 +76,13 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error)) from None
 
+    @classmethod
+    def mounted(cls, field: str) -> Path | None:
+        """The file that a setting's value comes from, which may change while the process runs."""
+        name = f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+        path = os.environ.get(f"{name}_FILE")
+        return Path(path) if path and not os.environ.get(name) else None
+
 
 def _sentence(cls: type[BaseSettings], error: ValidationError) -> str:
     prefix = cls.model_config.get("env_prefix", "")

@@ -20,7 +20,7 @@ from streams.delivery.pacing import Pacer
 _REFUSED: Mapping[int, Outcome] = {
     400: Rejected("refused_rows", "HTTP 400"),
     409: Rejected("refused_rows", "HTTP 409"),
-    413: Rejected("too_large", "HTTP 413"),
+    413: Rejected("too_large", "HTTP 413", size=True),
     422: Rejected("refused_rows", "HTTP 422"),
 }
 _UDC: Mapping[int, Outcome] = {

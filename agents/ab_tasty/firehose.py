@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.mapping import audience_unknown, fold
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
@@ -48,9 +49,10 @@ class Firehose:
 
     endpoints = (MEMBERSHIP, SUBSCRIPTION)
 
-    def __init__(self, settings: AbTastySettings, names: NameBook) -> None:
+    def __init__(self, settings: AbTastySettings, names: NameBook, connects: Connects) -> None:
         self._settings = settings
         self._names = names
+        self._connects = connects
         self._account = int(settings.account_id or 0)
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         overhead = _ENVELOPE_BYTES + len((settings.api_key_setting + key).encode())
@@ -65,6 +67,8 @@ class Firehose:
         if not self._names.name(record):
             return audience_unknown(record.audience_id)
         if isinstance(record, AudienceChanged):
+            if record.change == "connected":
+                self._connects.expect(record.audience_id, self._subscription(record))
             return Lane(SUBSCRIPTION, record.audience_id)
         if not record.mpid:
             return Rejected("no_visitor_id", "the record has no mpid")
@@ -72,27 +76,29 @@ class Firehose:
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
         if lane.endpoint == SUBSCRIPTION:
-            message, size = self._subscription(cast("AudienceChanged", waiting[0])), 1
-        else:
-            message, size = self._memberships(cast("Sequence[MembershipChanged]", waiting))
-        return Batch(Post(lane.endpoint, self._urls[lane.endpoint], message), size)
+            return Batch(self._subscription(cast("AudienceChanged", waiting[0])), 1)
+        return self._memberships(cast("Sequence[MembershipChanged]", waiting))
 
-    def _subscription(self, change: AudienceChanged) -> dict[str, Any]:
+    def _post(self, endpoint: str, message: dict[str, Any], audience_ids: Iterable[str]) -> Post:
+        return Post(endpoint, self._urls[endpoint], message, tuple(dict.fromkeys(audience_ids)))
+
+    def _subscription(self, change: AudienceChanged) -> Post:
         account = _number(change.account_id or "") or self._account
         optional = {
             "audience_description": change.audience_description,
             "audience_subscription_settings": change.audience_settings,
             "previous_audience_subscription_settings": change.previous_settings,
         }
-        return {
+        message = {
             **_envelope("audience_subscription_request", [change], account),
             "audience_id": _number(change.audience_id),
             "audience_name": self._names.name(change),
             **{name: value for name, value in optional.items() if value},
             "action": _ACTIONS[change.change],
         }
+        return self._post(SUBSCRIPTION, message, [change.audience_id])
 
-    def _memberships(self, waiting: Sequence[MembershipChanged]) -> tuple[dict[str, Any], int]:
+    def _memberships(self, waiting: Sequence[MembershipChanged]) -> Batch[Post]:
         """Merges users; of one user and audience the last change stays, in its place."""
         folded, size = fold(self._entries(waiting), self._settings.batch_max_rows, self._room)
         profiles: dict[str, list[dict[str, Any]]] = {}
@@ -105,7 +111,8 @@ class Firehose:
                 {"mpid": mpid, "audiences": audiences} for mpid, audiences in profiles.items()
             ],
         }
-        return message, size
+        audience_ids = (change.audience_id for change in waiting[:size])
+        return Batch(self._post(MEMBERSHIP, message, audience_ids), size)
 
     def _entries(
         self, waiting: Iterable[MembershipChanged]
@@ -129,12 +136,18 @@ def _number(text: str) -> int | None:
     return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
+def probe(account: int) -> dict[str, Any]:
+    """A membership request about nobody, with which mParticle verifies a partner now and then."""
+    return _envelope("audience_membership_change_request", (), account)
+
+
 def _envelope(kind: str, records: Sequence[Record], account: int) -> dict[str, Any]:
     """The same records give the same id and time, so that a repeat is known as one."""
+    times = (record.occurred_at_ms or record.received_at_ms for record in records)
     return {
         "type": kind,
         "id": str(uuid.uuid5(_MESSAGE_IDS, "\n".join(record.id for record in records))),
-        "timestamp_ms": max(record.occurred_at_ms or record.received_at_ms for record in records),
+        "timestamp_ms": max(times, default=0),
         "firehose_version": _VERSION,
         "account": {"account_id": account},
     }

@@ -42,21 +42,31 @@ class Http:
         ) as session:
             yield cls(session, timeout_s)
 
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer | RetryLater:
+        return await self._try("GET", url, headers)
+
     async def post(
         self, url: str, headers: Mapping[str, str], content: bytes
     ) -> Answer | RetryLater:
+        return await self._try("POST", url, headers, content)
+
+    async def _try(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Answer | RetryLater:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._post(url, headers, content)
+                return await self._ask(method, url, headers, content)
         except TimeoutError:
             return RetryLater("timeout")
         except (aiohttp.ClientError, OSError):
             return RetryLater("connection")
 
-    async def _post(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Answer:
         # A redirect would carry the credential to another host.
-        async with self._session.post(
-            URL(url, encoded=True), data=content, headers=headers, allow_redirects=False
+        async with self._session.request(
+            method, URL(url, encoded=True), data=content, headers=headers, allow_redirects=False
         ) as response:
             body = bytearray()
             async for part in response.content.iter_any():

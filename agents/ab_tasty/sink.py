@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from agents.ab_tasty.client import Client, with_key
-from agents.ab_tasty.firehose import Firehose
+from agents.ab_tasty.connects import Connects
+from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.http import Http
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
@@ -16,7 +17,7 @@ from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
-from streams.delivery.outcomes import Dropped, Outcome, Rejected
+from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -32,7 +33,12 @@ class AbTastySink(Sink[Post]):
     def __init__(self, settings: AbTastySettings) -> None:
         self._settings = settings
         self._names = NameBook()
-        self._mode = (Udc if settings.mode == "udc" else Firehose)(settings, self._names)
+        self._connects = Connects()
+        self._mode: Udc | Firehose = (
+            Udc(settings, self._names)
+            if settings.mode == "udc"
+            else Firehose(settings, self._names, self._connects)
+        )
         self._client: Client | None = None
         # AB Tasty publishes no limit for any of these.
         self.ceilings: Mapping[str, int | None] = dict.fromkeys(self._mode.endpoints)
@@ -59,10 +65,18 @@ class AbTastySink(Sink[Post]):
 
     async def send(self, request: Post) -> Outcome:
         assert self._client is not None, "`send` belongs inside `session`"
-        return await self._client.send(request)
+        send, audience_ids = self._client.send, request.audience_ids
+        if request.endpoint == SUBSCRIPTION:
+            return await self._connects.subscription(request, send)
+        if request.endpoint == MEMBERSHIP:
+            first = await self._connects.before_memberships(audience_ids, send)
+            if first != Delivered():
+                return first
+        return await send(request)
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)
+        self._connects.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)

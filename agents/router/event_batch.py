@@ -10,7 +10,7 @@ from models.mparticle import changes, commerce, events, happened
 from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
 
-_EVENTS: dict[str, type[happened.Happened]] = {
+EVENTS: dict[str, type[happened.Happened]] = {
     "session_start": happened.Flagged,
     "session_end": events.SessionEnd,
     "custom_event": events.CustomEvent,
@@ -53,7 +53,7 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
 def _read(part: Any) -> tuple[str, happened.Happened]:
     event = BatchEvent.model_validate(part)
     kind = event.event_type
-    content = _EVENTS.get(kind, happened.UnknownEvent).model_validate(event.data or {})
+    content = EVENTS.get(kind, happened.UnknownEvent).model_validate(event.data or {})
     return _KINDS.get(kind, kind), content
 
 

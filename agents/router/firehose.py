@@ -11,7 +11,7 @@ from models.mparticle.firehose import EventRequest, RuntimeEnvironment
 from models.mparticle.identity import DEVICE, USER
 from models.mparticle.values import UnreadableError
 
-_EVENTS: dict[str, type[happened.Happened]] = {
+EVENTS: dict[str, type[happened.Happened]] = {
     "session_start": happened.Flagged,
     "session_end": events.SessionEnd,
     "custom_event": events.CustomEvent,
@@ -51,7 +51,7 @@ def _read(part: Any) -> tuple[str, happened.Happened]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not kind:
         raise UnreadableError("an event is an object with a type")
-    return kind, _EVENTS.get(kind, happened.UnknownEvent).model_validate(part)
+    return kind, EVENTS.get(kind, happened.UnknownEvent).model_validate(part)
 
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:

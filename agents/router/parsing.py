@@ -90,6 +90,9 @@ def _strays(text: str, message: Any) -> bool:
 def _tidy(node: Any) -> Any:
     if isinstance(node, dict):
         tidied = {_clean(name): _tidy(each) for name, each in node.items()}
+        if len(tidied) < len(node):
+            # Names that differ in their NULs alone: which stays must not depend on their order.
+            tidied = {_clean(name): _tidy(node[name]) for name in sorted(node, reverse=True)}
         tidied.pop(SETTINGS, None)
         return tidied
     if isinstance(node, list):

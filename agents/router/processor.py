@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from agents.router.drift import Drift
 from agents.router.routing import Out, route
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
@@ -45,6 +46,7 @@ class Router:
         self._producer = producer
         self._dead_letters = dead_letters
         self._guard = guard
+        self._drift = Drift()
         self._chunks = ChunkLanes(self._route)
 
     @property
@@ -83,6 +85,7 @@ class Router:
                 (updates if out.topic is USER_UPDATE else others).append(record)
             for reason in routed.dropped:
                 metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc()
+            self._drift.count(routed.strangers)
             letters += routed.dead_letters
             self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
         # What is written after the updates may count on them: see "updates first" in the docs.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -53,13 +53,21 @@ class Out(NamedTuple):
     record: Record
 
 
+class Stranger(NamedTuple):
+    """Something that no model knows; `name` is a type, or a field's path, and never a value."""
+
+    what: Literal["message", "event", "field"]
+    name: str
+
+
 @dataclass(slots=True)
 class Routed:
-    """All that one raw message became: never nothing."""
+    """All that one raw message became: never nothing; and what in it nobody knows."""
 
     outs: list[Out] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    strangers: list[Stranger] = field(default_factory=list)
 
 
 class Content(NamedTuple):

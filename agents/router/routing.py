@@ -5,7 +5,6 @@ records of other outputs: "Kinesis Firehose Audience", "Google Cloud Storage Aud
 requests: "Aliasing".
 """
 
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.router.audiences import route_membership, route_subscription
+from agents.router.drift import BATCH, TELLABLE, take_strangers, told
 from agents.router.event_batch import route_batch
 from agents.router.firehose import route_event_request
 from agents.router.parsing import UnreadableMessageError, parse
 from agents.router.privacy import route_subject_request
 from agents.router.raw_message import RawMessage
-from agents.router.routed import Out, Position, Routed
+from agents.router.routed import Out, Position, Routed, Stranger
 from agents.router.settings import RouterSettings
 
 __all__ = ["Out", "Position", "Routed", "route"]
@@ -43,8 +43,6 @@ _DROPPED: Mapping[str, str] = MappingProxyType(
         "dsr_processing_response": "response",
     }
 )
-# A type that looks like one of mParticle's may be told; anything else may be a person's data.
-_TELLABLE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def route(
@@ -101,9 +99,10 @@ def _dispatch(message: Any, raw: RawMessage) -> None:
     elif (type_ := message.get("type")) is not None:
         _dispatch_type(type_, message, raw)
     elif _is_batch(message):
+        raw.routed.strangers += take_strangers(message, BATCH)
         route_batch(message, raw)
     elif "subject_request_id" in message and "subject_identities" in message:
-        route_subject_request(message, raw)
+        _dispatch_type("dsr_processing_request", message, raw)
     else:
         reason, detail = _stranger(message)
         raw.refuse(reason, raw.whole, detail)
@@ -112,11 +111,13 @@ def _dispatch(message: Any, raw: RawMessage) -> None:
 def _dispatch_type(type_: Any, message: dict[str, Any], raw: RawMessage) -> None:
     name = type_ if isinstance(type_, str) else ""
     if handler := _ROUTED.get(name):
+        raw.routed.strangers += take_strangers(message, name)
         handler(message, raw)
     elif reason := _DROPPED.get(name):
         raw.drop(reason)
     else:
-        detail = f"type {name}" if _TELLABLE.fullmatch(name) else "type of unknown form"
+        raw.routed.strangers.append(Stranger("message", told(name)))
+        detail = f"type {name}" if TELLABLE.fullmatch(name) else "type of unknown form"
         raw.refuse("unknown_message", raw.whole, detail)
 
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
-from agents.sailthru.mapping import EmailChange, Whom
+from agents.sailthru.identity import EmailChange, Whom
 
 # Nobody moves that often; what plays with addresses must not fill the memory.
 _MOST_FORMER = 32

@@ -15,8 +15,9 @@ class UserCall:
     """Changes the profile that `id` finds by `key`, and makes it where there is none.
 
     `keys` are set on it; another profile that has one of them is merged into it. A var set to None
-    is kept as null. `lists` maps a name to 1 (joined) or 0 (left). `told_apart` counts names that
-    would have become one var.
+    is kept as null. `lists` maps a name to 1 (joined) or 0 (left). `renamed` maps an attribute to
+    the var it became, where that is called otherwise; `told_apart` counts names that would have
+    become one var.
     """
 
     endpoint: ClassVar[str] = "user"
@@ -26,6 +27,7 @@ class UserCall:
     keys: Mapping[str, str] = field(default_factory=dict)
     vars: Mapping[str, Any] = field(default_factory=dict)
     lists: Mapping[str, int] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     told_apart: int = 0
 
     @property
@@ -43,10 +45,17 @@ class UserCall:
             payload["lists"] = self.lists
         return payload
 
+    def renames(self) -> dict[str, Mapping[str, str]]:
+        """What is called otherwise than mParticle calls it, by what it is."""
+        return {"vars": self.renamed} if self.renamed else {}
+
 
 @dataclass(frozen=True, slots=True)
 class EventCall:
-    """Says that something happened to a user; vars belong to the event alone."""
+    """Says that something happened to a user; vars belong to the event alone.
+
+    `name` is what mParticle calls the event; `renamed` and `told_apart` are those of UserCall.
+    """
 
     endpoint: ClassVar[str] = "event"
 
@@ -54,6 +63,8 @@ class EventCall:
     event: str
     key: Key = "email"
     vars: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
     told_apart: int = 0
 
     def payload(self) -> dict[str, Any]:
@@ -61,6 +72,12 @@ class EventCall:
         if self.vars:
             payload["vars"] = self.vars
         return payload
+
+    def renames(self) -> dict[str, Mapping[str, str]]:
+        """What is called otherwise than mParticle calls it, by what it is."""
+        event = {self.name: self.event} if self.name != self.event else {}
+        shown = {"event": event, "vars": self.renamed}
+        return {what: renamed for what, renamed in shown.items() if renamed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,10 @@ class ListCall:
 
     def payload(self) -> dict[str, Any]:
         return {"list": self.name, "type": "normal", "primary": 0}
+
+    def renames(self) -> dict[str, Mapping[str, str]]:
+        """None: the name of a list is the setting's."""
+        return {}
 
 
 Call = UserCall | EventCall | ListCall

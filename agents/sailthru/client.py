@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import aiohttp
 
+from agents.sailthru.credentials import Credentials, Pair
 from agents.sailthru.errors import (
     CONNECTION_LOST,
     SIGNATURE_REFUSED,
     TIMED_OUT,
     UNREACHABLE,
+    WRONG_KEY,
     WRONG_SECRET,
     classify,
     reset_time,
@@ -62,8 +64,7 @@ class Client:
     ) -> None:
         self._http = http
         self._base_url = settings.base_url
-        self._key = settings.api_key
-        self._secret = settings.api_secret
+        self._credentials = Credentials(settings)
         self._timeout = aiohttp.ClientTimeout(
             total=settings.timeout_s, sock_connect=settings.timeout_s / 2
         )
@@ -84,7 +85,8 @@ class Client:
         *,
         limit: str,
     ) -> Outcome:
-        parameters = self._parameters(arguments)
+        signed_with = self._credentials.present()
+        parameters = _parameters(arguments, signed_with)
         try:
             async with self._http.request(
                 method,
@@ -104,19 +106,12 @@ class Client:
             return CONNECTION_LOST
         if announced := quota(answer.headers, time.time()):
             self._pacer.observe(limit, announced)
-        return self._judge(classify(answer.status, answer.headers, body))
+        return self._judge(classify(answer.status, answer.headers, body), signed_with)
 
-    def _parameters(self, arguments: Mapping[str, Any]) -> dict[str, str]:
-        parameters = {
-            "api_key": self._key.get_secret_value(),
-            "format": "json",
-            # Serialised once and in ASCII: signer and server cannot see different bytes.
-            "json": json.dumps(arguments, separators=(",", ":"), allow_nan=False),
-        }
-        parameters["sig"] = signature(self._secret.get_secret_value(), parameters)
-        return parameters
-
-    def _judge(self, outcome: Outcome) -> Outcome:
+    def _judge(self, outcome: Outcome, signed_with: Pair) -> Outcome:
+        if outcome in (SIGNATURE_REFUSED, WRONG_KEY) and signed_with != self._credentials.present():
+            self._signatures_refused = 0
+            return SIGNATURE_REFUSED  # that of a pair that was exchanged meanwhile
         if outcome is SIGNATURE_REFUSED:
             self._signatures_refused += 1
             if self._signatures_refused > _SIGNATURES_REFUSED_AT_MOST:
@@ -124,3 +119,14 @@ class Client:
         elif isinstance(outcome, Delivered | Rejected):
             self._signatures_refused = 0
         return outcome
+
+
+def _parameters(arguments: Mapping[str, Any], pair: Pair) -> dict[str, str]:
+    parameters = {
+        "api_key": pair.key.get_secret_value(),
+        "format": "json",
+        # Serialised once and in ASCII: signer and server cannot see different bytes.
+        "json": json.dumps(arguments, separators=(",", ":"), allow_nan=False),
+    }
+    parameters["sig"] = signature(pair.secret.get_secret_value(), parameters)
+    return parameters

@@ -18,6 +18,9 @@ from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, Ret
 
 UNKNOWN_LIST = RetryLater("unknown_list")
 SIGNATURE_REFUSED = RetryLater("signature_refused")
+WRONG_KEY = Blocked(
+    "wrong_key", "Set SAILTHRU_API_KEY to a valid key: Sailthru does not know it (error 3)."
+)
 WRONG_SECRET = Blocked(
     "wrong_secret",
     "Set SAILTHRU_API_SECRET to the secret that belongs to SAILTHRU_API_KEY: Sailthru refuses "
@@ -52,9 +55,7 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
     {
         "1": _OUR_MISTAKE,
         "2": Rejected("bad_request", "a required parameter is missing"),
-        "3": Blocked(
-            "wrong_key", "Set SAILTHRU_API_KEY to a valid key: Sailthru does not know it (error 3)."
-        ),
+        "3": WRONG_KEY,
         "4": Blocked(
             "address_not_allowed",
             "Ask Sailthru support to put this worker's IP address on the account's allow-list "

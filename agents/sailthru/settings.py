@@ -1,7 +1,7 @@
 """What an operator sets for Sailthru."""
 
 from string import Formatter
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 from pydantic import (
     Field,
@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import SettingsConfigDict
 
+from agents.sailthru.calls import Key
 from streams.settings import Settings
 
 _PLACEHOLDERS = {"audience_name", "audience_id"}
@@ -34,21 +35,28 @@ class SailthruSettings(Settings):
     base_url: str = Field(
         "https://api.sailthru.com", description="address of Sailthru's API, without a path"
     )
-    identity_key: Literal["email", "extid"] = Field(
+    identity_key: Literal["email", "extid", "email,extid", "extid,email"] = Field(
         "email",
         description="what finds a user at Sailthru: the e-mail address, or extid, which Sailthru "
-        "support must have enabled for the account and which survives a change of address",
+        "support must have enabled for the account and which survives a change of address; of two, "
+        "the second stands in for records without the first",
     )
     extid_from: Literal["customer_id", "mpid"] | None = Field(
         None,
-        description="mParticle's id that is Sailthru's extid; set it when identity_key is extid, "
-        "or to have the extid added to profiles that are found by e-mail; without it no extid is "
-        "sent",
+        description="mParticle's id that is Sailthru's extid; set it when identity_key has "
+        "extid, or to have the extid added to profiles that are found by e-mail; without it no "
+        "extid is sent",
     )
     list_name: str = Field(
         "{audience_name}",
         description="name of an audience's list at Sailthru, from the placeholders "
         "{audience_name} and {audience_id}; a $ becomes -",
+    )
+    list_on_rename: Literal["keep", "follow"] = Field(
+        "keep",
+        description="when an audience is renamed in mParticle: keep its list, named as when the "
+        "audience was first seen, or follow with a list of the new name, without the members so "
+        "far",
     )
     objects_as: Literal["text", "as_is"] = Field(
         "text",
@@ -59,6 +67,17 @@ class SailthruSettings(Settings):
         "dead_letter",
         description="what becomes of records whose user has no usable key (hashed addresses are "
         "none): a dead letter, or left out and counted",
+    )
+    events_allow: str = Field(
+        "",
+        description="events to send, others are left out: names as mParticle has them, or kinds "
+        "such as kind:product_action, parted by commas, with * and ? as placeholders; empty sends "
+        "all",
+    )
+    events_deny: str = Field(
+        "",
+        description="events to leave out, written in the same way; has the last word over "
+        "SAILTHRU_EVENTS_ALLOW",
     )
     event_max_age_days: PositiveFloat = Field(
         14, description="events that happened longer ago are left out, so that they start no flow"
@@ -75,6 +94,16 @@ class SailthruSettings(Settings):
         description="users whose changes of e-mail address a worker remembers, to send what still "
         "carries an old address to the present one",
     )
+
+    @property
+    def identity_keys(self) -> tuple[Key, ...]:
+        """The keys to look for, in this order."""
+        return cast("tuple[Key, ...]", tuple(self.identity_key.split(",")))
+
+    @field_validator("identity_key", mode="before")
+    @classmethod
+    def _without_spaces(cls, value: object) -> object:
+        return value.replace(" ", "") if isinstance(value, str) else value
 
     @field_validator("base_url")
     @classmethod
@@ -107,9 +136,9 @@ class SailthruSettings(Settings):
 
     @model_validator(mode="after")
     def _extid_has_a_source(self) -> Self:
-        if self.identity_key == "extid" and self.extid_from is None:
+        if "extid" in self.identity_keys and self.extid_from is None:
             raise ValueError(
                 "set SAILTHRU_EXTID_FROM to customer_id or mpid, because SAILTHRU_IDENTITY_KEY is "
-                "extid"
+                f"{self.identity_key}"
             )
         return self

@@ -1,45 +1,36 @@
 """The Sailthru destination: how records group, fold and are sent."""
 
-import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import aiohttp
 
 from agents.audience_names import NameBook
 from agents.registry import Destination
-from agents.sailthru import mapping
+from agents.sailthru import identity, mapping
 from agents.sailthru.addresses import Addresses
-from agents.sailthru.calls import Call, EventCall, ListCall, UserCall
+from agents.sailthru.calls import Call, ListCall, UserCall
 from agents.sailthru.client import Client
-from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
+from agents.sailthru.event_filter import EventFilter, patterns
+from agents.sailthru.identity import EmailChange, Whom
 from agents.sailthru.lists import Lists
-from agents.sailthru.mapping import EmailChange, Whom
+from agents.sailthru.options import Options
+from agents.sailthru.sending import Request, Sender
 from agents.sailthru.settings import SailthruSettings
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
-from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _NO_LIST_NAME = Rejected("no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A call, and the owner of its order: a user, or an audience for a call about a list."""
-
-    owner: Hashable
-    call: Call
 
 
 class SailthruSink(Sink[Request]):
@@ -51,23 +42,21 @@ class SailthruSink(Sink[Request]):
     ceilings: Mapping[str, int | None] = MappingProxyType(
         {"user": 18_000, "event": 2_400, "list": 2_400, "list GET": 18_000}
     )
-    recalls = frozenset({b"identities_changed"})
+    recalls = frozenset({b"identities_changed", b"audience_changed"})
 
     def __init__(self, settings: SailthruSettings) -> None:
         self._settings = settings
-        self._options = mapping.Options(
-            settings.identity_key, settings.extid_from, settings.list_name, settings.objects_as
+        self._options = Options(
+            settings.identity_keys, settings.extid_from, settings.list_name, settings.objects_as
         )
-        self._by_email = settings.identity_key == "email"
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
+        self._filter = EventFilter(patterns(settings.events_allow), patterns(settings.events_deny))
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
         if settings.no_identity == "dead_letter":
-            self._no_identity = Rejected("no_identity", f"no usable {settings.identity_key}")
+            usable = " or ".join(settings.identity_keys)
+            self._no_identity = Rejected("no_identity", f"no usable {usable}")
         self._addresses = Addresses(settings.email_changes)
-        self._names = NameBook()
-        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
-        self.names_told_apart = 0
-        """Attributes so far whose names would have become one var, and were kept apart."""
+        self._names = NameBook(keeps_first=settings.list_on_rename == "keep")
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
@@ -75,12 +64,18 @@ class SailthruSink(Sink[Request]):
             connector=aiohttp.TCPConnector(limit=self._settings.connections),
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as http:
-            self._client = Client(http, self._settings, pacer)
-            self._lists = Lists(self._client, pacer)
+            client = Client(http, self._settings, pacer)
+            lists = Lists(client, pacer)
+            self._sender = Sender(
+                client,
+                lists,
+                self._addresses,
+                events_at_most_once=self._settings.event_timeouts == "at_most_once",
+            )
             try:
                 yield
             finally:
-                await self._lists.close()
+                await lists.close()
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         self._names.learn(record)
@@ -88,7 +83,7 @@ class SailthruSink(Sink[Request]):
             return reason
         if isinstance(record, AudienceChanged):
             return Lane("list", record.audience_id)
-        if mapping.whom(record, self._options) is None:
+        if identity.whom(record, self._options) is None:
             return self._no_identity
         return Lane("event" if isinstance(record, Event) else "user", at.user)
 
@@ -101,13 +96,16 @@ class SailthruSink(Sink[Request]):
                     None if mapping.list_name(self._named(record), self._options) else _NO_LIST_NAME
                 )
             case Event():
-                age_ms = now_ms - (record.occurred_at_ms or record.received_at_ms)
-                return Dropped("too_old") if age_ms > self._event_max_age_ms else None
+                return self._filter.reason_against(record) or self._too_old(record, now_ms)
             case AttributesChanged() if not (record.attributes or record.removed):
                 return Dropped("nothing_to_send")
-            case IdentitiesChanged() if not mapping.changes_keys(record, self._options):
+            case IdentitiesChanged() if not identity.changes_keys(record, self._options):
                 return Dropped("identity_not_used")
         return None
+
+    def _too_old(self, event: Event, now_ms: int) -> Dropped | None:
+        age_ms = now_ms - (event.occurred_at_ms or event.received_at_ms)
+        return Dropped("too_old") if age_ms > self._event_max_age_ms else None
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
         call: Call
@@ -130,7 +128,7 @@ class SailthruSink(Sink[Request]):
         changes = [
             (index, change)
             for index, record in enumerate(waiting)
-            if (change := mapping.email_change(record))
+            if (change := identity.email_change(record))
         ]
         for index, record in enumerate(waiting):
             coming = [change for position, change in changes if position > index]
@@ -145,77 +143,34 @@ class SailthruSink(Sink[Request]):
         return record.model_copy(update={"audience_name": self._names.name(record)})
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:
-        who = mapping.whom(record, self._options)
+        who = identity.whom(record, self._options)
         assert who, "place() lets no record without a key pass"
-        if not self._by_email:
+        if who.key != "email":
             return who
         if who.email:
             return self._addresses.change(user, EmailChange(who.id, who.email))
         return Whom(self._addresses.present(user, who.id, coming))
 
     async def send(self, request: Request) -> Outcome:
-        match request.call:
-            case UserCall():
-                outcome = await self._send_user(request.owner, request.call)
-            case EventCall():
-                outcome = await self._send_event(request.owner, request.call)
-            case ListCall():
-                return await self._lists.ensure(request.call.name)
-        if isinstance(outcome, Delivered):
-            self.names_told_apart += request.call.told_apart
-        return outcome
-
-    async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
-        for name in call.lists:
-            outcome = await self._lists.ensure(name)
-            if isinstance(outcome, RetryLater):
-                # It is the list's endpoint that asks to wait, if any.
-                return replace(outcome, endpoint=False)
-            if not isinstance(outcome, Delivered):
-                return outcome
-        if call.new_email:
-            return await self._change_email(user, call, call.new_email)
-        outcome = await self._client.post(call.endpoint, call.payload())
-        if outcome == UNKNOWN_LIST:
-            self._lists.forget(call.lists)
-        return outcome
-
-    async def _change_email(self, user: Hashable, call: UserCall, new_email: str) -> Outcome:
-        async with self._lock(user):
-            outcome = await self._client.post(call.endpoint, call.payload())
-            # Not before it is delivered: until then the old address is the one that works, and a
-            # change that is tried again must be the same change. Should only its answer have got
-            # lost, Sailthru merges an empty profile into the one that moved: the end is the same.
-            if isinstance(outcome, Delivered):
-                self._addresses.learn(user, EmailChange(call.id, new_email))
-            return outcome
-
-    async def _send_event(self, user: Hashable, call: EventCall) -> Outcome:
-        async with self._lock(user):
-            if self._by_email:
-                call = replace(call, id=self._addresses.present(user, call.id))
-            outcome = await self._client.post(call.endpoint, call.payload())
-        if outcome in UNKNOWN_EFFECT and self._settings.event_timeouts == "at_most_once":
-            return Rejected("unknown_effect", "the answer got lost; it may have started a flow")
-        return outcome
-
-    def _lock(self, user: Hashable) -> asyncio.Lock:
-        """Keeps a user's events and the change of his address apart, each on its own lane."""
-        return self._locks.setdefault(user, asyncio.Lock())
+        return await self._sender.send(request)
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:
-        change = mapping.email_change(record) if self._by_email else None
-        if change is None:
+        self._names.learn(record)
+        change = identity.email_change(record)
+        who = identity.whom(record, self._options)
+        if change is None or who is None or who.key != "email":
             return
         who = self._addresses.change(at.user, change)
         if who.email:
             self._addresses.learn(at.user, EmailChange(who.id, who.email))
 
     def describe(self, request: Request) -> Mapping[str, Any]:
-        return self._shown("POST", request.call.endpoint, request.call.payload())
+        shown = self._shown("POST", request.call.endpoint, request.call.payload())
+        renames = request.call.renames()
+        return {**shown, "renamed": renames} if renames else shown
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         shown: list[Mapping[str, Any]] = []

@@ -60,8 +60,9 @@ def _destination(run: Run, name: str, sink: Figures) -> Iterator[tuple[str, str]
     for share, label in ((0.5, "p50"), (0.99, "p99")):
         if (seconds := sink.quantile("raw_to_accepted_seconds", share)) is not None:
             yield f"raw to accepted, {label}", f"{seconds:.2f} s"
-    for endpoint, ceiling in run.ceilings[name].items():
-        yield f"ceiling announced, {endpoint}", f"{ceiling:,} a minute"
+    for endpoint, ceiling in sorted(run.ceilings[name].items()):
+        if endpoint in run.requests[name]:
+            yield f"ceiling announced, {endpoint}", f"{ceiling:,} a minute"
 
 
 def sums(run: Run) -> list[str]:

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import socket
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
-from sandbox.kafka import Kafka
+from sandbox.kafka import Kafka, free_ports
 from sandbox.server import running
 from streams import topic_admin, topics
 from streams.settings import KafkaSettings
@@ -24,10 +23,68 @@ WORKERS = ("router", "sailthru", "ab-tasty")
 _STOP_SECONDS = 30.0
 
 
-@dataclass(slots=True)
-class _Process:
-    guard: subprocess.Popen[bytes]
-    worker: subprocess.Popen[bytes]
+class WorkerProcess:
+    """A worker's own process, started at once; it dies with us."""
+
+    def __init__(self, worker: str, log: Path, environment: Mapping[str, str]) -> None:
+        """What it says goes to the end of `log`."""
+        self._guard = new_guard()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+                [sys.executable, "-m", "cli", "worker", worker],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=self._guard.pid,
+            )
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.poll()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it with SIGKILL, as a crash would."""
+        self._process.kill()
+        self._process.wait()
+        self._guard.communicate()
+
+    async def stop(self) -> int:
+        """Tells it to stop, and returns its exit code; by force when that takes too long."""
+        self._process.terminate()
+        try:
+            return await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._guard.communicate()
+
+
+def worker_environment(
+    bootstrap: str, port: int, *, sailthru: str, ab_tasty: str
+) -> Mapping[str, str]:
+    """The settings of any worker in the sandbox; `sailthru` and `ab_tasty` are base URLs."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "KAFKA_START": "earliest",
+        # A killed worker's partitions must not wait for half a minute.
+        "KAFKA_SESSION_TIMEOUT_S": "6",
+        "WORKER_PORT": str(port),
+        "SAILTHRU_BASE_URL": sailthru,
+        "SAILTHRU_API_KEY": "sandbox-key",
+        "SAILTHRU_API_SECRET": "sandbox-secret",
+        "ABTASTY_BASE_URL": ab_tasty,
+        "ABTASTY_TOKEN_URL": f"{ab_tasty}/oauth/v2/token",
+        "ABTASTY_CLIENT_ID": "sandbox-client",
+        "ABTASTY_CLIENT_SECRET": "sandbox-secret",
+        "ABTASTY_ACCOUNT_ID": "sandbox-account",
+        "ABTASTY_PARTNER_NAME": "mparticle",
+    }
 
 
 class WorkerEndedError(Exception):
@@ -45,10 +102,10 @@ class World:
         self.sailthru = sailthru.Sailthru(sailthru.Options(factor=factor))
         self.ab_tasty = ab_tasty.AbTasty()
         self.sailthru_url = self.ab_tasty_url = ""
-        self.ports = {name: _free_port() for name in WORKERS}
+        self.ports = dict(zip(WORKERS, free_ports(), strict=False))
         self._partitions = partitions
         self._broker = Kafka(directory / "kafka")
-        self._processes: dict[str, _Process] = {}
+        self._processes: dict[str, WorkerProcess] = {}
         self._stack = AsyncExitStack()
 
     @property
@@ -63,20 +120,12 @@ class World:
             self.sailthru_url = await stack.enter_async_context(running(self.sailthru.app()))
             self.ab_tasty_url = await stack.enter_async_context(running(self.ab_tasty.app()))
             stack.push_async_callback(self._stop_workers)
-            await self._create_topics()
+            await create_topics(self.kafka)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
-
-    async def _create_topics(self) -> None:
-        admin = AIOKafkaAdminClient(**self.kafka.client_options())
-        await admin.start()
-        try:
-            await topic_admin.create(admin, self.kafka, topics.ALL)
-        finally:
-            await admin.close()
 
     # -- workers
 
@@ -88,71 +137,40 @@ class World:
 
     def start(self, worker: str) -> None:
         """Starts a worker's process; when it is ready shows in what it does."""
-        guard = new_guard()
-        with self.log(worker).open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
-                [sys.executable, "-m", "cli", "worker", worker],
-                env={**os.environ, **self._environment(worker)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=guard.pid,
-            )
-        self._processes[worker] = _Process(guard, process)
+        environment = worker_environment(
+            self.kafka.bootstrap_servers,
+            self.ports[worker],
+            sailthru=self.sailthru_url,
+            ab_tasty=self.ab_tasty_url,
+        )
+        self._processes[worker] = WorkerProcess(worker, self.log(worker), environment)
 
     def kill(self, worker: str) -> None:
         """Ends a worker with SIGKILL, as a crash would."""
-        process = self._processes.pop(worker)
-        process.worker.kill()
-        process.worker.wait()
-        process.guard.communicate()
+        self._processes.pop(worker).kill()
 
     async def stop(self, worker: str) -> int:
         """Tells a worker to stop, and returns its exit code."""
-        process = self._processes.pop(worker)
-        process.worker.terminate()
-        try:
-            return await asyncio.to_thread(process.worker.wait, _STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.worker.kill()
-            return process.worker.wait()
-        finally:
-            process.guard.communicate()
+        return await self._processes.pop(worker).stop()
 
     def check(self) -> None:
         """Raises WorkerEndedError when a worker has ended by itself."""
         for name, process in self._processes.items():
-            if process.worker.poll() is not None:
+            if process.code is not None:
                 tail = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-10:])
                 raise WorkerEndedError(
-                    f"The {name} worker ended with code {process.worker.returncode}; its log "
+                    f"The {name} worker ended with code {process.code}; its log "
                     f"{self.log(name)} ends with:\n{tail}"
                 )
 
     async def _stop_workers(self) -> None:
         await asyncio.gather(*(self.stop(worker) for worker in list(self._processes)))
 
-    def _environment(self, worker: str) -> Mapping[str, str]:
-        return {
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-            "KAFKA_START": "earliest",
-            # A killed worker's partitions must not wait for half a minute.
-            "KAFKA_SESSION_TIMEOUT_S": "6",
-            "WORKER_PORT": str(self.ports[worker]),
-            "SAILTHRU_BASE_URL": self.sailthru_url,
-            "SAILTHRU_API_KEY": "sandbox-key",
-            "SAILTHRU_API_SECRET": "sandbox-secret",
-            "ABTASTY_BASE_URL": self.ab_tasty_url,
-            "ABTASTY_TOKEN_URL": f"{self.ab_tasty_url}/oauth/v2/token",
-            "ABTASTY_CLIENT_ID": "sandbox-client",
-            "ABTASTY_CLIENT_SECRET": "sandbox-secret",
-            "ABTASTY_ACCOUNT_ID": "sandbox-account",
-            "ABTASTY_PARTNER_NAME": "mparticle",
-        }
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+async def create_topics(kafka: KafkaSettings) -> None:
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    try:
+        await topic_admin.create(admin, kafka, topics.ALL)
+    finally:
+        await admin.close()

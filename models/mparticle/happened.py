@@ -59,7 +59,7 @@ class Flagged(Happened):
 
 
 # What every event may have and records do not hold.
-_LEFT_OUT = frozenset(
+LEFT_OUT = frozenset(
     {
         "canonical_name",
         "data_connection_type",
@@ -92,6 +92,6 @@ class UnknownEvent(Flagged):
         own = {
             name: value
             for name, value in said.items()
-            if name not in _LEFT_OUT and value not in _NOTHING
+            if name not in LEFT_OUT and value not in _NOTHING
         }
         return super().details() | own

@@ -13,7 +13,7 @@ from streams.delivery.dispatch import Dispatch
 from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item, Source
-from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.outcomes import Blocked, Dropped, Rejected
 from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Lane, Sink, placement
 from streams.delivery.staleness import Staleness
@@ -87,6 +87,9 @@ class Admission:
                 return item, placed
             case Dropped():
                 self._ends.dropped(item, placed.reason)
+            case Blocked():
+                # Not ended: the worker that knows it will find it where it is.
+                self._dispatch.hold(placed)
             case Lane():
                 item.queued_at = asyncio.get_running_loop().time()
                 if self._precedence is not None:
@@ -104,12 +107,12 @@ class Admission:
         metrics.DEDUPLICATED.labels(topic=self._topics[source.topic].name).inc()
         return True
 
-    def _place(self, item: Item) -> Lane | Dropped | Rejected:
+    def _place(self, item: Item) -> Lane | Dropped | Rejected | Blocked:
         source = item.source
         try:
             item.record = self._topics[source.topic].holds.validate_json(source.value or b"")
         except ValidationError as error:
-            return invalid_record(error)
+            return _unknown_kind(error, source) or invalid_record(error)
         assert item.record is not None
         at = placement(item.record, source.key, source.partition)
         item.user = at.user
@@ -121,3 +124,14 @@ class Admission:
             return self._sink.place(item.record, at, item.first_at_ms)
         except Exception as error:  # noqa: BLE001 - see mapping_error
             return mapping_error(error)
+
+
+def _unknown_kind(error: ValidationError, source: Source) -> Blocked | None:
+    """A record of a kind that a newer router writes is no bad record: it must wait for us."""
+    if error.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
+        return None
+    return Blocked(
+        "unknown_kind",
+        f"Offset {source.offset} of {source.topic}, partition {source.partition}, is of a kind "
+        "that this worker does not know: upgrade it (sinks before the router).",
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from prometheus_client import Gauge
 
 from streams import metrics
 from streams.dead_letters import FloodGuard
@@ -126,7 +127,7 @@ class Dispatch:
         match outcome:
             case Delivered():
                 endpoint.passed()
-                self._deliver(lane, size)
+                await self._deliver(lane, size)
             case Rejected():
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
@@ -168,27 +169,37 @@ class Dispatch:
         self._set_aside[lane.lane] = now + _SET_ASIDE_SECONDS
         return False
 
-    def _deliver(self, lane: WaitingLane, size: int) -> None:
+    async def _deliver(self, lane: WaitingLane, size: int) -> None:
         self._set_aside.pop(lane.lane, None)
         self._ends.delivered(lane.passed(size))
         for _ in range(size):
             self._guard.count(None)
+        if (found := lane.suspect()) is not None:
+            await self._bury(*found)
 
     async def _refuse(self, lane: WaitingLane, size: int, why: Rejected) -> None:
-        if (item := lane.refused(size)) is not None:
-            await self._ends.rejected([(item, why)])
-            self.hold(self._guard.count(why.reason))
+        if (item := lane.refused(size, why)) is not None:
+            await self._bury(item, why)
+
+    async def _bury(self, item: Item, why: Rejected) -> None:
+        await self._ends.rejected([(item, why)])
+        self.hold(self._guard.count(why.reason))
 
     # -- when a person is needed
 
     def _block(self, why: Blocked) -> None:
         if self.blocked == why:
             return
+        if self.blocked is not None:
+            self._gauge(self.blocked).set(0)
         self.blocked = why
+        self._gauge(why).set(1)
         log.error("blocked", reason=why.reason, what_to_do=why.what_to_do)
-        metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason).set(1)
         for endpoint in self._endpoints.values():
             endpoint.blocked = True
+
+    def _gauge(self, why: Blocked) -> Gauge:
+        return metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason)
 
     def hold(self, why: Blocked | None) -> None:
         """Sends nothing more, for as long as this process lives; None changes nothing."""
@@ -205,6 +216,6 @@ class Dispatch:
             return
         self.blocked = None
         log.info("unblocked", reason=why.reason)
-        metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason).set(0)
+        self._gauge(why).set(0)
         for endpoint in self._endpoints.values():
             endpoint.blocked = False

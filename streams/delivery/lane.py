@@ -10,6 +10,7 @@ from typing import TypeAlias
 from aiokafka.structs import ConsumerRecord
 
 from models.record import Record
+from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
 
@@ -46,8 +47,8 @@ class WaitingLane:
     """The queue behind a lane, and how a refused batch is taken apart.
 
     A refused batch is halved from the front, so the order stands. When a half passes, the bad
-    record is in the rest, which is halved again at once; when it is found, all that remains is
-    tried together.
+    record is in the rest, which is halved again at once, and known without a request when it is the
+    last. When it is found, all that remains is tried together.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -59,6 +60,7 @@ class WaitingLane:
         self._items: deque[Item] = deque()
         self._suspects = 0
         self._limit: int | None = None
+        self._why: Rejected | None = None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -99,15 +101,26 @@ class WaitingLane:
         self._limit = max(1, self._suspects // 2) if self._suspects else None
         return taken
 
-    def refused(self, size: int) -> Item | None:
+    def refused(self, size: int, why: Rejected) -> Item | None:
         """Takes off the one record that was refused alone; None when the batch is to be halved."""
         self._mended()
-        if size > 1:
-            self._suspects = size
-            self._limit = size // 2
+        if size == 1:
+            return self._found()
+        self._why = why
+        self._suspects = size
+        self._limit = size // 2
+        return None
+
+    def suspect(self) -> tuple[Item, Rejected] | None:
+        """Takes off the last of a refused batch of which all others passed, if that says enough."""
+        if self._suspects != 1 or self._why is None or self._why.size:
             return None
-        self._suspects = max(0, self._suspects - 1)
-        self._limit = self._suspects or None
+        why = self._why
+        return self._found(), why
+
+    def _found(self) -> Item:
+        self._suspects = 0
+        self._limit = self._why = None
         return self._items.popleft()
 
     def _mended(self) -> None:

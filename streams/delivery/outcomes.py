@@ -26,10 +26,12 @@ class Rejected:
     """These records will never pass: dead letter, or try them in smaller parts.
 
     `reason` is from a small fixed set, `detail` is safe to show (codes, names of fields).
+    `size` tells that there is too much of them, and nothing is wrong with any one.
     """
 
     reason: str
     detail: str = ""
+    size: bool = False
 
 
 @dataclass(frozen=True, slots=True)

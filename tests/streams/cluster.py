@@ -1,5 +1,6 @@
 """Topics, records and offsets on the sandbox's Kafka."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -8,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
 from sandbox.kafka import Kafka
-from streams import topic_admin, topics
+from streams import topic_admin
 from streams.settings import KafkaSettings
-from streams.topics import Topic
+from streams.topics import ALL, Topic
 
 
 def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings:
@@ -27,9 +28,16 @@ async def admin(to: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-async def create(to: KafkaSettings, which: Iterable[Topic] = topics.ALL) -> None:
+async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
+    """Returns when the broker tells of them too, which is a moment later."""
+    topics = list(which)
+    names = {to.topic(topic.name) for topic in topics}
     async with admin(to) as client:
-        await topic_admin.create(client, to, which)
+        await topic_admin.create(client, to, topics)
+        async with asyncio.timeout(10):
+            # No event: nobody but the broker knows, and it has to be asked.
+            while not names <= (await topic_admin.existing(client)).keys():  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ def letter(value: bytes, reason: str = "refused") -> DeadLetter:
         first_at_ms=1,
         last_at_ms=2,
         key=b"\xff\x00",
-        **preserve(value),  # type: ignore[arg-type]  # what a dead letter is made of
+        **preserve(value),
     )
 
 

@@ -40,8 +40,10 @@ WRONG: list[tuple[type[Settings], dict[str, str], str]] = [
     (
         DemoSettings,
         {"DEMO_SIZE": "0"},
-        "set DEMO_API_SECRET (the account's API secret); "
-        "DEMO_SIZE: Input should be greater than 0.",
+        (
+            "set DEMO_API_SECRET (the account's API secret); "
+            "DEMO_SIZE: Input should be greater than 0."
+        ),
     ),
     (
         DemoSettings,
@@ -56,8 +58,10 @@ WRONG: list[tuple[type[Settings], dict[str, str], str]] = [
     (
         KafkaSettings,
         {"KAFKA_SECURITY_PROTOCOL": "TLS"},
-        "KAFKA_SECURITY_PROTOCOL: Input should be "
-        "'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'.",
+        (
+            "KAFKA_SECURITY_PROTOCOL: Input should be "
+            "'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'."
+        ),
     ),
     (
         KafkaSettings,

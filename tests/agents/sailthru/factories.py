@@ -48,12 +48,16 @@ def moved(old: str | None, new: str) -> IdentitiesChanged:
 
 
 def membership(
-    email: str | None = EMAIL, *, joined: bool = True, audience: str | None = "Lapsed buyers"
+    email: str | None = EMAIL,
+    *,
+    joined: bool = True,
+    audience: str | None = "Lapsed buyers",
+    audience_id: str = "901",
 ) -> MembershipChanged:
     return MembershipChanged(
         **common(email),
         change="joined" if joined else "left",
-        audience_id="901",
+        audience_id=audience_id,
         audience_name=audience,
     )
 

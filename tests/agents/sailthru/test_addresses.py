@@ -3,7 +3,7 @@
 import pytest
 
 from agents.sailthru.addresses import Addresses
-from agents.sailthru.mapping import EmailChange, Whom
+from agents.sailthru.identity import EmailChange, Whom
 
 A, B, C = "a@shop.example", "b@shop.example", "c@shop.example"
 TO_B, TO_C, BACK = EmailChange(A, B), EmailChange(B, C), EmailChange(B, A)

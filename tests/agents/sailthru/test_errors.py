@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from agents.sailthru import errors
 from agents.sailthru.errors import classify
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 
@@ -101,6 +102,12 @@ def test_code_is_judged(status: int, code: Any, meaning: str) -> None:
     outcome = classify(status, HEADERS, body)
     assert kind_and_reason(outcome) == meaning
     assert "user17" not in repr(outcome)
+
+
+def test_every_code_and_status_of_the_tables_has_a_case() -> None:
+    assert {str(code) for _, code, _ in CODES} >= errors._BY_CODE.keys() | {"99"}
+    judged = {status for status, _, _ in (*CODES, *STATUSES)}
+    assert judged >= errors._BY_STATUS.keys() | {429, 500, 502, 503, 504}
 
 
 @pytest.mark.parametrize(("status", "body", "meaning"), STATUSES)

@@ -19,7 +19,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_defaults_are_those_of_the_design() -> None:
     loaded = SailthruSettings.load()
     assert loaded.base_url == "https://api.sailthru.com"
-    assert loaded.identity_key == "email"
+    assert loaded.identity_keys == ("email",)
+    assert (loaded.events_allow, loaded.events_deny) == ("", "")
+    assert loaded.list_on_rename == "keep"
     assert loaded.list_name == "{audience_name}"
     assert loaded.objects_as == "text"
     assert loaded.event_max_age_days == 14
@@ -36,6 +38,9 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_API_KEY", "", "set SAILTHRU_API_KEY ("),
         ("SAILTHRU_API_SECRET", "", "set SAILTHRU_API_SECRET ("),
         ("SAILTHRU_IDENTITY_KEY", "extid", "set SAILTHRU_EXTID_FROM to customer_id or mpid"),
+        ("SAILTHRU_IDENTITY_KEY", "email, extid", "set SAILTHRU_EXTID_FROM to customer_id or mpid"),
+        ("SAILTHRU_IDENTITY_KEY", "sid", "SAILTHRU_IDENTITY_KEY: Input should be 'email', "),
+        ("SAILTHRU_LIST_ON_RENAME", "rename", "SAILTHRU_LIST_ON_RENAME: Input should be 'keep' or"),
         ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: set it to an http"),
         ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
         ("SAILTHRU_LIST_NAME", "{audience}", "SAILTHRU_LIST_NAME: use {audience_name}"),
@@ -54,6 +59,15 @@ def test_wrong_setting_is_refused_with_one_sentence(
     assert str(error.value).startswith(says)
     assert "\n" not in str(error.value)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["extid,email", " extid, email "])
+def test_second_identity_key_stands_in_for_the_first(
+    environment: pytest.MonkeyPatch, value: str
+) -> None:
+    environment.setenv("SAILTHRU_IDENTITY_KEY", value)
+    environment.setenv("SAILTHRU_EXTID_FROM", "mpid")
+    assert SailthruSettings.load().identity_keys == ("extid", "email")
 
 
 def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

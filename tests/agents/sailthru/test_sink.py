@@ -17,6 +17,7 @@ from tests.agents.sailthru.factories import (
     audience,
     common,
     event,
+    identities,
     membership,
     moved,
 )
@@ -133,6 +134,29 @@ async def test_who_gives_up_does_not_take_the_list_from_the_others() -> None:
         assert await second == Delivered()
         assert first.cancelled()
         assert sailthru.requests() == {"GET list": 1, "POST list": 1}
+
+
+async def test_name_of_a_list_is_the_first_that_was_known_of_its_audience(
+    sailthru: Simulated,
+) -> None:
+    known = Audience(
+        **common(None, mpid=None), audience_id="901", name="Lapsed buyers", state="connected"
+    )
+    async with sailthru.sink() as sink:
+        sink.learn(known)
+        sink.learn(known.model_copy(update={"name": "Lost buyers"}))
+        sink.recall(audience("Lost buyers", change="updated"), USER)
+        await deliver(sink, membership(audience="Lost buyers"))
+        await deliver(sink, membership(audience=None, joined=False))
+    assert sailthru.list_names() == ["Lapsed buyers"]
+    assert sailthru.profiles()[EMAIL]["lists"] == {}
+
+
+async def test_name_of_a_list_follows_its_audience_by_setting(sailthru: Simulated) -> None:
+    async with sailthru.sink(list_on_rename="follow") as sink:
+        await deliver(sink, audience())
+        await deliver(sink, membership(audience="Lost buyers"))
+    assert sailthru.list_names() == ["Lapsed buyers", "Lost buyers"]
 
 
 # Changes of address.
@@ -267,6 +291,30 @@ async def test_event_waits_for_the_change_that_is_on_its_way(sailthru: Simulated
     assert len(profile["events"]) == 1
 
 
+# Who is found by what.
+
+
+async def test_profiles_of_an_extid_and_of_an_address_become_one(sailthru: Simulated) -> None:
+    customer = identities(customer_id="C-17")
+    known = attributes(None, tier="gold").model_copy(update={"identities": customer})
+    added = moved(None, EMAIL)
+    named = added.model_copy(update={"identities": (*customer, *added.identities)})
+    async with sailthru.sink(identity_key="email,extid", extid_from="customer_id") as sink:
+        await deliver(sink, known, named, attributes(age=37))
+    [profile] = sailthru.profiles().values()
+    assert (profile["keys"]["email"], profile["keys"]["extid"]) == (EMAIL, "C-17")
+    assert profile["vars"] == {"tier": "gold", "age": 37}
+
+
+async def test_two_users_with_one_address_share_its_profile(sailthru: Simulated) -> None:
+    async with sailthru.sink() as sink:
+        await deliver(sink, attributes(tier="gold", age=37))
+        await deliver(sink, attributes(tier="silver"), at=OTHER_USER)
+    assert {email: each["vars"] for email, each in sailthru.profiles().items()} == {
+        EMAIL: {"tier": "silver", "age": 37}
+    }
+
+
 # Events whose answer gets lost.
 
 
@@ -320,8 +368,8 @@ def test_preparations_are_the_lists_each_once_and_before_their_members() -> None
     records = [
         membership(),
         membership("user18@shop.example"),
-        membership(audience="New visitors"),
-        audience("All"),
+        membership(audience="New visitors", audience_id="902"),
+        audience("All", audience_id="903"),
         attributes(tier="gold"),
     ]
     requests = [sink.take(lane(sink, each), [each]).request for each in records]

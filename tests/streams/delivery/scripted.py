@@ -22,9 +22,15 @@ from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.topics import EVENTS, USER_UPDATE, Topic
 
-FAILURES = {"fails once": 1, "fails twice": 2, "fails six times": 6, "always fails": 10**9}
+FAILURES = {
+    "fails once": 1,
+    "fails twice": 2,
+    "fails six times": 6,
+    "always fails": 10**9,
+}
 NO_KEY = Blocked("bad_key", "Set SCRIPTED_KEY.")
 NO_RIGHTS = Blocked("no_rights", "Ask for the right to write.")
+BLOCKS = {"is blocked": NO_KEY, "lacks rights": NO_RIGHTS}
 
 
 class Request(NamedTuple):
@@ -51,7 +57,7 @@ class ScriptedSink(Sink[Request]):
 
     destination = "scripted"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS)
-    ceilings: Mapping[str, int | None] = {"call": None, "update": None}  # noqa: RUF012 - the contract's attribute
+    ceilings: Mapping[str, int | None] = {"call": None, "update": None}
     recalls: Collection[bytes] = ()
 
     def __init__(self, most: int, *, one_lane: bool = False) -> None:
@@ -108,25 +114,15 @@ class ScriptedSink(Sink[Request]):
     async def _meet(self, fate: str, id_: str) -> Outcome | None:
         """None when it passes."""
         self._tries[id_] += 1
-        match fate:
-            case "passes":
-                return None
-            case "is refused":
-                return Rejected("refused", "field 'colour'")
-            case "all wait once":
-                return RetryLater("limited", 0.001, endpoint=True) if self._first(id_) else None
-            case "is blocked" if not self.mended.is_set():
-                return NO_KEY
-            case "lacks rights" if not self.mended.is_set():
-                return NO_RIGHTS
-            case "hangs":
-                await self.released.wait()
-            case _ if self._tries[id_] <= FAILURES.get(fate, 0):
-                return RetryLater("server_error")
-        return None
-
-    def _first(self, id_: str) -> bool:
-        return self._tries[id_] == 1
+        if fate == "hangs":
+            await self.released.wait()
+        if self._tries[id_] <= FAILURES.get(fate, 0):
+            return RetryLater("server_error")
+        if fate == "all wait once" and self._tries[id_] == 1:
+            return RetryLater("limited", 0.001, endpoint=True)
+        if fate in BLOCKS and not self.mended.is_set():
+            return BLOCKS[fate]
+        return Rejected("refused", "field 'colour'") if fate == "is refused" else None
 
     def learn(self, audience: Audience) -> None:
         raise NotImplementedError

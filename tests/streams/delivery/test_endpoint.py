@@ -161,9 +161,9 @@ async def test_a_lane_that_failed_comes_back_behind_those_that_are_ready() -> No
 
 
 async def test_a_lane_waits_as_long_as_the_destination_asked() -> None:
-    sent = Sent()
+    sent, (lane,) = Sent(), lanes(1)
     async with running(sent) as endpoint:
-        endpoint.ready_later(*lanes(1), 3600.0)
+        endpoint.ready_later(lane, 3600.0)
         await asyncio.sleep(0.01)
 
     assert sent.lanes == []

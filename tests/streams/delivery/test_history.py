@@ -76,9 +76,7 @@ async def test_no_more_than_the_horizons_hours_are_read(kafka: Kafka, prefix: st
     assert await recalled(to, Progress(2)) == []
 
 
-async def test_no_more_ids_are_read_than_the_worker_may_remember(
-    kafka: Kafka, prefix: str
-) -> None:
+async def test_no_more_ids_are_read_than_the_worker_may_remember(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix, partitions=2)
     await create(to, [EVENTS])
     await store(to, *[0.0] * 6)

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.usefixtures("at_once")
 def same(offset: int, fate: str = "passes", epoch: int = 0) -> ConsumerRecord:
     """The same event of user 17, produced once more."""
     record = event("17", fate, "1")
-    return source(
-        serialize(record), offset, headers=headers.make(record.id, record.kind, epoch)
-    )
+    return source(serialize(record), offset, headers=headers.make(record.id, record.kind, epoch))
 
 
 async def test_a_record_that_comes_again_after_it_ended_is_not_sent() -> None:

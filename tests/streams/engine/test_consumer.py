@@ -7,13 +7,12 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from streams.app import create_app
 from streams.engine.consumer import Consumer
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.start import Start
-from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW
+from tests.streams.engine.unstarted import router_app
 from tests.streams.records import source
 
 HERE = TP(RAW.name, 0)
@@ -82,9 +81,7 @@ async def kafka_script() -> Kafka:
 @pytest.fixture
 async def consumer(kafka_script: Kafka) -> Consumer:
     """One that was assigned `HERE`."""
-    app = create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), pytest.fail)
-    app.finalize()
-    consumer: Any = app.consumer
+    consumer: Any = router_app().consumer
     consumer._thread = kafka_script
     consumer.processor = Work()
     consumer._set_active_tps({HERE})

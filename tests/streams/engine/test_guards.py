@@ -23,8 +23,7 @@ from mode.threads import QueueServiceThread
 
 from streams import app, worker
 from streams.engine import chunks, consumer, consumer_thread, transport
-from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import RAW
+from tests.streams.engine.unstarted import router_app
 
 Parameters = tuple[str, ...]
 
@@ -129,13 +128,6 @@ OURS = [
 TASKS = ("_commit_handler", "_commit_livelock_detector")
 
 
-def new_app() -> app.App:
-    """Finished but not started: its processor is never asked for."""
-    made = app.create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), pytest.fail)
-    made.finalize()
-    return made
-
-
 def parameters(function: Callable[..., Any]) -> Parameters:
     # Its decorators keep what they wrap; a method compiled by Cython has none of this.
     return tuple(inspect.signature(inspect.unwrap(function)).parameters)
@@ -200,7 +192,7 @@ def test_the_thread_calls_back_into_the_consumer_when_partitions_come_and_go() -
 
 
 async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
-    made = new_app()
+    made = router_app()
     ours: Any = made.consumer
 
     assert isinstance(ours, consumer.Consumer)
@@ -216,7 +208,7 @@ async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
 
 
 async def test_aiokafka_takes_our_consumer_settings() -> None:
-    ours: Any = new_app().consumer
+    ours: Any = router_app().consumer
     made = ours._thread._create_worker_consumer(ours.transport)
 
     assert made._group_id == "mparticle-streams-router"
@@ -228,7 +220,7 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
 
 
 async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
-    made: Any = new_app().producer
+    made: Any = router_app().producer
     producer = made._new_producer()
 
     assert producer._txn_manager is not None
@@ -241,4 +233,4 @@ def test_faust_gives_a_takeover_all_the_time_it_needs() -> None:
 
     Reading a horizon of a million ids back, or a Kafka that is away, takes longer than minutes.
     """
-    assert new_app().conf.broker_request_timeout > 24 * 3600
+    assert router_app().conf.broker_request_timeout > 24 * 3600

@@ -66,7 +66,7 @@ def test_one_that_has_nothing_under_way_is_drained_however_it_began(runs: int) -
 
 
 def test_it_tells_of_every_change_also_when_it_is_closed() -> None:
-    changes = []
+    changes: list[Partition] = []
     partition = Partition(TP("events", 0), Progress(0), InFlightLimit(), changes.append)
     partition.fetched([(0, 1)])
     partition.closed = True

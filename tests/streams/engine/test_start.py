@@ -1,15 +1,17 @@
 """Before a worker starts: what refuses it, in one sentence, and where its partitions begin."""
 
 import asyncio
+import itertools
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import NewPartitions, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from sandbox.kafka import Kafka
-from streams import topics
+from streams import topic_admin, topics
 from streams.engine.metadata import Progress, encode
 from streams.engine.start import Start, StartError, prepare, read_starts
 from streams.settings import KafkaSettings
@@ -70,18 +72,33 @@ async def test_missing_topics_are_named(kafka: Kafka, prefix: str) -> None:
 async def test_topics_are_created_when_it_is_asked_to(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix, partitions=3).model_copy(update={"create_topics": True})
     await prepare(to, to.group("router"), [RAW])
+    names = [to.topic(topic.name) for topic in topics.ALL]
     async with admin(to) as client:
-        names = [to.topic(topic.name) for topic in topics.ALL]
         described = await client.describe_topics(names)
 
     assert {each["topic"]: len(each["partitions"]) for each in described} == dict.fromkeys(names, 3)
 
 
 @KAFKA
+async def test_topics_that_were_created_are_waited_for_until_kafka_tells_of_them(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker learns from its controller what was created; that takes it a moment."""
+    told = topic_admin.existing
+    answers = itertools.count()
+
+    async def told_late(client: AIOKafkaAdminClient) -> Mapping[str, int]:
+        return {} if next(answers) < 3 else await told(client)
+
+    monkeypatch.setattr(topic_admin, "existing", told_late)
+    to = settings(kafka, prefix).model_copy(update={"create_topics": True})
+
+    assert await prepare(to, to.group("router"), [RAW])
+
+
+@KAFKA
 async def test_topics_that_cannot_be_created_are_a_sentence(kafka: Kafka, prefix: str) -> None:
-    to = settings(kafka, prefix).model_copy(
-        update={"create_topics": True, "replication_factor": 3}
-    )
+    to = settings(kafka, prefix).model_copy(update={"create_topics": True, "replication_factor": 3})
     with pytest.raises(StartError) as raised:
         await prepare(to, to.group("router"), [RAW])
 
@@ -213,7 +230,7 @@ async def test_a_partition_without_an_offset_begins_where_the_setting_says(
 async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
     kafka: Kafka, prefix: str
 ) -> None:
-    """Where a group begins is asked once; a new partition's first records are no history to skip."""
+    """Where a group begins is asked once; what a new partition holds is no history to skip."""
     to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
     await create(to, [RAW])
     await commit(to, to.group("router"), {(name, 0): (0, encode(Progress(0), "C"))})
@@ -222,8 +239,6 @@ async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
     await write(to, RAW, b"{}", partition=1)
 
     assert (await starts(to, "latest"))[1] == Progress(0)
-
-
 
 
 @KAFKA

@@ -1,0 +1,92 @@
+"""What can be tried at AB Tasty without changing anything there."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import orjson
+
+from agents.ab_tasty.client import classify, with_key
+from agents.ab_tasty.firehose import MEMBERSHIP, probe
+from agents.ab_tasty.http import Answer, Http, is_success
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.token import TokenSource
+from agents.ab_tasty.udc import SEGMENTS
+from agents.registry import Finding
+from streams.delivery.outcomes import Blocked, Outcome, RetryLater
+
+# Of nobody: mParticle's ids are numbers.
+_NOBODY = "mparticle-streams-check"
+_NOT_PROVED = (
+    "Not proved: that the partner name is taken, that an upload has effect, that visitors are "
+    "recognised by this id. docs/ab-tasty.md says how to try it with one visitor."
+)
+
+
+async def live(settings: AbTastySettings) -> AsyncIterator[Finding]:
+    """Fetches a token where one is used, and makes one call that changes nothing."""
+    async with Http.open(settings.timeout_s) as http:
+        headers: dict[str, str] = {}
+        if settings.auth_method == "oauth":
+            tokens = TokenSource(settings, http)
+            token = await tokens.get()
+            await tokens.close()
+            if not isinstance(token, str):
+                yield _failed(token, settings.token_url)
+                return
+            yield Finding("ok", "AB Tasty gives a token for ABTASTY_CLIENT_ID and its secret.")
+            headers[settings.header_name] = f"Bearer {token}"
+        elif settings.auth_method == "header_key" and settings.api_key:
+            headers[settings.header_name] = settings.api_key.get_secret_value()
+        if settings.mode == "udc":
+            yield await _read_nobody(settings, http, headers)
+        else:
+            yield await _probe(settings, http, headers)
+        yield Finding("open", _NOT_PROVED)
+
+
+async def _read_nobody(settings: AbTastySettings, http: Http, headers: dict[str, str]) -> Finding:
+    """Asks for the segments of a visitor whom nobody has.
+
+    The route is known second-hand only: elevate-agency-data/n8n-nodes-abtasty, AbTasty.node.ts.
+    """
+    url = settings.model_copy(update={"partner_name": _NOBODY}).url(SEGMENTS)
+    answer = await http.get(url, headers)
+    if not isinstance(answer, Answer):
+        return _failed(answer, url)
+    if is_success(answer.status):
+        return Finding("ok", "AB Tasty lets it read segments of the account (of no visitor).")
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return Finding(
+            "open",
+            "AB Tasty answers HTTP 404 for a visitor whom nobody has: so it may always do; if the "
+            "worker is held with not_found, check ABTASTY_ACCOUNT_ID.",
+        )
+    return _failed(classify(answer.status, answer.headers, answer.body, SEGMENTS), url)
+
+
+async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str]) -> Finding:
+    """Sends a membership request about nobody, which mParticle says a partner must accept."""
+    url = settings.url(MEMBERSHIP)
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    message = with_key(probe(int(settings.account_id or 0)), settings, key)
+    json = {"Content-Type": "application/json"}
+    answer = await http.post(url, headers | json, orjson.dumps(message))
+    if not isinstance(answer, Answer):
+        return _failed(answer, url)
+    if not is_success(answer.status):
+        return _failed(classify(answer.status, answer.headers, answer.body, MEMBERSHIP), url)
+    return Finding("ok", "AB Tasty takes a membership request about nobody.")
+
+
+def _failed(outcome: Outcome, url: str) -> Finding:
+    match outcome:
+        case Blocked():
+            return Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}.")
+        case RetryLater():
+            return Finding(
+                "wrong",
+                f"{outcome.reason}: {url} cannot be asked now; check the address, whether this "
+                "machine may reach it, and try again.",
+            )
+        case _:
+            return Finding("open", f"AB Tasty refuses the harmless call to {url}.")

@@ -1,0 +1,120 @@
+"""What mParticle sends and no model knows: told, so that their changes are seen before they hurt.
+
+Fields that nobody knows are taken out of the message, so that they change nothing, ids included:
+mParticle may begin to send one between two times that it sends the same message.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from agents.router import event_batch, firehose
+from agents.router.routed import Stranger
+from models.mparticle import known
+from models.mparticle.known import Fields
+from streams import metrics
+
+log = structlog.get_logger()
+
+BATCH = "event_batch"
+
+# Published names of events that have no published shape; nothing is known of what they say.
+_SHAPELESS = ("pre_attribution", "push_reaction", "validation_result", "unknown")
+_MESSAGES: Mapping[str, Fields] = MappingProxyType(
+    {
+        BATCH: known.event_batch(
+            Fields(
+                "",
+                by="event_type",
+                kinds={
+                    name: Fields("event_type", {"data": known.event(shape)})
+                    for name, shape in event_batch.EVENTS.items()
+                }
+                | dict.fromkeys(_SHAPELESS),
+            )
+        ),
+        "event_processing_request": known.event_request(
+            Fields(
+                "",
+                by="type",
+                kinds={name: known.event(shape) for name, shape in firehose.EVENTS.items()},
+            )
+        ),
+        "audience_subscription_request": known.SUBSCRIPTION_REQUEST,
+        "audience_membership_change_request": known.MEMBERSHIP_REQUEST,
+        "dsr_processing_request": known.SUBJECT_REQUEST,
+    }
+)
+# Anything but a plain name may be a person's data: not for logs and labels.
+TELLABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_OTHER = "other"
+
+
+def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
+    """Takes out of a message the fields that nobody knows; returns them, and unknown event types.
+
+    Events of an unknown type keep all that they say: it is all that is known of them.
+    """
+    found: list[Stranger] = []
+    _search(message, _MESSAGES[type_], type_, found)
+    return found
+
+
+def _search(node: dict[str, Any], known: Fields, path: str, found: list[Stranger]) -> None:
+    if not known.names.issuperset(node):
+        for name in sorted(node.keys() - known.names):
+            del node[name]
+            found.append(Stranger("field", f"{path}.{told(name)}"))
+    for name, inside in known.inside:
+        if below := node.get(name):
+            for each in _objects(below, inside):
+                # Most are known and have nothing inside: they must cost next to nothing.
+                if type(each) is dict and not (inside.flat and inside.names.issuperset(each)):
+                    _search_kind(each, inside, f"{path}.{name}", found)
+
+
+def _search_kind(node: dict[str, Any], known: Fields, path: str, found: list[Stranger]) -> None:
+    if not known.by:
+        _search(node, known, path, found)
+        return
+    kind = node.get(known.by)
+    if not isinstance(kind, str) or not kind:
+        return
+    if kind not in known.kinds:
+        found.append(Stranger("event", told(kind)))
+    elif (of_kind := known.kinds[kind]) is not None:
+        _search(node, of_kind, f"{path}.{kind}", found)
+
+
+def _objects(written: Any, known: Fields) -> Iterable[Any]:
+    if type(written) is list:
+        return written if known.stands != "values" else ()
+    if type(written) is not dict or known.stands == "list":
+        return ()
+    return written.values() if known.stands == "values" else (written,)
+
+
+def told(name: str) -> str:
+    return name if TELLABLE.fullmatch(name) else _OTHER
+
+
+class Drift:
+    """Counts strangers, and tells each in the log once; of too many different ones, as `other`."""
+
+    def __init__(self, most: int = 200) -> None:
+        self._most = most
+        self._seen = set[Stranger]()
+
+    def count(self, strangers: Iterable[Stranger]) -> None:
+        for stranger in strangers:
+            met = stranger
+            if met not in self._seen:
+                if len(self._seen) >= self._most:
+                    met = Stranger(stranger.what, _OTHER)
+                else:
+                    self._seen.add(met)
+                    log.warning("unknown_to_us", what=met.what, name=met.name)
+            metrics.DRIFT.labels(what=met.what, name=met.name).inc()

@@ -1,0 +1,44 @@
+"""What can be tried at Sailthru without changing anything there."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from agents.registry import Finding
+from agents.sailthru.client import Client
+from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
+from agents.sailthru.settings import SailthruSettings
+from streams.delivery.outcomes import Blocked, Delivered, RetryLater
+from streams.delivery.pacing import Pacer
+
+# Correct signatures are refused now and then (sailthru-java-client, issue 8).
+_TRIES = 4
+_NOT_PROVED = (
+    "Not proved: that the key may write users, events and lists, and that flows start on events."
+)
+
+
+async def live(settings: SailthruSettings) -> AsyncIterator[Finding]:
+    """Reads the account's settings: page "settings" of the API documentation."""
+    async with aiohttp.ClientSession() as http:
+        client = Client(http, settings, Pacer({"settings GET": None}))
+        for _ in range(_TRIES):
+            outcome = await client.get("settings", {})
+            if outcome != SIGNATURE_REFUSED:
+                break
+        else:
+            outcome = WRONG_SECRET
+    match outcome:
+        case Delivered():
+            yield Finding("ok", "Sailthru knows SAILTHRU_API_KEY and its secret.")
+            yield Finding("open", _NOT_PROVED)
+        case Blocked():
+            yield Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}")
+        case RetryLater():
+            yield Finding(
+                "wrong",
+                f"{outcome.reason}: {settings.base_url} cannot be asked now; check the address, "
+                "whether this machine may reach it, and try again.",
+            )
+        case _:
+            yield Finding("open", f"Sailthru refuses the harmless call ({outcome.reason}).")

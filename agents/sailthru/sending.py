@@ -1,0 +1,86 @@
+"""Sends calls in an order that no change of address can harm."""
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
+
+from agents.sailthru.addresses import Addresses
+from agents.sailthru.calls import Call, EventCall, ListCall, UserCall
+from agents.sailthru.client import Client
+from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
+from agents.sailthru.identity import EmailChange
+from agents.sailthru.lists import Lists
+from streams import metrics
+from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call, and the owner of its order: a user, or an audience for a call about a list."""
+
+    owner: Hashable
+    call: Call
+
+
+class Sender:
+    """Makes the list before its members join, and keeps events and changes of address apart."""
+
+    def __init__(
+        self, client: Client, lists: Lists, addresses: Addresses, *, events_at_most_once: bool
+    ) -> None:
+        self._client = client
+        self._lists = lists
+        self._addresses = addresses
+        self._events_at_most_once = events_at_most_once
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+
+    async def send(self, request: Request) -> Outcome:
+        match request.call:
+            case UserCall():
+                outcome = await self._send_user(request.owner, request.call)
+            case EventCall():
+                outcome = await self._send_event(request.owner, request.call)
+            case ListCall():
+                return await self._lists.ensure(request.call.name)
+        if isinstance(outcome, Delivered):
+            metrics.NAMES_TOLD_APART.labels(destination="sailthru").inc(request.call.told_apart)
+        return outcome
+
+    async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
+        for name in call.lists:
+            outcome = await self._lists.ensure(name)
+            if isinstance(outcome, RetryLater):
+                # It is the list's endpoint that asks to wait, if any.
+                return replace(outcome, endpoint=False)
+            if not isinstance(outcome, Delivered):
+                return outcome
+        if call.new_email:
+            return await self._change_email(user, call, call.new_email)
+        outcome = await self._client.post(call.endpoint, call.payload())
+        if outcome == UNKNOWN_LIST:
+            self._lists.forget(call.lists)
+        return outcome
+
+    async def _change_email(self, user: Hashable, call: UserCall, new_email: str) -> Outcome:
+        async with self._lock(user):
+            outcome = await self._client.post(call.endpoint, call.payload())
+            # Not before it is delivered: until then the old address is the one that works, and a
+            # change that is tried again must be the same change. Should only its answer have got
+            # lost, Sailthru merges an empty profile into the one that moved: the end is the same.
+            if isinstance(outcome, Delivered):
+                self._addresses.learn(user, EmailChange(call.id, new_email))
+            return outcome
+
+    async def _send_event(self, user: Hashable, call: EventCall) -> Outcome:
+        async with self._lock(user):
+            if call.key == "email":
+                call = replace(call, id=self._addresses.present(user, call.id))
+            outcome = await self._client.post(call.endpoint, call.payload())
+        if outcome in UNKNOWN_EFFECT and self._events_at_most_once:
+            return Rejected("unknown_effect", "the answer got lost; it may have started a flow")
+        return outcome
+
+    def _lock(self, user: Hashable) -> asyncio.Lock:
+        """Keeps a user's events and the change of his address apart, each on its own lane."""
+        return self._locks.setdefault(user, asyncio.Lock())

@@ -1,0 +1,160 @@
+"""`check`: whether a worker would start, and with --live whether the service would let it in."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from agents import registry
+from agents.registry import Finding
+from agents.router.settings import RouterSettings
+from streams import topic_admin, topics
+from streams.engine.start import StartError, prepare
+from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.topics import RAW, Topic
+
+_KAFKA_SECONDS = 8.0
+_MARKS = {"ok": "ok   ", "open": "?    ", "wrong": "WRONG"}
+
+
+@click.command("check", short_help="Check settings, Kafka and credentials.")
+@click.option(
+    "--destination",
+    "names",
+    multiple=True,
+    type=click.Choice(list(registry.destinations())),
+    help="Only this destination, and not all of them; may be given more than once.",
+)
+@click.option(
+    "--live", is_flag=True, help="Also try the credentials at the service; changes nothing there."
+)
+def command(names: Sequence[str], live: bool) -> None:
+    """Checks what the workers need, a line each, and changes nothing.
+
+    Exits with 1 when something is wrong, having said what to set; a question mark is what cannot
+    be proved from here.
+    """
+    # What it has to say of a Kafka that is away is said below, in one sentence.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    wrong = asyncio.run(_show(check(names or list(registry.destinations()), live=live)))
+    sys.exit(1 if wrong else 0)
+
+
+async def _show(findings: AsyncIterator[Finding]) -> bool:
+    wrong = False
+    async for how, said in findings:
+        click.echo(f"{_MARKS[how]}  {said}")
+        wrong |= how == "wrong"
+    return wrong
+
+
+async def check(names: Sequence[str], *, live: bool) -> AsyncIterator[Finding]:
+    """Settings first; Kafka and the services only where their settings are right."""
+    loaded: dict[type[Settings], Settings] = {}
+    groups = [registry.destinations()[name].settings for name in names]
+    for finding in _settings((KafkaSettings, WorkerSettings, RouterSettings, *groups), loaded):
+        yield finding
+    kafka = loaded.get(KafkaSettings)
+    if isinstance(kafka, KafkaSettings):
+        async for finding in _kafka(kafka, _reads(names, loaded)):
+            yield finding
+    for name, group in zip(names, groups, strict=True) if live else ():
+        if group in loaded:
+            async for finding in _live(name, loaded[group]):
+                yield finding
+
+
+def _settings(
+    groups: Iterable[type[Settings]], loaded: dict[type[Settings], Settings]
+) -> Iterator[Finding]:
+    for group in groups:
+        prefix = group.model_config.get("env_prefix", "")
+        try:
+            loaded[group] = group.load()
+        except SettingsError as error:
+            yield Finding("wrong", f"settings {prefix}…: {error}")
+        else:
+            yield Finding("ok", f"settings {prefix}… are right.")
+
+
+def _reads(
+    names: Iterable[str], loaded: Mapping[type[Settings], Settings]
+) -> Mapping[str, tuple[Topic, ...]]:
+    """The topics of each worker whose settings are right."""
+    reads: dict[str, tuple[Topic, ...]] = {"router": (RAW,)}
+    for name in names:
+        destination = registry.destinations()[name]
+        if destination.settings in loaded:
+            reads[name] = destination.sink(loaded[destination.settings]).topics
+    return reads
+
+
+async def _kafka(
+    kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+) -> AsyncIterator[Finding]:
+    try:
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            there = await _topics(kafka)
+    except (TimeoutError, KafkaConnectionError):
+        address = kafka.bootstrap_servers
+        yield Finding(
+            "wrong",
+            f"Kafka does not answer at {address}: start it, or set KAFKA_BOOTSTRAP_SERVERS.",
+        )
+        return
+    except KafkaError as error:
+        yield Finding("wrong", f"Kafka refuses: {type(error).__name__}; check KAFKA_SASL_….")
+        return
+    yield Finding("ok", f"Kafka answers at {kafka.bootstrap_servers}.")
+    missing = False
+    for name in (kafka.topic(topic.name) for topic in topics.ALL):
+        if name in there:
+            yield Finding("ok", f"topic {name} has {there[name]} partitions.")
+        else:
+            missing = True
+            yield _missing(kafka, name)
+    if not missing:
+        async for finding in _workers(kafka, reads):
+            yield finding
+
+
+async def _topics(kafka: KafkaSettings) -> Mapping[str, int]:
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    try:
+        return await topic_admin.existing(admin)
+    finally:
+        await admin.close()
+
+
+def _missing(kafka: KafkaSettings, name: str) -> Finding:
+    if kafka.create_topics:
+        return Finding("ok", f"topic {name} will be created (KAFKA_CREATE_TOPICS).")
+    return Finding("wrong", f"topic {name} is missing: create it, or set KAFKA_CREATE_TOPICS=true.")
+
+
+async def _workers(
+    kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+) -> AsyncIterator[Finding]:
+    """What each worker checks itself when it starts."""
+    for name, of_worker in reads.items():
+        try:
+            await prepare(kafka, kafka.group(name), of_worker)
+        except StartError as error:
+            yield Finding("wrong", f"worker {name}: {error}")
+        else:
+            yield Finding("ok", f"worker {name} may start.")
+
+
+async def _live(name: str, settings: Any) -> AsyncIterator[Finding]:
+    live = registry.live_check(name)
+    if live is None:
+        yield Finding("open", f"{name}: there is no harmless call to try.")
+        return
+    async for how, said in live(settings):
+        yield Finding(how, f"{name}: {said}")

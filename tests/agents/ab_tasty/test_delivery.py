@@ -1,0 +1,281 @@
+"""The delivery, the sink and a simulated AB Tasty together, over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiokafka.structs import ConsumerRecord
+
+from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.sink import AbTastySink
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.record import serialize
+from sandbox.ab_tasty import AbTasty
+from sandbox.faults import Answer
+from sandbox.server import running
+from streams import headers
+from streams.delivery.outcomes import Dropped, Outcome, Rejected
+from streams.delivery.sink import Lane, Placement
+from streams.engine.partition import Partition
+from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.agents.ab_tasty.factories import audience, firehose, membership, udc
+from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty
+from tests.streams.delivery.flow import Flow, without_pauses
+from tests.streams.records import source
+
+POISON = 613
+ROWS = 1_000
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pauses(monkeypatch)
+
+
+class Traced(AbTastySink):
+    """Notes what is placed and sent, and how much at once; sends nothing while `gate` is shut."""
+
+    def __init__(self, settings: AbTastySettings) -> None:
+        super().__init__(settings)
+        self.placed = 0
+        self.bodies: list[Any] = []
+        self.most_at_once = 0
+        self._under_way = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        self.placed += 1
+        return super().place(record, at, now_ms)
+
+    async def send(self, request: Post) -> Outcome:
+        self.bodies.append(request.body)
+        await self.gate.wait()
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            return await super().send(request)
+        finally:
+            self._under_way -= 1
+
+
+def log(
+    changes: Sequence[MembershipChanged | AudienceChanged], start: int = 0, partition: int = 0
+) -> list[ConsumerRecord]:
+    """The records as the router writes them."""
+    return [
+        source(
+            serialize(change),
+            offset,
+            key=(change.mpid or change.audience_id).encode(),
+            topic=AUDIENCE_MEMBERSHIP.name,
+            partition=partition,
+            headers=headers.make(change.id, change.kind, 0),
+        )
+        for offset, change in enumerate(changes, start)
+    ]
+
+
+@asynccontextmanager
+async def flowing(sink: AbTastySink) -> AsyncIterator[Flow]:
+    # The scripted destination's place in a flow is any sink's.
+    flow = Flow(destination=sink, topics=(AUDIENCE_MEMBERSHIP,))  # type: ignore[arg-type]
+    async with flow.running():
+        yield flow
+
+
+async def accept(flow: Flow, *changes: MembershipChanged | AudienceChanged) -> Partition:
+    partition = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
+    await flow.accept(partition, log(changes))
+    return partition
+
+
+async def ended(partition: Partition) -> None:
+    async with asyncio.timeout(20):
+        while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
+            await asyncio.sleep(0.01)
+
+
+def reason_of(flow: Flow) -> str | None:
+    """Why the flow is blocked."""
+    return flow.delivery.blocked.reason if flow.delivery.blocked else None
+
+
+def udc_traced(url: str, **settings: Any) -> Traced:
+    return Traced(udc(base_url=url, token_url=url + TOKEN_PATH, **settings))
+
+
+def values(service: AbTasty) -> dict[str, str]:
+    segments: Any = service.state()["segments"]
+    return {visitor: value for visitor, held in segments.items() for value in held.values()}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("poison", [0, POISON, ROWS - 1])
+async def test_one_refused_row_in_a_thousand_costs_itself_alone_and_twelve_requests_at_most(
+    poison: int, status: int
+) -> None:
+    people = [str(10_000 + number) for number in range(ROWS)]
+    refused = Answer(endpoint="POST segments", user=people[poison], status=status)
+    async with ab_tasty([refused]) as (service, url):
+        sink = udc_traced(url)
+        async with flowing(sink) as flow:
+            sink.gate.clear()
+            partition = await accept(flow, membership(mpid="1"))
+            await flow.until(lambda: sink.bodies)
+            await flow.accept(partition, log([membership(mpid=mpid) for mpid in people], 1))
+            await flow.until(lambda: sink.placed == 1 + ROWS)
+            sink.gate.set()
+            await ended(partition)
+    _, first, *others = sink.bodies
+    assert first.count("\n") - 1 == ROWS
+    assert len([first, *others]) <= 12
+    assert service.state()["rows"] == 1 + ROWS - 1
+    good = ["1", *(mpid for mpid in people if mpid != people[poison])]
+    assert values(service) == dict.fromkeys(good, "true")
+    assert [letter.offset for letter in flow.letters.written] == [1 + poison]
+
+
+async def test_an_upload_that_is_too_large_is_split_and_nothing_of_it_is_lost() -> None:
+    people = [str(10_000 + number) for number in range(100)]
+    async with ab_tasty(max_rows=20) as (service, url), flowing(udc_traced(url)) as flow:
+        await ended(await accept(flow, *(membership(mpid=mpid) for mpid in people)))
+    assert values(service) == dict.fromkeys(people, "true")
+    assert service.state()["rows"] == len(people)
+    assert flow.letters.written == []
+
+
+async def test_the_first_change_goes_at_once_and_what_comes_meanwhile_goes_together() -> None:
+    async with ab_tasty() as (service, url):
+        sink = udc_traced(url)
+        async with flowing(sink) as flow:
+            partition = await accept(flow, membership(mpid="1"))
+            await flow.until(lambda: sink.bodies)
+            await flow.accept(partition, log([membership(mpid=str(n)) for n in range(2, 52)], 1))
+            await ended(partition)
+    assert [body.count("\n") - 1 for body in sink.bodies] == [1, 50]
+    assert sink.most_at_once == 1
+    assert service.state()["files"] == 2
+
+
+async def test_a_partition_has_one_upload_in_flight_and_others_do_not_wait_for_it() -> None:
+    async with ab_tasty() as (_, url):
+        sink = udc_traced(url, batch_max_rows=1)
+        async with flowing(sink) as flow:
+            alone = await accept(flow, *(membership(mpid=str(n)) for n in range(20)))
+            await ended(alone)
+            assert sink.most_at_once == 1
+            several = [await flow.assign(number=n, topic=AUDIENCE_MEMBERSHIP) for n in (1, 2, 3)]
+            for partition in several:
+                number = partition.tp.partition
+                changes = [membership(mpid=f"{number}-{n}") for n in range(5)]
+                await flow.accept(partition, log(changes, partition=number))
+            await asyncio.gather(*map(ended, several))
+    assert 1 < sink.most_at_once <= 3
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "unauthorized"), (403, "forbidden"), (404, "not_found")]
+)
+async def test_a_refused_credential_or_account_holds_the_offsets_until_it_is_mended(
+    status: int, reason: str
+) -> None:
+    refusing = Answer(endpoint="POST segments", status=status)
+    async with ab_tasty([refusing]) as (service, url), flowing(udc_traced(url)) as flow:
+        partition = await accept(flow, membership(mpid="1"))
+        await flow.until(lambda: flow.delivery.blocked)
+        assert reason_of(flow) == reason
+        assert partition.offsets.watermark == 0
+        service.set_faults([])
+        await ended(partition)
+        assert reason_of(flow) is None
+    assert values(service) == {"1": "true"}
+    assert flow.letters.written == []
+
+
+async def test_an_outage_is_waited_out_and_nothing_is_lost() -> None:
+    down = Answer(endpoint="POST segments", status=503, count=7)
+    async with ab_tasty([down]) as (service, url), flowing(udc_traced(url)) as flow:
+        await ended(await accept(flow, membership(mpid="1"), membership("left", mpid="2")))
+    assert values(service) == {"1": "true", "2": "false"}
+    assert flow.letters.written == []
+
+
+async def test_a_suspended_subscription_stops_the_flow_until_a_person_resumes_it() -> None:
+    async with (
+        ab_tasty(suspend_subscription=True) as (service, url),
+        flowing(Traced(firehose(base_url=url))) as flow,
+        aiohttp.ClientSession() as http,
+    ):
+        partition = await accept(flow, membership(mpid="1"))
+        await flow.until(lambda: flow.delivery.blocked)
+        assert reason_of(flow) == "suspended"
+        await http.put(url + "/_sandbox/suspend", data=b"false")
+        await ended(partition)
+    assert service.state()["memberships"] == {"1": {"31001": "joined"}}
+
+
+async def test_a_202_does_not_prove_that_the_visitor_is_known() -> None:
+    known = frozenset({"1"})
+    async with (
+        ab_tasty(known_visitors=known) as (service, url),
+        flowing(udc_traced(url)) as flow,
+    ):
+        await ended(await accept(flow, membership(mpid="1"), membership(mpid="2")))
+    assert flow.letters.written == []
+    assert values(service) == {"1": "true"}
+    assert service.state()["ignored"] == 1
+
+
+async def test_a_connect_that_is_known_goes_before_the_memberships_of_its_audience() -> None:
+    async with partner(refusals=3) as (url, taken), flowing(Traced(firehose(base_url=url))) as flow:
+        of_audience = await flow.assign(number=1, topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(of_audience, log([audience("connected")], partition=1))
+        await ended(await accept(flow, membership(mpid="1"), membership(mpid="2")))
+        await ended(of_audience)
+    assert taken[0] == "audience_subscription_request"
+    assert taken.count("audience_subscription_request") == 1
+    assert set(taken[1:]) == {"audience_membership_change_request"}
+
+
+async def test_memberships_of_an_audience_that_was_connected_before_us_do_not_wait() -> None:
+    async with partner() as (url, taken), flowing(Traced(firehose(base_url=url))) as flow:
+        await ended(await accept(flow, membership(mpid="1")))
+    assert taken == ["audience_membership_change_request"]
+
+
+async def test_a_connect_that_is_refused_becomes_a_dead_letter_and_holds_no_membership() -> None:
+    async with (
+        partner(refuses="audience_subscription_request") as (url, taken),
+        flowing(Traced(firehose(base_url=url))) as flow,
+    ):
+        partition = await accept(flow, audience("connected"), membership(mpid="1"))
+        await ended(partition)
+    assert taken == ["audience_membership_change_request"]
+    assert [letter.offset for letter in flow.letters.written] == [0]
+
+
+@asynccontextmanager
+async def partner(*, refusals: int = 0, refuses: str = "") -> AsyncIterator[tuple[str, list[str]]]:
+    """Takes mParticle's messages; yields the types of those it took, in their order."""
+    taken: list[str] = []
+    left = refusals
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal left
+        left -= 1
+        kind = (await request.json())["type"]
+        if left >= 0 or kind == refuses:
+            return web.Response(status=503 if left >= 0 else 400)
+        taken.append(kind)
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with running(app) as url:
+        yield url, taken

@@ -1,0 +1,61 @@
+"""Which events pass the patterns of the settings."""
+
+import pytest
+
+from agents.sailthru.event_filter import EventFilter, patterns
+from streams.delivery.outcomes import Dropped
+from tests.agents.sailthru.factories import event
+
+DENIED, NOT_ALLOWED = Dropped("event_denied"), Dropped("event_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("text", "globs"),
+    [
+        ("", []),
+        (" , ,", []),
+        ("viewed lookbook", ["viewed lookbook"]),
+        ("a*, kind:screen_view ,b?", ["a*", "kind:screen_view", "b?"]),
+    ],
+)
+def test_commas_part_patterns(text: str, globs: list[str]) -> None:
+    assert patterns(text) == globs
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "reason"),
+    [
+        ("", "", None),
+        ("viewed_lookbook", "", None),
+        ("*", "", None),
+        ("viewed_*", "", None),
+        ("viewed?lookbook", "", None),
+        ("kind:custom_event", "", None),
+        ("kind:custom_*", "", None),
+        ("other,viewed_lookbook", "", None),
+        ("viewed", "", NOT_ALLOWED),
+        ("lookbook", "", NOT_ALLOWED),
+        ("Viewed_lookbook", "", NOT_ALLOWED),
+        ("custom_event", "", NOT_ALLOWED),
+        ("kind:viewed_lookbook", "", NOT_ALLOWED),
+        ("", "viewed_lookbook", DENIED),
+        ("", "*", DENIED),
+        ("", "kind:*", DENIED),
+        ("", "kind:screen_view,other", None),
+        ("viewed_lookbook", "kind:custom_event", DENIED),
+        ("other", "viewed_lookbook", DENIED),
+    ],
+)
+def test_event_passes_or_says_why_not(allow: str, deny: str, reason: Dropped | None) -> None:
+    assert EventFilter(patterns(allow), patterns(deny)).reason_against(event()) == reason
+
+
+@pytest.mark.parametrize("name", ["kind:screen_view", "name:kind:screen_view"])
+def test_name_that_looks_like_a_kind_is_none(name: str) -> None:
+    only_screens = EventFilter(["kind:screen_view"], [])
+    assert only_screens.reason_against(event(name)) == NOT_ALLOWED
+
+
+def test_name_with_a_line_break_is_matched_whole() -> None:
+    assert EventFilter([], ["viewed*"]).reason_against(event("viewed\nlookbook")) == DENIED
+    assert EventFilter([], ["viewed"]).reason_against(event("viewed\n")) is None

@@ -1,0 +1,63 @@
+"""`python -m tests.benchmarks --only P1,P2`: a table on standard error, JSON lines on output."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+
+from sandbox.kafka import Kafka
+from tests.benchmarks import mapping, results, router
+from tests.benchmarks.results import Result
+
+
+class Row(NamedTuple):
+    """One row of the table; without a broker where it needs none."""
+
+    what: str
+    run: Callable[[Kafka, int], Awaitable[list[Result]]]
+
+
+ROWS = {
+    "P1": Row("router against rivals", router.against_rivals),
+    "P2": Row("mapping alone", mapping.run),
+    "P6": Row("router, 4 against 64 partitions", router.partitions),
+}
+
+
+def _chosen(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    names = [name.strip().upper() for name in value.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in ROWS]:
+        raise click.BadParameter(f"there is no {', '.join(unknown)}, but {', '.join(ROWS)}")
+    return names or list(ROWS)
+
+
+@click.command()
+@click.option("--only", default="", callback=_chosen, help="Rows, such as P1,P2; else all.")
+@click.option(
+    "--rounds", default=3, show_default=True, type=click.IntRange(min=1), help="Runs a number."
+)
+def main(only: list[str], rounds: int) -> None:
+    """Measures against rivals on this machine. Nothing passes or fails by a time."""
+    # It tells at length of what it tries again, such as topics that have only just been made.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    found = asyncio.run(_run(only, rounds, Console(stderr=True)))
+    click.echo(results.json_lines(found))
+
+
+async def _run(names: list[str], rounds: int, console: Console) -> list[Result]:
+    found: list[Result] = []
+    async with Kafka() as broker:
+        for name in names:
+            row = ROWS[name]
+            console.print(f"{name}  {row.what} ...")
+            of_row = await row.run(broker, rounds)
+            console.print(results.table(of_row))
+            found += of_row
+    return found
+
+
+if __name__ == "__main__":
+    main()

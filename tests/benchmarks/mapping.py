@@ -1,0 +1,81 @@
+"""P2: the mapping alone, from bytes to validated records and back to bytes, in one process."""
+
+import cProfile
+import pstats
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import orjson
+
+from agents.router.parsing import parse
+from agents.router.routing import route
+from sandbox.kafka import Kafka
+from tests.benchmarks.messages import RECORDS
+from tests.benchmarks.results import Result, at_most, ratios
+from tests.benchmarks.work import AT, RECEIVED_MS, SETTINGS, outputs
+
+_MESSAGES = 200
+_PASSES = 3
+_MOST_RECORDS_PER_LOADS = 6
+
+
+async def run(_broker: Kafka, rounds: int) -> list[Result]:
+    return measure(rounds * 7)
+
+
+def measure(rounds: int) -> list[Result]:
+    """CPU a message; each stage includes those before it, so that differences are the parts."""
+    results: list[Result] = []
+    for records, write in RECORDS.items():
+        values = [write(number).value for number in range(_MESSAGES)]
+        stages: dict[str, Callable[[bytes], object]] = {
+            "orjson.loads": orjson.loads,
+            "parse": parse,
+            "parse, validate, map": _route,
+            "all, with serialise": _outputs,
+        }
+        spent = _interleaved(stages, values, rounds)
+        case = f"{records} record{'s'[: records - 1]} a message"
+        target = at_most(_MOST_RECORDS_PER_LOADS) if records == 1 else None
+        over, under = spent["all, with serialise"], spent["orjson.loads"]
+        results.append(ratios("P2", case, "mapping / orjson.loads", over, under, target))
+        results += [Result("P2", case, stage, "us", each) for stage, each in spent.items()]
+    return results
+
+
+def profile(records: int = 1, most: int = 15) -> str:
+    """Where the mapping's time goes, by function; the profiler's own cost inflates small ones."""
+    values = [RECORDS[records](number).value for number in range(_MESSAGES)]
+    with cProfile.Profile() as profiler:
+        for value in values * 50:
+            _outputs(value)
+    stats = pstats.Stats(profiler).get_stats_profile()
+    functions = sorted(stats.func_profiles.items(), key=lambda item: -item[1].tottime)[:most]
+    total = sum(each.tottime for each in stats.func_profiles.values())
+    return "\n".join(f"{each.tottime / total:6.1%}  {name}" for name, each in functions)
+
+
+def _route(value: bytes) -> object:
+    return route(value, AT, RECEIVED_MS, SETTINGS)
+
+
+def _outputs(value: bytes) -> object:
+    return outputs(value, AT, RECEIVED_MS)
+
+
+def _interleaved(
+    stages: dict[str, Callable[[bytes], object]], values: Sequence[bytes], rounds: int
+) -> dict[str, list[float]]:
+    """CPU microseconds a message, round by round."""
+    spent: dict[str, list[float]] = {name: [] for name in stages}
+    for _ in range(rounds):
+        for name, work in stages.items():
+            spent[name].append(min(_timed(work, values) for _ in range(_PASSES)))
+    return spent
+
+
+def _timed(work: Callable[[bytes], object], values: Iterable[bytes]) -> float:
+    started = time.process_time_ns()
+    for value in values:
+        work(value)
+    return (time.process_time_ns() - started) / 1000 / _MESSAGES

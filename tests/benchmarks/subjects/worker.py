@@ -1,0 +1,20 @@
+"""One of the product's workers, as the command runs it."""
+
+import sys
+from importlib import import_module
+
+from agents.router import processor
+from streams.engine.consumer import Consumer
+from streams.worker import run
+from tests.benchmarks.meter import Meter
+
+
+def main(name: str) -> None:
+    meter = Meter.of_this_process()
+    processor.route = meter.marking_first("work", processor.route)
+    Consumer.perform_seek = meter.marking_first("assigned", Consumer.perform_seek)  # type: ignore[method-assign]
+    run(import_module(f"agents.{name.replace('-', '_')}.app").app)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,149 @@
+"""Which fault comes when: drawn from a seed before anything runs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import NamedTuple
+
+WORKERS = ("router", "sailthru", "ab-tasty")
+INSTANCES = tuple(f"{worker}-{number}" for worker in WORKERS for number in (1, 2))
+"""Who works throughout; number 3 of each comes and goes."""
+
+BROKER = "broker"
+ENDPOINTS = {
+    "sailthru": ("POST user", "POST user", "POST event", "POST event", "GET list", "*"),
+    "ab-tasty": ("POST segments", "POST segments", "POST token", "*"),
+}
+
+# On average; a fault that lasts goes on beside the next ones.
+_GAP_SECONDS = 6.5
+# The last faults must have ended when the traffic ends.
+_CALM_SECONDS = 20.0
+
+
+class Kind(StrEnum):
+    KILL = "sigkill"
+    STOP = "sigterm"
+    FREEZE = "sigstop"
+    CUT = "cut"
+    BLACK_HOLE = "black_hole"
+    JOIN = "join"
+    BROKER = "broker_kill"
+    TROUBLE = "destination"
+
+
+_SHARES = {
+    Kind.KILL: 44,
+    Kind.STOP: 8,
+    Kind.FREEZE: 9,
+    Kind.CUT: 5,
+    Kind.BLACK_HOLE: 5,
+    Kind.JOIN: 6,
+    Kind.BROKER: 4,
+    Kind.TROUBLE: 19,
+}
+
+
+class Trouble(StrEnum):
+    """What a destination does instead of answering as it should."""
+
+    ERROR = "error"
+    RATE_LIMIT = "rate_limit"
+    HANG = "hang"
+    RESET = "reset"
+    SLOW = "slow"
+    LOST_ANSWER = "lost_answer"
+    ONE_USER = "one_user"
+
+
+class Planned(NamedTuple):
+    """A fault: when it begins, in seconds, at whom, and how long it lasts.
+
+    A killed worker or broker is away for `seconds`. `trouble` and `endpoint` are a destination's.
+    """
+
+    at: float
+    kind: Kind
+    target: str
+    seconds: float = 0.0
+    trouble: Trouble | None = None
+    endpoint: str = "*"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run; traffic flows for `seconds`, `rate` messages in each."""
+
+    seed: int
+    partitions: int
+    seconds: float
+    rate: float
+    users: int
+    faults: tuple[Planned, ...]
+
+    @property
+    def messages(self) -> int:
+        return int(self.seconds * self.rate)
+
+
+def draw(seed: int, minutes: float, *, rate: float = 30.0, users: int = 300) -> Plan:
+    """The same for the same arguments: 3 partitions for odd seeds, 8 for even ones."""
+    rng = Random(f"{seed} chaos")
+    seconds = minutes * 60
+    faults = tuple(_faults(rng, max(0.0, seconds - _CALM_SECONDS)))
+    return Plan(seed, 3 if seed % 2 else 8, seconds, rate, users, faults)
+
+
+def _faults(rng: Random, seconds: float) -> list[Planned]:
+    deck = _deck(rng, int(seconds / _GAP_SECONDS))
+    busy = dict.fromkeys((*INSTANCES, *WORKERS, *ENDPOINTS, BROKER), 0.0)
+    faults = []
+    for number, kind in enumerate(deck):
+        at = (number + rng.random()) * _GAP_SECONDS
+        fault = _fault(rng, at, kind, busy)
+        if fault is not None:
+            faults.append(fault)
+    return faults
+
+
+def _deck(rng: Random, count: int) -> list[Kind]:
+    """As many of each kind as its share asks for, in any order."""
+    whole = sum(_SHARES.values())
+    deck = [kind for kind, share in _SHARES.items() for _ in range(round(count * share / whole))]
+    rng.shuffle(deck)
+    return deck
+
+
+def _fault(rng: Random, at: float, kind: Kind, busy: dict[str, float]) -> Planned | None:
+    match kind:
+        case Kind.KILL | Kind.STOP:
+            seconds, rest, targets = rng.uniform(0.0, 2.0), 5.0, list(INSTANCES)
+        case Kind.FREEZE:
+            seconds, rest, targets = rng.uniform(7.0, 14.0), 3.0, _alone(at, busy)
+        case Kind.CUT | Kind.BLACK_HOLE:
+            seconds, rest, targets = rng.uniform(2.0, 14.0), 3.0, _alone(at, busy)
+        case Kind.JOIN:
+            seconds, rest, targets = rng.uniform(8.0, 25.0), 5.0, list(WORKERS)
+        case Kind.BROKER:
+            seconds, rest, targets = rng.uniform(0.0, 4.0), 15.0, [BROKER]
+        case Kind.TROUBLE:
+            return _trouble(rng, at)
+    free = [target for target in targets if busy[target] <= at]
+    if not free:
+        return None
+    target = rng.choice(free)
+    busy[target] = at + seconds + rest
+    return Planned(at, kind, target, seconds)
+
+
+def _alone(at: float, busy: dict[str, float]) -> list[str]:
+    """Instances whose twin is well: one of each is always in touch."""
+    twins = zip(INSTANCES[::2], INSTANCES[1::2], strict=True)
+    return [name for pair in twins if all(busy[each] <= at for each in pair) for name in pair]
+
+
+def _trouble(rng: Random, at: float) -> Planned:
+    service = rng.choice(("sailthru", "sailthru", "ab-tasty"))
+    trouble = rng.choice(list(Trouble))
+    seconds = rng.uniform(2.0, 8.0)
+    return Planned(at, Kind.TROUBLE, service, seconds, trouble, rng.choice(ENDPOINTS[service]))

@@ -1,0 +1,114 @@
+"""The generator's traffic, with a number in every message that can carry one, at a steady rate.
+
+The number is an attribute, set before anything else that the message tells of its user. It makes
+each update one of a kind, so that an oracle can say of every request what it carried.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from sandbox.mparticle import Ledger, Message, Shares, Traffic, duration_ms, generate
+from tests.chaos.plan import Plan
+
+TAG = "chaos"
+_BATCH = "events"
+# More of the messages whose memberships come once only: their repeats can be told for sure.
+_SHARES = Shares(membership=0.12, crowd=0.02, legacy_membership=0.01, repeat=0.02)
+
+
+@dataclass
+class Tagged(Iterator[Message]):
+    """Messages of `source` with their numbers; the ledger knows of them in the end."""
+
+    source: Traffic
+    last: dict[str, int] = field(default_factory=dict)
+    """E-mail address -> its last number."""
+    _emails: dict[bytes, str] = field(default_factory=dict)
+    _sent: dict[Message, Message] = field(default_factory=dict)
+
+    def __next__(self) -> Message:
+        message = next(self.source)
+        if message.key is None or (body := _changing(message.value)) is None:
+            return message
+        if message not in self._sent:
+            self._sent[message] = self._numbered(message.key, body)
+        return self._sent[message]  # what is sent again is the same to the last byte
+
+    def _numbered(self, key: bytes, body: dict[str, Any]) -> Message:
+        number = len(self._sent) + 1
+        if (email := _email(body)) is not None:
+            self.last.pop(self._emails.get(key, ""), None)
+            self._emails[key] = email
+            self.last[email] = number
+        body["events"].insert(0, _tag(body, number))
+        return Message(key, orjson.dumps(body))
+
+    def ledger(self) -> Ledger:
+        """To be asked when all messages are there."""
+        for email, number in self.last.items():
+            self.source.ledger.profiles[email].vars[TAG] = str(number)
+        return self.source.ledger
+
+
+def tagged(plan: Plan, now_ms: int) -> Tagged:
+    start_ms = now_ms - duration_ms(plan.messages)
+    return Tagged(generate(plan.seed, plan.users, plan.messages, start_ms, shares=_SHARES))
+
+
+async def publish(
+    bootstrap: str, topic: str, messages: Iterator[Message], rate: float, largest: int
+) -> int:
+    """Writes `rate` messages a second, and more after the broker was away; returns how many."""
+    clock = asyncio.get_running_loop().time
+    async with AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, max_request_size=largest
+    ) as producer:
+        start, count = clock(), 0
+        for message in messages:
+            await asyncio.sleep(start + count / rate - clock())
+            await producer.send(topic, message.value, key=message.key)
+            count += 1
+    return count
+
+
+def _changing(value: bytes) -> dict[str, Any] | None:
+    """The body of a message whose events may tell of changes."""
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    events = body.get("events") if isinstance(body, dict) else None
+    if not isinstance(events, list) or not events:
+        return None
+    if body.get("type") == "event_processing_request":
+        return body
+    is_batch = body.get("message_type") == _BATCH
+    from_server = (body.get("source_info") or {}).get("channel") == "server_to_server"
+    return body if is_batch and not from_server else None
+
+
+def _tag(body: dict[str, Any], number: int) -> dict[str, Any]:
+    if body.get("message_type") == _BATCH:
+        at = min(int(event["data"]["timestamp_unixtime_ms"]) for event in body["events"]) - 1
+        data = {"user_attribute_name": TAG, "new": str(number), "old": None, "deleted": False}
+        data |= {"event_id": number, "timestamp_unixtime_ms": at}
+        return {"event_type": "user_attribute_change", "data": data}
+    at = min(event["timestamp_ms"] for event in body["events"]) - 1
+    tag = {"type": "user_attribute_change", "added": {TAG: str(number)}}
+    return tag | {"id": f"chaos-{number}", "timestamp_ms": at}
+
+
+def _email(body: dict[str, Any]) -> str | None:
+    written = body.get("user_identities") or []
+    if isinstance(written, dict):
+        found = written.get("email")
+    else:
+        raw = (each for each in written if each.get("encoding", "raw") == "raw")
+        named = ((e.get("type", e.get("identity_type")), e) for e in raw)
+        found = next((e.get("value", e.get("identity")) for kind, e in named if kind == "email"), None)
+    return found.lower() if found else None

@@ -1,0 +1,179 @@
+"""`check`: a line each, and exit code 1 when something is wrong."""
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from sandbox.ab_tasty import AbTasty
+from sandbox.faults import Answer, Fault, Hang
+from sandbox.kafka import Kafka
+from sandbox.sailthru import Sailthru
+from sandbox.server import Service, running
+from streams import topics
+from streams.topics import EVENTS, RAW
+from tests.cli.command import run
+from tests.streams.cluster import create, settings, write
+
+SAILTHRU = {"SAILTHRU_API_KEY": "sandbox-key", "SAILTHRU_API_SECRET": "sandbox-secret"}
+UDC = {
+    "ABTASTY_ACCOUNT_ID": "sandbox-account",
+    "ABTASTY_PARTNER_NAME": "mparticle",
+    "ABTASTY_CLIENT_ID": "sandbox-client",
+    "ABTASTY_CLIENT_SECRET": "sandbox-secret",
+}
+FIREHOSE = {
+    "ABTASTY_MODE": "firehose",
+    "ABTASTY_ACCOUNT_ID": "4242",
+    "ABTASTY_API_KEY": "sandbox-key",
+}
+SECRETS = ("sandbox-secret", "sandbox-key", "sandbox-token", "wrong-secret")
+
+Said = subprocess.CompletedProcess[str]
+
+
+async def check(given: Mapping[str, str], *arguments: str) -> Said:
+    said = await asyncio.to_thread(run, "check", *arguments, settings=given)
+    shown = said.stdout + said.stderr
+    assert "Traceback" not in shown
+    assert not [secret for secret in SECRETS if secret in shown]
+    return said
+
+
+def lines(said: Said, mark: str) -> list[str]:
+    return [line[7:] for line in said.stdout.splitlines() if line.startswith(mark)]
+
+
+def of(kafka: Kafka, prefix: str) -> Mapping[str, str]:
+    return {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_PREFIX": prefix}
+
+
+@asynccontextmanager
+async def service(of_name: str, faults: Iterable[Fault] = ()) -> AsyncIterator[Mapping[str, str]]:
+    """A simulated service, and the settings with which it lets one in."""
+    simulated: Service = Sailthru() if of_name == "sailthru" else AbTasty()
+    simulated.set_faults(faults)
+    async with running(simulated.app()) as url:
+        yield {
+            "sailthru": {**SAILTHRU, "SAILTHRU_BASE_URL": url},
+            "udc": {
+                **UDC,
+                "ABTASTY_BASE_URL": url,
+                "ABTASTY_TOKEN_URL": f"{url}/oauth/v2/token",
+            },
+            "firehose": {**FIREHOSE, "ABTASTY_BASE_URL": url},
+        }[of_name]
+        if isinstance(simulated, AbTasty):
+            state = simulated.state()
+            assert (state["rows"], state["audiences"], state["memberships"]) == (0, {}, {})
+
+
+@pytest.mark.kafka
+async def test_a_set_up_that_is_right_is_a_line_each(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix, partitions=3)
+    await create(to)
+    said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
+    assert said.returncode == 0, said.stdout
+    assert lines(said, "WRONG") == []
+    told = lines(said, "ok")
+    for topic in topics.ALL:
+        assert f"topic {to.topic(topic.name)} has 3 partitions." in told
+    for worker in ("router", "sailthru", "ab-tasty"):
+        assert f"worker {worker} may start." in told
+
+
+@pytest.mark.kafka
+async def test_missing_topics_are_named_and_not_made(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix)
+    await create(to, [topic for topic in topics.ALL if topic is not EVENTS])
+    for making in ("false", "true"):
+        given = {**of(kafka, prefix), **SAILTHRU, **UDC, "KAFKA_CREATE_TOPICS": making}
+        said = await check(given)
+        assert said.returncode == (making == "false")
+        [line] = [line for line in said.stdout.splitlines() if f"{prefix}events " in line]
+        assert "KAFKA_CREATE_TOPICS" in line
+
+
+@pytest.mark.kafka
+async def test_a_first_start_that_would_be_refused_says_what_to_set(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    await write(to, RAW, b"{}")
+    said = await check({**of(kafka, prefix), **UDC}, "--destination", "ab-tasty")
+    assert said.returncode == 1
+    [line] = lines(said, "WRONG")
+    assert line.startswith("worker router: ")
+    assert "KAFKA_START" in line
+
+
+async def test_a_kafka_that_is_away_is_named_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(20):
+            said = await check({**UDC, "KAFKA_BOOTSTRAP_SERVERS": address})
+    assert said.returncode == 1
+    assert any(address in line for line in lines(said, "WRONG"))
+
+
+async def test_wrong_settings_are_said_of_every_group_at_once() -> None:
+    said = await check({"SAILTHRU_API_KEY": "k", "KAFKA_PARTITIONS": "none", **FIREHOSE})
+    assert said.returncode == 1
+    told = "\n".join(lines(said, "WRONG"))
+    for name in ("SAILTHRU_API_SECRET", "KAFKA_PARTITIONS", "ABTASTY_BASE_URL"):
+        assert name in told
+    assert lines(said, "ok") == ["settings WORKER_… are right.", "settings ROUTER_… are right."]
+
+
+NAMES = {"sailthru": "sailthru", "udc": "ab-tasty", "firehose": "ab-tasty"}
+
+
+@pytest.mark.parametrize("way", NAMES)
+async def test_live_says_what_it_proved_and_what_it_did_not(way: str) -> None:
+    async with service(way) as given:
+        said = await check(given, "--destination", NAMES[way], "--live")
+    assert [line for line in lines(said, "ok") if line.startswith(NAMES[way])]
+    assert [line for line in lines(said, "?") if line.startswith(f"{NAMES[way]}: Not proved")]
+    assert not [line for line in lines(said, "WRONG") if line.startswith(NAMES[way])]
+
+
+@pytest.mark.parametrize(
+    ("way", "wrong", "names"),
+    [
+        ("sailthru", {"SAILTHRU_API_KEY": "another"}, "SAILTHRU_API_KEY"),
+        ("sailthru", {"SAILTHRU_API_SECRET": "wrong-secret"}, "SAILTHRU_API_SECRET"),
+        ("sailthru", {"SAILTHRU_BASE_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        ("udc", {"ABTASTY_CLIENT_SECRET": "wrong-secret"}, "ABTASTY_CLIENT_SECRET"),
+        ("udc", {"ABTASTY_TOKEN_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        ("udc", {"ABTASTY_AUTH": "none"}, "ABTASTY_CLIENT_ID"),
+        ("firehose", {"ABTASTY_API_KEY": "wrong-secret"}, "ABTASTY_API_KEY"),
+        ("firehose", {"ABTASTY_PATH_TEMPLATE": "/nowhere"}, "ABTASTY_PATH_TEMPLATE"),
+    ],
+)
+async def test_live_says_what_to_set_when_the_service_refuses(
+    way: str, wrong: Mapping[str, str], names: str
+) -> None:
+    async with service(way) as given:
+        said = await check({**given, **wrong}, "--destination", NAMES[way], "--live")
+    assert said.returncode == 1
+    assert [line for line in lines(said, "WRONG") if NAMES[way] in line and names in line]
+
+
+async def test_a_visitor_whom_nobody_has_may_be_a_404_and_proves_nothing() -> None:
+    unknown = Answer(endpoint="GET segments", status=404)
+    async with service("udc", [unknown]) as given:
+        said = await check(given, "--destination", "ab-tasty", "--live")
+    assert [line for line in lines(said, "?") if "ABTASTY_ACCOUNT_ID" in line]
+
+
+async def test_a_service_that_is_silent_does_not_hold_the_check() -> None:
+    silent = Hang(endpoint="POST firehose")
+    async with service("firehose", [silent]) as given:
+        said = await check(
+            {**given, "ABTASTY_TIMEOUT_S": "0.5"}, "--destination", "ab-tasty", "--live"
+        )
+    assert [line for line in lines(said, "WRONG") if "timeout" in line]

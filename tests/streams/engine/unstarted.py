@@ -1,0 +1,16 @@
+"""A worker's app that is finished and not started: no broker is asked for anything."""
+
+from streams.app import App, create_app
+from streams.engine.processor import Processor
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import RAW
+
+
+def router_app() -> App:
+    app = create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), _no_processor)
+    app.finalize()
+    return app
+
+
+def _no_processor(app: App) -> Processor:
+    raise AssertionError("an app that is not started asks for no processor")
