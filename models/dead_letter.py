@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from models.record import Shape
 
@@ -16,7 +16,12 @@ def _encoded(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-Base64 = Annotated[bytes, BeforeValidator(_decoded), PlainSerializer(_encoded, when_used="json")]
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_decoded),
+    PlainSerializer(_encoded, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
 """Bytes in Python, base64 text in JSON."""
 
 

@@ -10,6 +10,7 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from streams import metrics
+from streams.dry_run import SUFFIX
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
 from streams.engine.membership import Membership
 from streams.engine.processor import Processor
@@ -64,6 +65,11 @@ class App(faust.App):
         return self.topic(self.kafka.topic(topic.name), schema=ChunkSchema(), internal=False)
 
 
+def _port(name: str) -> int:
+    port = _PORTS[name.removesuffix(SUFFIX)]
+    return port + 10 if name.endswith(SUFFIX) else port
+
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -96,14 +102,15 @@ def create_app(
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         broker_session_timeout=kafka.session_timeout_s,
-        broker_request_timeout=max(90.0, kafka.session_timeout_s),
+        # Also Faust's patience with a takeover, after which it would go on without one.
+        broker_request_timeout=_YEARS,
         broker_max_poll_interval=_YEARS,
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,
         web_bind=worker.host,
         web_host=worker.host,
-        web_port=worker.port or _PORTS[name],
+        web_port=worker.port or _port(name),
     )
     app.worker_name, app.worker_settings, app.kafka, app.reads = name, worker, kafka, reads
     transport = Transport([url], app)

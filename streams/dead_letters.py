@@ -12,9 +12,14 @@ from streams.delivery.outcomes import Blocked
 from streams.topics import MAX_MESSAGE_BYTES
 
 _HEAD_BYTES = 64 * 1024
-# Base64 makes four bytes of three; the rest of the letter is small.
-_LARGEST_VALUE = (MAX_MESSAGE_BYTES - 256 * 1024) // 4 * 3
+# Base64 makes four bytes of three; the rest of the letter is small, its key twice in it included.
+_LARGEST_VALUE = (MAX_MESSAGE_BYTES - 512 * 1024) // 4 * 3
 _WINDOW = 1_000
+
+
+def preserve_key(key: bytes | None) -> bytes | None:
+    """The key, or the first 64 KiB of it: whoever writes to a topic chooses it."""
+    return key and key[:_HEAD_BYTES]
 
 
 def preserve(value: bytes) -> dict[str, object]:
@@ -77,7 +82,11 @@ class DeadLetters:
         ]
         for future in sent:
             await future
-        for letter in letters:
-            metrics.DEAD_LETTERS.labels(
-                stage=letter.stage, destination=letter.destination or "", reason=letter.reason
-            ).inc()
+        count(letters)
+
+
+def count(letters: Sequence[DeadLetter]) -> None:
+    for letter in letters:
+        metrics.DEAD_LETTERS.labels(
+            stage=letter.stage, destination=letter.destination or "", reason=letter.reason
+        ).inc()

@@ -7,7 +7,7 @@ KIND = "kind"
 # Present after a person moved the router's offsets: what is routed again is meant to arrive again.
 EPOCH = "epoch"
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 
 
 def make(id_: str, kind: str, epoch: int) -> list[tuple[str, bytes]]:
@@ -19,14 +19,18 @@ def make(id_: str, kind: str, epoch: int) -> list[tuple[str, bytes]]:
 
 def identity(headers: Headers) -> bytes | None:
     """What makes a record the same one when it comes again: its id, within its epoch."""
-    found = dict(headers)
-    id_ = found.get(ID)
-    return None if id_ is None else id_ + b"@" + found.get(EPOCH, b"")
+    id_ = _value(headers, ID)
+    return id_ + b"@" + epoch(headers) if id_ else None
 
 
 def epoch(headers: Headers) -> bytes:
-    return dict(headers).get(EPOCH, b"")
+    return _value(headers, EPOCH)
 
 
 def kind(headers: Headers) -> bytes | None:
-    return dict(headers).get(KIND)
+    return _value(headers, KIND) or None
+
+
+def _value(headers: Headers, name: str) -> bytes:
+    """Kafka lets a header have no value, which says as little as no header."""
+    return dict(headers).get(name) or b""

@@ -114,6 +114,12 @@ BLOCKED = _gauge(
     "1 while nothing is sent until a person mends something; the log line says what.",
     ("destination", "reason"),
 )
+AUDIENCES_WITHOUT_MEMBERS = _gauge(
+    "ab_tasty_audiences_without_members",
+    "1 for each connected audience of which AB Tasty took no member yet: it does not show it. Look "
+    "at its size in mParticle, and at dead letters.",
+    ("audience",),
+)
 IN_FLIGHT = _gauge(
     "records_in_flight",
     "Records fetched and not ended. At its limit: the destination is the bottleneck.",

@@ -8,6 +8,7 @@ from aiokafka.helpers import create_ssl_context
 from pydantic import (
     AwareDatetime,
     Field,
+    FilePath,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -36,11 +37,11 @@ class _Files(PydanticBaseSettingsSource):
     ) -> tuple[Any, str, bool]:
         name = f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
         path = os.environ.get(name)
-        if path is None:
+        if not path:
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name} names a file that cannot be read: {error}.") from error
 
     def __call__(self) -> dict[str, Any]:
@@ -103,7 +104,9 @@ class KafkaSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="KAFKA_")
 
     bootstrap_servers: str = Field(
-        "127.0.0.1:9092", description="brokers to ask first, as host:port,host:port"
+        "127.0.0.1:9092",
+        pattern=r"^\s*[^\s,]+:\d+\s*(,\s*[^\s,]+:\d+\s*)*$",
+        description="brokers to ask first, as host:port,host:port",
     )
     prefix: str = Field("", description="put in front of every topic and group name")
     start: Literal["earliest", "latest"] | AwareDatetime | None = Field(
@@ -124,7 +127,7 @@ class KafkaSettings(Settings):
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
-    ssl_cafile: Path | None = Field(
+    ssl_cafile: FilePath | None = Field(
         None, description="certificate authority to trust, where the system's do not do"
     )
     group_instance_id: str | None = Field(
@@ -132,8 +135,11 @@ class KafkaSettings(Settings):
         description="a stable name of this replica (static membership): "
         "a restart within the session time-out moves no partitions",
     )
-    session_timeout_s: PositiveFloat = Field(
-        30, description="silence after which Kafka gives a worker's partitions to another"
+    session_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=1800,
+        description="silence after which Kafka gives a worker's partitions to another",
     )
     drain_s: PositiveFloat = Field(
         20, description="how long requests in flight may take to end at a rebalance or a stop"
@@ -211,7 +217,16 @@ class WorkerSettings(Settings):
 
     host: str = Field("127.0.0.1", description="address to serve /metrics, /live and /ready on")
     port: int | None = Field(
-        None, description="port for that; by default router 6066, sailthru 6067, ab-tasty 6068"
+        None,
+        ge=1,
+        le=65535,
+        description="port for that; by default router 6066, sailthru 6067, ab-tasty 6068, in a dry "
+        "run 10 more",
+    )
+    dry_run: bool = Field(
+        False,
+        description="a destination's worker builds and counts all requests and sends none, in a "
+        "consumer group of its own with -dry-run at its end; the router takes no notice",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least that is logged"

@@ -13,6 +13,7 @@ from streams.delivery.log_end import LogEnd
 from streams.delivery.precedence import Precedence
 from streams.delivery.sink import Sink
 from streams.delivery.staleness import Staleness
+from streams.dry_run import CountedDeadLetters, DryRun
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 
@@ -21,13 +22,19 @@ def create_sink_app(
     sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int
 ) -> App:
     """One destination's app, without its agents."""
+    if worker.dry_run:
+        sink = DryRun(sink)
 
     def delivery(app: App) -> Delivery:
         horizon = Horizon(kafka.horizon_ids)
         updates = kafka.topic(USER_UPDATE.name)
         log_end = LogEnd(kafka, updates)
         precedence = Precedence(updates, log_end) if USER_UPDATE in sink.topics else None
-        letters = DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
+        letters = (
+            CountedDeadLetters()
+            if worker.dry_run
+            else DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
+        )
         return Delivery(
             sink,
             {kafka.topic(topic.name): topic for topic in sink.topics},

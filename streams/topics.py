@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
 from models.audience_membership import AudienceMembership
 from models.dead_letter import DeadLetter
@@ -34,8 +35,23 @@ AUDIENCES = Topic("audiences", TypeAdapter(Audience), compacted=True)
 PRIVACY_REQUESTS = Topic("privacy-requests", TypeAdapter(PrivacyRequest))
 DEAD_LETTERS = Topic("dead-letters", TypeAdapter(DeadLetter))
 
+# What AB Tasty has: written and read by its sink alone.
+AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", TypeAdapter(AcceptedAudience), compacted=True)
+# Keyed by visitor and audience: when AB Tasty last took the membership, in milliseconds.
+AB_TASTY_MEMBERS = Topic("ab-tasty-members", TypeAdapter(int), compacted=True)
+
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
-ALL = (RAW, *BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS)
+# Partition i of each belongs to the worker that has partition i of the others.
+TOGETHER = (*BY_USER, AB_TASTY_MEMBERS)
+ALL = (
+    RAW,
+    *BY_USER,
+    AUDIENCES,
+    PRIVACY_REQUESTS,
+    DEAD_LETTERS,
+    AB_TASTY_AUDIENCES,
+    AB_TASTY_MEMBERS,
+)
 
 # Raw messages of 5 MB are seen, and a dead letter holds them in base64.
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024

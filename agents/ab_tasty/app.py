@@ -11,9 +11,11 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 
 _settings = settings_or_exit(AbTastySettings)
 
+_kafka = settings_or_exit(KafkaSettings)
+
 app = create_sink_app(
-    AbTastySink(_settings),
-    settings_or_exit(KafkaSettings),
+    AbTastySink(_settings, _kafka),
+    _kafka,
     settings_or_exit(WorkerSettings),
     connections=_settings.connections,
 )

@@ -36,7 +36,7 @@ class Connects:
 
     async def subscription(self, post: Post, send: Send) -> Outcome:
         """Sends a change of an audience, unless it is a connect that a membership has sent."""
-        [audience_id] = post.audience_ids
+        [audience_id] = post.names
         async with self._turns[audience_id]:
             if self._taken.pop(audience_id, None) == post:
                 return Delivered()

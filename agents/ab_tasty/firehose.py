@@ -12,7 +12,7 @@ import orjson
 
 from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.mapping import audience_unknown, fold
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -79,9 +79,6 @@ class Firehose:
             return Batch(self._subscription(cast("AudienceChanged", waiting[0])), 1)
         return self._memberships(cast("Sequence[MembershipChanged]", waiting))
 
-    def _post(self, endpoint: str, message: dict[str, Any], audience_ids: Iterable[str]) -> Post:
-        return Post(endpoint, self._urls[endpoint], message, tuple(dict.fromkeys(audience_ids)))
-
     def _subscription(self, change: AudienceChanged) -> Post:
         account = _number(change.account_id or "") or self._account
         optional = {
@@ -96,7 +93,8 @@ class Firehose:
             **{name: value for name, value in optional.items() if value},
             "action": _ACTIONS[change.change],
         }
-        return self._post(SUBSCRIPTION, message, [change.audience_id])
+        names = {change.audience_id: self._names.name(change) or ""}
+        return Post(SUBSCRIPTION, self._urls[SUBSCRIPTION], message, names)
 
     def _memberships(self, waiting: Sequence[MembershipChanged]) -> Batch[Post]:
         """Merges users; of one user and audience the last change stays, in its place."""
@@ -111,8 +109,12 @@ class Firehose:
                 {"mpid": mpid, "audiences": audiences} for mpid, audiences in profiles.items()
             ],
         }
-        audience_ids = (change.audience_id for change in waiting[:size])
-        return Batch(self._post(MEMBERSHIP, message, audience_ids), size)
+        names = {each.audience_id: self._names.name(each) or "" for each in waiting[:size]}
+        members = [
+            Member(each.mpid or "", each.audience_id, each.change == "joined")
+            for each in waiting[:size]
+        ]
+        return Batch(Post(MEMBERSHIP, self._urls[MEMBERSHIP], message, names, members), size)
 
     def _entries(
         self, waiting: Iterable[MembershipChanged]

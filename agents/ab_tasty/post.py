@@ -1,17 +1,29 @@
 """One request to AB Tasty, before credentials are put into it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Member(NamedTuple):
+    """Whether a visitor is in an audience, as the records of a request leave it."""
+
+    visitor_id: str
+    audience_id: str
+    joined: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
     """`body` is CSV as text, or a JSON document. It holds identities, so it is never shown.
 
-    `audience_ids` are those that it is about.
+    `names` are the audiences that it is about and what it calls them, `members` the changes that it
+    carries, in their order, and `partition` the one that they came from.
     """
 
     endpoint: str
     url: str
     body: str | list[Any] | dict[str, Any] = field(repr=False)
-    audience_ids: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[Member] = field(default=(), repr=False)
+    partition: int = 0

@@ -8,6 +8,7 @@ from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.http import Http
+from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
@@ -17,10 +18,15 @@ from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
-from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected
+from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
+
+
+# Another worker has just fixed another name: the rows are to be written again with that.
+_OTHER_NAME = RetryLater("other_name")
 
 
 class AbTastySink(Sink[Post]):
@@ -30,12 +36,14 @@ class AbTastySink(Sink[Post]):
     topics = (AUDIENCE_MEMBERSHIP,)
     recalls = frozenset({b"audience_changed"})
 
-    def __init__(self, settings: AbTastySettings) -> None:
+    def __init__(self, settings: AbTastySettings, kafka: KafkaSettings | None = None) -> None:
+        """Without Kafka it remembers of audiences only what it has seen itself."""
         self._settings = settings
         self._names = NameBook()
+        self._known = KnownAudiences(kafka)
         self._connects = Connects()
         self._mode: Udc | Firehose = (
-            Udc(settings, self._names)
+            Udc(settings, self._names, self._known)
             if settings.mode == "udc"
             else Firehose(settings, self._names, self._connects)
         )
@@ -45,7 +53,7 @@ class AbTastySink(Sink[Post]):
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
-        async with Http.open(self._settings.timeout_s) as http:
+        async with self._known.session(), Http.open(self._settings.timeout_s) as http:
             self._client = Client(self._settings, http, pacer)
             try:
                 yield
@@ -65,18 +73,25 @@ class AbTastySink(Sink[Post]):
 
     async def send(self, request: Post) -> Outcome:
         assert self._client is not None, "`send` belongs inside `session`"
-        send, audience_ids = self._client.send, request.audience_ids
+        send = self._client.send
         if request.endpoint == SUBSCRIPTION:
             return await self._connects.subscription(request, send)
         if request.endpoint == MEMBERSHIP:
-            first = await self._connects.before_memberships(audience_ids, send)
+            first = await self._connects.before_memberships(request.names, send)
             if first != Delivered():
                 return first
-        return await send(request)
+        elif not await self._known.settle(request.names):
+            return _OTHER_NAME
+        outcome = await send(request)
+        if isinstance(outcome, Delivered):
+            joined = {member.audience_id for member in request.members if member.joined}
+            await self._known.accept({each: request.names[each] for each in joined})
+        return outcome
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)
         self._connects.learn(audience)
+        self._known.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)

@@ -5,8 +5,9 @@ from typing import cast
 
 import orjson
 
+from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.mapping import Row, RowRules, fold, row
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import MembershipChanged
@@ -26,9 +27,10 @@ class Udc:
 
     endpoints = (SEGMENTS,)
 
-    def __init__(self, settings: AbTastySettings, names: NameBook) -> None:
+    def __init__(self, settings: AbTastySettings, names: NameBook, known: KnownAudiences) -> None:
         self._settings = settings
         self._names = names
+        self._known = known
         self._rules = RowRules(
             settings.identity,
             settings.segment_template,
@@ -42,27 +44,41 @@ class Udc:
         if not isinstance(record, MembershipChanged):
             # Segments come into being with their first row; nothing announces them.
             return Dropped("not_needed")
-        placed = row(record, self._names.name(record), self._rules)
+        placed = row(record, self._name(record), self._rules)
         return placed if isinstance(placed, Rejected) else Lane(SEGMENTS, at.partition)
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
         """Folds to one row per visitor and segment; the last change wins."""
         limits = self._settings
+        names: dict[str, str] = {}
+        members: list[Member] = []
         rows, size = fold(
-            self._entries(cast("Sequence[MembershipChanged]", waiting)),
+            self._entries(cast("Sequence[MembershipChanged]", waiting), names, members),
             limits.batch_max_rows,
             limits.batch_max_bytes - len(_HEADER),
         )
         body = to_csv(rows) if limits.body_format == "csv" else [each._asdict() for each in rows]
-        return Batch(Post(lane.endpoint, self._url, body), size)
+        partition = cast("int", lane.key)
+        return Batch(Post(lane.endpoint, self._url, body, names, members[:size], partition), size)
 
     def _entries(
-        self, waiting: Iterable[MembershipChanged]
+        self,
+        waiting: Iterable[MembershipChanged],
+        names: dict[str, str],
+        members: list[Member],
     ) -> Iterator[tuple[tuple[str, str], int, Row]]:
+        """Also notes the names used, one for each audience, and the changes."""
         for change in waiting:
-            each = row(change, self._names.name(change), self._rules)
+            audience_id = change.audience_id
+            if audience_id not in names:
+                names[audience_id] = self._name(change) or ""
+            each = row(change, names[audience_id], self._rules)
             assert isinstance(each, Row), "only what `place` accepted waits"
+            members.append(Member(each.visitor_id, audience_id, change.change == "joined"))
             yield (each.visitor_id, each.segment), len(self._line(each)), each
+
+    def _name(self, change: MembershipChanged) -> str | None:
+        return self._known.name(change.audience_id) or self._names.name(change)
 
 
 def to_csv(rows: Iterable[Row]) -> str:

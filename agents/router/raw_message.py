@@ -14,7 +14,7 @@ from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.record import RawPosition, serialize
-from streams.dead_letters import preserve
+from streams.dead_letters import preserve, preserve_key
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
 # What a topic takes, less the room for key and headers. A record is hardly larger than its message,
@@ -120,7 +120,7 @@ class RawMessage:
             index=index,
             first_at_ms=self.received_at_ms,
             last_at_ms=self.received_at_ms,
-            key=self._key,
+            key=preserve_key(self._key),
             **self._copy(),
         )
         self.routed.dead_letters.append(letter)

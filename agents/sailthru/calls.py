@@ -22,10 +22,10 @@ class UserCall:
 
     endpoint: ClassVar[str] = "user"
 
-    id: str
+    id: str = field(repr=False)
     key: Key = "email"
-    keys: Mapping[str, str] = field(default_factory=dict)
-    vars: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     lists: Mapping[str, int] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     told_apart: int = 0
@@ -59,10 +59,10 @@ class EventCall:
 
     endpoint: ClassVar[str] = "event"
 
-    id: str
+    id: str = field(repr=False)
     event: str
     key: Key = "email"
-    vars: Mapping[str, Any] = field(default_factory=dict)
+    vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     name: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
     told_apart: int = 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 from agents.sailthru.addresses import Addresses
@@ -19,7 +19,7 @@ from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
 class Request:
     """A call, and the owner of its order: a user, or an audience for a call about a list."""
 
-    owner: Hashable
+    owner: Hashable = field(repr=False)
     call: Call
 
 

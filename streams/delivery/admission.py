@@ -93,7 +93,7 @@ class Admission:
             case Lane():
                 item.queued_at = asyncio.get_running_loop().time()
                 if self._precedence is not None:
-                    self._precedence.queued(item)
+                    self._precedence.queued(item, placed)
                 self._dispatch.queue(placed, item)
         return None
 

@@ -103,7 +103,8 @@ class Delivery:
         at = placement(record, source.key, source.partition)
         if isinstance(record, MembershipChanged):
             self._staleness.is_stale(record, at.user, headers.epoch(source.headers))
-        self._sink.recall(record, at)
+        if headers.kind(source.headers) in self._sink.recalls:
+            self._sink.recall(record, at)
 
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk; never waits, for that would hold back the other partitions."""
@@ -120,4 +121,3 @@ class Delivery:
             self._dispatch.close(deadline), self._chunks.revoked(partitions, deadline)
         )
         self._horizon.close()
-        self._staleness.close()

@@ -100,15 +100,16 @@ class Dispatch:
 
     async def _send(self, lane: WaitingLane) -> None:
         endpoint = self._endpoints[lane.lane.endpoint]
-        if self._precedence is not None and self._precedence.park(
-            lane.first, lambda: self._next(lane, endpoint)
-        ):
+        ready = _MOST_RECORDS
+        if self._precedence is not None:
+            ready = self._precedence.ready(lane, lambda: self._next(lane, endpoint))
+        if not (waiting := lane.head(ready)):
             return
-        waiting = lane.head(_MOST_RECORDS)
         try:
             batch = self._sink.take(lane.lane, waiting)
         except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
-            await self._judge(lane, len(waiting), mapping_error(error))
+            await self._refuse(lane, len(waiting), mapping_error(error))
+            self._next(lane, endpoint)
             return
         lane.tried(batch.size)
         labels = {"destination": self._sink.destination, "endpoint": lane.lane.endpoint}
@@ -122,13 +123,13 @@ class Dispatch:
 
     async def _judge(self, lane: WaitingLane, size: int, outcome: Outcome) -> None:
         endpoint = self._endpoints[lane.lane.endpoint]
-        if not isinstance(outcome, Blocked):
-            self._unblock()
         match outcome:
             case Delivered():
+                self._unblock()
                 endpoint.passed()
                 await self._deliver(lane, size)
             case Rejected():
+                self._unblock()
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
             case RetryLater(endpoint=True):
@@ -138,7 +139,9 @@ class Dispatch:
                     endpoint.ready_later(lane, outcome.after)
                 return
             case RetryLater():
-                await self._refuse(lane, size, Rejected("retries_exhausted", outcome.reason))
+                # Together they failed; which of them alone would pass is still to be seen.
+                exhausted = Rejected("retries_exhausted", outcome.reason, size=True)
+                await self._refuse(lane, size, exhausted)
             case Blocked():
                 self._block(outcome)
         self._next(lane, endpoint)
@@ -156,8 +159,7 @@ class Dispatch:
 
         While nothing passes at all it is not this lane's fault, and patience has no end.
         """
-        endpoint.failed()
-        failing = lane.failed(counts=not endpoint.down)
+        failing = endpoint.failed(lane)
         if endpoint.down:
             return True
         now = time.monotonic()

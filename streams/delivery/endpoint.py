@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
 from streams.delivery.lane import WaitingLane
 from streams.delivery.pacing import RateLimit
+from streams.delivery.sink import Lane
 
 _DOWN_AFTER = 5
 _BLOCKED_PROBE_SECONDS = 15.0
@@ -23,9 +25,9 @@ def _step(steps: tuple[float, ...], count: int) -> float:
 class Endpoint:
     """Gives turns to lanes, in the order in which they became ready.
 
-    Down means that nothing has passed for some failures in a row; blocked, that a person must mend
-    something. In both cases one request at a time probes, and the first that passes opens the way.
-    Held is for ever: this process sends nothing more.
+    Down means that several lanes have failed since anything passed; blocked, that a person must
+    mend something. In both cases one request at a time probes, and the first that passes opens the
+    way. Held is for ever: this process sends nothing more.
     """
 
     def __init__(
@@ -44,13 +46,15 @@ class Endpoint:
         self._send = send
         self._ready: deque[WaitingLane] = deque()
         self._wake = asyncio.Event()
-        self._failures = 0
+        self._failing: set[Lane] = set()
+        self._probes = 0
+        self._passed_at = float("-inf")
         self._sends: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
 
     @property
     def down(self) -> bool:
-        return self._failures >= _DOWN_AFTER
+        return len(self._failing) >= _DOWN_AFTER
 
     @property
     def waits_on_purpose(self) -> bool:
@@ -58,10 +62,16 @@ class Endpoint:
         return self.down or bool(self._timers) or self.limit.closed
 
     def passed(self) -> None:
-        self._failures = 0
+        """Something passed: the endpoint works, whoever else fails."""
+        self._failing.clear()
+        self._probes = 0
+        self._passed_at = time.monotonic()
 
-    def failed(self) -> None:
-        self._failures += 1
+    def failed(self, lane: WaitingLane) -> float:
+        """Notes a failure; returns for how many seconds the lane has failed while others passed."""
+        self._failing.add(lane.lane)
+        self._probes += self.down
+        return lane.failed(counts=self._passed_at >= lane.failed_at)
 
     def ready(self, lane: WaitingLane) -> None:
         """Gives a lane its turn after those that are waiting."""
@@ -105,7 +115,7 @@ class Endpoint:
         if self.blocked:
             await asyncio.sleep(_BLOCKED_PROBE_SECONDS)
         elif self.down:
-            await asyncio.sleep(_step(_PROBE_SECONDS, self._failures - _DOWN_AFTER + 1))
+            await asyncio.sleep(_step(_PROBE_SECONDS, self._probes))
 
     async def _one(self, lane: WaitingLane) -> None:
         try:

@@ -9,7 +9,7 @@ from models.dead_letter import DeadLetter
 from models.event import Event
 from models.record import Record
 from streams import metrics
-from streams.dead_letters import DeadLetters, preserve
+from streams.dead_letters import DeadLetters, preserve, preserve_key
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
 from streams.delivery.outcomes import Rejected
@@ -72,7 +72,7 @@ class Ends:
             attempts=item.attempts,
             first_at_ms=item.first_at_ms,
             last_at_ms=now_ms(),
-            key=source.key,
+            key=preserve_key(source.key),
             **preserve(source.value or b""),
         )
 

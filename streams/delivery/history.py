@@ -27,6 +27,9 @@ class History:
         await consumer.start()
         try:
             consumer.assign(list(ends))
+            # An offset moved by hand may lie beyond the log's end.
+            there = await consumer.end_offsets(list(ends))
+            ends = {tp: min(end, there[tp]) for tp, end in ends.items()}
             starts = await self._starts(consumer, ends)
             left = {tp for tp, start in starts.items() if start < ends[tp]}
             for tp in set(ends) - left:

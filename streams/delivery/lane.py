@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
@@ -13,6 +13,9 @@ from models.record import Record
 from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
+
+# Longer than any pause between two tries of a lane whose endpoint works.
+_LONGEST_PAUSE_SECONDS = 60.0
 
 Source: TypeAlias = ConsumerRecord
 
@@ -56,7 +59,7 @@ class WaitingLane:
         self.closed = False
         self.failures = 0
         self._failing_seconds = 0.0
-        self._failed_at = 0.0
+        self.failed_at = 0.0
         self._items: deque[Item] = deque()
         self._suspects = 0
         self._limit: int | None = None
@@ -67,6 +70,9 @@ class WaitingLane:
 
     def append(self, item: Item) -> None:
         self._items.append(item)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
 
     @property
     def first(self) -> Item:
@@ -88,9 +94,10 @@ class WaitingLane:
         """
         now = time.monotonic()
         if self.failures and counts:
-            self._failing_seconds += now - self._failed_at
+            # A lane that nobody tried in between did not fail in between.
+            self._failing_seconds += min(now - self.failed_at, _LONGEST_PAUSE_SECONDS)
         self.failures += 1
-        self._failed_at = now
+        self.failed_at = now
         return self._failing_seconds
 
     def passed(self, size: int) -> list[Item]:

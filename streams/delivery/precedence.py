@@ -9,12 +9,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import islice
 
 from streams import metrics
-from streams.delivery.lane import Item
+from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.log_end import LogEnd
+from streams.delivery.sink import Lane
 
 _MOST_SECONDS = 30.0
+# Of one user no request carries more, and a lane is not looked through for every request.
+_MOST_TOGETHER = 100
 
 
 class Precedence:
@@ -28,7 +32,7 @@ class Precedence:
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._unfinished: defaultdict[str, dict[int, None]] = defaultdict(dict)
+        self._unfinished: defaultdict[str, dict[int, Lane]] = defaultdict(dict)
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     @asynccontextmanager
@@ -46,9 +50,9 @@ class Precedence:
         self._admitted[partition] = end
         self._moved.set()
 
-    def queued(self, item: Item) -> None:
+    def queued(self, item: Item, lane: Lane) -> None:
         if item.source.topic == self.updates:
-            self._unfinished[item.user][item.source.offset] = None
+            self._unfinished[item.user][item.source.offset] = lane
 
     def ended(self, item: Item) -> None:
         if item.source.topic != self.updates:
@@ -76,16 +80,34 @@ class Precedence:
             metrics.OVERTAKEN.inc()
         return end
 
-    def park(self, item: Item, wake: Callable[[], None]) -> bool:
-        """Whether an item must wait for its user's updates; then `wake` is called, once."""
-        first = next(iter(self._unfinished.get(item.user, ())), None)
-        if first is None or first >= item.barrier:
+    def ready(self, lane: WaitingLane, wake: Callable[[], None]) -> int:
+        """How many of a lane's first records may go now; with none, `wake` is called, once.
+
+        Updates in the same lane keep their own place: only those in other lanes are waited for.
+        """
+        ready = 0
+        for item in islice(lane, _MOST_TOGETHER):
+            if self._must_wait(item, lane):
+                break
+            ready += 1
+        if not ready:
+            self._park(lane.first, wake)
+        return ready
+
+    def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
+        unfinished = self._unfinished.get(item.user, {})
+        if not any(
+            offset < item.barrier and key != lane.lane for offset, key in unfinished.items()
+        ):
             return False
-        loop = asyncio.get_running_loop()
-        latest = item.queued_at + _MOST_SECONDS
-        if loop.time() >= latest:
+        if asyncio.get_running_loop().time() < item.queued_at + _MOST_SECONDS:
+            return True
+        if item.barrier:
+            item.barrier = 0
             metrics.OVERTAKEN.inc()
-            return False
+        return False
+
+    def _park(self, item: Item, wake: Callable[[], None]) -> None:
         parked = self._parked[item.user]
 
         def wake_once() -> None:
@@ -94,9 +116,8 @@ class Precedence:
                 parked.remove(wake_once)
                 wake()
 
-        timer = loop.call_at(latest, wake_once)
+        timer = asyncio.get_running_loop().call_at(item.queued_at + _MOST_SECONDS, wake_once)
         parked.append(wake_once)
-        return True
 
     def close(self) -> None:
         """Forgets everything: the partitions are gone."""

@@ -34,7 +34,3 @@ class Staleness:
         if len(self._latest) > self._limit:
             self._latest.popitem(last=False)
         return False
-
-    def close(self) -> None:
-        """Forgets: what was seen and not delivered will be seen again."""
-        self._latest.clear()

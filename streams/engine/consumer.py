@@ -72,13 +72,15 @@ class Consumer(driver.Consumer):
         again = {}
         for tp, chunk in self.scheduler.iterate(records):
             partition = self.partitions.get(tp)
-            if not self.flow_active or partition is None or partition.closed:
-                continue  # a rebalance is under way, and ends with a seek
+            if not self.flow_active or partition is None or partition.closed or tp in self.gone:
+                continue  # held, or a rebalance is under way, which ends with a seek
             if seeks != self._seeks:
                 # Asked for before a rebalance, answered after it: nobody knows from which position.
                 again[tp] = partition.offsets.position
                 continue
-            if chunk[0].offset > partition.offsets.position and await self._deleted(partition):
+            if chunk[0].offset > partition.offsets.position and (
+                await self._deleted(partition) or self.partitions.get(tp) is not partition
+            ):
                 continue
             yield tp, self._to_message(tp, chunk)
         if again:
@@ -128,7 +130,6 @@ class Consumer(driver.Consumer):
         self.gone[tp] = said
         log.error("offsets_deleted", detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
         self.pause_partitions({tp})
-        self.partitions.pop(tp, None)
         return True
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
@@ -158,9 +159,9 @@ class Consumer(driver.Consumer):
 
     def _partition_changed(self, partition: Partition) -> None:
         self._changed.set()
-        if partition.closed:
-            return
         tp = partition.tp
+        if partition.closed or tp in self.gone:
+            return
         if partition.full:
             if tp not in self._paused_partitions:
                 self.pause_partitions({tp})

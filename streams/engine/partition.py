@@ -62,7 +62,8 @@ class Partition:
         return not self._above(0.5)
 
     def _above(self, share: float) -> bool:
-        return (
+        # With nothing under way only a fetch can change anything.
+        return self.offsets.waiting > 0 and (
             self.offsets.waiting >= self._limit.records * share
             or self.offsets.waiting_bytes >= self._limit.size * share
             or self._holes >= self._limit.runs * share

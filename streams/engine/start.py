@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import topic_admin, topics
@@ -17,6 +17,7 @@ from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 _KAFKA_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 
 
 class StartError(Exception):
@@ -64,15 +65,29 @@ async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
                 f"Create these topics, or set KAFKA_CREATE_TOPICS=true: {', '.join(missing)}."
             )
         if missing:
-            await topic_admin.create(admin, kafka, [wanted[name] for name in missing])
-            found = await topic_admin.existing(admin)
-        by_user = {kafka.topic(t.name): found[kafka.topic(t.name)] for t in topics.BY_USER}
+            await _create(admin, kafka, [wanted[name] for name in missing])
+            # A broker learns of them a moment later.
+            while wanted.keys() - (found := await topic_admin.existing(admin)).keys():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_SECONDS)
+        by_user = {kafka.topic(t.name): found[kafka.topic(t.name)] for t in topics.TOGETHER}
         if len(set(by_user.values())) > 1:
             counts = ", ".join(f"{name} {count}" for name, count in by_user.items())
             raise StartError(f"Give these topics equal partition counts, order needs it: {counts}.")
         return (await admin.describe_cluster())["cluster_id"], found
     finally:
         await admin.close()
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, kafka: KafkaSettings, missing: Iterable[Topic]
+) -> None:
+    try:
+        await topic_admin.create(admin, kafka, missing)
+    except KafkaError as error:
+        raise StartError(
+            f"Kafka does not create the topics ({type(error).__name__}): create them yourself, or "
+            "set KAFKA_PARTITIONS and KAFKA_REPLICATION_FACTOR to what the cluster allows."
+        ) from error
 
 
 async def _check_first_start(
@@ -102,14 +117,17 @@ async def read_starts(
 ) -> Mapping[TopicPartition, Start]:
     """Says where each assigned partition begins; runs in the consumer's own loop.
 
-    A committed offset without our metadata was set by a person: a new epoch begins, named after
-    the time in milliseconds so that it is larger than any before it.
+    `start` is for a group's first time on a topic. A partition that was added later is read from
+    its beginning: what it holds came after. A committed offset without our metadata was set by a
+    person: a new epoch begins, named after the time in milliseconds and so larger than any before.
     """
     assigned = list(consumer.assignment())
     first = await consumer.beginning_offsets(assigned)
-    committed = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - as above
+    committed = await consumer._coordinator.fetch_committed_offsets(_siblings(consumer))  # noqa: SLF001 - as above
+    begun = {tp.topic for tp in committed}
     new = [tp for tp in assigned if tp not in committed]
-    begins = await _begin(consumer, new, start)
+    begins = {tp: first[tp] for tp in new if tp.topic in begun}
+    begins |= await _begin(consumer, [tp for tp in new if tp.topic not in begun], start)
     epoch = int(time.time() * 1000)
     return {
         tp: Start(
@@ -118,6 +136,15 @@ async def read_starts(
         )
         for tp in assigned
     }
+
+
+def _siblings(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    """All partitions of the assigned topics."""
+    return [
+        TopicPartition(topic, partition)
+        for topic in {tp.topic for tp in consumer.assignment()}
+        for partition in consumer.partitions_for_topic(topic) or ()
+    ]
 
 
 def _resume(committed: OffsetAndMetadata, cluster: str, epoch: int) -> Progress:

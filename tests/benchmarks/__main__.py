@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from sandbox.kafka import Kafka
-from tests.benchmarks import mapping, results, router
+from tests.benchmarks import backlog, idle, lanes, latency, mapping, pacing, results, router
 from tests.benchmarks.results import Result
 
 
@@ -20,10 +20,19 @@ class Row(NamedTuple):
     run: Callable[[Kafka, int], Awaitable[list[Result]]]
 
 
+# A table that is cut says nothing; a terminal that is narrower wraps.
+_WIDTH = 140
+
 ROWS = {
     "P1": Row("router against rivals", router.against_rivals),
     "P2": Row("mapping alone", mapping.run),
+    "P3": Row("order per user", lanes.run),
+    "P4": Row("memory while a destination is down", backlog.down),
+    "P5": Row("raw to accepted", latency.run),
     "P6": Row("router, 4 against 64 partitions", router.partitions),
+    "P7": Row("idle worker", idle.run),
+    "P8": Row("start with a past", backlog.past),
+    "S1": Row("pacing at Sailthru", pacing.run),
 }
 
 
@@ -43,7 +52,7 @@ def main(only: list[str], rounds: int) -> None:
     """Measures against rivals on this machine. Nothing passes or fails by a time."""
     # It tells at length of what it tries again, such as topics that have only just been made.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    found = asyncio.run(_run(only, rounds, Console(stderr=True)))
+    found = asyncio.run(_run(only, rounds, Console(stderr=True, width=_WIDTH)))
     click.echo(results.json_lines(found))
 
 

@@ -9,14 +9,15 @@ from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
-from cli.demo.publish import publish
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
+from streams.topics import RAW
 from tests.benchmarks.log import Log
 from tests.benchmarks.messages import one_record
 from tests.benchmarks.processes import Subject, sailthru_settings
 from tests.benchmarks.results import Result, at_most
+from tests.streams import cluster
 
 _MESSAGES = 150
 _PAUSE_SECONDS = (0.02, 0.15)
@@ -62,12 +63,14 @@ async def run(broker: Kafka, rounds: int) -> list[Result]:
 
 async def _milliseconds(log: Log, service: _Timed, numbers: range) -> list[float]:
     rng = Random(numbers.start)
+    raw = log.kafka.topic(RAW.name)
     spent = []
-    async with writer(log.kafka) as write:
+    async with cluster.producing(log.kafka) as producer:
         for number in numbers:
             await asyncio.sleep(rng.uniform(*_PAUSE_SECONDS))
+            message = one_record(number)
             started = time.monotonic()
-            await publish(log.kafka, [one_record(number)])
+            await producer.send_and_wait(raw, message.value, message.key)
             async with asyncio.timeout(_ANSWER_SECONDS):
                 spent.append((await service.taken.get() - started) * 1000)
     return spent

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Subject:
     ) -> None:
         """`argument` is the worker's name, or a rival's group."""
         self.name = name
+        self._port = _free_port()
         self._argument = argument
         self._log = directory / f"{name}-{argument}.log"
         self._meter = directory / f"{name}-{argument}.meter"
@@ -37,9 +39,15 @@ class Subject:
             "KAFKA_PREFIX": kafka.prefix,
             "KAFKA_START": "earliest",
             "KAFKA_SESSION_TIMEOUT_S": "10",
+            "WORKER_PORT": str(self._port),
             "WORKER_LOG_LEVEL": "warning",
             **settings,
         }
+
+    @property
+    def address(self) -> str:
+        """Where a worker serves its metrics."""
+        return f"http://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
         self._meter.unlink(missing_ok=True)
@@ -89,7 +97,24 @@ class Subject:
             await asyncio.sleep(0.1)
 
 
+def sailthru_settings(url: str) -> Mapping[str, str]:
+    """What a Sailthru worker needs, and time enough: benchmarks' messages bear a fixed time."""
+    return {
+        "SAILTHRU_BASE_URL": url,
+        "SAILTHRU_API_KEY": "sandbox-key",
+        "SAILTHRU_API_SECRET": "sandbox-secret",
+        "SAILTHRU_EVENT_MAX_AGE_DAYS": "100000",
+    }
+
+
 def _inherited() -> Mapping[str, str]:
     """The environment without any setting of ours: a benchmark is not to depend on the shell."""
     prefixes = ("KAFKA_", "WORKER_", "ROUTER_", "SAILTHRU_", "ABTASTY_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -10,6 +10,15 @@ from rich.table import Table
 
 Unit = Literal["ratio", "us", "ms", "s", "MB", "%", "1/s"]
 
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("", "left"),
+    ("case", "left"),
+    ("what", "left"),
+    ("median", "right"),
+    ("range", "right"),
+    ("target", "left"),
+    ("", "left"),
+)
 _SUFFIXES = {"ratio": " x", "us": " µs", "ms": " ms", "s": " s", "MB": " MB", "%": " %"}
 
 
@@ -82,9 +91,9 @@ def json_lines(results: Iterable[Result]) -> str:
 
 
 def table(results: Iterable[Result]) -> Table:
-    out = Table("", "case", "what", "median", "range", "target", "", box=None)
-    for column in out.columns[3:5]:
-        column.justify = "right"
+    out = Table(box=None)
+    for heading, justify in _COLUMNS:
+        out.add_column(heading, justify=justify, no_wrap=True)
     for result in results:
         line = result.line()
         suffix = _SUFFIXES.get(result.unit, "")

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
+from tests.chaos.disturbance import Disturbance
 from tests.chaos.plan import Kind, Planned, Trouble
-from tests.chaos.world import Disturbance, World
+from tests.chaos.world import World
 
 # As if the destination were some way off, so that there is something in flight to be lost.
 _ALWAYS = Delay(seconds=0.02)
@@ -94,7 +95,7 @@ def _fault(trouble: Trouble, endpoint: str, service: Service) -> Fault:
         case Trouble.ERROR:
             return Answer(endpoint=endpoint, status=503)
         case Trouble.ONE_USER:
-            return Answer(endpoint=endpoint, status=500, user="user1")
+            return Answer(endpoint=endpoint, status=500, user="user3@")
         case Trouble.RATE_LIMIT:
             return Answer(endpoint=endpoint, status=429, headers=_limits(endpoint, service))
         case Trouble.HANG:

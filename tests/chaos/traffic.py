@@ -82,25 +82,23 @@ def _changing(value: bytes) -> dict[str, Any] | None:
         body = orjson.loads(value)
     except orjson.JSONDecodeError:
         return None
-    events = body.get("events") if isinstance(body, dict) else None
-    if not isinstance(events, list) or not events:
+    if not isinstance(body, dict) or not isinstance(body.get("events"), list) or not body["events"]:
         return None
     if body.get("type") == "event_processing_request":
         return body
-    is_batch = body.get("message_type") == _BATCH
     from_server = (body.get("source_info") or {}).get("channel") == "server_to_server"
-    return body if is_batch and not from_server else None
+    return None if from_server or body.get("message_type") != _BATCH else body
 
 
 def _tag(body: dict[str, Any], number: int) -> dict[str, Any]:
     if body.get("message_type") == _BATCH:
         at = min(int(event["data"]["timestamp_unixtime_ms"]) for event in body["events"]) - 1
-        data = {"user_attribute_name": TAG, "new": str(number), "old": None, "deleted": False}
-        data |= {"event_id": number, "timestamp_unixtime_ms": at}
+        data: dict[str, Any] = {"user_attribute_name": TAG, "new": str(number), "old": None}
+        data |= {"deleted": False, "event_id": number, "timestamp_unixtime_ms": at}
         return {"event_type": "user_attribute_change", "data": data}
     at = min(event["timestamp_ms"] for event in body["events"]) - 1
-    tag = {"type": "user_attribute_change", "added": {TAG: str(number)}}
-    return tag | {"id": f"chaos-{number}", "timestamp_ms": at}
+    tag = {"type": "user_attribute_change", "id": f"chaos-{number}", "timestamp_ms": at}
+    return {**tag, "added": {TAG: str(number)}}
 
 
 def _email(body: dict[str, Any]) -> str | None:
@@ -108,7 +106,8 @@ def _email(body: dict[str, Any]) -> str | None:
     if isinstance(written, dict):
         found = written.get("email")
     else:
-        raw = (each for each in written if each.get("encoding", "raw") == "raw")
-        named = ((e.get("type", e.get("identity_type")), e) for e in raw)
-        found = next((e.get("value", e.get("identity")) for kind, e in named if kind == "email"), None)
+        told = {each.get("type", each.get("identity_type")): each for each in written}
+        email = told.get("email", {})
+        found = email.get("value", email.get("identity"))
+        found = found if email.get("encoding", "raw") == "raw" else None
     return found.lower() if found else None

@@ -16,6 +16,7 @@ from sandbox import sailthru
 from sandbox.kafka import Kafka, free_ports
 from sandbox.proxy import HOST, Proxy
 from streams.settings import KafkaSettings
+from tests.chaos.disturbance import Disturbance
 from tests.chaos.journal import AbTasty, Journal, Sailthru
 from tests.chaos.moments import Moments
 from tests.chaos.plan import INSTANCES, WORKERS
@@ -26,15 +27,6 @@ _WATCH_SECONDS = 0.1
 _RESTART_SECONDS = 1.0
 _READY_SECONDS = 60.0
 _TAIL_LINES = 12
-
-
-@dataclass(slots=True)
-class Disturbance:
-    """Between two moments a process could not be counted on; `source` None means every process."""
-
-    source: str | None
-    begin: float
-    end: float
 
 
 @dataclass

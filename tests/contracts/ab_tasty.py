@@ -12,6 +12,7 @@ from tests.contracts.scenario import Scenario
 
 MPID, OTHER = AT.user, "-9223372036854775808"
 SECRET, KEY = "f0f1f2f3-not-a-real-secret", "0a1b2c3d-not-a-real-key"
+LONG = "x" * 10_000
 
 
 def service() -> Service:
@@ -71,6 +72,7 @@ SCENARIOS = (
             MPID: {"Lapsed-buyers-31001": "false"},
             OTHER: {"Lapsed-buyers-31001": "true"},
         },
+        large=membership(audience_name=LONG),
         never_passes=membership(mpid="user17@shop.example"),
     ),
     _firehose(
@@ -78,6 +80,7 @@ SCENARIOS = (
         records=_joined_and_left,
         seen=memberships,
         expected={MPID: {"31001": "left"}, OTHER: {"31001": "joined"}},
+        large=membership(audience_name=LONG),
         never_passes=membership(mpid=None),
     ),
     _firehose(
@@ -85,6 +88,7 @@ SCENARIOS = (
         records=(audience(),),
         seen=audiences,
         expected={"31001": {"name": "Lapsed buyers", "state": "connected"}},
+        large=audience(audience_name=LONG),
         never_passes=audience(audience_id="not a number"),
     ),
 )

@@ -20,7 +20,7 @@ from tests.contracts.scenario import Scenario
 
 KEY, SECRET = "0a1b2c3d4e5f", "f0f1f2f3-not-a-real-secret"
 CITY, LIST, EVENT = "Boca Raton", "Lapsed buyers", "viewed_lookbook"
-NO_ADDRESS = "user17 at shop"
+NO_ADDRESS, LONG = "user17 at shop", "x" * 10_000
 
 
 def service() -> Service:
@@ -82,6 +82,7 @@ SCENARIOS = (
         records=(attributes(tier="silver", city=CITY), membership(), attributes(tier="gold")),
         seen=profiles,
         expected={EMAIL: ({"tier": "gold", "city": CITY}, [LIST])},
+        large=attributes(about=LONG),
         never_passes=attributes(NO_ADDRESS, city=CITY),
     ),
     _sailthru(
@@ -90,6 +91,7 @@ SCENARIOS = (
         records=(event(EVENT, attributes={"page": CITY}),),
         seen=events,
         expected=[(EVENT, CITY)],
+        large=event(attributes={"about": LONG}),
         never_passes=event(EVENT, NO_ADDRESS),
         sets_state=False,
     ),
@@ -99,6 +101,7 @@ SCENARIOS = (
         records=(audience(LIST),),
         seen=lists,
         expected=[LIST],
+        large=audience(LONG),
         never_passes=audience(None),
     ),
 )

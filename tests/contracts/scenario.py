@@ -20,8 +20,9 @@ class Scenario:
 
     `records` wait in one lane. `settings` takes the simulator's URL; of the settings that replace
     some of these, `wrong_keys` are wrong in one way each, `impatient` gives an answer half a second
-    at most, and `tightest` makes requests as small as can be. `seen` picks what the records change
-    out of the simulator's state. `personal` is what must not be shown of the records.
+    at most, and `tightest` makes requests as small as can be, smaller than `large` which waits in
+    the same lane. `seen` picks what the records change out of the simulator's state. `personal` is
+    what must not be shown of the records.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Scenario:
     records: tuple[Record, ...]
     seen: Callable[[Any], object]
     expected: object
+    large: Record
     never_passes: Record
     refusal: Answer
     rate_limit: Answer

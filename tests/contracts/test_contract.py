@@ -216,7 +216,7 @@ def test_take_carries_one_record_at_least_and_none_that_does_not_wait(
 ) -> None:
     scenario = subject.scenario
     sink = subject.sink(**(scenario.tightest if size == "tightest" else {}))
-    waiting = (scenario.records * count)[:count]
+    waiting = ((scenario.large, *scenario.records) * count)[:count]
     taken = batches(sink, lane_of(sink, scenario), waiting)
     assert sum(each.size for each in taken) == count
 

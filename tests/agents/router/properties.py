@@ -128,7 +128,9 @@ def _ends_well(result: Routed) -> None:
     assert result.outs or result.dead_letters or result.dropped
     assert "router_fault" not in {letter.reason for letter in result.dead_letters}
     for out in result.outs:
-        assert out.topic.holds.validate_json(serialize(out.record)) == out.record
+        # An empty text is left out and reads back as none, as everywhere in records.
+        written = serialize(out.record)
+        assert serialize(out.topic.holds.validate_json(written)) == written
 
 
 def _record_ids(result: Routed) -> list[str]:

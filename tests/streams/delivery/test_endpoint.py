@@ -85,8 +85,8 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
     sent = Sent()
     async with running(sent) as endpoint:
         endpoint.blocked = trouble == "blocked"
-        for _ in range(5 if trouble == "down" else 0):
-            endpoint.failed()
+        for failing in lanes(5 if trouble == "down" else 0):
+            endpoint.failed(failing)
         for lane in lanes(10):
             endpoint.ready(lane)
         await some_turns()
@@ -101,11 +101,12 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
     assert len(sent.lanes) == 10
 
 
-async def test_four_failures_in_a_row_are_no_outage_and_five_are() -> None:
+async def test_four_lanes_that_fail_are_no_outage_and_five_are() -> None:
     async with running(Sent()) as endpoint:
         seen = []
-        for _ in range(5):
-            endpoint.failed()
+        for lane in lanes(5):
+            endpoint.failed(lane)
+            endpoint.failed(lane)
             seen.append(endpoint.down)
         endpoint.passed()
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from streams.engine.partition import Partition
 from tests.streams.delivery.flow import Flow, log, some_turns
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -16,12 +17,23 @@ class Minutes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        for module in ("lane", "dispatch"):
+        for module in ("lane", "dispatch", "endpoint"):
             monkeypatch.setattr(
                 f"streams.delivery.{module}.time", SimpleNamespace(monotonic=lambda: self.now)
             )
-        # Without pauses one user fails often between two that pass.
-        monkeypatch.setattr("streams.delivery.endpoint._DOWN_AFTER", 10**9)
+
+
+async def exhausted(flow: Flow, clock: Minutes) -> Partition:
+    """User 17 fails for more than fifteen minutes, while others pass, and loses his record."""
+    partition = await flow.given(("17", "always fails"))
+    for minute in range(17):
+        await flow.accept(partition, log((f"other {minute}", "passes"), start=1 + minute))
+        await some_turns()
+        clock.now += MINUTE
+    await flow.settled(partition)
+    assert flow.letters.told == [(0, "retries_exhausted")]
+    flow.sink.delivered.clear()
+    return partition
 
 
 @pytest.fixture
@@ -53,33 +65,40 @@ async def test_while_set_aside_a_user_is_tried_once_and_one_that_passes_ends_it(
     clock: Minutes,
 ) -> None:
     async with Flow().running() as flow:
-        partition = await flow.given(("17", "always fails"))
-        await some_turns()
-        clock.now += 16 * MINUTE
-        await flow.settled(partition)
+        partition = await exhausted(flow, clock)
         clock.now += 30 * MINUTE
-        await flow.accept(partition, log(("17", "fails once"), start=1))
+        await flow.accept(partition, log(("17", "fails once"), start=18))
         await flow.settled(partition)
-        await flow.accept(partition, log(("17", "passes"), ("17", "fails once"), start=2))
+        await flow.accept(partition, log(("17", "passes"), ("17", "fails once"), start=19))
         await flow.settled(partition)
 
-    assert [offset for offset, _ in flow.letters.told] == [0, 1]
+    assert [offset for offset, _ in flow.letters.told] == [0, 18]
     assert flow.letters.written[1].attempts == 1
-    assert flow.sink.delivered == ["17/0/2", "17/0/3"]
+    assert flow.sink.delivered == ["17/0/19", "17/0/20"]
 
 
 async def test_a_user_is_no_longer_set_aside_after_an_hour(clock: Minutes) -> None:
     async with Flow().running() as flow:
-        partition = await flow.given(("17", "always fails"))
-        await some_turns()
-        clock.now += 16 * MINUTE
-        await flow.settled(partition)
+        partition = await exhausted(flow, clock)
         clock.now += 61 * MINUTE
-        await flow.accept(partition, log(("17", "fails once"), start=1))
+        await flow.accept(partition, log(("17", "fails once"), start=18))
         await flow.settled(partition)
 
     assert [offset for offset, _ in flow.letters.told] == [0]
-    assert flow.sink.delivered == ["17/0/1"]
+    assert flow.sink.delivered == ["17/0/18"]
+
+
+async def test_while_nothing_else_passes_patience_has_no_end(clock: Minutes) -> None:
+    """One user is all there is, or all there is fails: that is an outage, and no fault of his."""
+    async with Flow().running() as flow:
+        partition = await flow.given(("17", "fails six times"))
+        for _ in range(5):
+            await some_turns()
+            clock.now += 60 * MINUTE
+        await flow.settled(partition)
+
+    assert flow.letters.told == []
+    assert flow.sink.delivered == ["17/0/0"]
 
 
 async def test_hours_in_which_a_user_was_not_tried_do_not_count_against_him(

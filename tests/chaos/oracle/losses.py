@@ -1,0 +1,135 @@
+"""Nothing is lost: every part of every raw message ends at every destination in one way."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from tests.chaos.oracle.commits import Commits
+from tests.chaos.oracle.evidence import BY_USER, OTHERS, RAW, Evidence
+from tests.chaos.oracle.items import Destination, Item, Key
+from tests.chaos.oracle.sightings import Sighting
+
+Part = int | None
+"""The index of a part of a raw message; None for all of it."""
+
+# Kafka stamps a commit in whole milliseconds.
+_GRAIN = 0.001
+
+
+def unrouted(evidence: Evidence) -> Iterator[str]:
+    """Parts of raw messages that became neither a record nor a dead letter."""
+    became = defaultdict[tuple[int, int], set[Part]](set)
+    for topic in (*BY_USER, *OTHERS):
+        for stored in evidence.stored[topic]:
+            raw = orjson.loads(stored.value)["raw"]
+            became[raw["partition"], raw["offset"]].add(raw["index"])
+    for letter in evidence.dead_letters():
+        if letter["stage"] == "router":
+            became[letter["partition"], letter["offset"]].add(letter.get("index"))
+    for stored in evidence.stored[RAW]:
+        missing = parts(stored.value) - became[stored.partition, stored.offset]
+        if missing:
+            where = f"{stored.partition}@{stored.offset}"
+            yield f"raw message {where}: parts {sorted(missing, key=str)} became nothing"
+
+
+def parts(value: bytes) -> set[Part]:
+    """Which parts of a raw message must become something."""
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return {None}
+    if not isinstance(body, dict):
+        return {None}
+    match body.get("type"):
+        case "event_processing_request":
+            return _numbered(body.get("events"))
+        case "audience_membership_change_request":
+            return _memberships(body.get("user_profiles"))
+        case "audience_subscription_request" if "audience_id" in body:
+            return {0}
+        case "dsr_processing_request":
+            return {0}
+        case "module_registration_request":
+            return set()
+        case str(answer) if answer.endswith("_response"):
+            return set()
+        case None if "events" in body:
+            return _batch(body)
+    return {None}
+
+
+def _numbered(listed: Any) -> set[Part]:
+    if listed is None:
+        return set()
+    return set(range(len(listed))) if isinstance(listed, list) else {None}
+
+
+def _batch(body: Mapping[str, Any]) -> set[Part]:
+    """The user's attributes count as one more part where no event tells of them."""
+    found = _numbered(body["events"])
+    attributes = body.get("user_attributes") or body.get("deleted_user_attributes")
+    from_server = (body.get("source_info") or {}).get("channel") == "server_to_server"
+    if None not in found and attributes and (not found or from_server):
+        found.add(len(found))
+    return found
+
+
+def _memberships(profiles: Any) -> set[Part]:
+    if not isinstance(profiles, list):
+        return set() if profiles is None else {None}
+    fields = ("audiences", "added_audiences", "removed_audiences")
+    return set(range(sum(len(each.get(field) or ()) for each in profiles for field in fields)))
+
+
+def undelivered(
+    destination: Destination,
+    found: Mapping[str, Item],
+    known: Mapping[Key, Item],
+    seen: Iterable[Sighting],
+    dead_letters: Iterable[Mapping[str, Any]],
+) -> Iterator[str]:
+    """Records that ended in no way, or in the wrong one, or in two."""
+    delivered = {id(sighting.item) for sighting in seen}
+    reasons = {
+        letter.get("record_id"): letter["reason"]
+        for letter in dead_letters
+        if letter.get("destination") == destination
+    }
+    recognised = {id(item) for item in known.values()}
+    for record_id, item in found.items():
+        expected, reason = item.expected(destination), reasons.get(record_id)
+        if expected == "dead_letter" and reason is None:
+            yield f"{destination}: {_shown(item)} became no dead letter"
+        elif expected == "delivered" and reason is not None:
+            yield f"{destination}: {_shown(item)} became a dead letter, {reason}"
+        elif expected == "delivered" and id(item) in recognised - delivered:
+            yield f"{destination}: {_shown(item)} was never delivered"
+
+
+def committed_early(
+    destination: Destination, seen: Iterable[Sighting], commits: Commits
+) -> Iterator[str]:
+    """Records whose offsets were committed before they had taken effect."""
+    first: dict[int, Sighting] = {}
+    for sighting in seen:
+        first.setdefault(id(sighting.item), sighting)
+    for sighting in first.values():
+        ahead = sighting.done - committed_at(sighting.item, commits)
+        if ahead > _GRAIN:
+            yield (
+                f"{destination}: {_shown(sighting.item)} was committed {ahead:.3f} s before "
+                f"{sighting.request.source} had it take effect"
+            )
+
+
+def committed_at(item: Item, commits: Commits) -> float:
+    """When it first was, in any of its places; infinity when it never was."""
+    return min(commits.covered[place].get(at, float("inf")) for place, at in item.places)
+
+
+def _shown(item: Item) -> str:
+    (topic, partition), offset = item.places[0]
+    return f"{topic} {partition}@{offset}"

@@ -1,0 +1,126 @@
+"""Order: per user and topic, and updates before the events that came after them."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from tests.chaos.disturbance import Disturbance, disturbed
+from tests.chaos.oracle.deliveries import Delivery
+from tests.chaos.oracle.evidence import BY_USER, RAW, Evidence
+from tests.chaos.oracle.items import Item, Key
+from tests.chaos.oracle.sightings import Sighting
+
+# How long an event waits for an update; docs/architecture.md, "Updates first".
+_PATIENCE_SECONDS = 30.0
+
+
+def misrouted(evidence: Evidence) -> Iterator[str]:
+    """Records written before others of the same user whose raw message came first."""
+    for topic in BY_USER:
+        seen: set[str] = set()
+        reached: dict[tuple[bytes | None, int], tuple[int, int, int]] = {}
+        for stored in evidence.stored[topic]:
+            body = orjson.loads(stored.value)
+            if body["id"] in seen:
+                continue
+            seen.add(body["id"])
+            raw = body["raw"]
+            user = (stored.key, raw["partition"])
+            place = (raw["offset"], body.get("occurred_at_ms") or 0, raw["index"])
+            if place < reached.get(user, (0, 0, 0)):
+                yield f"{topic} {stored.partition}@{stored.offset} was written after a later one"
+            reached[user] = place
+
+
+def overtaking(seen: Iterable[Sighting], disturbances: Sequence[Disturbance]) -> Iterator[str]:
+    """Records that took effect before an earlier one of the same user and topic.
+
+    For the first time that each did; and among those of one process, unless something befell it.
+    """
+    ever: dict[tuple[str, bytes], tuple[int, Sighting]] = {}
+    lately: dict[tuple[str, bytes, str], tuple[int, Sighting]] = {}
+    known: set[int] = set()
+    for sighting in seen:
+        item, request = sighting.item, sighting.request
+        if item.topic == "audience-membership":
+            continue  # a fold shows the last word only, and that is in the final state
+        (_, place) = item.places[0]
+        before = ever.get((item.topic, item.user))
+        if id(item) not in known:
+            known.add(id(item))
+            if before is not None and place < before[0]:
+                yield _shown(before[1], sighting)
+            else:
+                ever[item.topic, item.user] = (place, sighting)
+        mine = lately.get((item.topic, item.user, request.source))
+        if mine is not None and place < mine[0] and not sighting.folded:
+            since = mine[1].request.arrived
+            if not disturbed(disturbances, request.source, since, request.arrived):
+                yield _shown(mine[1], sighting)
+        lately[item.topic, item.user, request.source] = (place, sighting)
+
+
+def _shown(before: Sighting, after: Sighting) -> str:
+    (topic, partition), first = before.item.places[0]
+    (_, second) = after.item.places[0]
+    return (
+        f"{topic} {partition}@{second} by {after.request.source} took effect "
+        f"{after.done - before.done:.3f} s after @{first} of the same user by "
+        f"{before.request.source}"
+    )
+
+
+@dataclass
+class _Updates:
+    """One user's updates: tags by raw offset, and when which tag had been answered."""
+
+    offsets: list[tuple[int, int]] = field(default_factory=list)
+    answers: list[tuple[float, int]] = field(default_factory=list)
+
+    def due(self, offset: int) -> int:
+        """The last tag that stands before, or in, the raw message at an offset."""
+        place = bisect_right(self.offsets, (offset, 2**62))
+        return max((tag for _, tag in self.offsets[:place]), default=0)
+
+    def answered(self, tag: int) -> float:
+        """When an update with that tag, or one that it was folded into, had its answer."""
+        return min((at for at, answered in self.answers if answered >= tag), default=float("inf"))
+
+
+def hasty(
+    evidence: Evidence, found: Iterable[Delivery], known: Mapping[Key, Item]
+) -> Iterator[str]:
+    """Events that were sent before an update of their user that came before them had its answer.
+
+    An event may go after it has waited for its time; how long it has we cannot see, but not longer
+    than since its raw message was written.
+    """
+    written = {(each.partition, each.offset): each.at for each in evidence.stored[RAW]}
+    users = defaultdict[bytes, _Updates](_Updates)
+    for each in known.values():
+        if each.tag is not None:
+            users[each.user].offsets.append((each.raw[1], each.tag))
+    for user in users.values():
+        user.offsets.sort()
+    sent: dict[Key, Delivery] = {}
+    for delivery in found:
+        if (item := known.get(delivery.key)) is None:
+            continue
+        if item.tag is not None and delivery.request.answered is not None:
+            users[item.user].answers.append((delivery.request.answered, item.tag))
+        elif item.topic == "events":
+            sent.setdefault(delivery.key, delivery)
+    for key, delivery in sent.items():
+        item = known[key]
+        user, arrived = users[item.user], delivery.request.arrived
+        tag = user.due(item.raw[1])
+        early = user.answered(tag) - arrived if tag else 0.0
+        if early > 0 and arrived - written[item.raw] < _PATIENCE_SECONDS:
+            (topic, partition), offset = item.places[0]
+            yield (
+                f"{topic} {partition}@{offset} was sent by {delivery.request.source} {early:.3f} s "
+                f"before update {tag} of the same user had its answer"
+            )

@@ -1,0 +1,104 @@
+"""The whole judgement of a run."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.demo.compare import differences
+from tests.chaos.oracle.deliveries import deliveries
+from tests.chaos.oracle.evidence import RAW, Evidence
+from tests.chaos.oracle.items import Destination, items, keyed
+from tests.chaos.oracle.losses import committed_early, undelivered, unrouted
+from tests.chaos.oracle.order import hasty, misrouted, overtaking
+from tests.chaos.oracle.repeats import repeats
+from tests.chaos.oracle.sightings import sightings
+
+_GROUPS: Mapping[Destination, str] = {
+    "sailthru": "mparticle-streams-sailthru",
+    "ab-tasty": "mparticle-streams-ab-tasty",
+}
+
+
+@dataclass
+class Verdict:
+    """Sentences by promise, none when it was kept; and how much there was to judge."""
+
+    lost: list[str] = field(default_factory=list)
+    out_of_order: list[str] = field(default_factory=list)
+    overtaken: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    records: int = 0
+    repeats: int = 0
+    allowed_repeats: int = 0
+    rebalances: int = 0
+
+    def violations(self) -> Mapping[str, list[str]]:
+        return {
+            "lost": self.lost,
+            "out_of_order": self.out_of_order,
+            "overtaken": self.overtaken,
+            "repeated": self.repeated,
+            "wrong": self.wrong,
+        }
+
+
+def judge(evidence: Evidence) -> Verdict:
+    found = items(evidence)
+    letters = evidence.dead_letters()
+    present = _present(evidence)
+    told = deliveries(evidence.requests, present)
+    verdict = Verdict(records=len(found), lost=[*evidence.unsettled, *unrouted(evidence)])
+    verdict.out_of_order += misrouted(evidence)
+    for destination, group in _GROUPS.items():
+        known = keyed(found.values(), destination, present)
+        commits = evidence.commits[group]
+        seen = sightings(told, known)
+        verdict.lost += undelivered(destination, found, known, seen, letters)
+        verdict.lost += committed_early(destination, seen, commits)
+        verdict.out_of_order += overtaking(seen, evidence.disturbances)
+        if destination == "sailthru":
+            verdict.overtaken += hasty(evidence, told, known)
+        again = repeats(destination, seen, commits, evidence.disturbances)
+        verdict.repeats += again.count
+        verdict.allowed_repeats += again.allowed
+        verdict.repeated += again.wrong
+    for group, each in evidence.commits.items():
+        verdict.rebalances += len(each.generations)
+        verdict.wrong += [f"{group}: a commit moved {move}" for move in each.moved_back]
+    verdict.wrong += _broken(evidence, letters)
+    verdict.wrong += differences(
+        evidence.ledger, _without_repeats(evidence.sailthru), evidence.ab_tasty
+    )
+    return verdict
+
+
+def _present(evidence: Evidence) -> dict[str, str]:
+    profiles = evidence.ledger.profiles
+    return {former: email for email, profile in profiles.items() for former in profile.former}
+
+
+def _broken(evidence: Evidence, letters: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Router dead letters must be as many as the generator broke on purpose."""
+    refused = {
+        (each["partition"], each["offset"], each.get("index"))
+        for each in letters
+        if each["stage"] == "router"
+    }
+    counts = evidence.ledger.counts
+    if len(refused) != (broken := counts.broken + counts.partly_broken):
+        yield f"{len(refused)} parts of {RAW} became dead letters and not {broken}"
+
+
+def _without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same state with each event of a profile once."""
+    profiles = []
+    for profile in sailthru["profiles"]:
+        events = {(e["event"], e["vars"].get("mp_event_id")): e for e in profile["events"]}
+        profiles.append({**profile, "events": list(events.values())})
+    return {**sailthru, "profiles": profiles}
+
+
+def summary(verdict: Verdict) -> Counter[str]:
+    return Counter({name: len(found) for name, found in verdict.violations().items()})
