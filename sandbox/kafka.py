@@ -271,7 +271,9 @@ class Kafka:
     def _end(self) -> None:
         if self._guard is None:
             return
-        os.killpg(self._guard.pid, signal.SIGKILL)
+        # A Ctrl-C in the moment in which the guard was made may have ended it before us.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._guard.pid, signal.SIGKILL)
         if self._broker is not None:
             self._broker.wait()
         self._guard.communicate()

@@ -20,6 +20,7 @@ from streams.topics import Topic
 from streams.worker import Worker
 
 _PORTS = {"router": 6066, "sailthru": 6067, "ab-tasty": 6068}
+_PORT_OF_OTHERS = 6069
 _YEARS = 10 * 365 * 24 * 3600.0
 
 
@@ -66,7 +67,7 @@ class App(faust.App):
 
 
 def _port(name: str) -> int:
-    port = _PORTS[name.removesuffix(SUFFIX)]
+    port = _PORTS.get(name.removesuffix(SUFFIX), _PORT_OF_OTHERS)
     return port + 10 if name.endswith(SUFFIX) else port
 
 

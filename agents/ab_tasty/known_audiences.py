@@ -50,7 +50,7 @@ class KnownAudiences:
 
     def name(self, audience_id: str) -> str | None:
         known = self._known.get(audience_id)
-        return known and known.name
+        return known.name if known else None
 
     async def settle(self, names: Mapping[str, str]) -> bool:
         """Fixes these names for audiences that have none; False when another stands for one."""
@@ -127,14 +127,16 @@ class _Log:
     async def open(cls, kafka: KafkaSettings, tell: Tell) -> AsyncIterator["_Log"]:
         followed = Followed(kafka, AB_TASTY_AUDIENCES, tell)
         options = {"acks": "all", "enable_idempotence": True}
-        async with AIOKafkaProducer(**kafka.client_options(), **options) as producer:
-            async with asyncio.TaskGroup() as tasks:
-                following = tasks.create_task(followed.run())
-                await followed.whole()
-                try:
-                    yield cls(kafka.topic(AB_TASTY_AUDIENCES.name), producer, followed)
-                finally:
-                    following.cancel()
+        async with (
+            AIOKafkaProducer(**kafka.client_options(), **options) as producer,
+            asyncio.TaskGroup() as tasks,
+        ):
+            following = tasks.create_task(followed.run())
+            await followed.whole()
+            try:
+                yield cls(kafka.topic(AB_TASTY_AUDIENCES.name), producer, followed)
+            finally:
+                following.cancel()
 
     async def write(self, audience: AcceptedAudience) -> None:
         at = await self._producer.send_and_wait(

@@ -24,7 +24,6 @@ from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 
-
 # Another worker has just fixed another name: the rows are to be written again with that.
 _OTHER_NAME = RetryLater("other_name")
 

@@ -9,7 +9,6 @@ from aiokafka.structs import ConsumerRecord
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
-
 Tell = Callable[[ConsumerRecord], None]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from streams.topics import ALL, RAW, Topic
+from agents.router.routed import TARGETS
+from streams.topics import DEAD_LETTERS, Topic
 from tests.models.topic_docs import (
     DOCS,
     RECORDS,
@@ -18,7 +19,7 @@ from tests.models.topic_docs import (
 )
 
 _VERSIONS = [int(folder.name[1:]) for folder in sorted(RECORDS.glob("v*"))]
-_TOPICS = [topic for topic in ALL if topic is not RAW]
+_TOPICS = list(TEXTS)
 _FROZEN = [
     pytest.param(topic, written, id=f"v{version} {topic.name} {name}")
     for version in _VERSIONS
@@ -61,9 +62,12 @@ def test_a_frozen_folder_has_nothing_but_records_of_its_version() -> None:
 @pytest.mark.parametrize("topic", _TOPICS, ids=lambda topic: topic.name)
 def test_topics_have_documents_that_are_up_to_date(topic: Topic) -> None:
     written = {name: text for name, text in documents() if name.startswith(f"{topic.name}.")}
-    assert topic in TEXTS
     for name, text in written.items():
         assert (DOCS / name).read_text() == text, "run: python -m tests.models.topic_docs"
+
+
+def test_all_that_the_router_writes_is_documented() -> None:
+    assert TEXTS.keys() == {DEAD_LETTERS, *(topic for topic, _ in TARGETS.values())}
 
 
 def test_nothing_else_is_among_the_documents() -> None:

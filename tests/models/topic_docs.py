@@ -45,8 +45,8 @@ _USER_ORDER = (
 )
 _HEADERS = (
     "`id` and `kind`, as in the record; `epoch`, a number, after a person moved the router's "
-    "offsets back: what is routed again is meant to arrive again. A record is the same one when `id` and "
-    "`epoch` are the same."
+    "offsets back: what is routed again is meant to arrive again. A record is the same one "
+    "when `id` and `epoch` are the same."
 )
 
 TEXTS: Mapping[Topic, Text] = MappingProxyType(
@@ -84,7 +84,8 @@ TEXTS: Mapping[Topic, Text] = MappingProxyType(
         ),
         DEAD_LETTERS: Text(
             "What could not go on, where and why. `topic`, `partition` and `offset` are those of "
-            "what is in `value`: of the raw message at stage `router`, of the record at stage `sink`.",
+            "what is in `value`: of the raw message at stage `router`, of the record at "
+            "stage `sink`.",
             "The key of what is in `value`, if it had one.",
             "Means nothing.",
         ),

@@ -20,16 +20,17 @@ from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, membership, ud
 
 MPIDS = st.integers(-(2**63), 2**63 - 1).map(str)
 FEW_MPIDS = st.sampled_from(["1", "2", "3", "-2209915380047716602", "8140027735519024411"])
-FEW_AUDIENCES = st.sampled_from(["31001", "31002"])
+NAMED = {"31001": "VIP", "31002": "Été à la plage " * 6}
 CHANGES: st.SearchStrategy[Literal["joined", "left"]] = st.sampled_from(["joined", "left"])
 NAMES = st.text(min_size=1, max_size=100)
 MEMBERSHIPS = st.lists(
     st.builds(
-        membership,
+        lambda change, mpid, audience_id: membership(
+            change, mpid=mpid, audience_id=audience_id, audience_name=NAMED[audience_id]
+        ),
         CHANGES,
-        mpid=FEW_MPIDS,
-        audience_id=FEW_AUDIENCES,
-        audience_name=st.sampled_from(["VIP", "Été à la plage " * 6]),
+        FEW_MPIDS,
+        st.sampled_from(list(NAMED)),
     ),
     min_size=1,
     max_size=30,

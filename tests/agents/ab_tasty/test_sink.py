@@ -69,12 +69,12 @@ async def test_udc_rows_become_segments(body_format: str) -> None:
         outcome = await send(
             sink,
             membership(),
-            membership(mpid=SMALLEST, audience_name="Clients fidèles"),
+            membership(mpid=SMALLEST, audience_id="31002", audience_name="Clients fidèles"),
             membership("left"),
         )
     assert outcome == Delivered()
     assert service.state()["segments"] == {
-        SMALLEST: {"Clients-fidèles-31001": "été"},
+        SMALLEST: {"Clients-fidèles-31002": "été"},
         "8140027735519024411": {"Lapsed-buyers-31001": "false"},
     }
 

@@ -21,7 +21,7 @@ def misrouted(evidence: Evidence) -> Iterator[str]:
     """Records written before others of the same user whose raw message came first."""
     for topic in BY_USER:
         seen: set[str] = set()
-        reached: dict[tuple[bytes | None, int], tuple[int, int, int]] = {}
+        reached: dict[tuple[bytes | None, int], tuple[int, ...]] = {}
         for stored in evidence.stored[topic]:
             body = orjson.loads(stored.value)
             if body["id"] in seen:
@@ -29,8 +29,10 @@ def misrouted(evidence: Evidence) -> Iterator[str]:
             seen.add(body["id"])
             raw = body["raw"]
             user = (stored.key, raw["partition"])
-            place = (raw["offset"], body.get("occurred_at_ms") or 0, raw["index"])
-            if place < reached.get(user, (0, 0, 0)):
+            # The identities that a message changes count for all of it, so they go first.
+            told = body["kind"] != "identities_changed"
+            place = (raw["offset"], told, body.get("occurred_at_ms") or 0, raw["index"])
+            if place < reached.get(user, (0,)):
                 yield f"{topic} {stored.partition}@{stored.offset} was written after a later one"
             reached[user] = place
 

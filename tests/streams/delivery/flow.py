@@ -105,7 +105,8 @@ class Flow:
         self.member = True
         """Whether the worker surely still is in its group."""
         horizon = Horizon(10_000)
-        precedence = Precedence(USER_UPDATE.name, self.updates)
+        updates_first = USER_UPDATE in topics
+        precedence = Precedence(USER_UPDATE.name, self.updates) if updates_first else None
         self.delivery = Delivery(
             self.sink,
             {topic.name: topic for topic in self.sink.topics},

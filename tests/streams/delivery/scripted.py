@@ -50,8 +50,8 @@ def fates_of(record: Any) -> list[str]:
 class ScriptedSink(Sink[Request]):
     """Takes what passes; the first record in a request that does not pass decides for all of it.
 
-    Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused", "is blocked",
-    "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the mapping",
+    Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused",
+    "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the mapping",
     "breaks the placing", "has no place", "is not wanted". Several may be joined by commas.
     """
 

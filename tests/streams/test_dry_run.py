@@ -1,0 +1,70 @@
+"""A dry run does with records what the sink itself does, and sends nothing."""
+
+import socket
+from typing import NoReturn
+
+import pytest
+from structlog.testing import capture_logs
+
+from models.dead_letter import DeadLetter
+from streams import metrics
+from streams.delivery.outcomes import Delivered
+from streams.delivery.pacing import Pacer
+from streams.delivery.sink import Lane
+from streams.dry_run import CountedDeadLetters, DryRun
+from tests.contracts.scenario import Subject, subjects
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("the network was touched")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("subject", list(subjects()), ids=str)
+async def test_requests_of_any_destination_are_built_and_sent_nowhere(subject: Subject) -> None:
+    scenario, real = subject.scenario, subject.sink()
+    dry = DryRun(subject.sink())
+    assert dry.destination == f"{real.destination}-dry-run"
+    async with dry.session(Pacer(dry.ceilings)):
+        lane = dry.place(scenario.records[0], scenario.at, scenario.now_ms)
+        assert isinstance(lane, Lane)
+        assert lane == real.place(scenario.records[0], scenario.at, scenario.now_ms)
+        dry_batch, batch = dry.take(lane, scenario.records), real.take(lane, scenario.records)
+        assert dry_batch.size == batch.size
+        assert dry.describe(dry_batch.request) == real.describe(batch.request)
+        assert await dry.send(dry_batch.request) == Delivered()
+
+
+async def test_dead_letters_are_counted_and_told_without_what_they_hold() -> None:
+    letter = DeadLetter(
+        stage="sink",
+        destination="sailthru-dry-run",
+        reason="no_identity",
+        detail="no usable email",
+        topic="events",
+        partition=0,
+        offset=17,
+        attempts=0,
+        first_at_ms=0,
+        last_at_ms=0,
+        key=b"-7701122334455667788",
+        value=b"user17@shop.example",
+        length=19,
+        sha256="0" * 64,
+    )
+    before = _count()
+    with capture_logs() as lines:
+        await CountedDeadLetters().write([letter, letter])
+    assert _count() - before == 2
+    assert [line["reason"] for line in lines] == ["no_identity"] * 2
+    assert "user17" not in repr(lines)
+
+
+def _count() -> float:
+    labels = {"stage": "sink", "destination": "sailthru-dry-run", "reason": "no_identity"}
+    return metrics.REGISTRY.get_sample_value("mparticle_streams_dead_letters_total", labels) or 0.0
