@@ -4,20 +4,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH := .venv-bench
+RIVALS := tests/benchmarks/rivals.txt
 
 # Each becomes an option of the demo: make demo MESSAGES=200000 KEEP=1
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check bench clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
 	@echo "make test    the tests, on a Kafka of their own (ARGS= for pytest)"
 	@echo "make check   lint, format, types, imports"
-	@echo "make clean   remove the virtual environment, caches and what was built"
+	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
+	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
+	@echo "make clean   remove the virtual environments, caches and what was built"
 
 demo: $(READY)
 	@$(BIN)/mparticle-streams demo $(DEMO)
@@ -31,16 +35,31 @@ check: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-$(READY): pyproject.toml constraints.txt
+bench: $(BENCH)/ready
+	@$(BENCH)/bin/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+# Makes a virtual environment at the pinned versions.
+define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
-	@echo "Setting up $(VENV), about a minute the first time ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@echo "Setting up $(1), about a minute the first time ..."
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[sandbox,dev]'
+endef
+
+$(READY): pyproject.toml constraints.txt
+	$(call environment,$(VENV))
+	@touch $@
+
+# One of its own, because what the rivals need contradicts what we have.
+$(BENCH)/ready: pyproject.toml constraints.txt $(RIVALS)
+	$(call environment,$(BENCH))
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --no-deps --requirement $(RIVALS)
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) build *.egg-info .sandbox .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf $(VENV) $(BENCH) build *.egg-info .sandbox .mypy_cache .ruff_cache .pytest_cache \
 	    .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

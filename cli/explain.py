@@ -35,8 +35,9 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     """Prints as JSON lines the HTTP requests that would be sent for raw messages; sends nothing.
 
     All messages wait at once, so that they fold as they would behind a slow destination. Secrets
-    are never shown; where a setting is missing a placeholder stands. Lines without a request say
-    what is not sent, and why. Exits with 1 when the router can make nothing of a message or a part.
+    are never shown; where a setting is missing a placeholder stands. `renamed` has every name that
+    is not mParticle's any more. Lines without a request say what is not sent, and why. Exits with 1
+    when the router can make nothing of a message or a part.
     """
     try:
         router = RouterSettings.load()

@@ -11,12 +11,13 @@ from yarl import URL
 
 from streams import metrics
 from streams.dry_run import SUFFIX
+from streams.engine import vitals
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
 from streams.engine.membership import Membership
 from streams.engine.processor import Processor
 from streams.engine.transport import Transport
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
-from streams.topics import Topic
+from streams.topics import RAW, Topic
 from streams.worker import Worker
 
 _PORTS = {"router": 6066, "sailthru": 6067, "ab-tasty": 6068}
@@ -118,6 +119,10 @@ def create_app(
     transport.kafka = kafka
     app.transport = app.producer_transport = transport
     transport.make_processor = lambda: processor(app)
+    for topic in reads:
+        # From nought, or an alert misses the first.
+        for counter in (metrics.RECORDS_READ, metrics.RECORDS_ENDED, metrics.OFFSETS_DELETED):
+            counter.labels(topic=topic.name)
     _drain_on_shutdown(app)
     _serve_pages(app)
     return app
@@ -130,11 +135,26 @@ def _drain_on_shutdown(app: App) -> None:
         await consumer.drain()
 
 
+def _readiness(app: App) -> tuple[str, str | None]:
+    """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
+    consumer: Any = app.consumer
+    if app.rebalancing or not (consumer.partitions or consumer.gone):
+        return "no_partitions", "no partitions assigned"
+    if consumer.gone:
+        return "offsets_deleted", f"offsets_deleted: {'; '.join(consumer.gone.values())}"
+    if (blocked := app.processor.blocked) is not None:
+        return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
+    return "ready", None
+
+
 def _serve_pages(app: App) -> None:
+    destination = "" if RAW in app.reads else app.worker_name
+
     @app.page("/metrics")
     async def _metrics(view: View, _request: Request) -> Response:
         consumer: Any = app.consumer
-        metrics.observe_partitions(consumer.partitions.values(), app.kafka.prefix)
+        vitals.observe(consumer.partitions.values(), app.kafka.bare, destination)
+        vitals.observe_readiness(_readiness(app)[0])
         return view.bytes(metrics.exposition(), content_type="text/plain")
 
     @app.page("/live")
@@ -143,14 +163,7 @@ def _serve_pages(app: App) -> None:
 
     @app.page("/ready")
     async def _ready(view: View, _request: Request) -> Response:
-        consumer: Any = app.consumer
-        why_not = None
-        if app.rebalancing or not (consumer.partitions or consumer.gone):
-            why_not = "no partitions assigned"
-        elif consumer.gone:
-            why_not = f"offsets_deleted: {'; '.join(consumer.gone.values())}"
-        elif (blocked := app.processor.blocked) is not None:
-            why_not = f"{blocked.reason}: {blocked.what_to_do}"
+        _, why_not = _readiness(app)
         return view.json(
             {"ready": why_not is None, "why_not": why_not}, status=503 if why_not else 200
         )

@@ -10,6 +10,7 @@ from models.audience import Audience
 from models.dead_letter import DeadLetter
 from models.record import Record
 from streams.dead_letters import DeadLetters, count
+from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
@@ -46,6 +47,12 @@ class DryRun(Sink[Any]):
 
     async def send(self, request: Any) -> Outcome:  # noqa: ARG002 - the contract's signature
         return Delivered()
+
+    async def refused(self, record: Record, partition: int) -> None:
+        """Nothing: the sink may keep in Kafka what it hears here."""
+
+    async def repeat(self, feed: Feed) -> None:
+        """Nothing: it is about what was sent."""
 
     def learn(self, audience: Audience) -> None:
         self._sink.learn(audience)

@@ -1,7 +1,7 @@
 """Every metric, in data-path order; each help text says what to do when it moves."""
 
-from collections import Counter as Counts
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,12 +12,14 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-
-from streams.engine.partition import Partition
+from prometheus_client.metrics import MetricWrapperBase
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
+
+# What `readiness` may say.
+READY_STATES = ("ready", "no_partitions", "offsets_deleted", "blocked")
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
@@ -36,10 +38,39 @@ def _histogram(
     return Histogram(f"mparticle_streams_{name}", text, labels, registry=REGISTRY, buckets=buckets)
 
 
+BUILD_INFO = _gauge(
+    "build_info",
+    "Always 1; the label says which version runs. Several at once for long: a deploy is stuck.",
+    ("version",),
+)
+BUILD_INFO.labels(version=version("mparticle-streams")).set(1)
+READINESS = _gauge(
+    "readiness",
+    "1 for the state the worker is in, 0 for the others; /ready says what to do. No partitions for "
+    "long: Kafka is away, or there are more workers than partitions.",
+    ("state",),
+)
 RECORDS_READ = _counter(
     "records_read",
     "Records taken from Kafka. Flat while mParticle sends: look at the worker's log and at lag.",
     ("topic",),
+)
+RECORDS_ENDED = _counter(
+    "records_ended",
+    "Records whose work is over: routed, delivered, dead-lettered, dropped, or known from before. "
+    "Flat while records are in flight: look at blocks, at the destination, and at the log.",
+    ("topic",),
+)
+UNACCOUNTED = _gauge(
+    "records_unaccounted",
+    "Records read, less those with a known end, less those under way. Not 0: a bug loses records "
+    "or ends them twice; keep the log and the worker's offsets, and see the runbook.",
+)
+OLDEST_SECONDS = _gauge(
+    "oldest_undelivered_seconds",
+    "Since Kafka took the raw message of the oldest record under way; 0 with none. The router has "
+    "no destination. Rising: what it waits for is blocked, down, limited, or too slow.",
+    ("destination", "topic"),
 )
 RECORDS_ROUTED = _counter(
     "records_routed",
@@ -104,9 +135,33 @@ RAW_TO_ACCEPTED_SECONDS = _histogram(
     "From the raw message's arrival in Kafka to the destination's yes. Rising: see lag and blocks.",
     ("destination", "operation"),
 )
+LANES_WAITING = _gauge(
+    "lanes_waiting",
+    "Queues, each of one user or of what must keep its order, that wait for their turn to send. "
+    "Growing: the destination or its rate limit is the bottleneck.",
+    ("destination", "endpoint"),
+)
 CEILING = _gauge(
     "rate_limit_per_minute",
     "The request ceiling believed now, published or announced; -1 where there is none.",
+    ("destination", "endpoint"),
+)
+RATE_LIMITED = _counter(
+    "rate_limit_refusals",
+    "Answers that asked all requests of an endpoint to wait. Growing: something else uses up the "
+    "account's limit, or the believed ceiling is too high.",
+    ("destination", "endpoint"),
+)
+CLOSED = _gauge(
+    "rate_limit_closed",
+    "1 while nothing goes out because the destination asked to wait. For long: ask the service for "
+    "a higher limit, or find who else uses it.",
+    ("destination", "endpoint"),
+)
+DOWN = _gauge(
+    "destination_down",
+    "1 while request after request fails and one at a time probes. It heals by itself: look at the "
+    "service's status page and at the network on the way there.",
     ("destination", "endpoint"),
 )
 BLOCKED = _gauge(
@@ -129,6 +184,35 @@ PAUSED = _gauge(
     "partitions_paused",
     "Partitions not fetched because their in-flight limit is reached.",
 )
+HOLES = _gauge(
+    "holes",
+    "Gaps between what has ended, in the partition with the most of them. At 1,000 it is paused: "
+    "one user's failing request holds the commit back; see retries.",
+    ("topic",),
+)
+WATERMARK = _gauge(
+    "watermark_offset",
+    "The first offset that has not ended: all before it may be committed. Still while the log "
+    "grows: its record is what waits.",
+    ("topic", "partition"),
+)
+LOG_START = _gauge(
+    "log_start_offset",
+    "The first offset that Kafka still has, asked every 10 s. Near the watermark: raise the "
+    "retention before records are deleted unread.",
+    ("topic", "partition"),
+)
+LOG_END = _gauge(
+    "log_end_offset",
+    "The offset after the last one that Kafka has, asked every 10 s. Still: nobody writes.",
+    ("topic", "partition"),
+)
+LAG = _gauge(
+    "lag_records",
+    "From the watermark to the end of the log. Growing: less is delivered than arrives; add "
+    "workers up to the partitions, unless a rate limit or a block is the reason.",
+    ("topic", "partition"),
+)
 OFFSETS_DELETED = _counter(
     "offsets_deleted",
     "Records that Kafka deleted before they were read. Any: raise the retention; see /ready.",
@@ -140,19 +224,67 @@ COMMITS_FAILED = _counter(
     "Commits that Kafka refused. A few at a rebalance are normal; a stream of them is not.",
 )
 
+REBALANCES = _counter(
+    "rebalances",
+    "Times that partitions were taken over, the first included. Many: workers come and go, or "
+    "heartbeats are late; see their logs, and KAFKA_GROUP_INSTANCE_ID.",
+)
+DRAIN_SECONDS = _histogram(
+    "drain_seconds",
+    "How long requests in flight and the last commit took before partitions were given away. Near "
+    "KAFKA_DRAIN_S: raise it, or what is cut off is sent again.",
+)
+LOOP_LAG_SECONDS = _histogram(
+    "loop_lag_seconds",
+    "How late the worker's event loop comes to what is due. Above a second: it lacks CPU, and "
+    "heartbeats and requests are late with it.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
-def observe_partitions(partitions: Iterable[Partition], prefix: str) -> None:
-    """Sets what is read off the assigned partitions when somebody asks."""
-    waiting = Counts[str]()
-    paused = 0
-    for partition in partitions:
-        waiting[partition.tp.topic.removeprefix(prefix)] += partition.offsets.waiting
-        paused += partition.full
-    for topic, count in waiting.items():
-        IN_FLIGHT.labels(topic=topic).set(count)
-    PAUSED.set(paused)
+
+def total(counter: Counter) -> int:
+    """What a counter has counted, over all its labels."""
+    return int(
+        sum(
+            sample.value
+            for family in counter.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        )
+    )
 
 
 def exposition() -> bytes:
     """All metrics in Prometheus' text format."""
     return generate_latest(REGISTRY)
+
+
+def _rows() -> Iterator[str]:
+    for metric in [each for each in globals().values() if isinstance(each, MetricWrapperBase)]:
+        (family,) = metric.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - nothing public tells them
+        yield f"| `{name}` | {family.type} | {labels} | {family.documentation} |"
+
+
+def markdown() -> str:
+    """docs/metrics.md."""
+    return "\n".join(
+        (
+            "# Metrics",
+            "",
+            "Every worker serves them on `/metrics`. All are declared, in data-path order, in",
+            "[streams/metrics.py](../streams/metrics.py), and this page is made of that file:",
+            "`python -m streams.metrics > docs/metrics.md`. Prometheus adds the label `worker`, as",
+            "[its configuration](../grafana/prometheus/prometheus.yml) says; beside",
+            "these stand the process metrics of prometheus_client.",
+            "",
+            "| metric | type | labels | what it says, and what to do when it moves |",
+            "|---|---|---|---|",
+            *_rows(),
+        )
+    )
+
+
+if __name__ == "__main__":
+    print(markdown())  # noqa: T201 - it is a page

@@ -35,6 +35,7 @@ class KnownAudiences:
         self._kafka = kafka
         self._known: dict[str, AcceptedAudience] = {}
         self._connected: set[str] = set()
+        self._disconnected: set[str] = set()
         self._named: set[str] = set()
         self._log: _Log | None = None
         self._writing = asyncio.Lock()
@@ -51,6 +52,9 @@ class KnownAudiences:
     def name(self, audience_id: str) -> str | None:
         known = self._known.get(audience_id)
         return known.name if known else None
+
+    def is_disconnected(self, audience_id: str) -> bool:
+        return audience_id in self._disconnected
 
     async def settle(self, names: Mapping[str, str]) -> bool:
         """Fixes these names for audiences that have none; False when another stands for one."""
@@ -78,8 +82,10 @@ class KnownAudiences:
         """Takes whether an audience is connected."""
         if audience.state == "connected":
             self._connected.add(audience.audience_id)
+            self._disconnected.discard(audience.audience_id)
         else:
             self._connected.discard(audience.audience_id)
+            self._disconnected.add(audience.audience_id)
         self._observe(audience.audience_id)
 
     async def _write(self, audience: AcceptedAudience) -> None:

@@ -12,6 +12,11 @@ class Member(NamedTuple):
     audience_id: str
     joined: bool
 
+    @property
+    def key(self) -> bytes:
+        """A visitor id has no slash."""
+        return f"{self.visitor_id}/{self.audience_id}".encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Post:

@@ -149,6 +149,13 @@ class AbTastySettings(Settings):
     batch_max_bytes: int = Field(
         1024 * 1024, ge=1024, le=20_000_000, description="largest body of one request, in bytes"
     )
+    refresh_days: int = Field(
+        21,
+        ge=0,
+        le=27,
+        description="udc: rows lapse after 30 days, so each member's is sent again within this "
+        "time; 0 sends none again; needs the delete strategy overwrite",
+    )
     timeout_s: float = Field(
         10.0, gt=0, le=300, description="longest wait for one answer, in seconds"
     )
@@ -161,6 +168,13 @@ class AbTastySettings(Settings):
     @property
     def header_name(self) -> str:
         return self.auth_header or ("Authorization" if self.auth_method == "oauth" else "x-api-key")
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether rows are sent again: who left must be known, and only `udc` has rows."""
+        return bool(
+            self.refresh_days and self.mode == "udc" and self.delete_strategy == "overwrite"
+        )
 
     def url(self, endpoint: str) -> str:
         """Returns the URL of `segments`, `membership` or `subscription`."""

@@ -1,6 +1,7 @@
 """AB Tasty as a sink: the two modes and the client joined."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,7 +10,10 @@ from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.http import Http
 from agents.ab_tasty.known_audiences import KnownAudiences
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.mapping import visitor_id
+from agents.ab_tasty.members import Members
+from agents.ab_tasty.post import Member, Post
+from agents.ab_tasty.refresh import Refresh
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.udc import Udc
@@ -18,6 +22,7 @@ from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
+from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
@@ -35,16 +40,35 @@ class AbTastySink(Sink[Post]):
     topics = (AUDIENCE_MEMBERSHIP,)
     recalls = frozenset({b"audience_changed"})
 
-    def __init__(self, settings: AbTastySettings, kafka: KafkaSettings | None = None) -> None:
-        """Without Kafka it remembers of audiences only what it has seen itself."""
+    def __init__(
+        self,
+        settings: AbTastySettings,
+        kafka: KafkaSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
+        self._clock = clock
         self._settings = settings
         self._names = NameBook()
         self._known = KnownAudiences(kafka)
+        self._members = Members(kafka if settings.refreshes else None)
         self._connects = Connects()
         self._mode: Udc | Firehose = (
             Udc(settings, self._names, self._known)
             if settings.mode == "udc"
             else Firehose(settings, self._names, self._connects)
+        )
+        self._refresh = (
+            Refresh(
+                kafka,
+                settings.refresh_days,
+                settings.identity,
+                self._mode.place,
+                self._known.is_disconnected,
+                clock,
+            )
+            if kafka and settings.refreshes
+            else None
         )
         self._client: Client | None = None
         # AB Tasty publishes no limit for any of these.
@@ -52,7 +76,11 @@ class AbTastySink(Sink[Post]):
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
-        async with self._known.session(), Http.open(self._settings.timeout_s) as http:
+        async with (
+            self._known.session(),
+            self._members.session(),
+            Http.open(self._settings.timeout_s) as http,
+        ):
             self._client = Client(self._settings, http, pacer)
             try:
                 yield
@@ -62,6 +90,8 @@ class AbTastySink(Sink[Post]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)
+        if self._refresh and (member := self._member(record)):
+            self._refresh.changed(at.partition, member.key)
         left = isinstance(record, MembershipChanged) and record.change == "left"
         if left and self._settings.delete_strategy == "skip":
             return Dropped("leave_skipped")
@@ -83,9 +113,30 @@ class AbTastySink(Sink[Post]):
             return _OTHER_NAME
         outcome = await send(request)
         if isinstance(outcome, Delivered):
+            await self._members.write(request.partition, request.members, self._now_ms())
             joined = {member.audience_id for member in request.members if member.joined}
             await self._known.accept({each: request.names[each] for each in joined})
         return outcome
+
+    async def refused(self, record: Record, partition: int) -> None:
+        """Whose row AB Tasty refuses, for leaving too, is not to be sent again."""
+        if member := self._member(record):
+            await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
+
+    async def repeat(self, feed: Feed) -> None:
+        if self._refresh:
+            await self._refresh.run(feed)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _member(self, record: Record) -> Member | None:
+        if not isinstance(record, MembershipChanged):
+            return None
+        visitor = visitor_id(record, self._settings.identity)
+        if isinstance(visitor, Rejected):
+            return None
+        return Member(visitor, record.audience_id, record.change == "joined")
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)

@@ -5,7 +5,7 @@ Recipe, version 1. An id is the BLAKE2b digest (128 bits, hex) of the JSON, keys
     [1, kind of record, mpid, scope, part, n]
 
 part   the part of the raw message that the record was made of, with all its own ids and times, as
-       parsed (duplicate keys resolved, NULs and `account_settings` gone);
+       parsed (duplicate keys resolved; NULs, `account_settings` and fields that nobody knows gone);
 scope  null where the part has an id of its own at mParticle (an event's `id`, `event_id` or
        `source_message_id`), so that it stays the same when mParticle packs it into another message;
        else what tells the message from all others: its ids, its time, and who it is about;
@@ -15,7 +15,8 @@ n      left out for the first; 1, 2, ... for further parts of one raw message th
        `source_message_id`.
 
 Neither the place in Kafka nor in the message takes part: mParticle may send a message again.
-A change of this recipe is a new version, and makes everything in flight arrive once more.
+A change of this recipe is a new version, and makes everything in flight arrive once more. So does a
+field that a release learns of, for messages that have it.
 """
 
 from hashlib import blake2b

@@ -24,6 +24,7 @@ from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
+from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
@@ -153,6 +154,12 @@ class SailthruSink(Sink[Request]):
 
     async def send(self, request: Request) -> Outcome:
         return await self._sender.send(request)
+
+    async def refused(self, record: Record, partition: int) -> None:
+        """Nothing: what is known here of a user is learned when it is delivered."""
+
+    async def repeat(self, feed: Feed) -> None:
+        """Nothing: Sailthru forgets nothing."""
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,7 @@ class Demo:
         self._console = console
         self._directory = directory
         self._wanted = wanted
+        self._ended_at: dict[str, float] = {}
 
     async def run(self) -> bool:
         """Returns whether everything arrived as it must, and every sum comes out."""
@@ -77,7 +78,8 @@ class Demo:
         everything = chain(traffic, by_hand, (Message(None, sample) for sample in samples))
         published = await self._deliver(world, everything, wanted.messages + len(by_hand))
         ledger.merge(traffic.ledger)
-        run = await self._look(world, ledger, published, time.monotonic() - started)
+        seconds = {worker: ended - started for worker, ended in self._ended_at.items()}
+        run = await self._look(world, ledger, published, seconds)
         self._console.print(table(run))
         return self._judge(world, run, samples)
 
@@ -94,6 +96,7 @@ class Demo:
             async with Lag(world.kafka) as lag:
                 for worker in WORKERS:
                     await self._wait(world, lag, worker, bars, tasks)
+                    self._ended_at[worker] = time.monotonic()
         return published
 
     async def _wait(
@@ -120,7 +123,9 @@ class Demo:
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _look(self, world: World, ledger: Ledger, published: int, seconds: float) -> Run:
+    async def _look(
+        self, world: World, ledger: Ledger, published: int, seconds: Mapping[str, float]
+    ) -> Run:
         async with Lag(world.kafka) as lag:
             ends = await lag.ends(topic.name for topic in topics.ALL)
         counts = dict.fromkeys((topic.name for topic in topics.ALL), 0)
@@ -143,8 +148,11 @@ class Demo:
         wrong = sums(run)
         wrong += differences(run.ledger, world.sailthru.state(), world.ab_tasty.state(), samples)
         say = self._console.print
-        rate = run.published / run.seconds
-        say(f"{run.published:,} messages in {run.seconds:.0f} s, {rate:,.0f} a second end to end.")
+        routed, ended = run.seconds["router"], max(run.seconds.values())
+        say(
+            f"{run.published:,} messages were published and routed in {routed:.0f} s "
+            f"({run.published / routed:,.0f} a second), and all had ended after {ended:.0f} s."
+        )
         if not wrong:
             say(
                 f"[green]All equal:[/green] {len(run.ledger.profiles):,} profiles, "

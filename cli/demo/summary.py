@@ -11,11 +11,14 @@ from sandbox.mparticle import Ledger
 
 @dataclass(frozen=True)
 class Run:
-    """What there is to say about a run; `topics` are the records on each topic."""
+    """What there is to say about a run.
+
+    `seconds` are those until each worker was done, `topics` the records on each topic.
+    """
 
     ledger: Ledger
     published: int
-    seconds: float
+    seconds: Mapping[str, float]
     topics: Mapping[str, int]
     router: Figures
     sinks: Mapping[str, Figures]

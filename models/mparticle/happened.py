@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
-from models.mparticle.values import Arriving, Attributes, Detail, Id, Millis
+from models.mparticle.values import Arriving, Attributes, Detail, Id, Millis, NumberText, number
 
 
 class Happened(Arriving):
@@ -47,9 +47,15 @@ def _own(event: type[Happened]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Arriving):
-        return value.model_dump(exclude_none=True)
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+    """As JSON has it, numbers as numbers: 19.90 is no other kind of price than 19.95."""
+    kind = type(value)
+    if kind is dict:
+        return {name: _plain(each) for name, each in value.items()}
+    if kind is list:
+        return [_plain(each) for each in value]
+    if kind is NumberText:
+        return number(value)
+    return _plain(value.model_dump(exclude_none=True)) if isinstance(value, Arriving) else value
 
 
 class Flagged(Happened):
@@ -90,7 +96,7 @@ class UnknownEvent(Flagged):
     def details(self) -> dict[str, Any]:
         said = self.model_extra or {}
         own = {
-            name: value
+            name: _plain(value)
             for name, value in said.items()
             if name not in LEFT_OUT and value not in _NOTHING
         }

@@ -49,12 +49,15 @@ class Fields:
         by: str = "",
         kinds: Mapping[str, "Fields | None"] | None = None,
     ) -> None:
-        self.inside: Final = tuple((inside or {}).items())
-        self.names: Final = frozenset(names.split()).union(inside or ())
-        self.stands: Final = stands
-        self.by: Final = by
-        self.kinds: Final = kinds or {}
-        self.flat: Final = not self.inside and not by
+        self.inside = tuple(
+            (name, below, below.names if below.flat else None)
+            for name, below in (inside or {}).items()
+        )
+        self.names: frozenset[str] = frozenset(names.split()).union(inside or ())
+        self.stands = stands
+        self.by = by
+        self.kinds = kinds or {}
+        self.flat: bool = not self.inside and not by
 
 
 def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:

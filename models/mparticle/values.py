@@ -76,11 +76,11 @@ def _required_id(value: object) -> str:
     return known
 
 
-def _number(text: NumberText) -> float | str:
+def number(text: NumberText) -> float | str:
     """A float where it is the same number in other digits (1.50, 1E+3), else the text."""
-    number = float(text)
+    same = float(text)
     try:
-        return number if Decimal(text) == Decimal(repr(number)) else str(text)
+        return same if Decimal(text) == Decimal(repr(same)) else str(text)
     except InvalidOperation:
         return str(text)
 
@@ -88,7 +88,7 @@ def _number(text: NumberText) -> float | str:
 def _scalar(value: Any) -> Scalar:
     if type(value) in _SCALARS:
         return value  # type: ignore[no-any-return]  # the line above knows it
-    return _number(value) if isinstance(value, NumberText) else json_text(value)
+    return number(value) if isinstance(value, NumberText) else json_text(value)
 
 
 def _attribute(value: Any) -> Value:

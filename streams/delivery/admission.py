@@ -99,6 +99,7 @@ class Admission:
 
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
         if self._horizon.has_ended(identity):
+            partition.accounted += 1
             partition.ended(source.offset)
         elif (original := self._horizon.under_way(identity)) is not None:
             original.repeats.append((partition, source.offset))

@@ -14,6 +14,7 @@ from streams.delivery.admission import Admission
 from streams.delivery.audiences import Audiences
 from streams.delivery.dispatch import Dispatch
 from streams.delivery.ends import Ends
+from streams.delivery.feed import Feed
 from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Source
@@ -57,6 +58,7 @@ class Delivery:
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = FloodGuard(max_rejected_share), FloodGuard(max_rejected_share)
         self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send)
+        self._feed = Feed(self._dispatch)
         self._chunks = ChunkLanes(
             Admission(
                 sink, topics, ends, horizon, staleness, precedence, self._dispatch, admissions
@@ -80,6 +82,7 @@ class Delivery:
             tasks.create_task(self._audiences.run())
             tasks.create_task(self._chunks.run())
             tasks.create_task(self._dispatch.run())
+            tasks.create_task(self._sink.repeat(self._feed))
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Learns what has ended before, so that nothing of it is sent again."""
@@ -94,6 +97,7 @@ class Delivery:
             if self._precedence is not None and partition.tp.topic == self._precedence.updates:
                 self._precedence.started(partition.tp.partition, partition.offsets.position)
         self._chunks.assigned(partitions)
+        self._feed.partitions = tuple(partitions)
 
     def _recall(self, source: Source) -> None:
         try:
@@ -115,6 +119,7 @@ class Delivery:
 
         All of it: every rebalance revokes everything.
         """
+        self._feed.partitions = ()
         if self._precedence is not None:
             self._precedence.close()  # first: nobody is to wait for updates any more
         await asyncio.gather(

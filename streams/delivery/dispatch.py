@@ -61,6 +61,9 @@ class Dispatch:
             for name, limit in self._pacer.limits.items()
         }
 
+        for name, endpoint in self._endpoints.items():
+            _observe(endpoint, sink.destination, name)
+
     @property
     def waits_on_purpose(self) -> bool:
         return self.blocked is not None or any(
@@ -116,8 +119,6 @@ class Dispatch:
         metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
         with metrics.REQUEST_SECONDS.labels(**labels).time():
             outcome = await self._sink.send(batch.request)
-        limit = self._endpoints[lane.lane.endpoint].limit.per_minute
-        metrics.CEILING.labels(**labels).set(-1 if limit is None else limit)
         metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
         await self._judge(lane, batch.size, outcome)
 
@@ -133,6 +134,7 @@ class Dispatch:
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
             case RetryLater(endpoint=True):
+                metrics.RATE_LIMITED.labels(self._sink.destination, lane.lane.endpoint).inc()
                 endpoint.limit.close_for(outcome.after or 1.0)
             case RetryLater() if self._patient(lane, endpoint):
                 if not lane.closed:
@@ -184,6 +186,8 @@ class Dispatch:
             await self._bury(item, why)
 
     async def _bury(self, item: Item, why: Rejected) -> None:
+        if item.record is not None:
+            await self._sink.refused(item.record, item.source.partition)
         await self._ends.rejected([(item, why)])
         self.hold(self._guard.count(why.reason))
 
@@ -221,3 +225,13 @@ class Dispatch:
         self._gauge(why).set(0)
         for endpoint in self._endpoints.values():
             endpoint.blocked = False
+
+
+def _observe(endpoint: Endpoint, destination: str, name: str) -> None:
+    """Lets the metrics look at an endpoint whenever somebody asks."""
+    at = (destination, name)
+    metrics.RATE_LIMITED.labels(*at)  # from nought, or an alert misses the first
+    metrics.LANES_WAITING.labels(*at).set_function(lambda: endpoint.lanes_waiting)
+    metrics.CEILING.labels(*at).set_function(lambda: endpoint.limit.per_minute or -1)
+    metrics.CLOSED.labels(*at).set_function(lambda: endpoint.limit.closed)
+    metrics.DOWN.labels(*at).set_function(lambda: endpoint.down)

@@ -61,6 +61,10 @@ class Endpoint:
         """Whether the destination asked for it, or fails: not because something hangs here."""
         return self.down or bool(self._timers) or self.limit.closed
 
+    @property
+    def lanes_waiting(self) -> int:
+        return len(self._ready) + len(self._timers)
+
     def passed(self) -> None:
         """Something passed: the endpoint works, whoever else fails."""
         self._failing.clear()

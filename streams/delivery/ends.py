@@ -81,6 +81,7 @@ class Ends:
             self._horizon.ended(item.identity)
         if self._precedence is not None:
             self._precedence.ended(item)
+        item.partition.accounted += 1
         item.end()
 
 

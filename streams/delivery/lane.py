@@ -43,6 +43,7 @@ class Item:
     def end(self) -> None:
         self.partition.ended(self.source.offset)
         for partition, offset in self.repeats:
+            partition.accounted += 1
             partition.ended(offset)
 
 

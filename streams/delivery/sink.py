@@ -3,13 +3,16 @@
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.topics import Topic
+
+if TYPE_CHECKING:
+    from streams.delivery.feed import Feed
 
 Request = TypeVar("Request")
 
@@ -70,6 +73,17 @@ class Sink(Protocol[Request]):
         included. Raises only for our own mistakes. Waiting, retrying and counting are the caller's.
         """
 
+    async def refused(self, record: Record, partition: int) -> None:
+        """Is told of a record that becomes a dead letter after it had waited in a lane."""
+        del record, partition  # most destinations keep nothing of it
+
+    async def repeat(self, feed: "Feed") -> None:
+        """Sends again, of its own accord, what the destination would forget; runs beside all else.
+
+        May return at once; raises only for our own mistakes.
+        """
+        del feed  # most destinations forget nothing
+
     def learn(self, audience: Audience) -> None:
         """Takes what is known of an audience: all of them at start, then each that changes."""
 
@@ -77,7 +91,10 @@ class Sink(Protocol[Request]):
         """Learns from a record that ended before this worker took over its partition."""
 
     def describe(self, request: Request) -> Mapping[str, Any]:
-        """Shows `{"method", "url", "body"}` of a request, body decoded and secrets left out."""
+        """Shows `{"method", "url", "body"}` of a request, body decoded and secrets left out.
+
+        And `renamed`, where the destination's names are not those of the records.
+        """
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         """Shows the set-up calls that come before these requests, like `describe`."""

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from streams import metrics
+from streams.engine import vitals
 from streams.engine.chunks import Chunk
 from streams.engine.consumer_thread import ConsumerThread
 from streams.engine.membership import Membership
@@ -32,6 +34,9 @@ log = structlog.get_logger()
 # A partition that was paused is asked for again after this long at the latest.
 _FETCH_SECONDS = 0.25
 _COMMIT_PAUSE_SECONDS = 0.05
+_LOG_BOUNDS_SECONDS = 10.0
+_LOOP_LAG_SECONDS = 0.5
+_SUMMARY_SECONDS = 60.0
 
 
 class Consumer(driver.Consumer):
@@ -72,12 +77,15 @@ class Consumer(driver.Consumer):
         again = {}
         for tp, chunk in self.scheduler.iterate(records):
             partition = self.partitions.get(tp)
-            if not self.flow_active or partition is None or partition.closed or tp in self.gone:
+            if partition is None or partition.closed or tp in self.gone:
                 continue  # held, or a rebalance is under way, which ends with a seek
             if seeks != self._seeks:
-                # Asked for before a rebalance, answered after it: nobody knows from which position.
+                # Asked for before that seek, answered after it, maybe before the flow goes on:
+                # nobody knows from which position.
                 again[tp] = partition.offsets.position
                 continue
+            if not self.flow_active:
+                continue  # a rebalance has just begun
             if chunk[0].offset > partition.offsets.position and (
                 await self._deleted(partition) or self.partitions.get(tp) is not partition
             ):
@@ -120,21 +128,26 @@ class Consumer(driver.Consumer):
         return Progress(start.first, epoch=start.progress.epoch)
 
     def _hold_deleted(self, tp: TP, position: int, first: int) -> bool:
+        at = {"topic": tp.topic, "partition": tp.partition, "offset": position}
         said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has from {first} on"
         metrics.OFFSETS_DELETED.labels(topic=self.transport.kafka.bare(tp.topic)).inc(
             first - position
         )
         if self.transport.kafka.deleted_offsets == "skip":
-            log.warning("offsets_deleted_skipped", detail=said)
+            log.warning("offsets_deleted_skipped", **at, detail=said)
             return False
         self.gone[tp] = said
-        log.error("offsets_deleted", detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
+        log.error("offsets_deleted", **at, detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
         self.pause_partitions({tp})
         return True
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         partition = self.partitions[tp]
+        partition.arrivals.came(
+            ((r.offset, r.timestamp) for r in record), partition.offsets.watermark
+        )
         todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in record))
+        partition.read += len(todo)
         last = record[-1]
         chunk = Chunk(
             partition,
@@ -172,7 +185,7 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Takes over the assigned partitions; Faust calls it before the flow starts."""
-        self.partitions.clear()
+        self._forget()
         self.gone.clear()
         self.membership.confirmed(self.membership.now())
         kafka = self.transport.kafka
@@ -190,6 +203,7 @@ class Consumer(driver.Consumer):
         self._seeks += 1
         self._read_offset.update(dict.fromkeys(starts, None))
         self.partitions.update(partitions)
+        metrics.REBALANCES.inc()
         # What a first start or a person's move decided must outlast a crash.
         await self._commit(starts)
 
@@ -206,10 +220,15 @@ class Consumer(driver.Consumer):
             partition.closed = True
         if partitions:
             deadline = self.transport.kafka.drain_s
-            await self.processor.revoked(partitions, deadline)
-            # With the brokers away a commit waits for ever; what it misses is only repeated.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.commit(), deadline)
+            with metrics.DRAIN_SECONDS.time():
+                await self.processor.revoked(partitions, deadline)
+                # With the brokers away a commit waits for ever; what it misses is only repeated.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.commit(), deadline)
+        self._forget()
+
+    def _forget(self) -> None:
+        vitals.count_ended(self.partitions.values(), self.transport.kafka.bare)
         self.partitions.clear()
 
     # -- commits
@@ -239,6 +258,46 @@ class Consumer(driver.Consumer):
                 raise StalledError(f"nothing ended for {limit:.0f} s, and nothing says why")
             if group.stalled(None, excused=self.membership.sure()):
                 raise StalledError(f"Kafka answered no heartbeat for {limit:.0f} s")
+
+    # -- what it tells of itself
+
+    @Service.task
+    async def _ask_log_bounds(self) -> None:
+        while not self.should_stop:
+            # Only a measure: without brokers the last answer stands, and the engine says the rest.
+            with contextlib.suppress(KafkaError):
+                await self._learn_log_bounds()
+            await self.sleep(_LOG_BOUNDS_SECONDS)
+
+    async def _learn_log_bounds(self) -> None:
+        if not (asked := list(self.partitions)):
+            return
+        for tp, bounds in (await self._thread.log_bounds(asked)).items():
+            if (partition := self.partitions.get(tp)) is not None:
+                partition.bounds = bounds
+
+    @Service.task
+    async def _measure_loop_lag(self) -> None:
+        while not self.should_stop:
+            metrics.LOOP_LAG_SECONDS.observe(await vitals.lateness(_LOOP_LAG_SECONDS))
+
+    @Service.task
+    async def _summarize(self) -> None:
+        summary = vitals.Summary()
+        while not self.should_stop:
+            await self.sleep(_SUMMARY_SECONDS)
+            self._log_summary(summary)
+
+    def _log_summary(self, summary: vitals.Summary) -> None:
+        partitions = self.partitions.values()
+        vitals.count_ended(partitions, self.transport.kafka.bare)
+        blocked = self.processor.blocked
+        log.info(
+            "summary",
+            **summary.since(),
+            waiting=sum(partition.offsets.waiting for partition in partitions),
+            blocked=blocked.reason if blocked else None,
+        )
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:

@@ -1,6 +1,6 @@
 """The thread that owns aiokafka's consumer, and all that is asked of Kafka through it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
@@ -74,6 +74,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         at = driver.ensure_aiokafka_TP(tp)
         first = await self.call_thread(self._ensure_consumer().beginning_offsets, [at])
         return int(first[at])
+
+    async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
+        """Of each partition the first offset that Kafka still has, and the one after the last."""
+        there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+        consumer = self._ensure_consumer()
+        first = await self.call_thread(consumer.beginning_offsets, there)
+        end = await self.call_thread(consumer.end_offsets, there)
+        return {TP(*tp): (int(first[tp]), int(end[tp])) for tp in there}
 
     async def seek_to(self, positions: Mapping[TP, int]) -> None:
         """Seeks in the consumer's own thread, where nothing iterates over what it forgets."""

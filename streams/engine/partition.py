@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from faust.types import TP
 
+from streams.engine.arrivals import Arrivals
 from streams.engine.metadata import Progress
 from streams.engine.offsets import Offsets
 
@@ -32,6 +33,13 @@ class Partition:
         self.offsets = Offsets(start.offset, start.ended)
         self.committed = start
         self.closed = False
+        self.arrivals = Arrivals()
+        self.bounds: tuple[int, int] | None = None
+        """The first offset of the log and the one after its last, when Kafka was last asked."""
+        # Counted apart from the offsets, so that the two can be compared.
+        self.read = 0
+        self.accounted = 0
+        self._ended = 0
         self._limit = limit
         self._changed = changed
 
@@ -44,7 +52,24 @@ class Partition:
     def ended(self, offset: int) -> None:
         """Ends one record; also when the partition is closed, so that it can be committed."""
         self.offsets.ended(offset)
+        self._ended += 1
         self._changed(self)
+
+    def take_ended(self) -> int:
+        """How many records ended since it was last asked."""
+        ended, self._ended = self._ended, 0
+        return ended
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest record under way came, in seconds; None when there is none."""
+        return self.arrivals.at(self.offsets.watermark) if self.offsets.waiting else None
+
+    @property
+    def lag(self) -> int:
+        """How many offsets of the log, as far as it is known, have not ended."""
+        known = self.bounds[1] if self.bounds else 0
+        return max(known, self.offsets.position) - self.offsets.watermark
 
     @property
     def progress(self) -> Progress:
@@ -66,9 +91,10 @@ class Partition:
         return self.offsets.waiting > 0 and (
             self.offsets.waiting >= self._limit.records * share
             or self.offsets.waiting_bytes >= self._limit.size * share
-            or self._holes >= self._limit.runs * share
+            or self.holes >= self._limit.runs * share
         )
 
     @property
-    def _holes(self) -> int:
+    def holes(self) -> int:
+        """How many runs beyond the watermark had to be committed."""
         return len(self.committed.ended)

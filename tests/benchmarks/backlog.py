@@ -43,7 +43,14 @@ async def down(broker: Kafka, _rounds: int) -> list[Result]:
                 many = worker.readings().samples[-1].peak
     case = "destination down"
     return [
-        Result("P4", case, f"peak memory, {_MANY:,} / {_FEW:,} waiting", "ratio", [many / few], at_most(1.1)),
+        Result(
+            "P4",
+            case,
+            f"peak memory, {_MANY:,} / {_FEW:,} waiting",
+            "ratio",
+            [many / few],
+            at_most(1.1),
+        ),
         Result("P4", case, f"peak memory, {_MANY:,} waiting", "MB", [many / 2**20]),
     ]
 

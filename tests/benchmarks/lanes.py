@@ -48,10 +48,10 @@ class _Load(NamedTuple):
     records: Sequence[ConsumerRecord]
 
     @classmethod
-    def drawn(cls, rng: Random, skew: float) -> "_Load":
+    def drawn(cls, rng: Random, skew: float, count: int) -> "_Load":
         """Zipf's law: the n-th user has a share of 1 / n to the power of `skew`."""
         weights = list(accumulate(1 / rank**skew for rank in range(1, _USERS + 1)))
-        users = [f"user-{n}" for n in rng.choices(range(_USERS), cum_weights=weights, k=_RECORDS)]
+        users = [f"user-{n}" for n in rng.choices(range(_USERS), cum_weights=weights, k=count)]
         by_user = defaultdict[str, list[int]](list)
         records = []
         for offset, user in enumerate(users):
@@ -73,13 +73,15 @@ class _Load(NamedTuple):
 async def run(_broker: Kafka, rounds: int) -> list[Result]:
     """One at a time and the best possible are sums; plain tasks show what the timers add."""
     return [
-        *await _compared("100 users, Zipf 1.0", 1.0, rounds, at_most(1.15)),
-        *await _compared("100 users, all alike", 0.0, rounds, None),
+        *await compared("100 users, Zipf 1.0", 1.0, rounds, target=at_most(1.15)),
+        *await compared("100 users, all alike", 0.0, rounds),
     ]
 
 
-async def _compared(case: str, skew: float, rounds: int, target: Target | None) -> list[Result]:
-    loads = [_Load.drawn(Random(number), skew) for number in range(rounds)]
+async def compared(
+    case: str, skew: float, rounds: int, *, records: int = _RECORDS, target: Target | None = None
+) -> list[Result]:
+    loads = [_Load.drawn(Random(number), skew, records) for number in range(rounds)]
     best = [load.best for load in loads]
     ours, plain = [], []
     for load in loads:

@@ -38,7 +38,7 @@ class _Timed(Sailthru):
         return response
 
 
-async def run(broker: Kafka, rounds: int) -> list[Result]:
+async def run(broker: Kafka, rounds: int, messages: int = _MESSAGES) -> list[Result]:
     """The time includes writing the raw message, as a client of Kafka sees it."""
     service = _Timed()
     with TemporaryDirectory() as directory:
@@ -48,9 +48,9 @@ async def run(broker: Kafka, rounds: int) -> list[Result]:
             Subject("worker", Path(directory), log.kafka, "router"),
             Subject("worker", Path(directory), log.kafka, "sailthru", **sailthru_settings(url)),
         ):
-            await _milliseconds(log, service, range(20))  # both have joined, all is loaded
+            await _milliseconds(log, service, range(3))  # both have joined, all is loaded
             spent = [
-                await _milliseconds(log, service, range(start, start + _MESSAGES))
+                await _milliseconds(log, service, range(start, start + messages))
                 for start in range(1_000, 1_000 * (rounds + 1), 1_000)
             ]
     case = "idle, one event at a time"

@@ -82,7 +82,7 @@ class Log(AbstractAsyncContextManager["Log"]):
         self._consumer.assign(list(last))
         for tp, offset in last.items():
             self._consumer.seek(tp, offset)
-        times = []
+        times: list[float] = []
         while last:
             fetched = await self._consumer.getmany(*last, timeout_ms=_FETCH_MS)
             for tp, records in fetched.items():

@@ -3,13 +3,16 @@
 Nothing but the number decides what is in one, so the same number is the same message.
 """
 
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 from sandbox.mparticle import Message
 from sandbox.mparticle.wire import int64, uuid
+
+Event: TypeAlias = tuple[str, Mapping[str, Any]]
 
 _USERS = 1_000
 _TIME_MS = 1_767_225_600_000
@@ -46,7 +49,11 @@ def three_records(number: int) -> Message:
     changed = {"user_attribute_name": "$City", "new": "Boca Raton", "old": None, "deleted": False}
     seen = {"screen_name": "Checkout"}
     bought = {"event_name": "Order Completed", "custom_event_type": "transaction"}
-    events = [("user_attribute_change", changed), ("screen_view", seen), ("custom_event", bought)]
+    events: Sequence[Event] = [
+        ("user_attribute_change", changed),
+        ("screen_view", seen),
+        ("custom_event", bought),
+    ]
     return _batch(rng, number, events)
 
 
@@ -54,9 +61,7 @@ RECORDS = {1: one_record, 3: three_records}
 """Records a message becomes -> what writes such messages."""
 
 
-def _batch(
-    rng: Random, number: int, events: list[tuple[str, dict[str, Any]]], **more: Any
-) -> Message:
+def _batch(rng: Random, number: int, events: Sequence[Event], **more: Any) -> Message:
     user = rng.randrange(_USERS)
     mpid = Random(f"user {user}").getrandbits(64) - 2**63
     at = _TIME_MS + number

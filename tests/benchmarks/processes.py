@@ -32,6 +32,7 @@ class Subject:
         self.name = name
         self._port = _free_port()
         self._argument = argument
+        self._directory = directory
         self._log = directory / f"{name}-{argument}.log"
         self._meter = directory / f"{name}-{argument}.meter"
         self._settings = {
@@ -53,10 +54,15 @@ class Subject:
         self._meter.unlink(missing_ok=True)
         self._guard = new_guard()
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - starts at once; our own words, and no shell
                 [sys.executable, "-m", f"tests.benchmarks.subjects.{self.name}", self._argument],
-                cwd=_ROOT,
-                env={**_inherited(), VARIABLE: str(self._meter), **self._settings},
+                cwd=self._directory,  # some leave folders where they run
+                env={
+                    **_inherited(),
+                    "PYTHONPATH": str(_ROOT),
+                    VARIABLE: str(self._meter),
+                    **self._settings,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

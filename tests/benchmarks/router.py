@@ -21,7 +21,7 @@ from streams.topics import RAW
 from tests.benchmarks.log import Log
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.processes import Subject
-from tests.benchmarks.results import Result, Target, at_least, at_most, ratios
+from tests.benchmarks.results import Result, at_least, at_most, ratios
 
 OUTPUTS = tuple(topic for topic in topics.ALL if topic is not RAW)
 WORKER = "worker"
@@ -105,9 +105,7 @@ async def against_rivals(broker: Kafka, rounds: int) -> list[Result]:
     with TemporaryDirectory() as directory:
         for records in RECORDS:
             async with Log.on(broker, partitions=4) as log:
-                course = await Course.laid(
-                    log, _MESSAGES // records, records, Path(directory)
-                )
+                course = await Course.laid(log, _MESSAGES // records, records, Path(directory))
                 runs: dict[str, list[Run]] = {name: [] for name in (WORKER, *installed())}
                 for number in range(rounds):
                     # Back and forth, so that nobody always comes after the same one.
@@ -128,7 +126,9 @@ def _compared(case: str, runs: Mapping[str, Sequence[Run]]) -> list[Result]:
     for name in runs.keys() - {WORKER}:
         target = at_least(_TARGETS[name]) if name in _TARGETS else None
         what = f"{_called(WORKER)} / {_called(name)}"
-        results.append(ratios("P1", case, f"{what}: messages a second", rate[WORKER], rate[name], target))
+        results.append(
+            ratios("P1", case, f"{what}: messages a second", rate[WORKER], rate[name], target)
+        )
         results.append(ratios("P1", case, f"{what}: CPU a message", cpu[WORKER], cpu[name]))
     return results
 
@@ -160,5 +160,3 @@ async def partitions(broker: Kafka, rounds: int) -> list[Result]:
 
 def _called(name: str) -> str:
     return "router" if name == WORKER else name.replace("_", " ")
-
-

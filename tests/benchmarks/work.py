@@ -8,7 +8,6 @@ from models.record import serialize
 from streams import headers
 
 
-
 class Place(NamedTuple):
     """Where a raw message stands in Kafka."""
 

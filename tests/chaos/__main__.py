@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ def main() -> int:
 
 def _run(plan: Plan, directory: Path) -> int:
     began = time.monotonic()
+    # Our own clients say a lot about a broker that we have killed ourselves.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     def say(what: str) -> None:
         print(f"[{time.monotonic() - began:6.1f}] {what}", file=sys.stderr, flush=True)  # noqa: T201 - a command

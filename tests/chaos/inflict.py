@@ -13,9 +13,7 @@ from tests.chaos.plan import Kind, Planned, Trouble
 from tests.chaos.world import World
 
 # As if the destination were some way off, so that there is something in flight to be lost.
-_ALWAYS = Delay(seconds=0.02)
-# Until a worker that lost touch has learnt what became of it.
-_AFTERMATH_SECONDS = 10.0
+_ALWAYS = Delay(seconds=0.15)
 # Longer than a client of the workers waits.
 _HANG_SECONDS = 15.0
 _UNDER_A_MINUTE = 3
@@ -70,7 +68,7 @@ def _disturbed(world: World, name: str | None) -> Iterator[None]:
     noted = Disturbance(_source(world, name), begin, float("inf"))
     world.disturbances.append(noted)
     yield
-    noted.end = world.moments.now() + _AFTERMATH_SECONDS
+    noted.end = world.moments.now()
     if (now := _source(world, name)) != noted.source:
         world.disturbances.append(Disturbance(now, begin, noted.end))
 

@@ -43,9 +43,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Run:
         for name in INSTANCES:
             await world.start(name)
         await world.ready()
-        say(
-            f"the workers are ready: {plan.messages} messages, {len(plan.faults)} faults to come"
-        )
+        say(f"the workers are ready: {plan.messages} messages, {len(plan.faults)} faults to come")
         faults: Counter[str] = Counter()
         async with asyncio.TaskGroup() as tasks:
             to = world.kafka

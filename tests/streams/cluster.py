@@ -56,7 +56,9 @@ async def producing(to: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
 async def write(to: KafkaSettings, topic: Topic, *values: bytes, partition: int = 0) -> None:
     async with producing(to) as producer:
         for value in values:
-            await producer.send_and_wait(to.topic(topic.name), value, partition=partition)
+            await producer.send_and_wait(
+                to.topic(topic.name), value, key=b"17", partition=partition
+            )
 
 
 async def read(to: KafkaSettings, topic: Topic, count: int) -> list[ConsumerRecord]:

@@ -41,4 +41,4 @@ def test_an_epoch_without_a_value_is_no_epoch() -> None:
     """Kafka lets a header be null; who writes to our topics may do so."""
     given: list[tuple[str, bytes | None]] = [("id", b"17"), ("epoch", None)]
 
-    assert headers.identity(given) == headers.identity([("id", b"17")])  # type: ignore[arg-type]  # as Kafka hands them out
+    assert headers.identity(given) == headers.identity([("id", b"17")])

@@ -11,7 +11,6 @@ from aiohttp import web
 from aiokafka.structs import ConsumerRecord
 
 from agents.ab_tasty.post import Post
-from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import serialize
@@ -40,8 +39,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 class Traced(AbTastySink):
     """Notes what is placed and sent, and how much at once; sends nothing while `gate` is shut."""
 
-    def __init__(self, settings: AbTastySettings) -> None:
-        super().__init__(settings)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.placed = 0
         self.bodies: list[Any] = []
         self.most_at_once = 0

@@ -17,12 +17,13 @@ from streams import metrics
 from streams.delivery.outcomes import Delivered, Outcome, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES
+from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.agents.ab_tasty.factories import AT, audience, membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty, send
 from tests.streams.cluster import create, producing, read, settings
 
 KAFKA = pytest.mark.kafka
+KEPT = (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS)
 
 
 def about(audience_id: str, state: Literal["connected", "disconnected"] = "connected") -> Audience:
@@ -58,8 +59,8 @@ async def worker(to: KafkaSettings, url: str) -> AsyncIterator[AbTastySink]:
 async def test_a_rename_does_not_split_a_segment_not_even_over_a_restart(
     kafka: Kafka, prefix: str
 ) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [AB_TASTY_AUDIENCES])
+    to = settings(kafka, prefix, partitions=4)
+    await create(to, KEPT)
     async with ab_tasty() as (service, url):
         async with worker(to, url) as sink:
             await send(sink, membership(mpid="1"))
@@ -79,8 +80,8 @@ async def test_a_rename_does_not_split_a_segment_not_even_over_a_restart(
 async def test_workers_that_see_an_audience_at_once_under_two_names_agree_on_one(
     kafka: Kafka, prefix: str
 ) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [AB_TASTY_AUDIENCES])
+    to = settings(kafka, prefix, partitions=4)
+    await create(to, KEPT)
     async with ab_tasty() as (service, url), worker(to, url) as one, worker(to, url) as other:
 
         async def deliver(sink: AbTastySink, mpid: str, name: str) -> Outcome:
@@ -117,8 +118,8 @@ class Overtaken(KnownAudiences):
 async def test_the_name_that_stands_first_is_also_the_last_so_that_compaction_keeps_it(
     kafka: Kafka, prefix: str
 ) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [AB_TASTY_AUDIENCES])
+    to = settings(kafka, prefix, partitions=4)
+    await create(to, KEPT)
     known = Overtaken(to)
     async with known.session():
         assert not await known.settle({"31001": "Second"})
@@ -130,8 +131,8 @@ async def test_the_name_that_stands_first_is_also_the_last_so_that_compaction_ke
 
 @KAFKA
 async def test_what_cannot_be_read_there_harms_nothing(kafka: Kafka, prefix: str) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [AB_TASTY_AUDIENCES])
+    to = settings(kafka, prefix, partitions=4)
+    await create(to, KEPT)
     async with producing(to) as producer:
         for value in (b"{", None):
             topic = to.topic(AB_TASTY_AUDIENCES.name)
@@ -145,8 +146,8 @@ async def test_what_cannot_be_read_there_harms_nothing(kafka: Kafka, prefix: str
 async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_accepted(
     kafka: Kafka, prefix: str
 ) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [AB_TASTY_AUDIENCES])
+    to = settings(kafka, prefix, partitions=4)
+    await create(to, KEPT)
     async with ab_tasty() as (_, url):
         async with worker(to, url) as sink:
             for number in ("31001", "31002", "31003"):

@@ -81,6 +81,7 @@ def test_published_sample_becomes_what_it_says(name: str) -> None:
     told += [f"dropped {reason}" for reason in result.dropped]
     assert told == _EXPECTED[name]
     assert result.dead_letters == []
+    assert result.strangers == []
 
 
 @pytest.mark.skipif(not _SAMPLES.is_dir(), reason="the published samples do not lie here")

@@ -19,8 +19,7 @@ def main(group: str) -> None:
     work = Meter.of_this_process().marking_first("work", outputs)
     servers = {"bootstrap.servers": kafka.bootstrap_servers}
     consumer = Consumer(
-        servers
-        | {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+        servers | {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     )
     # Kafka's own default partitioner is not librdkafka's.
     producer = Producer(servers | {"enable.idempotence": True, "partitioner": "murmur2_random"})

@@ -29,7 +29,6 @@ def main(group: str) -> None:
         web_enabled=False,
         autodiscover=False,
     )
-    app.conf.datadir
     written = {
         topic.name: app.topic(kafka.topic(topic.name)) for topic in topics.ALL if topic is not RAW
     }
@@ -48,7 +47,9 @@ def main(group: str) -> None:
                 )
 
     app.finalize()
-    faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
+    faust.Worker(
+        app, loglevel="WARNING", quiet=True, redirect_stdouts=False
+    ).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-from agents.router import processor
+from agents.router import processor, routing
 from streams.engine.consumer import Consumer
 from streams.worker import run
 from tests.benchmarks.meter import Meter
@@ -11,7 +11,7 @@ from tests.benchmarks.meter import Meter
 
 def main(name: str) -> None:
     meter = Meter.of_this_process()
-    processor.route = meter.marking_first("work", processor.route)
+    processor.route = meter.marking_first("work", routing.route)  # type: ignore[attr-defined]  # imported there
     Consumer.perform_seek = meter.marking_first("assigned", Consumer.perform_seek)  # type: ignore[method-assign]
     run(import_module(f"agents.{name.replace('-', '_')}.app").app)
 

@@ -18,6 +18,8 @@ Place = tuple[str, int]
 _GROUP_METADATA = 2
 # From this version on, texts have a length of variable size.
 _COMPACT = 4
+# Of the metadata: version, cluster, offset, epoch, runs.
+_PARTS = 5
 
 
 @dataclass
@@ -90,9 +92,10 @@ def _number(data: bytes, start: int) -> tuple[int, int]:
 
 def _runs(offset: int, metadata: str) -> Iterator[tuple[int, int]]:
     """What the product says has ended beyond the offset; docs/architecture.md, "Offsets"."""
-    if not metadata:
-        return
-    body = base64.b64decode(metadata.rpartition("|")[2])
+    parts = metadata.split("|")
+    if len(parts) != _PARTS:
+        return  # of a group that is not about records
+    body = base64.b64decode(parts[-1])
     at = end = 0
     while at < len(body):
         gap, at = _number(body, at)

@@ -71,7 +71,14 @@ async def _read(bootstrap: str, topics: Iterable[str]) -> list[Stored]:
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for tp, records in (await consumer.getmany(timeout_ms=500)).items():
                 found += [
-                    Stored(tp.topic, tp.partition, each.offset, each.timestamp / 1000, each.key, each.value or b"")
+                    Stored(
+                        tp.topic,
+                        tp.partition,
+                        each.offset,
+                        each.timestamp / 1000,
+                        each.key,
+                        each.value or b"",
+                    )
                     for each in records
                 ]
     return found

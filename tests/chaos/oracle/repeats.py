@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.chaos.disturbance import Disturbance, disturbed
+from tests.chaos.disturbance import Disturbance, befallen, disturbed
 from tests.chaos.oracle.commits import Commits
 from tests.chaos.oracle.items import Destination
 from tests.chaos.oracle.losses import committed_at
@@ -52,7 +52,7 @@ def repeats(
 def _may_repeat(sighting: Sighting, committed: float, disturbances: Sequence[Disturbance]) -> bool:
     """Whether something befell its sender after it was sent and before it was committed."""
     request = sighting.request
-    return request.answered is None or disturbed(
+    return request.answered is None or befallen(
         disturbances, request.source, request.arrived, committed
     )
 

@@ -64,9 +64,10 @@ def judge(evidence: Evidence) -> Verdict:
         verdict.repeats += again.count
         verdict.allowed_repeats += again.allowed
         verdict.repeated += again.wrong
-    for group, each in evidence.commits.items():
-        verdict.rebalances += len(each.generations)
-        verdict.wrong += [f"{group}: a commit moved {move}" for move in each.moved_back]
+    for group in ("mparticle-streams-router", *_GROUPS.values()):
+        verdict.rebalances += len(evidence.commits[group].generations)
+        moved_back = evidence.commits[group].moved_back
+        verdict.wrong += [f"{group}: a commit moved {move}" for move in moved_back]
     verdict.wrong += _broken(evidence, letters)
     verdict.wrong += differences(
         evidence.ledger, _without_repeats(evidence.sailthru), evidence.ab_tasty

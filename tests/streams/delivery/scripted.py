@@ -10,6 +10,7 @@ from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
+from streams.delivery.feed import Feed
 from streams.delivery.outcomes import (
     Blocked,
     Delivered,
@@ -51,8 +52,9 @@ class ScriptedSink(Sink[Request]):
     """Takes what passes; the first record in a request that does not pass decides for all of it.
 
     Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused",
-    "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the mapping",
-    "breaks the placing", "has no place", "is not wanted". Several may be joined by commas.
+    "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the
+    mapping", "breaks the mapping in company", "breaks the placing", "has no place",
+    "is not wanted". Several may be joined by commas.
     """
 
     destination = "scripted"
@@ -68,6 +70,8 @@ class ScriptedSink(Sink[Request]):
         self.requests: list[Request] = []
         self.delivered: list[str] = []
         """Ids, in the order in which they took effect."""
+        self.lost: list[str] = []
+        """Ids of what became a dead letter after it had waited."""
         self.recalled: list[str] = []
         self.most_at_once: Counter[Lane] = Counter()
         self.mended = asyncio.Event()
@@ -93,6 +97,8 @@ class ScriptedSink(Sink[Request]):
     def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
         records = tuple(waiting[: self.most])
         if any("breaks the mapping" in fates_of(record) for record in records):
+            raise ZeroDivisionError
+        if len(records) > 1 and "breaks the mapping in company" in fates_of(records[-1]):
             raise ZeroDivisionError
         return Batch(Request(lane, records), len(records))
 
@@ -123,6 +129,12 @@ class ScriptedSink(Sink[Request]):
         if fate in BLOCKS and not self.mended.is_set():
             return BLOCKS[fate]
         return Rejected("refused", "field 'colour'") if fate == "is refused" else None
+
+    async def refused(self, record: Record, partition: int) -> None:
+        self.lost.append(record.id)
+
+    async def repeat(self, feed: Feed) -> None:
+        pass
 
     def learn(self, audience: Audience) -> None:
         raise NotImplementedError

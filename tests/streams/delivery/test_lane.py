@@ -1,13 +1,16 @@
 """How a refused batch is taken apart: the bad record alone is lost, in few requests, in order."""
 
 from collections.abc import Collection
+from functools import cache
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+from aiokafka.structs import ConsumerRecord
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from models.event import Event
 from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
@@ -29,13 +32,17 @@ class Course(NamedTuple):
     """How many requests it took to single out each refused record."""
 
 
+@cache
+def stored(offset: int) -> tuple[ConsumerRecord, Event]:
+    return event_source("17", "passes", offset), event("17", "passes", str(offset))
+
+
 def lane_of(count: int) -> WaitingLane:
     lane = WaitingLane(Lane("call", "17"))
     partition = new_partition()
     for offset in range(count):
-        item = Item(event_source("17", "passes", offset), partition, 0)
-        item.record = event("17", "passes", str(offset))
-        lane.append(item)
+        source, record = stored(offset)
+        lane.append(Item(source, partition, 0, record=record))
     return lane
 
 

@@ -1,5 +1,7 @@
 """Updates first: an event does not overtake an update of the same user that came before it."""
 
+from typing import Any
+
 import pytest
 
 from streams import metrics
@@ -175,3 +177,16 @@ async def test_in_a_lane_of_both_an_event_does_not_wait_for_an_update_behind_it(
         await some_turns()
 
     assert flow.sink.delivered == ["17/0/0", "17/0/1", "17/update/0"]
+
+
+@pytest.mark.xfail(strict=True, reason="each user who ever waited leaves an empty list")
+async def test_nobody_is_remembered_once_nothing_waits() -> None:
+    given = [(str(user), "fails twice") for user in range(20)]
+    async with Flow().running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(updates, stored(*given))
+        await flow.accept(events, log(*[(user, "passes") for user, _ in given]))
+        await flow.settled(updates, events)
+        precedence: Any = flow.delivery._precedence
+
+        assert (len(precedence._unfinished), len(precedence._parked)) == (0, 0)

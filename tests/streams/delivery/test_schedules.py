@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.engine.metadata import Progress, decode, encode
@@ -112,7 +112,7 @@ class Story:
     most=st.sampled_from([1, 3, 100]),
     chunk=st.sampled_from([1, 4, 40]),
 )
-@SMALL
+@settings(SMALL, max_examples=200)
 def test_every_record_ends_in_order_and_is_repeated_only_when_its_end_was_not_committed(
     fates: list[tuple[str, str]], lives: list[list[Assignment]], most: int, chunk: int
 ) -> None:

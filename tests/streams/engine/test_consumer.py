@@ -11,6 +11,7 @@ from streams.engine.consumer import Consumer
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.start import Start
+from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.engine.unstarted import router_app
 from tests.streams.records import source
@@ -260,6 +261,36 @@ async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it
     await rebalance(consumer)
 
     assert "offset 3 is next, Kafka has from 8 on" in consumer.gone[HERE]
+    assert not fetches(consumer)
+
+
+@pytest.mark.xfail(strict=True, reason="its runs are forgotten")
+async def test_a_takeover_that_skips_what_is_deleted_still_knows_what_ended_behind_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.start, kafka_script.first = Progress(3, ((5, 9), (12, 14)), epoch=6), 8
+    consumer.transport.kafka = KafkaSettings(deleted_offsets="skip")
+    await rebalance(consumer)
+    kafka_script.fetched = [log(*range(8, 16))]
+    (chunk,) = await chunks(consumer)
+
+    assert kafka_script.seeks[-1] == {HERE: 8}
+    assert consumer.partitions[HERE].epoch == 6
+    # 5 to 8 had ended, and 12 and 13.
+    assert [record.offset for record in chunk.records] == [9, 10, 11, 14, 15]
+
+
+@pytest.mark.xfail(strict=True, reason="it ends the worker with a ValueError")
+async def test_an_offset_beyond_the_end_of_the_log_holds_the_partition(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """The topic was made anew, or lost its tail: Kafka then answers from the beginning."""
+    kafka_script.start = Progress(50)
+    await rebalance(consumer)
+    kafka_script.fetched = [log(0, 1)]
+
+    assert await chunks(consumer) == []
+    assert HERE in consumer.gone
     assert not fetches(consumer)
 
 

@@ -242,6 +242,29 @@ async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
 
 
 @KAFKA
+@pytest.mark.parametrize("start", ["latest", datetime.now(UTC) + timedelta(days=1)])
+@pytest.mark.xfail(strict=True, reason="the later one reads from the beginning")
+async def test_workers_that_start_a_group_together_begin_at_the_same_place(
+    kafka: Kafka, prefix: str, start: str | datetime
+) -> None:
+    """One has its partitions and commits where they begin before the other has looked."""
+    to = settings(kafka, prefix).model_copy(update={"start": start})
+    name, group = to.topic(RAW.name), to.group("router")
+    await create(to)
+    for partition in range(2):
+        await write(to, RAW, b"{}", b"{}", partition=partition)
+    for _ in range(2):
+        await prepare(to, group, [RAW])
+    async with assigned(to, group, [(name, 0)]) as one:
+        (first,) = (await read_starts(one, start, "C")).values()
+    await commit(to, group, {(name, 0): (first.progress.offset, encode(first.progress, "C"))})
+    async with assigned(to, group, [(name, 1)]) as other:
+        (second,) = (await read_starts(other, start, "C")).values()
+
+    assert (first.progress.offset, second.progress.offset) == (2, 2)
+
+
+@KAFKA
 async def test_a_start_says_what_kafka_still_has(kafka: Kafka, prefix: str) -> None:
     to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
     await create(to, [RAW])

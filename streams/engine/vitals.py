@@ -1,0 +1,93 @@
+"""What a worker tells of itself: gauges when somebody asks, and a line of log a minute."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import Gauge
+
+from streams import metrics
+from streams.engine.partition import Partition
+
+_BY_PARTITION = (metrics.LAG, metrics.WATERMARK, metrics.LOG_START, metrics.LOG_END)
+_BY_TOPIC = (metrics.IN_FLIGHT, metrics.HOLES, metrics.OLDEST_SECONDS)
+
+
+def count_ended(partitions: Iterable[Partition], bare: Callable[[str], str]) -> None:
+    """Counts what ended since it was last counted; `bare` takes the prefix off a topic's name."""
+    for partition in partitions:
+        metrics.RECORDS_ENDED.labels(topic=bare(partition.tp.topic)).inc(partition.take_ended())
+
+
+def observe(
+    partitions: Iterable[Partition], bare: Callable[[str], str], destination: str = ""
+) -> None:
+    """Sets what is read off the assigned partitions; what is no longer assigned disappears."""
+    topics = defaultdict[str, list[Partition]](list)
+    for partition in partitions:
+        topics[bare(partition.tp.topic)].append(partition)
+    for gauge in (*_BY_PARTITION, *_BY_TOPIC):
+        gauge.clear()
+    for topic, own in topics.items():
+        count_ended(own, bare)
+        metrics.IN_FLIGHT.labels(topic=topic).set(sum(each.offsets.waiting for each in own))
+        metrics.HOLES.labels(topic=topic).set(max(each.holes for each in own))
+        metrics.OLDEST_SECONDS.labels(destination=destination, topic=topic).set(_oldest(own))
+        for each in own:
+            _observe_log(each, topic)
+    everything = [each for own in topics.values() for each in own]
+    metrics.PAUSED.set(sum(each.full for each in everything))
+    metrics.UNACCOUNTED.set(
+        sum(each.read - each.accounted - each.offsets.waiting for each in everything)
+    )
+
+
+def _oldest(partitions: Iterable[Partition]) -> float:
+    now = time.time()
+    came = [at for each in partitions if (at := each.oldest_at) is not None]
+    return max(0.0, now - min(came, default=now))
+
+
+def _observe_log(partition: Partition, topic: str) -> None:
+    def there(gauge: Gauge) -> Gauge:
+        return gauge.labels(topic=topic, partition=str(partition.tp.partition))
+
+    there(metrics.WATERMARK).set(partition.offsets.watermark)
+    there(metrics.LAG).set(partition.lag)
+    if partition.bounds is not None:
+        start, end = partition.bounds
+        there(metrics.LOG_START).set(start)
+        there(metrics.LOG_END).set(end)
+
+
+def observe_readiness(state: str) -> None:
+    for each in metrics.READY_STATES:
+        metrics.READINESS.labels(state=each).set(each == state)
+
+
+async def lateness(pause: float) -> float:
+    """How many seconds after a pause the event loop comes back: many, and it is overloaded."""
+    clock = asyncio.get_running_loop().time
+    due = clock() + pause
+    await asyncio.sleep(pause)
+    return max(0.0, clock() - due)
+
+
+class Summary:
+    """What has been counted since it was last asked: one line a minute, and none a record."""
+
+    def __init__(self) -> None:
+        self._told = _counted()
+
+    def since(self) -> Mapping[str, int]:
+        before, self._told = self._told, _counted()
+        return {name: count - before[name] for name, count in self._told.items()}
+
+
+def _counted() -> Mapping[str, int]:
+    return {
+        "read": metrics.total(metrics.RECORDS_READ),
+        "ended": metrics.total(metrics.RECORDS_ENDED),
+        "rejected": metrics.total(metrics.DEAD_LETTERS),
+    }

@@ -1,0 +1,269 @@
+"""Membership that stays true: rows are sent again before they lapse, and only those."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.ab_tasty.refresh import DAY_MS, Refresh, Slice
+from models.audience import Audience
+from models.record import RawPosition
+from sandbox.faults import Answer
+from sandbox.kafka import Kafka
+from streams import metrics
+from streams.engine.partition import Partition
+from streams.settings import KafkaSettings
+from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from tests.agents.ab_tasty.factories import membership, udc
+from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
+from tests.agents.ab_tasty.test_delivery import Traced, ended, flowing, log
+from tests.streams.cluster import create, settings
+from tests.streams.delivery.flow import Flow, without_pauses
+
+KAFKA = pytest.mark.kafka
+
+PEOPLE = [str(number) for number in range(1, 31)]
+
+
+class Days(Clock):
+    """One clock for AB Tasty and the worker."""
+
+    def pass_by(self, days: float) -> None:
+        self.now += days * DAY_MS / 1000
+
+    @property
+    def today(self) -> int:
+        return int(self.now * 1000) // DAY_MS
+
+
+@pytest.fixture
+def days(monkeypatch: pytest.MonkeyPatch) -> Days:
+    without_pauses(monkeypatch)
+    monkeypatch.setattr("agents.ab_tasty.refresh._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("streams.delivery.feed._LOOK_SECONDS", 0.02)
+    return Days()
+
+
+@pytest.fixture
+async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
+    found = settings(kafka, prefix, partitions=1)
+    await create(found, (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS))
+    return found
+
+
+class Worker:
+    """One worker with the one partition there is, from some offset on."""
+
+    def __init__(self, flow: Flow, sink: Traced, partition: Partition, days: Days) -> None:
+        self.flow = flow
+        self.sink = sink
+        self.partition = partition
+        self._days = days
+
+    async def accept(self, *changes: Any) -> None:
+        start = self.partition.offsets.position
+        await self.flow.accept(self.partition, log(changes, start))
+
+    async def day_is_done(self) -> None:
+        """Waits until all that is due today has been sent again."""
+        refresh = self.sink._refresh
+        assert refresh is not None
+        async with asyncio.timeout(30):
+            while refresh._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def working(
+    to: KafkaSettings, url: str, days: Days, start: int = 0, **options: Any
+) -> AsyncIterator[Worker]:
+    given = udc(base_url=url, token_url=url + TOKEN_PATH, **options)
+    sink = Traced(given, to, days)
+    async with flowing(sink) as flow:
+        partition = await flow.assign(start, topic=AUDIENCE_MEMBERSHIP)
+        yield Worker(flow, sink, partition, days)
+        await flow.revoke(partition)
+
+
+def members_of(service: Any, value: str = "true") -> list[str]:
+    held = service.state()["segments"]
+    return sorted((v for v, segments in held.items() if value in segments.values()), key=int)
+
+
+async def kept(to: KafkaSettings) -> dict[str, bool]:
+    """Whether each key of the members' topic stands there as joined."""
+    at = TopicPartition(to.topic(AB_TASTY_MEMBERS.name), 0)
+    found = {}
+    async with AIOKafkaConsumer(**to.client_options()) as consumer:
+        consumer.assign([at])
+        end = (await consumer.end_offsets([at]))[at]
+        consumer.seek(at, (await consumer.beginning_offsets([at]))[at])
+        while await consumer.position(at) < end:
+            for record in (await consumer.getmany(at, timeout_ms=200)).get(at, ()):
+                found[record.key.decode()] = record.value is not None
+    return found
+
+
+@KAFKA
+async def test_members_stay_for_as_long_as_they_do_not_leave_and_nobody_comes_back(
+    to: KafkaSettings, days: Days
+) -> None:
+    """Over 70 days, with a restart, and two days on which nobody worked."""
+    leavers, stayers = PEOPLE[:10], PEOPLE[10:]
+    async with ab_tasty(clock=days) as (service, url):
+        async with working(to, url, days) as worker:
+            await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+            for day in range(30):
+                if day == 3:
+                    await worker.accept(*(membership("left", mpid=mpid) for mpid in leavers))
+                    await ended(worker.partition)
+                await worker.day_is_done()
+                days.pass_by(1)
+            start = worker.partition.offsets.position
+        days.pass_by(2)
+        async with working(to, url, days, start) as worker:
+            for _ in range(38):
+                await worker.day_is_done()
+                assert members_of(service) == stayers
+                days.pass_by(1)
+        assert worker.flow.letters.written == []
+    # Everybody's first row, the leavers' second, and about one in 21 days for each who stayed.
+    rows: Any = service.state()["rows"]
+    assert rows <= len(PEOPLE) + len(leavers) + 4 * len(stayers)
+
+
+@KAFKA
+@pytest.mark.parametrize(
+    "without", [{"refresh_days": 0}, {"delete_strategy": "skip"}], ids=lambda each: next(iter(each))
+)
+async def test_without_it_rows_lapse_and_nothing_is_kept(
+    to: KafkaSettings, days: Days, without: dict[str, Any]
+) -> None:
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days, **without) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await ended(worker.partition)
+        assert members_of(service) == PEOPLE
+        days.pass_by(31)
+        assert members_of(service) == []
+    assert await kept(to) == {}
+
+
+@KAFKA
+async def test_a_member_is_kept_before_his_record_ends_and_a_leave_is_a_tombstone(
+    to: KafkaSettings, days: Days
+) -> None:
+    async with ab_tasty(clock=days) as (_, url), working(to, url, days) as worker:
+        await worker.accept(
+            membership(mpid="1"), membership(mpid="2"), membership("left", mpid="3")
+        )
+        await ended(worker.partition)
+        assert await kept(to) == {"1/31001": True, "2/31001": True, "3/31001": False}
+        await worker.accept(membership("left", mpid="1"), membership(mpid="3"))
+        await ended(worker.partition)
+        assert await kept(to) == {"1/31001": False, "2/31001": True, "3/31001": True}
+
+
+@KAFKA
+async def test_what_changes_while_a_slice_is_read_is_not_sent_again(
+    to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Refresh._read
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await worker.day_is_done()
+        left = False
+
+        async def read_slowly(self: Refresh, *given: Any) -> Any:
+            nonlocal left
+            found = await read(self, *given)
+            if not left:
+                left = True
+                before = worker.sink.placed
+                await worker.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
+                await worker.flow.until(lambda: worker.sink.placed == before + len(PEOPLE))
+            return found
+
+        monkeypatch.setattr(Refresh, "_read", read_slowly)
+        days.pass_by(8)
+        await worker.day_is_done()
+        await ended(worker.partition)
+        joined_again = "".join(worker.sink.bodies[1:]).count(",true")
+    assert left
+    assert joined_again == 0
+    assert members_of(service, "false") == PEOPLE
+
+
+@KAFKA
+async def test_what_was_under_way_when_a_slice_is_read_has_ended_first(
+    to: KafkaSettings, days: Days
+) -> None:
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await worker.day_is_done()
+        service.set_faults([Answer(endpoint="POST segments", status=503)])
+        await worker.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
+        days.pass_by(21)
+        sent = len(worker.sink.bodies)
+        await worker.flow.until(lambda: len(worker.sink.bodies) > sent + 3)
+        service.set_faults([])
+        await worker.day_is_done()
+        assert "true" not in "".join(worker.sink.bodies[sent:])
+    assert members_of(service, "false") == PEOPLE
+
+
+@KAFKA
+async def test_it_stops_when_the_audience_is_disconnected(to: KafkaSettings, days: Days) -> None:
+    disconnected = Audience(
+        id="about-31001",
+        received_at_ms=1_767_225_600_000,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+        audience_id="31001",
+        state="disconnected",
+    )
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(membership(mpid="1"), membership(mpid="2", audience_id="31002"))
+        await worker.day_is_done()
+        worker.sink.learn(disconnected)
+        for _ in range(31):
+            days.pass_by(1)
+            await worker.day_is_done()
+        assert members_of(service) == ["2"]
+
+
+@KAFKA
+async def test_a_leave_that_is_refused_is_not_taken_back(to: KafkaSettings, days: Days) -> None:
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await ended(worker.partition)
+        service.set_faults([Answer(endpoint="POST segments", user=PEOPLE[-1], status=400)])
+        await worker.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
+        await ended(worker.partition)
+        assert [letter.reason for letter in worker.flow.letters.written] == ["refused_rows"]
+    assert await kept(to) == {f"{mpid}/31001": False for mpid in PEOPLE}
+
+
+@KAFKA
+async def test_refreshed_rows_are_counted_apart(to: KafkaSettings, days: Days) -> None:
+    def counted() -> float:
+        labels = {"destination": "scripted", "operation": "membership_refreshed"}
+        return metrics.DELIVERIES.labels(**labels, outcome="delivered")._value.get()  # type: ignore[no-any-return]  # untyped inside
+
+    before = counted()
+    async with ab_tasty(clock=days) as (_, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await worker.day_is_done()
+        days.pass_by(21)
+        await worker.day_is_done()
+    assert counted() == before + len(PEOPLE)
+
+
+@pytest.mark.parametrize("every", [1, 7, 21, 27])
+def test_everyone_has_a_turn_once_in_so_many_days(every: int) -> None:
+    keys = [f"{number}/31001".encode() for number in range(2_000)]
+    turns: Sequence[int] = [
+        sum(Slice(day, every).holds(key) for day in range(20_000, 20_000 + every)) for key in keys
+    ]
+    assert set(turns) == {1}

@@ -1,0 +1,160 @@
+"""The benchmarks run, and what they compare is the same work. No test looks at a time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord
+from click.testing import CliRunner
+
+from sandbox.kafka import Kafka
+from streams import topics
+from streams.topics import EVENTS, RAW, USER_UPDATE
+from tests.benchmarks import lanes, latency, mapping
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.log import Log
+from tests.benchmarks.messages import RECORDS
+from tests.benchmarks.meter import Meter, Readings
+from tests.benchmarks.results import at_most, json_lines, ratios, table
+from tests.benchmarks.router import WORKER, Course, Run, installed
+from tests.benchmarks.work import AT, RECEIVED_MS, Place, outputs
+
+MESSAGES = 120
+
+Written: TypeAlias = tuple[str, bytes, bytes, tuple[tuple[str, bytes], ...]]
+
+
+@pytest.mark.parametrize(
+    ("records", "topics_written"),
+    [(1, [EVENTS.name]), (3, [USER_UPDATE.name, EVENTS.name, EVENTS.name])],
+)
+def test_a_message_of_the_benchmarks_becomes_that_many_records(
+    records: int, topics_written: list[str]
+) -> None:
+    message = RECORDS[records](17)
+
+    assert [out.topic for out in outputs(message.value, AT, RECEIVED_MS)] == topics_written
+    assert message == RECORDS[records](17)
+    assert message != RECORDS[records](18)
+    assert len(message.value) == pytest.approx(1_000, rel=0.1)
+
+
+@pytest.mark.kafka
+async def test_router_and_all_rivals_that_are_installed_write_the_same_records(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    names = [WORKER, *installed()]
+    assert {"aiokafka_loop", "faust_agent"} < set(names)
+    results = await asyncio.gather(*(_written_by(name, kafka, tmp_path) for name in names))
+
+    for run, expected, written in results:
+        assert run.messages == MESSAGES
+        assert expected.total() == 3 * MESSAGES
+        assert written == expected
+
+
+async def _written_by(
+    name: str, kafka: Kafka, directory: Path
+) -> tuple[Run, Counter[Written], Counter[Written]]:
+    """The run, what had to be written, and what was."""
+    async with Log.on(kafka, partitions=2) as log:
+        course = await Course.laid(log, MESSAGES, 3, directory)
+        run = await course.run(name)
+        records = await _read(log, topics.ALL)
+    raw = log.kafka.topic(RAW.name)
+    expected = Counter(
+        (out.topic, out.key, out.value, tuple(out.headers))
+        for source in records
+        if source.topic == raw
+        for out in outputs(source.value, _place(source), source.timestamp)
+    )
+    written = Counter(
+        (log.kafka.bare(each.topic), each.key, each.value, tuple(each.headers))
+        for each in records
+        if each.topic != raw
+    )
+    return run, expected, written
+
+
+def _place(source: ConsumerRecord) -> Place:
+    return Place(source.topic, source.partition, source.offset)
+
+
+async def _read(log: Log, which: Iterable[topics.Topic]) -> list[ConsumerRecord]:
+    """All that is there."""
+    ends = {tp: end for tp, end in (await log.ends(which)).items() if end}
+    async with AIOKafkaConsumer(**log.kafka.client_options()) as consumer:
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning()
+        found: list[ConsumerRecord] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += records
+        return found
+
+
+@pytest.mark.kafka
+async def test_latency_is_that_of_every_message(kafka: Kafka) -> None:
+    p50, p99 = await latency.run(kafka, rounds=1, messages=3)
+
+    assert 0 < p50.value <= p99.value
+
+
+def test_mapping_is_measured_for_each_number_of_records() -> None:
+    results = mapping.measure(rounds=1)
+
+    assert {result.case for result in results} == {"1 record a message", "3 records a message"}
+    assert all(result.value > 0 for result in results)
+
+
+async def test_delivery_is_never_faster_than_the_best_possible() -> None:
+    best, *_ = await lanes.compared("few", skew=1.0, rounds=1, records=60)
+
+    assert best.value >= 1
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    result = ratios("P0", "some", "a / b", [2.0, 9.0, 30.0], [1.0, 3.0, 5.0], at_most(2.5))
+
+    assert orjson.loads(json_lines([result])) == {
+        "row": "P0",
+        "case": "some",
+        "what": "a / b",
+        "unit": "ratio",
+        "value": 3.0,
+        "lowest": 2.0,
+        "highest": 6.0,
+        "rounds": 3,
+        "target": "<= 2.5",
+        "met": False,
+    }
+    assert table([result]).row_count == 1
+
+
+def test_meter_tells_cpu_between_what_it_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "meter"
+    path.write_text("100.0 1.0 5 -\n101.0 2.0 6 work\n103.0 2.5 6 work\n")
+    readings = Readings.read(path)
+
+    assert readings.marks["work"].at == 101.0
+    assert [readings.cpu_at(at) for at in (99, 100.5, 102, 104)] == [1.0, 1.5, 2.25, 2.5]
+
+
+def test_meter_notes_the_first_call_only(tmp_path: Path) -> None:
+    path = tmp_path / "meter"
+    double = Meter(path).marking_first("doubled", lambda number: 2 * number)
+
+    assert [double(1), double(2)] == [2, 4]
+    assert path.read_text().count("doubled") == 1
+
+
+def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:
+    result = CliRunner().invoke(main, ["--only", "P2,P99"])
+
+    assert result.exit_code == 2
+    assert "there is no P99, but P1, P2" in result.output

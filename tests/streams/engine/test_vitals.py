@@ -1,0 +1,104 @@
+"""What a consumer tells of itself while partitions come, go and are worked on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from faust.types import TP
+from structlog.testing import capture_logs
+
+from streams import metrics
+from streams.delivery.outcomes import Blocked
+from streams.engine import vitals
+from streams.engine.consumer import Consumer
+from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
+from tests.streams.engine.unstarted import router_app
+
+
+class Log(Kafka):
+    """One whose end and beginning can be asked for."""
+
+    async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
+        return dict.fromkeys(tps, (3, 40))
+
+
+@pytest.fixture
+async def script() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def assigned(script: Log) -> Consumer:
+    consumer: Any = router_app().consumer
+    consumer._thread = script
+    consumer.processor = Work()
+    consumer._set_active_tps({HERE})
+    await consumer.perform_seek()
+    assert isinstance(consumer, Consumer)
+    return consumer
+
+
+def shown(name: str) -> float:
+    return metrics.REGISTRY.get_sample_value(f"mparticle_streams_{name}") or 0.0
+
+
+async def test_each_takeover_is_a_rebalance_and_each_giving_away_a_drain(
+    assigned: Consumer,
+) -> None:
+    before = shown("rebalances_total"), shown("drain_seconds_count")
+    await rebalance(assigned)
+
+    assert (shown("rebalances_total"), shown("drain_seconds_count")) == (
+        before[0] + 1,
+        before[1] + 1,
+    )
+
+
+async def test_the_log_of_what_is_assigned_is_asked_for(assigned: Consumer) -> None:
+    await assigned._learn_log_bounds()
+    partition = assigned.partitions[HERE]
+
+    assert (partition.bounds, partition.lag) == ((3, 40), 40)
+
+
+async def test_without_partitions_nothing_is_asked(script: Log, assigned: Consumer) -> None:
+    await assigned.drain()
+    await assigned._learn_log_bounds()
+
+    assert assigned.partitions == {}
+
+
+async def test_what_is_read_is_counted_and_dated(script: Log, assigned: Consumer) -> None:
+    script.fetched = [log(0, 1, 2)]
+    (chunk,) = await chunks(assigned)
+    partition = assigned.partitions[HERE]
+    partition.ended(0)
+
+    assert partition.read == 3
+    assert partition.oldest_at == chunk.records[1].timestamp // 1000
+
+
+async def test_what_ended_before_a_rebalance_is_counted_too(
+    script: Log, assigned: Consumer
+) -> None:
+    before = metrics.total(metrics.RECORDS_ENDED)
+    script.fetched = [log(0, 1, 2)]
+    await chunks(assigned)
+    assigned.partitions[HERE].ended(1)
+    await rebalance(assigned)
+
+    assert metrics.total(metrics.RECORDS_ENDED) == before + 1
+
+
+async def test_a_line_sums_up_what_was_done_and_what_waits(script: Log, assigned: Consumer) -> None:
+    summary = vitals.Summary()
+    script.fetched = [log(0, 1, 2)]
+    await chunks(assigned)
+    assigned.partitions[HERE].ended(0)
+    processor: Any = assigned.processor
+    processor.blocked = Blocked("bad_key", "Set the key.")
+    with capture_logs() as lines:
+        assigned._log_summary(summary)
+
+    told = {"read": 3, "ended": 1, "rejected": 0, "waiting": 2, "blocked": "bad_key"}
+    assert lines == [{"event": "summary", "log_level": "info", **told}]
