@@ -18,7 +18,7 @@ from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane, Placement
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS
+from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
 
 log = structlog.get_logger()
 
@@ -76,9 +76,13 @@ class Refresh:
         self._changed: set[bytes] = set()
         self._done: dict[Partition, int] = {}
 
-    def changed(self, partition: int, key: bytes) -> None:
-        """Takes every change that comes in."""
-        if self._scanned and self._scanned[0] == partition and self._scanned[1].holds(key):
+    def reads(self, partition: int) -> bool:
+        """Whether a slice of the partition is being read: then `changed` must hear of changes."""
+        return self._scanned is not None and self._scanned[0] == partition
+
+    def changed(self, key: bytes) -> None:
+        """Takes a change that comes in."""
+        if self._scanned is not None and self._scanned[1].holds(key):
             self._changed.add(key)
 
     async def run(self, feed: Feed) -> None:
@@ -129,8 +133,10 @@ class Refresh:
         """Returns where the partition ended; None when it was taken away meanwhile."""
         slice_ = Slice(day, self._days)
         with self._watching(at.partition, slice_):
-            # What came before is then in the topic, and what comes from now on is noted.
-            if not await repeat.settled():
+            # What came before is then in the topic, and what comes from now on is noted. Before
+            # the end there may also be a leave that AB Tasty took just before a crash.
+            source = TopicPartition(self._kafka.topic(AUDIENCE_MEMBERSHIP.name), at.partition)
+            if not await repeat.settled((await consumer.end_offsets([source]))[source]):
                 return None
             end, members = await self._read(consumer, at, slice_)
             due_ms = self._now_ms() - (_LASTS_DAYS - self._days) * DAY_MS

@@ -90,8 +90,8 @@ class AbTastySink(Sink[Post]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)
-        if self._refresh and (member := self._member(record)):
-            self._refresh.changed(at.partition, member.key)
+        if self._refresh and self._refresh.reads(at.partition) and (member := self._member(record)):
+            self._refresh.changed(member.key)
         left = isinstance(record, MembershipChanged) and record.change == "left"
         if left and self._settings.delete_strategy == "skip":
             return Dropped("leave_skipped")

@@ -93,7 +93,9 @@ def _search_kind(
 def _standing(written: Any, known: Fields) -> Iterable[Any]:
     if type(written) is not dict or known.stands == "list":
         return ()
-    return written.values() if known.stands == "values" else (written,)
+    if known.stands == "object":
+        return (written,)
+    return (each for _, each in sorted(written.items()))
 
 
 def told(name: str) -> str:

@@ -128,7 +128,12 @@ class Admission:
 
 
 def _unknown_kind(error: ValidationError, source: Source) -> Blocked | None:
-    """A record of a kind that a newer router writes is no bad record: it must wait for us."""
+    """A record of a kind that a newer router writes is no bad record: it must wait for us.
+
+    Only a router's: what somebody else writes without its header is a bad record.
+    """
+    if headers.kind(source.headers) is None:
+        return None
     if error.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
         return None
     return Blocked(

@@ -107,6 +107,7 @@ class Dispatch:
         if self._precedence is not None:
             ready = self._precedence.ready(lane, lambda: self._next(lane, endpoint))
         if not (waiting := lane.head(ready)):
+            endpoint.limit.give_back()
             return
         try:
             batch = self._sink.take(lane.lane, waiting)

@@ -15,6 +15,8 @@ from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 
 _LOOK_SECONDS = 0.5
+# Others must not wait for a partition that is held, or far behind.
+_SETTLED_SECONDS = 60.0
 # Enough for two full requests of any destination: what is ahead of others in a lane holds them up.
 _LIMIT = InFlightLimit(records=2_000)
 
@@ -46,12 +48,18 @@ class Repeat:
     def gone(self) -> bool:
         return self._partition.closed
 
-    async def settled(self) -> bool:
-        """Waits until all that was fetched of the partition has ended; False if it is gone."""
-        position = self._partition.offsets.position
-        while not self.gone and self._partition.offsets.watermark < position:  # noqa: ASYNC110 - offsets have no event
-            await asyncio.sleep(_LOOK_SECONDS)
-        return not self.gone
+    async def settled(self, end: int) -> bool:
+        """Waits until all before `end`, and all that was fetched by now, has ended.
+
+        False if the partition is gone, or that takes too long.
+        """
+        end = max(end, self._partition.offsets.position)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLED_SECONDS):
+                while not self.gone and self._partition.offsets.watermark < end:  # noqa: ASYNC110 - offsets have no event
+                    await asyncio.sleep(_LOOK_SECONDS)
+                return not self.gone
+        return False
 
     async def room(self) -> bool:
         """Waits until one more may be queued; False if the partition is gone."""

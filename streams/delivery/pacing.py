@@ -62,6 +62,11 @@ class RateLimit:
         self._next += 60.0 / self._per_minute
         return 0.0
 
+    def give_back(self) -> None:
+        """Returns a permit that was taken and not used."""
+        if self._per_minute is not None:
+            self._next -= 60.0 / self._per_minute
+
     def observe(self, quota: Quota) -> None:
         """Believes what the destination said in an answer."""
         if quota.limit > 0:

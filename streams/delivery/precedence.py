@@ -114,6 +114,8 @@ class Precedence:
             timer.cancel()
             if wake_once in parked:
                 parked.remove(wake_once)
+                if not parked:
+                    self._parked.pop(item.user, None)
                 wake()
 
         timer = asyncio.get_running_loop().call_at(item.queued_at + _MOST_SECONDS, wake_once)

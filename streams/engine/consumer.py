@@ -117,27 +117,29 @@ class Consumer(driver.Consumer):
         first = await self._thread.first_offset(partition.tp)
         if first <= position:
             return False
-        return self._hold_deleted(partition.tp, position, first)
+        return self._hold(partition.tp, position, first)
 
     def _begin(self, tp: TP, start: Start) -> Progress | None:
         """Where to go on; None when the partition is held."""
-        if start.progress.offset >= start.first:
-            return start.progress
-        if self._hold_deleted(tp, start.progress.offset, start.first):
+        committed, first = start.progress, start.first
+        if first <= committed.offset <= start.end:
+            return committed
+        if self._hold(tp, committed.offset, first, start.end):
             return None
-        return Progress(start.first, epoch=start.progress.epoch)
+        later = ((max(begin, first), end) for begin, end in committed.ended if end > first)
+        return Progress(first, tuple(later), committed.epoch)
 
-    def _hold_deleted(self, tp: TP, position: int, first: int) -> bool:
-        at = {"topic": tp.topic, "partition": tp.partition, "offset": position}
-        said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has from {first} on"
-        metrics.OFFSETS_DELETED.labels(topic=self.transport.kafka.bare(tp.topic)).inc(
-            first - position
-        )
+    def _hold(self, tp: TP, position: int, first: int, end: int | None = None) -> bool:
+        """Holds a partition whose next records Kafka does not have, unless a setting skips them."""
+        there = f"from {first} on" if end is None or position < first else f"{first} to {end}"
+        said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has {there}"
+        topic = self.transport.kafka.bare(tp.topic)
+        metrics.OFFSETS_DELETED.labels(topic=topic).inc(max(0, first - position))
         if self.transport.kafka.deleted_offsets == "skip":
-            log.warning("offsets_deleted_skipped", **at, detail=said)
+            log.warning("offsets_deleted_skipped", detail=said)
             return False
         self.gone[tp] = said
-        log.error("offsets_deleted", **at, detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
+        log.error("offsets_deleted", detail=said, what_to_do="set KAFKA_DELETED_OFFSETS=skip")
         self.pause_partitions({tp})
         return True
 
@@ -298,6 +300,9 @@ class Consumer(driver.Consumer):
             waiting=sum(partition.offsets.waiting for partition in partitions),
             blocked=blocked.reason if blocked else None,
         )
+
+    async def commit_and_end_transactions(self) -> None:
+        """Nothing: the drain has committed, and with Kafka away this would wait for ever."""
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:

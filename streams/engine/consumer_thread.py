@@ -64,9 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def read_starts(self) -> Mapping[TP, Start]:
         transport = self.consumer.transport
-        starts = await self.call_thread(
-            read_starts, self._ensure_consumer(), transport.kafka.start, transport.cluster
-        )
+        starts = await self.call_thread(read_starts, self._ensure_consumer(), transport.cluster)
         return {TP(*tp): start for tp, start in starts.items()}
 
     async def first_offset(self, tp: TP) -> int:

@@ -1,6 +1,7 @@
 """What must be in order before a worker starts, and where each partition begins."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,11 +9,11 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import topic_admin, topics
-from streams.engine.metadata import Progress, decode
+from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -25,14 +26,15 @@ class StartError(Exception):
 
 
 class Start(NamedTuple):
-    """Where a partition is to go on, and the first offset that Kafka still has of it."""
+    """Where a partition is to go on, and what Kafka has of it: from `first` to before `end`."""
 
     progress: Progress
     first: int
+    end: int
 
 
 async def prepare(kafka: KafkaSettings, group: str, reads: Iterable[Topic]) -> str:
-    """Checks Kafka, topics and the first-start rule; returns the cluster's id.
+    """Checks Kafka and topics, begins a group that is new; returns the cluster's id.
 
     Raises StartError when the worker must not start.
     """
@@ -40,11 +42,8 @@ async def prepare(kafka: KafkaSettings, group: str, reads: Iterable[Topic]) -> s
         async with asyncio.timeout(_KAFKA_SECONDS):
             cluster, partitions = await _check_topics(kafka)
             names = [kafka.topic(topic.name) for topic in reads]
-            await _check_first_start(
-                kafka,
-                group,
-                [TopicPartition(n, i) for n in names for i in range(partitions[n])],
-            )
+            every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
+            await _begin_group(kafka, group, every, cluster)
             return cluster
     except (TimeoutError, KafkaConnectionError) as error:
         raise StartError(
@@ -90,78 +89,72 @@ async def _create(
         ) from error
 
 
-async def _check_first_start(
-    kafka: KafkaSettings, group: str, partitions: list[TopicPartition]
+async def _begin_group(
+    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str
 ) -> None:
-    if kafka.start is not None:
-        return
+    """Commits where a group without offsets begins: once, for all partitions and workers."""
     consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        committed = await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - one call for all, and with metadata; guarded by a test
-        if committed:
+        if await consumer._coordinator.fetch_committed_offsets(partitions):  # noqa: SLF001 - one call for all, and with metadata; guarded by a test
             return
-        first = await consumer.beginning_offsets(partitions)
-        end = await consumer.end_offsets(partitions)
-        if any(first[tp] < end[tp] for tp in partitions):
-            raise StartError(
-                f"The group {group} has no offsets and its topics are not empty: set KAFKA_START "
-                "to earliest, latest, or a time to begin at."
+        begins = await _begins(consumer, partitions, kafka.start)
+        if kafka.start is None:
+            ends = await consumer.end_offsets(partitions)
+            if any(begins[tp] < ends[tp] for tp in partitions):
+                raise StartError(
+                    f"The group {group} has no offsets and its topics are not empty: set "
+                    "KAFKA_START to earliest, latest, or a time to begin at."
+                )
+        consumer.assign(partitions)
+        # Refused where another worker has joined meanwhile: then it was it that began.
+        with contextlib.suppress(CommitFailedError):
+            await consumer.commit(
+                {
+                    tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
+                    for tp, offset in begins.items()
+                }
             )
     finally:
         await consumer.stop()
 
 
-async def read_starts(
-    consumer: AIOKafkaConsumer, start: str | datetime | None, cluster: str
-) -> Mapping[TopicPartition, Start]:
-    """Says where each assigned partition begins; runs in the consumer's own loop.
+async def _begins(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
+) -> Mapping[TopicPartition, int]:
+    if start is None or start == "earliest":
+        return dict(await consumer.beginning_offsets(partitions))
+    # The ends first: what comes after this moment belongs to the group in any case.
+    ends = dict(await consumer.end_offsets(partitions))
+    if not isinstance(start, datetime):
+        return ends
+    milliseconds = int(start.timestamp() * 1000)
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    return {tp: at.offset if (at := found[tp]) is not None else ends[tp] for tp in partitions}
 
-    `start` is for a group's first time on a topic. A partition that was added later is read from
-    its beginning: what it holds came after. A committed offset without our metadata was set by a
-    person: a new epoch begins, named after the time in milliseconds and so larger than any before.
+
+async def read_starts(consumer: AIOKafkaConsumer, cluster: str) -> Mapping[TopicPartition, Start]:
+    """Says where each assigned partition goes on; runs in the consumer's own loop.
+
+    A partition without an offset was added later and is read from its beginning. A committed offset
+    without our metadata was set by a person: a new epoch begins, named after the time in
+    milliseconds and so larger than any before.
     """
     assigned = list(consumer.assignment())
     first = await consumer.beginning_offsets(assigned)
-    committed = await consumer._coordinator.fetch_committed_offsets(_siblings(consumer))  # noqa: SLF001 - as above
-    begun = {tp.topic for tp in committed}
-    new = [tp for tp in assigned if tp not in committed]
-    begins = {tp: first[tp] for tp in new if tp.topic in begun}
-    begins |= await _begin(consumer, [tp for tp in new if tp.topic not in begun], start)
+    end = await consumer.end_offsets(assigned)
+    committed = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - as above
     epoch = int(time.time() * 1000)
     return {
         tp: Start(
-            Progress(begins[tp]) if tp in begins else _resume(committed[tp], cluster, epoch),
+            _resume(committed[tp], cluster, epoch) if tp in committed else Progress(first[tp]),
             first[tp],
+            end[tp],
         )
         for tp in assigned
     }
 
 
-def _siblings(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-    """All partitions of the assigned topics."""
-    return [
-        TopicPartition(topic, partition)
-        for topic in {tp.topic for tp in consumer.assignment()}
-        for partition in consumer.partitions_for_topic(topic) or ()
-    ]
-
-
 def _resume(committed: OffsetAndMetadata, cluster: str, epoch: int) -> Progress:
     known = decode(committed.metadata, committed.offset, cluster)
     return known or Progress(committed.offset, epoch=epoch)
-
-
-async def _begin(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
-) -> Mapping[TopicPartition, int]:
-    if not partitions:
-        return {}
-    if isinstance(start, datetime):
-        milliseconds = int(start.timestamp() * 1000)
-        found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
-        end = await consumer.end_offsets(partitions)
-        return {tp: at.offset if (at := found[tp]) is not None else end[tp] for tp in partitions}
-    if start == "latest":
-        return dict(await consumer.end_offsets(partitions))
-    return dict(await consumer.beginning_offsets(partitions))

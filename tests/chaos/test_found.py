@@ -37,7 +37,7 @@ class Kafka:
         return {HERE: [source(b"{}", offset, topic=RAW.name) for offset in offsets]}
 
     async def read_starts(self) -> Mapping[TP, Start]:
-        return {HERE: Start(Progress(3), 0)}
+        return {HERE: Start(Progress(3), first=0, end=10)}
 
     async def seek_to(self, positions: Mapping[TP, int]) -> None:
         self.position = positions[HERE]

@@ -20,7 +20,7 @@ from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBER
 from tests.agents.ab_tasty.factories import membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
 from tests.agents.ab_tasty.test_delivery import Traced, ended, flowing, log
-from tests.streams.cluster import create, settings
+from tests.streams.cluster import create, settings, write
 from tests.streams.delivery.flow import Flow, without_pauses
 
 KAFKA = pytest.mark.kafka
@@ -50,7 +50,7 @@ def days(monkeypatch: pytest.MonkeyPatch) -> Days:
 @pytest.fixture
 async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
     found = settings(kafka, prefix, partitions=1)
-    await create(found, (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS))
+    await create(found, (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP))
     return found
 
 
@@ -212,6 +212,45 @@ async def test_what_was_under_way_when_a_slice_is_read_has_ended_first(
         await worker.day_is_done()
         assert "true" not in "".join(worker.sink.bodies[sent:])
     assert members_of(service, "false") == PEOPLE
+
+
+@KAFKA
+async def test_a_day_that_was_cut_short_is_done_by_the_next_worker(
+    to: KafkaSettings, days: Days
+) -> None:
+    async with ab_tasty(clock=days) as (service, url):
+        async with working(to, url, days) as worker:
+            await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+            await worker.day_is_done()
+            start = worker.partition.offsets.position
+            service.set_faults([Answer(endpoint="POST segments", status=503)])
+            days.pass_by(21)
+            await worker.flow.until(lambda: len(worker.sink.bodies) > 3)
+        service.set_faults([])
+        async with working(to, url, days, start) as worker:
+            await worker.day_is_done()
+        days.pass_by(10)
+        assert members_of(service) == PEOPLE
+
+
+@KAFKA
+async def test_while_the_partition_is_behind_nothing_is_sent_again(
+    to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands there may be a leave that AB Tasty has taken already, before a crash."""
+    monkeypatch.setattr("streams.delivery.feed._SETTLED_SECONDS", 0.1)
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await worker.day_is_done()
+        days.pass_by(21)
+        await write(to, AUDIENCE_MEMBERSHIP, *[b"{}"] * (len(PEOPLE) + 1))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await worker.day_is_done()
+        await worker.accept(membership("left", mpid="1"))
+        await worker.day_is_done()
+    assert members_of(service) == PEOPLE[1:]
+    assert "\n1,Lapsed-buyers-31001,true" not in "".join(worker.sink.bodies[1:])
 
 
 @KAFKA

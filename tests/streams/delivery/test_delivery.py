@@ -153,7 +153,6 @@ async def test_one_bad_record_among_many_in_a_request_costs_itself_alone() -> No
     assert len(flow.sink.requests) <= 13
 
 
-@pytest.mark.xfail(strict=True, reason="the last suspect is given up untried")
 async def test_a_mistake_of_ours_that_shows_only_when_records_are_folded_costs_none_of_them() -> (
     None
 ):

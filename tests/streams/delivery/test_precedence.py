@@ -179,7 +179,6 @@ async def test_in_a_lane_of_both_an_event_does_not_wait_for_an_update_behind_it(
     assert flow.sink.delivered == ["17/0/0", "17/0/1", "17/update/0"]
 
 
-@pytest.mark.xfail(strict=True, reason="each user who ever waited leaves an empty list")
 async def test_nobody_is_remembered_once_nothing_waits() -> None:
     given = [(str(user), "fails twice") for user in range(20)]
     async with Flow().running() as flow:

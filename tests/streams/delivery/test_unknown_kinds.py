@@ -71,3 +71,14 @@ async def test_events_may_be_of_any_kind() -> None:
         await flow.settled(partition)
 
     assert flow.sink.delivered == ["17/0/0"]
+
+
+async def test_a_stranger_s_record_of_an_unknown_kind_is_a_dead_letter() -> None:
+    async with Flow().running() as flow:
+        partition = await flow.assign(topic=USER_UPDATE)
+        newer = _changed(update_source("17", "passes", 0), USER_UPDATE, kind="of_the_future")
+        stranger = source(newer.value, 0, topic=USER_UPDATE.name, headers=[])
+        await flow.accept(partition, [stranger])
+        await flow.settled(partition)
+
+    assert flow.letters.told == [(0, "invalid_record")]

@@ -34,6 +34,10 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Consumer.on_partitions_revoked": (driver.Consumer.on_partitions_revoked, ("self", "revoked")),
     "Consumer.commit": (driver.Consumer.commit, ("self", "topics", "start_new_transaction")),
     "Consumer._commit": (driver.Consumer._commit, ("self", "offsets")),
+    "Consumer.commit_and_end_transactions": (
+        driver.Consumer.commit_and_end_transactions,
+        ("self",),
+    ),
     "Consumer._add_gap": (
         driver.Consumer._add_gap,
         ("self", "tp", "offset_from", "offset_to"),

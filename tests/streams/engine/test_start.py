@@ -158,12 +158,10 @@ async def test_it_starts_on_empty_topics_and_on_offsets_of_its_own(
     assert await prepare(to, group, [RAW]) == cluster
 
 
-async def starts(
-    to: KafkaSettings, start: str | datetime | None, cluster: str = "C"
-) -> dict[int, Progress]:
+async def starts(to: KafkaSettings, cluster: str = "C") -> dict[int, Progress]:
     name = to.topic(RAW.name)
     async with assigned(to, to.group("router"), [(name, 0), (name, 1)]) as consumer:
-        found = await read_starts(consumer, start, cluster)
+        found = await read_starts(consumer, cluster)
     return {tp.partition: each.progress for tp, each in found.items()}
 
 
@@ -178,7 +176,7 @@ async def test_a_partition_goes_on_where_its_metadata_says(kafka: Kafka, prefix:
         {(name, 0): (3, encode(here, "C")), (name, 1): (8, encode(there, "C"))},
     )
 
-    assert await starts(to, None) == {0: here, 1: there}
+    assert await starts(to) == {0: here, 1: there}
 
 
 MOVED = {
@@ -197,7 +195,7 @@ async def test_an_offset_that_a_person_moved_begins_a_new_epoch(
     await create(to, [RAW])
     await commit(to, to.group("router"), {(name, 0): (4, text), (name, 1): (4, text)})
     before = datetime.now(UTC).timestamp() * 1000
-    found = await starts(to, "latest")
+    found = await starts(to)
 
     assert {progress.offset for progress in found.values()} == {4}
     assert not any(progress.ended for progress in found.values())
@@ -208,7 +206,6 @@ async def test_an_offset_that_a_person_moved_begins_a_new_epoch(
 @pytest.mark.parametrize(
     ("start", "offsets"),
     [
-        (None, {0: 0, 1: 0}),
         ("earliest", {0: 0, 1: 0}),
         ("latest", {0: 2, 1: 0}),
         (datetime.now(UTC) - timedelta(days=1), {0: 0, 1: 0}),
@@ -216,12 +213,13 @@ async def test_an_offset_that_a_person_moved_begins_a_new_epoch(
     ],
 )
 async def test_a_partition_without_an_offset_begins_where_the_setting_says(
-    kafka: Kafka, prefix: str, start: str | datetime | None, offsets: dict[int, int]
+    kafka: Kafka, prefix: str, start: str | datetime, offsets: dict[int, int]
 ) -> None:
-    to = settings(kafka, prefix)
-    await create(to, [RAW])
+    to = settings(kafka, prefix).model_copy(update={"start": start})
+    await create(to)
     await write(to, RAW, b"{}", b"{}")
-    found = await starts(to, start)
+    cluster = await prepare(to, to.group("router"), [RAW])
+    found = await starts(to, cluster)
 
     assert found == {partition: Progress(offset) for partition, offset in offsets.items()}
 
@@ -238,12 +236,11 @@ async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
         await client.create_partitions({name: NewPartitions(total_count=2)})
     await write(to, RAW, b"{}", partition=1)
 
-    assert (await starts(to, "latest"))[1] == Progress(0)
+    assert (await starts(to))[1] == Progress(0)
 
 
 @KAFKA
 @pytest.mark.parametrize("start", ["latest", datetime.now(UTC) + timedelta(days=1)])
-@pytest.mark.xfail(strict=True, reason="the later one reads from the beginning")
 async def test_workers_that_start_a_group_together_begin_at_the_same_place(
     kafka: Kafka, prefix: str, start: str | datetime
 ) -> None:
@@ -256,10 +253,10 @@ async def test_workers_that_start_a_group_together_begin_at_the_same_place(
     for _ in range(2):
         await prepare(to, group, [RAW])
     async with assigned(to, group, [(name, 0)]) as one:
-        (first,) = (await read_starts(one, start, "C")).values()
+        (first,) = (await read_starts(one, "C")).values()
     await commit(to, group, {(name, 0): (first.progress.offset, encode(first.progress, "C"))})
     async with assigned(to, group, [(name, 1)]) as other:
-        (second,) = (await read_starts(other, start, "C")).values()
+        (second,) = (await read_starts(other, "C")).values()
 
     assert (first.progress.offset, second.progress.offset) == (2, 2)
 
@@ -273,6 +270,6 @@ async def test_a_start_says_what_kafka_still_has(kafka: Kafka, prefix: str) -> N
     async with admin(to) as client:
         await client.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=2)})
     async with assigned(to, to.group("router"), [(name, 0)]) as consumer:
-        (start,) = (await read_starts(consumer, None, "C")).values()
+        (start,) = (await read_starts(consumer, "C")).values()
 
-    assert start == Start(Progress(1), first=2)
+    assert start == Start(Progress(1), first=2, end=3)

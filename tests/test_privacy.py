@@ -1,0 +1,161 @@
+"""Nothing of a person, and no secret, in a line of log, a metric's label or a record's header."""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from aiokafka.structs import ConsumerRecord
+from structlog.testing import capture_logs
+
+from agents import registry
+from agents.router.drift import Drift
+from agents.router.routing import route
+from agents.router.settings import RouterSettings
+from models.audience import Audience
+from models.record import RawPosition, serialize
+from sandbox.mparticle import LEAK_MARKER, Message, generate, handwritten
+from streams import headers, metrics
+from streams.dead_letters import count
+from streams.dry_run import CountedDeadLetters, DryRun
+from streams.topics import Topic
+from tests.streams.delivery.flow import Flow
+from tests.streams.records import source
+
+NOW_MS = 1_767_225_600_000
+SECRET = "marked-secret-7f31"
+_CHUNK = 500
+# Shorter ones are no one's, and would be found in any text: "no", "TX", "12".
+_TELLING = 4
+_ORDINARY = {"true", "false", "none"}
+
+
+class Routed(NamedTuple):
+    """What the router makes of the traffic."""
+
+    records: dict[str, list[ConsumerRecord]]
+    audiences: list[Audience]
+    topics: dict[str, Topic]
+    personal: frozenset[str]
+
+
+@cache
+def traffic() -> list[Message]:
+    by_hand, _ = handwritten(NOW_MS)
+    return list(chain(generate(5, 200, 2_000, NOW_MS), by_hand))
+
+
+def routed() -> Routed:
+    """Routes all of the traffic, and counts and tells as the router does."""
+    drift, found = Drift(), Routed(defaultdict(list), [], {}, frozenset())
+    personal = set[str]()
+    for offset, message in enumerate(traffic()):
+        at = RawPosition(topic="mparticle-raw", partition=0, offset=offset, index=0)
+        made = route(message.value, at, NOW_MS, RouterSettings())
+        drift.count(made.strangers)
+        count(made.dead_letters)
+        for out in made.outs:
+            ours = found.records[out.topic.name]
+            made_of = headers.make(out.record.id, out.record.kind, 0)
+            ours.append(
+                source(
+                    serialize(out.record),
+                    len(ours),
+                    key=out.key,
+                    topic=out.topic.name,
+                    headers=made_of,
+                )
+            )
+            found.topics[out.topic.name] = out.topic
+            personal.update(of_a_person(orjson.loads(ours[-1].value)))
+            if isinstance(out.record, Audience):
+                found.audiences.append(out.record)
+    return found._replace(personal=frozenset(personal))
+
+
+def of_a_person(record: dict[str, Any]) -> Iterator[str]:
+    """The ids of a record's user, and the values of attributes that tell something."""
+    identities = (each["value"] for each in record.get("identities") or ())
+    values = (str(value) for value in texts(record.get("attributes") or {}))
+    for value in (record.get("mpid") or "", *identities, *values):
+        if len(value) >= _TELLING and value.lower() not in _ORDINARY:
+            yield value
+
+
+def texts(node: Any) -> Iterator[object]:
+    if isinstance(node, dict | list):
+        for each in node.values() if isinstance(node, dict) else node:
+            yield from texts(each)
+    elif node is not None:
+        yield node
+
+
+def leaks(text: str, personal: Iterable[str]) -> set[str]:
+    """What of a person, or of the secrets, stands in a text as a word of its own."""
+    words = re.compile(r"(?<![\w.])(?:%s)(?![\w.])" % "|".join(map(re.escape, sorted(personal))))
+    return {*words.findall(text), *re.findall(f"{LEAK_MARKER}|{SECRET}", text)}
+
+
+def labels() -> str:
+    """Every metric without its help text."""
+    page = metrics.exposition().decode()
+    return "\n".join(line for line in page.splitlines() if not line.startswith("#"))
+
+
+async def deliver(destination: registry.Destination, traffic: Routed) -> None:
+    """All that the destination's worker does with the records, except for sending."""
+    secret = dict.fromkeys(destination.placeholders, SECRET)
+    sink: Any = DryRun(destination.sink(destination.settings.load(**secret)))
+    sink.ceilings = dict.fromkeys(sink.ceilings)
+    for audience in traffic.audiences:
+        sink.learn(audience)
+    letters: Any = CountedDeadLetters()
+    flow = Flow(destination=sink, letters=letters, topics=sink.topics)
+    async with flow.running():
+        for topic in sink.topics:
+            partition = await flow.assign(topic=topic)
+            records = traffic.records[topic.name]
+            for start in range(0, len(records), _CHUNK):
+                await flow.accept(partition, records[start : start + _CHUNK])
+                await flow.settled(partition)
+
+
+@pytest.mark.parametrize("name", registry.destinations())
+async def test_nothing_of_a_person_and_no_secret_is_told(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with capture_logs() as lines:
+        made = routed()
+        await deliver(registry.destinations()[name], made)
+
+    assert {"unknown_to_us", "would_be_dead_letter"} <= {line["event"] for line in lines}
+    assert leaks("\n".join([*map(repr, lines), caplog.text]), made.personal) == set()
+    assert leaks(labels(), made.personal) == set()
+
+
+def test_no_header_of_a_record_tells_anything_of_a_person() -> None:
+    made = routed()
+    told = {
+        text.decode()
+        for record in chain.from_iterable(made.records.values())
+        for _, text in record.headers
+    }
+    assert len(told) > len(traffic())
+    assert leaks("\n".join(told), made.personal) == set()
+
+
+def test_what_is_looked_for_is_there_to_be_found() -> None:
+    made = routed()
+    raw = b"\n".join(message.value for message in traffic()).decode(errors="replace")
+    assert LEAK_MARKER in raw
+    assert len(made.personal) > 400
+    for each in made.personal:
+        assert leaks(f"event='x' detail='{each}'", made.personal) >= {each} or "@" not in each
+    assert any("@shop.example" in each.lower() for each in made.personal)
+    assert leaks(f"key={SECRET}", made.personal) == {SECRET}
