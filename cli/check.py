@@ -144,7 +144,7 @@ async def _workers(
     """What each worker checks itself when it starts."""
     for name, of_worker in reads.items():
         try:
-            await prepare(kafka, kafka.group(name), of_worker)
+            await prepare(kafka, kafka.group(name), of_worker, begin=False)
         except StartError as error:
             yield Finding("wrong", f"worker {name}: {error}")
         else:

@@ -20,8 +20,13 @@ _NOISY = {
 
 def set_up(settings: WorkerSettings, worker: str) -> None:
     """Sends all log lines to standard error, ours and the libraries', in one form."""
+
+    def name_worker(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+        # Not by a context variable: threads do not inherit them, and aiokafka's consumer has one.
+        return {"worker": worker, **line}
+
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        name_worker,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -37,7 +42,6 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(worker=worker)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

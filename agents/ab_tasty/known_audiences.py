@@ -98,7 +98,13 @@ class KnownAudiences:
         try:
             audience: AcceptedAudience = AB_TASTY_AUDIENCES.holds.validate_json(record.value or b"")
         except ValidationError as error:
-            log.warning("known_audience_unreadable", errors=error.error_count())
+            log.warning(
+                "known_audience_unreadable",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                errors=error.error_count(),
+            )
         else:
             self._note(audience)
 

@@ -28,6 +28,12 @@ class Audiences(Followed):
             audience: Audience = AUDIENCES.holds.validate_json(record.value)
         except ValidationError as error:
             # Written by somebody else. It is knowledge and no delivery: nothing is lost with it.
-            log.warning("audience_unreadable", errors=error.error_count())
+            log.warning(
+                "audience_unreadable",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                errors=error.error_count(),
+            )
         else:
             self._learn(audience)

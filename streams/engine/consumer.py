@@ -189,7 +189,6 @@ class Consumer(driver.Consumer):
         """Takes over the assigned partitions; Faust calls it before the flow starts."""
         self._forget()
         self.gone.clear()
-        self.membership.confirmed(self.membership.now())
         kafka = self.transport.kafka
         starts = {
             tp: progress
@@ -206,7 +205,7 @@ class Consumer(driver.Consumer):
         self._read_offset.update(dict.fromkeys(starts, None))
         self.partitions.update(partitions)
         metrics.REBALANCES.inc()
-        # What a first start or a person's move decided must outlast a crash.
+        # What a first start or a person's move decided must outlast a crash; and Kafka confirms.
         await self._commit(starts)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -235,6 +234,10 @@ class Consumer(driver.Consumer):
 
     # -- commits
 
+    def ask_for_commit(self) -> None:
+        """Has a commit made soon, for Kafka to confirm that this worker is a member."""
+        self._changed.set()
+
     @Service.task
     async def _commit_handler(self) -> None:
         while not self.should_stop:
@@ -258,7 +261,7 @@ class Consumer(driver.Consumer):
             mark = tuple((p.tp, p.offsets.position, p.offsets.waiting) for p in partitions)
             if work.stalled(mark, excused=idle or self.processor.waits_on_purpose):
                 raise StalledError(f"nothing ended for {limit:.0f} s, and nothing says why")
-            if group.stalled(None, excused=self.membership.sure()):
+            if group.stalled(None, excused=self.membership.in_touch()):
                 raise StalledError(f"Kafka answered no heartbeat for {limit:.0f} s")
 
     # -- what it tells of itself
@@ -309,24 +312,28 @@ class Consumer(driver.Consumer):
         """Nothing: Faust's only logs, and is wrong about idle and paused partitions."""
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
-        """Commits what has ended since the last commit.
+        """Commits what has ended since the last commit; all there is, when Kafka is to confirm it.
 
         A caller that finds another commit under way waits and then makes its own, so that a last
         commit before a revocation really is one.
         """
         async with self._commit_lock:
+            sure = self.membership.sure()
             progress = {
                 tp: now
                 for tp, partition in self.partitions.items()
-                if (now := partition.progress) != partition.committed
+                if (now := partition.progress) != partition.committed or not sure
             }
             return not progress or await self._commit(progress)
 
     async def _commit(self, progress: Mapping[TP, Progress]) -> bool:  # type: ignore[override]  # our commits carry metadata
+        asked_at = self.membership.now()
         if not await self._thread.commit_progress(progress):
             metrics.COMMITS_FAILED.inc()
             return False
         metrics.COMMITS.inc()
+        if progress:
+            self.membership.confirmed(asked_at)
         for tp, each in progress.items():
             if (partition := self.partitions.get(tp)) is not None:
                 partition.committed = each

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -56,8 +56,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         async def confirmed_heartbeat() -> bool:
             asked_at = membership.now()
             answered: bool = await heartbeat()
-            if answered:
-                membership.confirmed(asked_at)
+            if answered and not membership.answered(asked_at):
+                self.parent_loop.call_soon_threadsafe(self.consumer.ask_for_commit)
             return answered
 
         coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above
@@ -98,7 +98,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp, each in progress.items()
         }
         try:
-            await self.call_thread(self._ensure_consumer().commit, offsets)
+            await self.call_thread(self._commit_as_member, offsets)
         except (CommitFailedError, IllegalStateError):
             return False
         return True
+
+    async def _commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        consumer = self._ensure_consumer()
+        # Who was put out of the group has no generation, and a group without members would take
+        # its commit for one by hand: back behind what others have done meanwhile.
+        if consumer._coordinator.generation < 0:  # noqa: SLF001 - as above
+            raise CommitFailedError("not a member of the group")
+        await consumer.commit(offsets)

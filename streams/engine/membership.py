@@ -5,10 +5,14 @@ from collections.abc import Callable
 
 
 class Membership:
-    """Sure means: the last heartbeat that Kafka answered was sent lately enough.
+    """Sure means: what Kafka last confirmed was asked for lately enough.
 
     A process that was frozen wakes up with old state in its hands, and others may long have gone
-    on with its partitions. Until the next heartbeat it must send nothing.
+    on with its partitions. Until Kafka confirms it again it must send nothing.
+
+    A commit confirms; Kafka takes it from members only. A heartbeat carries on what is sure, but
+    ends no silence: while a coordinator still reads its groups from its log, it says yes to every
+    heartbeat (Apache Kafka, GroupCoordinatorService.heartbeat).
     """
 
     # Before Kafka gives up on a member, with room for a request that is on its way.
@@ -19,14 +23,25 @@ class Membership:
     ) -> None:
         self._sure_for = session_timeout_s * self._SURE_SHARE
         self._clock = clock
-        self._confirmed_at = float("-inf")
+        self._confirmed_at = self._answered_at = float("-inf")
 
     def now(self) -> float:
         return self._clock()
 
     def confirmed(self, asked_at: float) -> None:
-        """Kafka answered a heartbeat, or a join, that was sent then."""
+        """Kafka took a commit that was sent then."""
         self._confirmed_at = max(self._confirmed_at, asked_at)
+
+    def answered(self, asked_at: float) -> bool:
+        """Kafka answered a heartbeat that was sent then; False when that confirms nothing."""
+        self._answered_at = max(self._answered_at, asked_at)
+        if sure := self.sure():
+            self.confirmed(asked_at)
+        return sure
 
     def sure(self) -> bool:
         return self._clock() - self._confirmed_at < self._sure_for
+
+    def in_touch(self) -> bool:
+        """Whether Kafka answers at all."""
+        return self._clock() - self._answered_at < self._sure_for

@@ -33,17 +33,19 @@ class Start(NamedTuple):
     end: int
 
 
-async def prepare(kafka: KafkaSettings, group: str, reads: Iterable[Topic]) -> str:
+async def prepare(
+    kafka: KafkaSettings, group: str, reads: Iterable[Topic], *, begin: bool = True
+) -> str:
     """Checks Kafka and topics, begins a group that is new; returns the cluster's id.
 
-    Raises StartError when the worker must not start.
+    Without `begin` it only looks. Raises StartError when the worker must not start.
     """
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
             cluster, partitions = await _check_topics(kafka)
             names = [kafka.topic(topic.name) for topic in reads]
             every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
-            await _begin_group(kafka, group, every, cluster)
+            await _begin_group(kafka, group, every, cluster if begin else None)
             return cluster
     except (TimeoutError, KafkaConnectionError) as error:
         raise StartError(
@@ -90,9 +92,14 @@ async def _create(
 
 
 async def _begin_group(
-    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str
+    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str | None
 ) -> None:
-    """Commits where a group without offsets begins: once, for all partitions and workers."""
+    """Commits where a group without offsets begins: once, for all partitions and workers.
+
+    Without the cluster's id it commits nothing, and only says when the group cannot begin.
+    """
+    if not partitions:
+        return
     consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -106,6 +113,8 @@ async def _begin_group(
                     f"The group {group} has no offsets and its topics are not empty: set "
                     "KAFKA_START to earliest, latest, or a time to begin at."
                 )
+        if cluster is None:
+            return
         consumer.assign(partitions)
         # Refused where another worker has joined meanwhile: then it was it that began.
         with contextlib.suppress(CommitFailedError):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 # Until a worker that lost touch has learnt what became of it.
 _AFTERMATH_SECONDS = 10.0
 

@@ -1,11 +1,13 @@
 """What chaos found, each as small as it can be; see the run that found it in its docstring."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.start import Start
 from streams.topics import RAW
@@ -26,6 +28,7 @@ class Kafka:
 
     def __init__(self) -> None:
         self.position = 0
+        self.commits: list[Mapping[TP, Progress]] = []
         self.before_answer: Callable[[], Awaitable[None]] | None = None
 
     async def getmany(self, _active: set[TP], _timeout: float) -> Mapping[TP, list[ConsumerRecord]]:
@@ -42,8 +45,26 @@ class Kafka:
     async def seek_to(self, positions: Mapping[TP, int]) -> None:
         self.position = positions[HERE]
 
-    async def commit_progress(self, _progress: Mapping[TP, Progress]) -> bool:
+    async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
+        self.commits.append(dict(progress))
         return True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 500.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def consumer_of(kafka: Kafka) -> Any:
+    """A consumer that has taken over nothing yet."""
+    consumer: Any = router_app().consumer
+    consumer._thread = kafka
+    consumer.processor = Idle()
+    consumer._set_active_tps({HERE})
+    return consumer
 
 
 async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again() -> None:
@@ -52,10 +73,8 @@ async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again()
     Its answer may come when the seek is done and the flow has not been let go yet. What it brought
     was dropped, and the position stood after it: 108 raw messages were committed and never routed.
     """
-    consumer: Any = router_app().consumer
-    consumer._thread = kafka = Kafka()
-    consumer.processor = Idle()
-    consumer._set_active_tps({HERE})
+    kafka = Kafka()
+    consumer = consumer_of(kafka)
 
     async def takeover() -> None:
         consumer.stop_flow()
@@ -68,3 +87,57 @@ async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again()
 
     assert too_early == []
     assert [record.offset for record in message.value.records] == [3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_a_heartbeat_that_kafka_answers_after_a_silence_confirms_nothing() -> None:
+    """A worker was frozen, and put out of its group; then the broker was started again.
+
+    A coordinator that still reads its groups says yes to every heartbeat. The worker took that for
+    a confirmation and sent what others had delivered 15 seconds before.
+    """
+    clock = Clock()
+    membership = Membership(6.0, clock)
+    membership.confirmed(clock.now)
+    carried_on = []
+    for silence in (0.6, 4.0, 9.0, 0.6):
+        clock.now += silence
+        carried_on.append(membership.answered(clock.now))
+
+    assert carried_on == [True, True, False, False]
+    assert not membership.sure()
+    assert membership.in_touch()
+
+
+async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms() -> None:
+    clock, kafka = Clock(), Kafka()
+    consumer = consumer_of(kafka)
+    consumer.membership = Membership(6.0, clock)
+    await consumer.perform_seek()
+    taken_over = consumer.membership.sure()
+    clock.now += 9
+    silent = consumer.membership.sure()
+    await consumer.commit()
+
+    assert (taken_over, silent, consumer.membership.sure()) == (True, False, True)
+    assert kafka.commits == [{HERE: Progress(3)}, {HERE: Progress(3)}]
+
+
+async def test_a_worker_that_is_no_member_commits_nothing() -> None:
+    """Kafka takes it from nobody in particular, when its group has no members at that moment."""
+    written = []
+
+    class Driver:
+        """In place of aiokafka's consumer."""
+
+        _coordinator = SimpleNamespace(generation=-1)
+
+        async def commit(self, offsets: object) -> None:
+            written.append(offsets)
+
+    consumer: Any = router_app().consumer
+    thread = consumer._thread
+    thread._consumer = Driver()
+    thread.call_thread = lambda work, *given: work(*given)
+
+    assert not await thread.commit_progress({HERE: Progress(3)})
+    assert written == []

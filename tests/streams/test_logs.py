@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 PROGRAM = """
-import logging, sys, warnings
+import logging, sys, threading, warnings
 import structlog
 from streams import logs
 from streams.settings import WorkerSettings
@@ -28,6 +28,9 @@ except ZeroDivisionError:
     ours.exception("crashed")
     theirs.exception("crashed too")
 ours.error("crashed outside", exc_info=True)
+thread = threading.Thread(target=theirs.warning, args=("from a thread",))
+thread.start()
+thread.join()
 """
 
 
@@ -48,7 +51,7 @@ def lines() -> list[dict[str, Any]]:
 def test_every_line_is_json_with_its_time_level_logger_and_worker(
     lines: list[dict[str, Any]],
 ) -> None:
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         assert {"timestamp", "level", "logger", "worker", "event"} <= line.keys()
         assert line["worker"] == "sailthru"
