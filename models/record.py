@@ -1,8 +1,10 @@
 """What every record on our topics carries."""
 
+from functools import cache
 from operator import not_
 from typing import Annotated, Literal, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 Encoding = Literal["raw", "md5", "sha1", "sha256"]
@@ -73,5 +75,16 @@ class Record(Shape):
 
 
 def serialize(record: Record) -> bytes:
-    """Writes a record as JSON bytes for its topic; nulls inside attributes and details stay."""
-    return record.model_dump_json().encode()
+    """Writes a record as JSON bytes for its topic; nulls inside attributes and details stay.
+
+    The same bytes as pydantic's `model_dump_json`, without asking each field whether to be left
+    out.
+    """
+    sparse = _sparse(type(record))
+    said = {name: value for name, value in vars(record).items() if value or name not in sparse}
+    return orjson.dumps(said, default=vars)
+
+
+@cache
+def _sparse(of: type[Record]) -> frozenset[str]:
+    return frozenset(name for name, field in of.model_fields.items() if field.exclude_if)

@@ -29,12 +29,16 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "user_identity_change": changes.IdentitiesChange,
     "uninstall": happened.Flagged,
 }
+_ON_DEVICE = sorted(DEVICE_FIELDS)
+# Of what comes with every message, straight: `model_validate` checks its own arguments first.
+_BATCH = EventBatch.__pydantic_validator__
+_EVENT = BatchEvent.__pydantic_validator__
 # Where the Firehose has another name for the same kind of event, ours is the Firehose's.
 _KINDS = {"crash_report": "error", "push_registration": "push_subscription"}
 
 
 def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
-    batch = EventBatch.model_validate(message)
+    batch = _BATCH.validate_python(message)
     source = batch.source_info or SourceInfo()
     about = _about(message, batch, source, raw)
     parts = batch.events or []
@@ -47,21 +51,22 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
         has_events=bool(parts),
         channel=source.channel,
     )
-    route_notifications(raw, about, batch.system_notifications or [])
+    if batch.system_notifications:
+        route_notifications(raw, about, batch.system_notifications)
 
 
 def _read(part: Any) -> tuple[str, happened.Happened]:
-    event = BatchEvent.model_validate(part)
+    event = _EVENT.validate_python(part)
     kind = event.event_type
-    content = EVENTS.get(kind, happened.UnknownEvent).model_validate(event.data or {})
-    return _KINDS.get(kind, kind), content
+    shape = EVENTS.get(kind, happened.UnknownEvent)
+    return _KINDS.get(kind, kind), shape.__pydantic_validator__.validate_python(event.data or {})
 
 
 def _about(
     message: dict[str, Any], batch: EventBatch, source: SourceInfo, raw: RawMessage
 ) -> About:
     device = batch.device_info or {}
-    on_device = {name: device[name] for name in DEVICE_FIELDS if device.get(name)}
+    on_device = [{"type": name, "value": device[name]} for name in _ON_DEVICE if device.get(name)]
     is_resent = source.replay_request_id or source.replay_job_id or source.is_historical
     shared = {
         "mpid": batch.mpid,

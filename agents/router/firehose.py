@@ -29,10 +29,12 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "impression": commerce.ImpressionEvent,
     "attribution": events.Attribution,
 }
+# As in event_batch.py.
+_REQUEST = EventRequest.__pydantic_validator__
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
-    request = EventRequest.model_validate(message)
+    request = _REQUEST.validate_python(message)
     about = _about(message, request, raw)
     parts = request.events or []
     route_events(raw, about, parts, _read)
@@ -44,14 +46,16 @@ def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
         has_events=bool(parts),
         channel=request.source_channel,
     )
-    route_notifications(raw, about, request.system_notifications or [])
+    if request.system_notifications:
+        route_notifications(raw, about, request.system_notifications)
 
 
 def _read(part: Any) -> tuple[str, happened.Happened]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not kind:
         raise UnreadableError("an event is an object with a type")
-    return kind, EVENTS.get(kind, happened.UnknownEvent).model_validate(part)
+    shape = EVENTS.get(kind, happened.UnknownEvent)
+    return kind, shape.__pydantic_validator__.validate_python(part)
 
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:

@@ -1,11 +1,14 @@
 """From bytes to JSON values that lost no digit, and to nothing that could hurt further on.
 
-The standard library's parser because it alone hands over numbers as they are written: orjson makes
-floats of integers beyond 64 bits, and both it and pydantic's round long decimals.
+orjson is fast, but makes floats of integers beyond 64 bits, and rounds long decimals. So what it
+reads counts only if it writes the same bytes again. Else the standard library's parser reads them,
+which hands over numbers as they are written.
 """
 
 import json
 from typing import Any, NoReturn
+
+import orjson
 
 from models.mparticle.values import NumberText
 
@@ -13,6 +16,7 @@ from models.mparticle.values import NumberText
 MAX_DEPTH = 100
 
 SETTINGS = "account_settings"
+_SETTINGS = SETTINGS.encode()
 # Characters of an integer that 64 bits always hold, and at most hold.
 _SURELY_INT64 = 18
 _PERHAPS_INT64 = 20
@@ -34,9 +38,27 @@ def parse(value: bytes) -> Any:
     again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
     wins. `account_settings` are gone, or stand in the message's `account` only.
     """
+    shallow = value.count(b"{") + value.count(b"[") <= MAX_DEPTH
+    message = _repeated(value) if shallow else None
+    if message is None:
+        message = _read(value)
+    if not shallow and _deeper([message], MAX_DEPTH + 1):
+        raise UnreadableMessageError("too_deep", _DEPTH_DETAIL)
+    return _tidy(message) if b"\\u" in value or _strays(value, message) else message
+
+
+def _repeated(value: bytes) -> Any:
+    """What orjson reads, if it writes the same again; else None."""
     try:
-        text = value.decode()
-        message = _DECODER.decode(text)
+        message = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return message if orjson.dumps(message) == value else None
+
+
+def _read(value: bytes) -> Any:
+    try:
+        return _DECODER.decode(value.decode())
     except UnicodeDecodeError as error:
         raise UnreadableMessageError("not_utf8", f"byte {error.start}") from None
     except RecursionError:
@@ -44,9 +66,6 @@ def parse(value: bytes) -> Any:
     except ValueError as error:
         place = getattr(error, "pos", "unknown")
         raise UnreadableMessageError("not_json", f"character {place}") from None
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _deeper([message], MAX_DEPTH + 1):
-        raise UnreadableMessageError("too_deep", _DEPTH_DETAIL)
-    return _tidy(message) if "\\u" in text or _strays(text, message) else message
 
 
 _DEPTH_DETAIL = f"nested deeper than {MAX_DEPTH}"
@@ -63,7 +82,7 @@ def _integer(text: str) -> int | NumberText:
 
 def _decimal(text: str) -> float | NumberText:
     number = float(text)
-    return number if repr(number) == text else NumberText(text)
+    return number if orjson.dumps(number) == text.encode() else NumberText(text)
 
 
 def _no_number(_: str) -> NoReturn:
@@ -80,11 +99,11 @@ def _deeper(node: Any, levels: int) -> bool:
     return any(_deeper(each, levels - 1) for each in inside if type(each) in (dict, list))
 
 
-def _strays(text: str, message: Any) -> bool:
+def _strays(value: bytes, message: Any) -> bool:
     """Says whether `account_settings` may stand anywhere but in the message's account."""
     account = message.get("account") if isinstance(message, dict) else None
     at_home = isinstance(account, dict) and SETTINGS in account
-    return text.count(SETTINGS) > at_home
+    return value.count(_SETTINGS) > at_home
 
 
 def _tidy(node: Any) -> Any:

@@ -13,7 +13,7 @@ from agents.router.redaction import without_settings
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import RawPosition, serialize
+from models.record import serialize
 from streams.dead_letters import preserve, preserve_key
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
@@ -72,23 +72,25 @@ class RawMessage:
         if self._is_dropped(shared, topic):
             self.drop("development")
             return
-        record = content.of(
-            id=self._ids.make(
-                content.fields.get("kind", kind),
-                shared.get("mpid"),
-                None if own_id else about.scope,
-                part,
-            ),
-            occurred_at_ms=about.at_ms if at_ms is None else at_ms,
-            received_at_ms=self.received_at_ms,
-            raw=RawPosition(
-                topic=self._at.topic,
-                partition=self._at.partition,
-                offset=self._at.offset,
-                index=index,
-            ),
-            **shared,
-            **content.fields,
+        record = content.of.__pydantic_validator__.validate_python(
+            {
+                "id": self._ids.make(
+                    content.fields.get("kind", kind),
+                    shared.get("mpid"),
+                    None if own_id else about.scope,
+                    part,
+                ),
+                "occurred_at_ms": about.at_ms if at_ms is None else at_ms,
+                "received_at_ms": self.received_at_ms,
+                "raw": {
+                    "topic": self._at.topic,
+                    "partition": self._at.partition,
+                    "offset": self._at.offset,
+                    "index": index,
+                },
+                **shared,
+                **content.fields,
+            }
         )
         if len(self._value) > _LARGE and len(serialize(record)) > _MOST_BYTES:
             self.refuse("record_too_large", index, f"it does not fit into {topic.name}")

@@ -22,6 +22,8 @@ def identities(
     raw: RawMessage, name: str, written: object, spelling: Spelling | None
 ) -> tuple[Identity, ...]:
     """Reads a field of identities; one that is broken does not hold up the others."""
+    if not written:
+        return ()
 
     def refuse(place: int | None, error: UnreadableError) -> None:
         where = name if place is None else f"{name}[{place}]"
@@ -50,12 +52,14 @@ def route_snapshot(
     (mParticle docs, "Rules Developer Guide" and "Profiles").
     """
     index = raw.take()
-    contents = attributes_changed(attributes, removed)
-    if _wanted(raw.settings.snapshots, has_events=has_events, channel=channel):
-        for content in contents:
+    wanted = _wanted(raw.settings.snapshots, has_events=has_events, channel=channel)
+    if not wanted and has_events:
+        return
+    for content in attributes_changed(attributes, removed):
+        if wanted:
             raw.emit(content, about, index, [attributes, removed])
-    elif contents and not has_events:
-        raw.drop("snapshot")
+        else:
+            raw.drop("snapshot")
 
 
 def _wanted(snapshots: str, *, has_events: bool, channel: str | None) -> bool:

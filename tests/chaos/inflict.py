@@ -58,7 +58,8 @@ async def _at_replica(world: World, replica: Instance, fault: Planned) -> bool:
 @contextmanager
 def _disturbed(world: World, replica: Instance | None) -> Iterator[None]:
     """Notes it for each process that a replica has meanwhile; for all where none is given."""
-    noted = Disturbance(replica and replica.source, world.moments.now(), float("inf"))
+    source = None if replica is None else replica.source
+    noted = Disturbance(source, world.moments.now(), float("inf"))
     world.notes.disturbances.append(noted)
     yield
     noted.end = world.moments.now()

@@ -85,10 +85,8 @@ async def _settled(world: World, say: Say) -> list[str]:
                 moved, before = time.monotonic(), ended
                 say(", ".join(f"{worker} is at {p.ended} of {p.there}" for worker, p in lagging))
             elif time.monotonic() - moved > _STALLED_SECONDS:
-                return [
-                    f"{worker} made no progress for {_STALLED_SECONDS:.0f} s: {p.ended} of {p.there}"
-                    for worker, p in lagging
-                ]
+                stalled = f"made no progress for {_STALLED_SECONDS:.0f} s at"
+                return [f"{worker} {stalled} {p.ended} of {p.there}" for worker, p in lagging]
             await asyncio.sleep(_POLL_SECONDS)
     return []
 

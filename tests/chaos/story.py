@@ -38,6 +38,11 @@ def call(endpoint: str, arrived: float, source: str = "sailthru-1#1", **said: An
     return Request(endpoint, source, body, arrived, arrived + 0.1, arrived + 0.2)
 
 
+def event_call(event_id: str, arrived: float, source: str = "sailthru-1#1") -> Request:
+    said = {"mp_event_id": event_id}
+    return call("POST event", arrived, source, event="search", vars=said)
+
+
 @dataclass
 class Story:
     """Two messages, each with an update and an event; four requests; a commit after each.
@@ -69,8 +74,7 @@ class Story:
             event = record("custom_event", number, 1, name="search", event_id=id_)
             self.events.append(stored("events", number, event))
             self.requests.append(call("POST user", at, vars={TAG: tag}))
-            said = {"event": "search", "vars": {"mp_event_id": id_}}
-            self.requests.append(call("POST event", at + 1, **said))
+            self.requests.append(event_call(id_, at + 1))
             self.commit("user-update", at + 0.5, number + 1)
             self.commit("events", at + 1.5, number + 1)
         ends = {"search": ["event-0", "event-1"]}

@@ -26,6 +26,10 @@ class Item:
     body: dict[str, Any]
     places: list[tuple[Place, int]]
 
+    def __str__(self) -> str:
+        (topic, partition), offset = self.places[0]
+        return f"{topic} {partition}@{offset}"
+
     @property
     def raw(self) -> tuple[int, int]:
         """Partition and offset of the message it was first made of."""

@@ -100,11 +100,11 @@ def undelivered(
     for record_id, item in found.items():
         expected, reason = item.expected(destination), reasons.get(record_id)
         if expected == "dead_letter" and reason is None:
-            yield f"{destination}: {_shown(item)} became no dead letter"
+            yield f"{destination}: {item} became no dead letter"
         elif expected == "delivered" and reason is not None:
-            yield f"{destination}: {_shown(item)} became a dead letter, {reason}"
+            yield f"{destination}: {item} became a dead letter, {reason}"
         elif expected == "delivered" and id(item) in recognised - delivered:
-            yield f"{destination}: {_shown(item)} was never delivered"
+            yield f"{destination}: {item} was never delivered"
 
 
 def committed_early(
@@ -118,7 +118,7 @@ def committed_early(
         ahead = sighting.done - committed_at(sighting.item, commits)
         if ahead > _GRAIN:
             yield (
-                f"{destination}: {_shown(sighting.item)} was committed {ahead:.3f} s before "
+                f"{destination}: {sighting.item} was committed {ahead:.3f} s before "
                 f"{sighting.request.source} had it take effect"
             )
 
@@ -126,8 +126,3 @@ def committed_early(
 def committed_at(item: Item, commits: Commits) -> float:
     """When it first was, in any of its places; infinity when it never was."""
     return min(commits.covered[place].get(at, float("inf")) for place, at in item.places)
-
-
-def _shown(item: Item) -> str:
-    (topic, partition), offset = item.places[0]
-    return f"{topic} {partition}@{offset}"

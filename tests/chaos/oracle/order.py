@@ -40,38 +40,34 @@ def misrouted(evidence: Evidence) -> Iterator[str]:
 def overtaking(seen: Iterable[Sighting], disturbances: Sequence[Disturbance]) -> Iterator[str]:
     """Records that took effect before an earlier one of the same user and topic.
 
-    For the first time that each did; and among those of one process, unless something befell it.
+    A first time is compared with all first times; a repeat with what its process did before,
+    unless something befell that process.
     """
-    ever: dict[tuple[str, bytes], tuple[int, Sighting]] = {}
-    lately: dict[tuple[str, bytes, str], tuple[int, Sighting]] = {}
+    ever: dict[tuple[str, bytes], Sighting] = {}
+    lately: dict[tuple[str, bytes, str], Sighting] = {}
     known: set[int] = set()
     for sighting in seen:
         item, request = sighting.item, sighting.request
         if item.topic == "audience-membership":
             continue  # a fold shows the last word only, and that is in the final state
-        (_, place) = item.places[0]
-        before = ever.get((item.topic, item.user))
-        if id(item) not in known:
-            known.add(id(item))
-            if before is not None and place < before[0]:
-                yield _shown(before[1], sighting)
-            else:
-                ever[item.topic, item.user] = (place, sighting)
-        mine = lately.get((item.topic, item.user, request.source))
-        if mine is not None and place < mine[0] and not sighting.folded:
-            since = mine[1].request.arrived
-            if not disturbed(disturbances, request.source, since, request.arrived):
-                yield _shown(mine[1], sighting)
-        lately[item.topic, item.user, request.source] = (place, sighting)
+        user = (item.topic, item.user)
+        process = (*user, request.source)
+        first_time = id(item) not in known
+        known.add(id(item))
+        before = ever.get(user) if first_time else lately.get(process)
+        if before is not None and sighting.place < before.place:
+            since = before.request.arrived
+            if first_time or not disturbed(disturbances, request.source, since, request.arrived):
+                yield _shown(before, sighting)
+        elif first_time:
+            ever[user] = sighting
+        lately[process] = sighting
 
 
 def _shown(before: Sighting, after: Sighting) -> str:
-    (topic, partition), first = before.item.places[0]
-    (_, second) = after.item.places[0]
     return (
-        f"{topic} {partition}@{second} by {after.request.source} took effect "
-        f"{after.done - before.done:.3f} s after @{first} of the same user by "
-        f"{before.request.source}"
+        f"{after.item} by {after.request.source} took effect {after.done - before.done:.3f} s "
+        f"after {before.item} of the same user by {before.request.source}"
     )
 
 
@@ -121,8 +117,7 @@ def hasty(
         tag = user.due(item.raw[1])
         early = user.answered(tag) - arrived if tag else 0.0
         if early > 0 and arrived - written[item.raw] < _PATIENCE_SECONDS:
-            (topic, partition), offset = item.places[0]
             yield (
-                f"{topic} {partition}@{offset} was sent by {delivery.request.source} {early:.3f} s "
-                f"before update {tag} of the same user had its answer"
+                f"{item} was sent by {delivery.request.source} {early:.3f} s before update {tag} "
+                "of the same user had its answer"
             )

@@ -41,9 +41,8 @@ def repeats(
         for before, again in pairwise(times):
             found.count += 1
             if (why := _wrong(before, again, committed, disturbances)) is not None:
-                (topic, partition), offset = again.item.places[0]
                 found.wrong.append(
-                    f"{destination}: {topic} {partition}@{offset} by {before.request.source} and "
+                    f"{destination}: {again.item} by {before.request.source} and "
                     f"{again.done - before.done:.3f} s later by {again.request.source}: {why}"
                 )
     return found

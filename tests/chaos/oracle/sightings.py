@@ -18,6 +18,11 @@ class Sighting(NamedTuple):
     done: float
     folded: bool = False
 
+    @property
+    def place(self) -> int:
+        """Its offset, which tells the order of a user's records of one topic."""
+        return self.item.places[0][1]
+
 
 def sightings(found: Iterable[Delivery], known: Mapping[Key, Item]) -> list[Sighting]:
     """In the order of their effects.

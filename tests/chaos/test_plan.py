@@ -1,0 +1,48 @@
+"""The plan of a run: the same for the same seed, and worth its time."""
+
+from collections import Counter
+
+import pytest
+
+from tests.chaos.plan import Kind, draw
+
+SEEDS = range(1, 21)
+
+
+def test_a_seed_always_draws_the_same_plan() -> None:
+    assert draw(7, 10) == draw(7, 10)
+    assert draw(7, 10) != draw(8, 10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ten_minutes_have_thirty_kills_and_every_kind_of_fault(seed: int) -> None:
+    counts = Counter(fault.kind for fault in draw(seed, 10).faults)
+
+    assert counts[Kind.KILL] >= 30
+    assert set(counts) == set(Kind)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_of_two_replicas_one_is_always_in_touch(seed: int) -> None:
+    held = [
+        (fault.target[:-2], fault.at, fault.at + fault.seconds)
+        for fault in draw(seed, 10).faults
+        if fault.kind in (Kind.FREEZE, Kind.CUT, Kind.BLACK_HOLE)
+    ]
+
+    assert not any(
+        first is not second and first[0] == second[0] and first[1] <= second[1] < first[2]
+        for first in held
+        for second in held
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_faults_but_the_last_ones_are_over_when_the_traffic_ends(seed: int) -> None:
+    plan = draw(seed, 10)
+
+    assert all(fault.at + 20 <= plan.seconds for fault in plan.faults)
+
+
+def test_seeds_take_turns_with_few_and_many_partitions() -> None:
+    assert [draw(seed, 1).partitions for seed in (1, 2, 3, 4)] == [3, 8, 3, 8]
