@@ -7,12 +7,14 @@ READY := $(VENV)/ready
 BENCH := .venv-bench
 RIVALS := tests/benchmarks/rivals.txt
 
+# Each becomes an option: make chaos SEED=2 MINUTES=5
+CHAOS := $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 # Each becomes an option of the demo: make demo MESSAGES=200000 KEEP=1
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench chaos clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
@@ -21,6 +23,8 @@ help:
 	@echo "make check   lint, format, types, imports"
 	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
 	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
+	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
+	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, or ARGS= for any option)"
 	@echo "make clean   remove the virtual environments, caches and what was built"
 
 demo: $(READY)
@@ -37,6 +41,9 @@ check: $(READY)
 
 bench: $(BENCH)/ready
 	@$(BENCH)/bin/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+chaos: $(READY)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 # Makes a virtual environment at the pinned versions.
 define environment

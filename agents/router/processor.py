@@ -1,16 +1,19 @@
 """The router's work on chunks: map, write the updates, write the rest, end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord
 
 from agents.router.drift import Drift
-from agents.router.routing import Out, route
+from agents.router.routing import Out, Routed, route
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import RawPosition, serialize
+from models.record import serialize
 from streams import headers, metrics
 from streams.dead_letters import DeadLetters, FloodGuard
 from streams.delivery.outcomes import Blocked
@@ -27,6 +30,35 @@ log = structlog.get_logger()
 # How many messages are mapped before others get a turn of the event loop.
 _SLICE = 50
 _HELD_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Became:
+    """All that a chunk became: what is to be written first, and then, and how much it was."""
+
+    updates: list[Outgoing] = field(default_factory=list)
+    others: list[Outgoing] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    accounted: int = 0
+    _records: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, routed: Routed, records: Iterable[Outgoing]) -> None:
+        for out, record in zip(routed.outs, records, strict=True):
+            (self.updates if out.topic is USER_UPDATE else self.others).append(record)
+            kind = "event" if out.topic is EVENTS else out.record.kind
+            self._records[out.topic.name, kind] += 1
+        for reason in routed.dropped:
+            self._dropped[reason] += 1
+        self.letters += routed.dead_letters
+        self.accounted += bool(routed.outs or routed.dropped or routed.dead_letters)
+
+    def count(self) -> None:
+        """Tells the metrics: once for a chunk, because a label costs more than a message's id."""
+        for (topic, kind), count in self._records.items():
+            metrics.RECORDS_ROUTED.labels(topic=topic, kind=kind).inc(count)
+        for reason, count in self._dropped.items():
+            metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc(count)
 
 
 class Router:
@@ -70,49 +102,37 @@ class Router:
 
     async def _route(self, chunk: Chunk) -> None:
         partition = chunk.partition
-        updates: list[Outgoing] = []
-        others: list[Outgoing] = []
-        letters: list[DeadLetter] = []
-        accounted = 0
+        became = _Became()
         for count, source in enumerate(chunk.records):
             if count % _SLICE == 0:
                 await asyncio.sleep(0)
                 if partition.closed:
                     return
-            at = RawPosition(
-                topic=source.topic, partition=source.partition, offset=source.offset, index=0
+            # A record from Kafka also is the place where it stands.
+            routed = route(
+                source.value or b"", source, source.timestamp, self._settings, source.key
             )
-            routed = route(source.value or b"", at, source.timestamp, self._settings, source.key)
-            for out in routed.outs:
-                record = self._outgoing(out, partition.epoch, source.timestamp)
-                (updates if out.topic is USER_UPDATE else others).append(record)
-            for reason in routed.dropped:
-                metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc()
+            became.add(routed, [self._outgoing(out, partition, source) for out in routed.outs])
             self._drift.count(routed.strangers)
-            letters += routed.dead_letters
-            accounted += bool(routed.outs or routed.dropped or routed.dead_letters)
             self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
         # What is written after the updates may count on them: see "updates first" in the docs.
-        await batches.write(self._producer, updates)
-        await batches.write(self._producer, others)
-        await self._dead_letters.write(letters)
-        partition.accounted += accounted
+        await batches.write(self._producer, became.updates)
+        await batches.write(self._producer, became.others)
+        await self._dead_letters.write(became.letters)
+        became.count()
+        partition.accounted += became.accounted
         for source in chunk.records:
             partition.ended(source.offset)
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 
-    def _outgoing(self, out: Out, epoch: int, timestamp_ms: int) -> Outgoing:
-        kind = out.record.kind
-        metrics.RECORDS_ROUTED.labels(
-            topic=out.topic.name, kind="event" if out.topic is EVENTS else kind
-        ).inc()
+    def _outgoing(self, out: Out, partition: Partition, source: ConsumerRecord) -> Outgoing:
         return Outgoing(
             self._kafka.topic(out.topic.name),
             out.key,
             serialize(out.record),
-            timestamp_ms,
-            headers.make(out.record.id, kind, epoch),
+            source.timestamp,
+            headers.make(out.record.id, out.record.kind, partition.epoch),
         )
 
     def _count(self, rejected: str | None) -> None:

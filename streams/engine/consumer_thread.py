@@ -1,5 +1,7 @@
 """The thread that owns aiokafka's consumer, and all that is asked of Kafka through it."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 # Liveness is the heartbeat. This interval never reaches the broker, and a worker that waits longer
 # than it for its destination would leave its group and never come back.
 _TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
+_COMMIT_SECONDS = 5.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -62,6 +65,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above
 
+    async def on_thread_stop(self) -> None:
+        # With the brokers away, aiokafka passes on the cancellation of a fetch that waits to try
+        # again, and a thread that dies of it would be waited for, a minute long.
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
     async def read_starts(self) -> Mapping[TP, Start]:
         transport = self.consumer.transport
         starts = await self.call_thread(read_starts, self._ensure_consumer(), transport.cluster)
@@ -101,6 +110,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await self.call_thread(self._commit_as_member, offsets)
         except (CommitFailedError, IllegalStateError):
             return False
+        except TimeoutError:
+            self.consumer.ask_for_commit()
+            return False
         return True
 
     async def _commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -109,4 +121,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # its commit for one by hand: back behind what others have done meanwhile.
         if consumer._coordinator.generation < 0:  # noqa: SLF001 - as above
             raise CommitFailedError("not a member of the group")
-        await consumer.commit(offsets)
+        # With the brokers away it would wait for ever, and a worker that is told to stop with it.
+        async with asyncio.timeout(_COMMIT_SECONDS):
+            await consumer.commit(offsets)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 WORKERS = ("router", "sailthru", "ab-tasty")
 INSTANCES = tuple(f"{worker}-{number}" for worker in WORKERS for number in (1, 2))
-"""Who works throughout; number 3 of each comes and goes."""
+"""The replicas that work throughout; number 3 of each comes and goes."""
 
 BROKER = "broker"
 ENDPOINTS = {
@@ -17,7 +17,7 @@ ENDPOINTS = {
 
 # On average; a fault that lasts goes on beside the next ones.
 _GAP_SECONDS = 6.5
-# The last faults must have ended when the traffic ends.
+# No fault begins when the traffic is about to end: it is to be seen at work.
 _CALM_SECONDS = 20.0
 
 
@@ -96,7 +96,7 @@ def draw(seed: int, minutes: float, *, rate: float = 30.0, users: int = 300) -> 
 
 def _faults(rng: Random, seconds: float) -> list[Planned]:
     deck = _deck(rng, int(seconds / _GAP_SECONDS))
-    busy = dict.fromkeys((*INSTANCES, *WORKERS, *ENDPOINTS, BROKER), 0.0)
+    busy = dict.fromkeys((*INSTANCES, *WORKERS, BROKER), 0.0)
     faults = []
     for number, kind in enumerate(deck):
         at = (number + rng.random()) * _GAP_SECONDS
@@ -137,7 +137,7 @@ def _fault(rng: Random, at: float, kind: Kind, busy: dict[str, float]) -> Planne
 
 
 def _alone(at: float, busy: dict[str, float]) -> list[str]:
-    """Instances whose twin is well: one of each is always in touch."""
+    """Replicas whose twin is well, so that one of each worker is always in touch."""
     twins = zip(INSTANCES[::2], INSTANCES[1::2], strict=True)
     return [name for pair in twins if all(busy[each] <= at for each in pair) for name in pair]
 

@@ -1,12 +1,15 @@
 """What chaos found, each as small as it can be; see the run that found it in its docstring."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from streams.engine import consumer_thread
 from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.start import Start
@@ -122,22 +125,50 @@ async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms()
     assert kafka.commits == [{HERE: Progress(3)}, {HERE: Progress(3)}]
 
 
+class Driver:
+    """In place of aiokafka's consumer, whose broker does not answer."""
+
+    def __init__(self, generation: int) -> None:
+        self._coordinator = SimpleNamespace(generation=generation)
+        self.asked = 0
+
+    async def commit(self, _offsets: object) -> None:
+        self.asked += 1
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """As when it cancels a fetch that waits to try again."""
+        raise asyncio.CancelledError
+
+
+def thread_of(driver: Driver) -> Any:
+    """The consumer's thread, without being one."""
+    consumer: Any = router_app().consumer
+    consumer._thread._consumer = driver
+    consumer._thread.call_thread = lambda work, *given: work(*given)
+    return consumer._thread
+
+
 async def test_a_worker_that_is_no_member_commits_nothing() -> None:
     """Kafka takes it from nobody in particular, when its group has no members at that moment."""
-    written = []
+    driver = Driver(generation=-1)
 
-    class Driver:
-        """In place of aiokafka's consumer."""
+    assert not await thread_of(driver).commit_progress({HERE: Progress(3)})
+    assert driver.asked == 0
 
-        _coordinator = SimpleNamespace(generation=-1)
 
-        async def commit(self, offsets: object) -> None:
-            written.append(offsets)
-
-    consumer: Any = router_app().consumer
-    thread = consumer._thread
-    thread._consumer = Driver()
-    thread.call_thread = lambda work, *given: work(*given)
+async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Told to stop while the broker was away, workers needed 82 seconds; this was 20 of them."""
+    monkeypatch.setattr(consumer_thread, "_COMMIT_SECONDS", 0.01)
+    thread = thread_of(Driver(generation=1))
+    thread.consumer._changed.clear()
 
     assert not await thread.commit_progress({HERE: Progress(3)})
-    assert written == []
+    assert thread.consumer._changed.is_set()
+
+
+async def test_a_consumer_that_is_cancelled_while_it_stops_does_not_end_its_thread_untold() -> None:
+    """And these were the other 60: whoever waits for the thread gives up after a minute."""
+    await thread_of(Driver(generation=1)).on_thread_stop()

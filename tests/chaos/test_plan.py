@@ -38,7 +38,7 @@ def test_of_two_replicas_one_is_always_in_touch(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_faults_but_the_last_ones_are_over_when_the_traffic_ends(seed: int) -> None:
+def test_no_fault_begins_when_the_traffic_is_about_to_end(seed: int) -> None:
     plan = draw(seed, 10)
 
     assert all(fault.at + 20 <= plan.seconds for fault in plan.faults)

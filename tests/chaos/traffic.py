@@ -63,7 +63,10 @@ def tagged(plan: Plan, now_ms: int) -> Tagged:
 async def publish(
     bootstrap: str, topic: str, messages: Iterator[Message], rate: float, largest: int
 ) -> int:
-    """Writes `rate` messages a second, and more after the broker was away; returns how many."""
+    """Writes `rate` messages a second, and makes up for an absence of the broker.
+
+    Returns how many there were, once Kafka has them all.
+    """
     clock = asyncio.get_running_loop().time
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, max_request_size=largest

@@ -90,20 +90,19 @@ def undelivered(
     dead_letters: Iterable[Mapping[str, Any]],
 ) -> Iterator[str]:
     """Records that ended in no way, or in the wrong one, or in two."""
-    delivered = {id(sighting.item) for sighting in seen}
+    missed = {id(item) for item in known.values()} - {id(each.item) for each in seen}
     reasons = {
         letter.get("record_id"): letter["reason"]
         for letter in dead_letters
         if letter.get("destination") == destination
     }
-    recognised = {id(item) for item in known.values()}
     for record_id, item in found.items():
         expected, reason = item.expected(destination), reasons.get(record_id)
         if expected == "dead_letter" and reason is None:
             yield f"{destination}: {item} became no dead letter"
         elif expected == "delivered" and reason is not None:
             yield f"{destination}: {item} became a dead letter, {reason}"
-        elif expected == "delivered" and id(item) in recognised - delivered:
+        elif expected == "delivered" and id(item) in missed:
             yield f"{destination}: {item} was never delivered"
 
 

@@ -81,7 +81,7 @@ class _Updates:
     def due(self, offset: int) -> int:
         """The last tag that stands before, or in, the raw message at an offset."""
         place = bisect_right(self.offsets, (offset, 2**62))
-        return max((tag for _, tag in self.offsets[:place]), default=0)
+        return self.offsets[place - 1][1] if place else 0
 
     def answered(self, tag: int) -> float:
         """When an update with that tag, or one that it was folded into, had its answer."""
