@@ -1,6 +1,8 @@
 """What chaos found, each as small as it can be; see the run that found it in its docstring."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -9,13 +11,16 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from sandbox.proxy import HOST, Proxy
+from streams.delivery.history import History
 from streams.engine import consumer_thread
 from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.start import Start
+from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.engine.unstarted import router_app
-from tests.streams.records import source
+from tests.streams.records import new_partition, source
 
 HERE = TP(RAW.name, 0)
 
@@ -172,3 +177,18 @@ async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again(
 async def test_a_consumer_that_is_cancelled_while_it_stops_does_not_end_its_thread_untold() -> None:
     """And these were the other 60: whoever waits for the thread gives up after a minute."""
     await thread_of(Driver(generation=1)).on_thread_stop()
+
+
+async def test_a_takeover_that_the_next_rebalance_overtakes_leaves_no_connection_behind() -> None:
+    """It was cancelled while it connected, to read back what has ended."""
+    async with Proxy() as silent:
+        silent.black_hole()
+        kafka = KafkaSettings(bootstrap_servers=f"{HOST}:{silent.port}")
+        reading = asyncio.ensure_future(anext(History(kafka).read([new_partition(3)])))
+        await asyncio.sleep(0.05)
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    with warnings.catch_warnings(record=True) as said:
+        gc.collect()
+    assert [str(each.message) for each in said] == []

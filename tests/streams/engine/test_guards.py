@@ -46,6 +46,10 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Consumer.on_start": (driver.Consumer.on_start, ("self",)),
     "Consumer.on_buffer_drop": (driver.Consumer.on_buffer_drop, ("self", "tp")),
     "AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, ("self",)),
+    "AIOKafkaConsumerThread.on_thread_stop": (
+        driver.AIOKafkaConsumerThread.on_thread_stop,
+        ("self",),
+    ),
     "AIOKafkaConsumerThread._create_worker_consumer": (
         driver.AIOKafkaConsumerThread._create_worker_consumer,
         ("self", "transport"),
