@@ -24,8 +24,8 @@ class History:
         ends = {TopicPartition(*p.tp): _end(p) for p in partitions}
         ended = {TopicPartition(*p.tp): p.committed for p in partitions}
         consumer = AIOKafkaConsumer(**self._kafka.client_options(), enable_auto_commit=False)
-        await consumer.start()
         try:
+            await consumer.start()  # the next rebalance may cancel it
             consumer.assign(list(ends))
             # An offset moved by hand may lie beyond the log's end.
             there = await consumer.end_offsets(list(ends))
