@@ -8,7 +8,7 @@ stand that the event may count on.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
 from streams import metrics
@@ -32,6 +32,7 @@ class Precedence:
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
         self._moved = asyncio.Event()
+        self._moved_at: dict[int, float] = {}
         self._unfinished: defaultdict[str, dict[int, Lane]] = defaultdict(dict)
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
@@ -48,6 +49,7 @@ class Precedence:
     def admitted(self, partition: int, end: int) -> None:
         """All updates of a partition before `end` have been admitted."""
         self._admitted[partition] = end
+        self._moved_at[partition] = asyncio.get_running_loop().time()
         self._moved.set()
 
     def queued(self, item: Item, lane: Lane) -> None:
@@ -57,6 +59,7 @@ class Precedence:
     def ended(self, item: Item) -> None:
         if item.source.topic != self.updates:
             return
+        self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
         unfinished = self._unfinished[item.user]
         unfinished.pop(item.source.offset, None)
         if not unfinished:
@@ -68,16 +71,22 @@ class Precedence:
     async def barrier(self, partition: int, since: float) -> int:
         """Waits until the updates before now have been admitted; returns where they end.
 
-        At most 30 seconds from `since`, in the event loop's time.
+        As long as that partition's updates move, however large their backlog: a membership that
+        went before its user's change of address would be of another profile. When none of them has
+        been admitted or has ended for 30 seconds, counted from `since` at the earliest (the event
+        loop's time), it waits no longer.
         """
         end = await self._log_end.of(partition)
-        try:
-            async with asyncio.timeout_at(since + _MOST_SECONDS):
-                while self._admitted.get(partition, end) < end:
-                    self._moved.clear()
+        now = asyncio.get_running_loop().time
+        while self._admitted.get(partition, end) < end:
+            latest = max(since, self._moved_at.get(partition, since)) + _MOST_SECONDS
+            if now() >= latest:
+                metrics.OVERTAKEN.inc()
+                break
+            self._moved.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(latest):
                     await self._moved.wait()
-        except TimeoutError:
-            metrics.OVERTAKEN.inc()
         return end
 
     def ready(self, lane: WaitingLane, wake: Callable[[], None]) -> int:

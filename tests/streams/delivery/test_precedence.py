@@ -1,13 +1,15 @@
 """Updates first: an event does not overtake an update of the same user that came before it."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from streams import metrics
+from streams.delivery.precedence import Precedence
 from streams.engine.partition import Partition
 from streams.topics import USER_UPDATE
-from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
 from tests.streams.records import update_source
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -189,3 +191,20 @@ async def test_nobody_is_remembered_once_nothing_waits() -> None:
         precedence: Any = flow.delivery._precedence
 
         assert (len(precedence._unfinished), len(precedence._parked)) == (0, 0)
+
+
+async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_takes() -> None:
+    """A leave that overtook its user's change of address was of another profile, and got lost."""
+    end = KnownEnd()
+    end.end = 10
+    precedence = Precedence(USER_UPDATE.name, end)
+    precedence.started(0, 0)
+    precedence.admitted(0, 5)
+    an_hour_ago = asyncio.get_running_loop().time() - 3600
+    waiting = asyncio.create_task(precedence.barrier(0, an_hour_ago))
+    await some_turns()
+
+    assert not waiting.done()
+
+    precedence.admitted(0, 10)
+    assert await waiting == 10
