@@ -20,6 +20,7 @@ def line(plan: Plan, run: Run, verdict: Verdict) -> str:
             "partitions": plan.partitions,
             "messages": run.messages,
             "records": verdict.records,
+            "judged": verdict.judged,
             "faults": run.faults,
             "ended_by_themselves": run.ended,
             "rebalances": verdict.rebalances,

@@ -25,7 +25,7 @@ def found(story: Story) -> dict[str, int]:
 def test_a_flawless_run_has_no_violation() -> None:
     verdict = judge(Story().evidence())
 
-    assert verdict == Verdict(records=4)
+    assert verdict == Verdict(records=4, judged=4)
 
 
 def test_a_part_of_a_raw_message_that_became_nothing_is_lost() -> None:

@@ -105,8 +105,7 @@ def hasty(
         user.offsets.sort()
     sent: dict[Key, Delivery] = {}
     for delivery in found:
-        if (item := known.get(delivery.key)) is None:
-            continue
+        item = known[delivery.key]
         if item.tag is not None and delivery.request.answered is not None:
             users[item.user].answers.append((delivery.request.answered, item.tag))
         elif item.topic == "events":

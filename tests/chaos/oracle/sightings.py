@@ -25,7 +25,7 @@ class Sighting(NamedTuple):
 
 
 def sightings(found: Iterable[Delivery], known: Mapping[Key, Item]) -> list[Sighting]:
-    """In the order of their effects.
+    """In the order of their effects; `found` are deliveries of what is `known`.
 
     A request shows the last of the updates that it carries. Those of the user that were not seen
     before and stand before it have been folded into it.
@@ -40,8 +40,7 @@ def sightings(found: Iterable[Delivery], known: Mapping[Key, Item]) -> list[Sigh
     seen = []
     took_effect = [(told.request.done, told) for told in found if told.request.done is not None]
     for done, (key, request) in sorted(took_effect, key=lambda told: told[0]):
-        if (item := known.get(key)) is None:
-            continue
+        item = known[key]
         if item.tag is not None:
             tags = updates[item.user]
             first = bisect_right(tags, reached[item.user])

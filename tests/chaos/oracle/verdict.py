@@ -1,19 +1,19 @@
 """The whole judgement of a run."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cli.demo.compare import differences
 from tests.chaos.oracle.deliveries import deliveries
 from tests.chaos.oracle.evidence import RAW, Evidence
-from tests.chaos.oracle.items import Destination, items, keyed
+from tests.chaos.oracle.items import Destination, Item, items, keyed
 from tests.chaos.oracle.losses import committed_early, undelivered, unrouted
 from tests.chaos.oracle.order import hasty, misrouted, overtaking
 from tests.chaos.oracle.repeats import repeats
 from tests.chaos.oracle.sightings import sightings
 
+_ROUTER = "mparticle-streams-router"
 _GROUPS: Mapping[Destination, str] = {
     "sailthru": "mparticle-streams-sailthru",
     "ab-tasty": "mparticle-streams-ab-tasty",
@@ -30,6 +30,8 @@ class Verdict:
     repeated: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     records: int = 0
+    judged: int = 0
+    """Of all (record, destination), those whose every delivery can be told."""
     repeats: int = 0
     allowed_repeats: int = 0
     rebalances: int = 0
@@ -46,33 +48,41 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     found = items(evidence)
-    letters = evidence.dead_letters()
-    present = _present(evidence)
-    told = deliveries(evidence.requests, present)
-    verdict = Verdict(records=len(found), lost=[*evidence.unsettled, *unrouted(evidence)])
-    verdict.out_of_order += misrouted(evidence)
-    for destination, group in _GROUPS.items():
-        known = keyed(found.values(), destination, present)
-        commits = evidence.commits[group]
-        seen = sightings(told, known)
-        verdict.lost += undelivered(destination, found, known, seen, letters)
-        verdict.lost += committed_early(destination, seen, commits)
-        verdict.out_of_order += overtaking(seen, evidence.disturbances)
-        if destination == "sailthru":
-            verdict.overtaken += hasty(evidence, told, known)
-        again = repeats(destination, seen, commits, evidence.disturbances)
-        verdict.repeats += again.count
-        verdict.allowed_repeats += again.allowed
-        verdict.repeated += again.wrong
-    for group in ("mparticle-streams-router", *_GROUPS.values()):
+    verdict = Verdict(
+        lost=[*evidence.unsettled, *unrouted(evidence)],
+        out_of_order=[*misrouted(evidence)],
+        wrong=[*_broken(evidence)],
+        records=len(found),
+    )
+    for destination in _GROUPS:
+        _judge_destination(destination, evidence, found, verdict)
+    for group in (_ROUTER, *_GROUPS.values()):
         verdict.rebalances += len(evidence.commits[group].generations)
         moved_back = evidence.commits[group].moved_back
         verdict.wrong += [f"{group}: a commit moved {move}" for move in moved_back]
-    verdict.wrong += _broken(evidence, letters)
     verdict.wrong += differences(
         evidence.ledger, _without_repeats(evidence.sailthru), evidence.ab_tasty
     )
     return verdict
+
+
+def _judge_destination(
+    destination: Destination, evidence: Evidence, found: Mapping[str, Item], verdict: Verdict
+) -> None:
+    present = _present(evidence)
+    known = keyed(found.values(), destination, present)
+    told = [each for each in deliveries(evidence.requests, present) if each.key in known]
+    seen = sightings(told, known)
+    commits = evidence.commits[_GROUPS[destination]]
+    again = repeats(destination, seen, commits, evidence.disturbances)
+    verdict.judged += len(known)
+    verdict.lost += undelivered(destination, found, known, seen, evidence.dead_letters())
+    verdict.lost += committed_early(destination, seen, commits)
+    verdict.out_of_order += overtaking(seen, evidence.disturbances)
+    verdict.overtaken += hasty(evidence, told, known)
+    verdict.repeats += again.count
+    verdict.allowed_repeats += again.allowed
+    verdict.repeated += again.wrong
 
 
 def _present(evidence: Evidence) -> dict[str, str]:
@@ -80,11 +90,11 @@ def _present(evidence: Evidence) -> dict[str, str]:
     return {former: email for email, profile in profiles.items() for former in profile.former}
 
 
-def _broken(evidence: Evidence, letters: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def _broken(evidence: Evidence) -> Iterator[str]:
     """Router dead letters must be as many as the generator broke on purpose."""
     refused = {
         (each["partition"], each["offset"], each.get("index"))
-        for each in letters
+        for each in evidence.dead_letters()
         if each["stage"] == "router"
     }
     counts = evidence.ledger.counts
@@ -99,7 +109,3 @@ def _without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
         events = {(e["event"], e["vars"].get("mp_event_id")): e for e in profile["events"]}
         profiles.append({**profile, "events": list(events.values())})
     return {**sailthru, "profiles": profiles}
-
-
-def summary(verdict: Verdict) -> Counter[str]:
-    return Counter({name: len(found) for name, found in verdict.violations().items()})
