@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from agents.router.lines import route_lines
+from agents.router.lines import lines_of
+from agents.router.routing import route
 from agents.router.settings import RouterSettings
 from cli import inputs, outputs
 from streams.settings import SettingsError
@@ -19,8 +20,8 @@ from streams.settings import SettingsError
 def command(files: tuple[Path, ...], lines: bool) -> None:
     """Prints as JSON lines what the router would make of raw messages; needs no Kafka.
 
-    A line holds topic, key and record, or dropped, or dead_letter, each with the reason. Exits
-    with 1 when anything was dead-lettered.
+    A line holds topic, key and record, or dropped, or dead_letter, each with the reason. The
+    summary also names what no model knows. Exits with 1 when anything was dead-lettered.
     """
     try:
         settings = RouterSettings.load()
@@ -31,7 +32,9 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
     ends = defaultdict[str, Counter[str]](Counter)
     for at, message in inputs.read(files, lines=lines):
         messages += 1
-        for line in route_lines(message, at, now_ms, settings):
+        routed = route(message, at, now_ms, settings)
+        ends["unknown"].update(f"{stranger.what} {stranger.name}" for stranger in routed.strangers)
+        for line in lines_of(routed):
             end = next(iter(line))
             ends[end][line[end]] += 1
             outputs.show(line)
@@ -40,14 +43,21 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
 
 
 def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
-    """One line; `ends` counts records by "topic", and reasons by "dropped" and "dead_letter"."""
+    """One line.
+
+    `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and what no model
+    knows as "unknown", which is told only if there was any.
+    """
     parts = []
     for end, what in (
         ("topic", "records"),
         ("dropped", "dropped"),
         ("dead_letter", "dead letters"),
+        ("unknown", "unknown to us"),
     ):
         counts = ends.get(end, Counter())
+        if end == "unknown" and not counts:
+            continue
         by = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         parts.append(f"{what} {counts.total():,}" + (f" ({by})" if by else ""))
     return f"messages {messages:,}: {'; '.join(parts)}"

@@ -77,6 +77,12 @@ RECORDS_ROUTED = _counter(
     "Records the router wrote, by topic and kind. A kind that stops: look at mParticle's switches.",
     ("topic", "kind"),
 )
+DEVELOPMENT_RECORDS = _counter(
+    "development_records",
+    "Of the records the router wrote, those from mParticle's development environment. Not wanted at "
+    "the destinations: set ROUTER_DEVELOPMENT=drop.",
+    ("topic",),
+)
 RECORDS_DROPPED = _counter(
     "records_dropped",
     "Left out on purpose, by reason. A reason that grows: compare it with the settings.",

@@ -3,19 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from agents.router.routing import Out, Position, route
-from agents.router.settings import RouterSettings
+from agents.router.routing import Out, Routed
 from models.dead_letter import DeadLetter
 
 
-def route_lines(
-    value: bytes, at: Position, received_at_ms: int, settings: RouterSettings
-) -> Iterator[dict[str, Any]]:
+def lines_of(routed: Routed) -> Iterator[dict[str, Any]]:
     """Yields `{"topic", "key", "record"}`, `{"dead_letter": reason, ...}` or `{"dropped": reason}`.
 
     Of a dead letter it tells where and why, and not the bytes: the reader has them.
     """
-    routed = route(value, at, received_at_ms, settings)
     yield from map(out_line, routed.outs)
     yield from map(dead_letter_line, routed.dead_letters)
     for reason in routed.dropped:

@@ -41,6 +41,7 @@ class _Became:
     letters: list[DeadLetter] = field(default_factory=list)
     accounted: int = 0
     _records: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _development: Counter[str] = field(default_factory=Counter)
     _dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, routed: Routed, records: Iterable[Outgoing]) -> None:
@@ -48,6 +49,8 @@ class _Became:
             (self.updates if out.topic is USER_UPDATE else self.others).append(record)
             kind = "event" if out.topic is EVENTS else out.record.kind
             self._records[out.topic.name, kind] += 1
+            if out.record.environment == "development":
+                self._development[out.topic.name] += 1
         for reason in routed.dropped:
             self._dropped[reason] += 1
         self.letters += routed.dead_letters
@@ -57,6 +60,8 @@ class _Became:
         """Tells the metrics: once for a chunk, because a label costs more than a message's id."""
         for (topic, kind), count in self._records.items():
             metrics.RECORDS_ROUTED.labels(topic=topic, kind=kind).inc(count)
+        for topic, count in self._development.items():
+            metrics.DEVELOPMENT_RECORDS.labels(topic=topic).inc(count)
         for reason, count in self._dropped.items():
             metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc(count)
 

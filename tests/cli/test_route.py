@@ -87,6 +87,16 @@ def test_drops_name_their_reason() -> None:
     assert result.stderr == "messages 1: records 0; dropped 1 (response 1); dead letters 0\n"
 
 
+def test_what_no_model_knows_is_named_in_the_summary() -> None:
+    message = event_batch(custom_event("x"), {"event_type": "teleport"}, new_in_2031=1)
+    result = invoke("route", given=message)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "messages 1: records 2 (events 2); dropped 0; dead letters 0; "
+        "unknown to us 2 (event teleport 1, field event_batch.new_in_2031 1)\n"
+    )
+
+
 def test_router_settings_hold_here_too() -> None:
     message = event_batch(attribute("$City", "Lyon"), environment="development")
     [dropped] = lines(invoke("route", given=message, settings={"ROUTER_DEVELOPMENT": "drop"}))

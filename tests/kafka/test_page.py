@@ -11,11 +11,19 @@ from sandbox.kafka import Kafka
 from streams.topics import RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
+from tests.cli.messages import custom_event, event_batch
 from tests.streams.cluster import create, settings, write
 
+RAW_MESSAGES = (
+    b"{",
+    b'{"type": "event_processing_response"}',
+    event_batch(custom_event("tried_out"), environment="development"),
+)
 WORK_DONE: Mapping[str, float] = {
-    'records_read_total{topic="mparticle-raw"}': 2,
-    'records_ended_total{topic="mparticle-raw"}': 2,
+    'records_read_total{topic="mparticle-raw"}': 3,
+    'records_ended_total{topic="mparticle-raw"}': 3,
+    'records_routed_total{kind="event",topic="events"}': 1,
+    'development_records_total{topic="events"}': 1,
     "records_unaccounted": 0,
     'oldest_undelivered_seconds{destination="",topic="mparticle-raw"}': 0,
     'readiness{state="ready"}': 1,
@@ -30,7 +38,7 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
 ) -> None:
     cluster = settings(kafka, prefix)
     await create(cluster)
-    await write(cluster, RAW, b"{", b'{"type": "event_processing_response"}')
+    await write(cluster, RAW, *RAW_MESSAGES)
     where = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
     with _started(by_command("router"), where) as (process, url):
         _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
@@ -40,7 +48,7 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
-    assert sum(_of(told, "watermark_offset")) == 2
+    assert sum(_of(told, "watermark_offset")) == 3
     assert _of(told, "lag_records") == [0] * len(_of(told, "watermark_offset"))
     assert _of(told, "loop_lag_seconds_count")[0] > 0
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from agents.router.lines import route_lines
+from agents.router.lines import lines_of
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from models.record import RawPosition
@@ -17,7 +17,7 @@ def routed(message: bytes | object, **settings: Any) -> Routed:
 
 
 def lines(message: bytes | object, **settings: Any) -> list[dict[str, Any]]:
-    return list(route_lines(_bytes(message), AT, RECEIVED_MS, RouterSettings(**settings)))
+    return list(lines_of(routed(message, **settings)))
 
 
 def _bytes(message: bytes | object) -> bytes:
