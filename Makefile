@@ -14,13 +14,14 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test check boards bench chaos clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
 	@echo "make test    the tests, on a Kafka of their own (ARGS= for pytest)"
 	@echo "make check   lint, format, types, imports"
+	@echo "make boards  grafana/dashboards, from grafana/boards"
 	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
 	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
 	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
@@ -38,6 +39,9 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+boards: $(READY)
+	@$(BIN)/python -m grafana.boards
 
 bench: $(BENCH)/ready
 	@$(BENCH)/bin/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)

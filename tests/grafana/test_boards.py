@@ -1,25 +1,41 @@
-"""Every board can be shown, asks only for what there is, and shows all of it."""
+"""Every board can be shown, asks only for what there is, and together they show all of it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 import pytest
 
+from grafana.boards.__main__ import files
+from grafana.boards.links import TAG
 from tests.grafana import promql
-from tests.grafana.boards import FILES, Query, exposed, load, looked_up, panels, queries, variables
+from tests.grafana.boards import (
+    FILES,
+    Query,
+    Series,
+    annotations,
+    exposed,
+    load,
+    looked_up,
+    panels,
+    queries,
+    recorded,
+    urls,
+    variables,
+)
 
-BOARDS = [pytest.param(load(file), id=file.stem) for file in FILES]
+LOADED = {file.stem: load(file) for file in FILES}
+BOARDS = [pytest.param(board, id=name) for name, board in LOADED.items()]
 PANELS = [
-    pytest.param(panel, id=f"{file.stem}: {panel['title']}")
-    for file in FILES
-    for panel in panels(load(file))
+    pytest.param(panel, id=f"{name}: {panel['title']}")
+    for name, board in LOADED.items()
+    for panel in panels(board)
 ]
 QUERIES = [
-    pytest.param(query, id=f"{file.stem}: {query.title}")
-    for file in FILES
-    for query in queries(load(file))
+    pytest.param(query, id=f"{name}: {query.title}")
+    for name, board in LOADED.items()
+    for query in (*queries(board), *annotations(board))
 ]
 NOT_ON_A_BOARD = {
     "process_max_fds": "a setting of the machine",
@@ -28,21 +44,34 @@ NOT_ON_A_BOARD = {
     "python_info": "which Python it is, and nothing that moves",
 }
 # Grafana's own, as far as the boards use them.
-BUILT_IN = {"__rate_interval"}
+BUILT_IN = {"__all_variables", "__field", "__rate_interval", "__url_time_range"}
 
 
-def test_there_is_a_board() -> None:
-    assert FILES
+def test_the_boards_are_what_the_builder_makes_of_them() -> None:
+    there = {file.name: file.read_text(encoding="utf-8") for file in FILES}
+    assert there == files(), "run: make boards"
+
+
+def test_there_is_a_board_for_each_part_of_the_data_path() -> None:
+    parts = {"overview", "router", "sailthru", "ab-tasty", "kafka-and-engine", "dead-letters"}
+    assert LOADED.keys() == parts
+    assert {board["uid"] for board in LOADED.values()} == {f"{TAG}-{part}" for part in parts}
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_a_board_is_of_the_last_classic_schema_and_has_a_name_to_link_to(
+def test_a_board_is_of_the_last_classic_schema_and_is_changed_in_the_repository_only(
     board: dict[str, Any],
 ) -> None:
     assert board["schemaVersion"] == 42
-    assert board["uid"].startswith("mparticle-streams-")
+    assert board["editable"] is False
     assert board["title"]
     assert board["description"]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_nothing_that_leads_on_is_hidden_in_a_menu(board: dict[str, Any]) -> None:
+    assert "inControlsMenu" not in _texts(board)
+    assert not any(each["hide"] for each in board["annotations"]["list"])
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -53,31 +82,65 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(board: dict[str, Any]) 
         assert not set(_cells(one)) & set(_cells(other)), (one["title"], other["title"])
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_rows_leave_no_gap(board: dict[str, Any]) -> None:
+    covered = {cell for panel in board["panels"] for cell in _cells(panel)}
+    height = max(y for _, y in covered) + 1
+    assert len(covered) == 24 * height
+
+
+def test_the_overview_is_one_screen() -> None:
+    # As much as a screen of 1,080 lines has room for below Grafana's head.
+    assert max(y for panel in LOADED["overview"]["panels"] for _, y in _cells(panel)) < 24
+
+
+def test_the_same_id_is_the_same_panel_on_each_destinations_board() -> None:
+    sailthru, ab_tasty = (
+        {panel["id"]: panel["title"] for panel in panels(LOADED[name])}
+        for name in ("sailthru", "ab-tasty")
+    )
+    assert len(sailthru.keys() & ab_tasty.keys()) > 15
+    for id_ in sailthru.keys() & ab_tasty.keys():
+        assert sailthru[id_] == ab_tasty[id_]
+
+
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_has_a_unit_and_says_what_to_make_of_it(panel: dict[str, Any]) -> None:
+def test_a_panel_has_a_unit_and_says_what_is_normal_and_what_to_do(panel: dict[str, Any]) -> None:
     assert panel["fieldConfig"]["defaults"]["unit"]
-    assert len(panel["description"]) > 60
+    sentences = re.split(r"(?<=[.:?]) ", panel["description"])
+    assert len(sentences) > 2
     assert panel["description"].endswith(".")
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_asks_only_for_series_that_a_worker_has(query: Query) -> None:
+def test_a_query_asks_only_for_series_that_there_are(query: Query) -> None:
     asked = promql.read(query.expression).series
     assert asked
-    assert asked <= exposed().keys()
+    assert asked <= _known().keys()
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_asks_only_for_labels_that_its_series_have(query: Query) -> None:
+    for name, filtered in promql.selectors(query.expression):
+        assert filtered <= _known()[name].labels, name
     asked = promql.read(query.expression)
-    for name in asked.series:
-        assert asked.filtered | asked.kept <= exposed()[name].labels
+    assert asked.kept <= frozenset().union(*(_known()[name].labels for name in asked.series))
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_keeps_within_what_the_boards_variables_choose(query: Query) -> None:
+    asked = promql.read(query.expression).series
+    filtered = dict(promql.selectors(query.expression))
+    assert asked == filtered.keys()
+    assert all("cluster" in labels for labels in filtered.values())
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_legend_names_only_labels_that_its_query_keeps(query: Query) -> None:
     named = set(re.findall(r"\{\{(\w+)\}\}", query.legend))
-    assert named <= promql.read(query.expression).kept
+    asked = promql.read(query.expression)
+    recordings = asked.series & recorded().keys()
+    assert named <= asked.kept.union(*(recorded()[name].labels for name in recordings))
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -90,19 +153,46 @@ def test_a_board_uses_the_variables_it_has_and_no_others(board: dict[str, Any]) 
 def test_a_variable_offers_values_of_a_label_that_there_is(board: dict[str, Any]) -> None:
     asked = [found for each in variables(board).values() if (found := looked_up(each))]
     assert asked
-    for series, label in asked:
-        assert label in exposed()[series].labels
+    for expression, label in asked:
+        (name,) = promql.read(expression).series
+        assert label in exposed()[name].labels
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_deploys_and_rebalances_are_marked(board: dict[str, Any]) -> None:
+    marked = {each.title for each in annotations(board)}
+    assert {"Deploys", "Rebalances"} <= marked
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_link_leads_to_a_board_that_there_is(board: dict[str, Any]) -> None:
+    there = {each["uid"] for each in LOADED.values()}
+    for url in urls(board):
+        path, _, kept = url.partition("?")
+        uid = path.removeprefix("/d/")
+        assert uid in there or uid == f"{TAG}-${{__field.labels.destination}}"
+        assert kept == "${__url_time_range}&${__all_variables}"
+
+
+def test_the_overview_leads_to_every_other_board() -> None:
+    led_to = {url.partition("?")[0].removeprefix("/d/") for url in urls(LOADED["overview"])}
+    assert led_to >= {board["uid"] for name, board in LOADED.items() if name != "overview"}
 
 
 def test_every_metric_is_on_a_board_or_says_why_not() -> None:
-    asked = {name for file in FILES for query in queries(load(file)) for name in _series(query)}
-    shown = {exposed()[name].metric for name in asked}
+    asked = {
+        name
+        for board in LOADED.values()
+        for query in queries(board)
+        for name in promql.read(query.expression).series
+    }
+    shown = {exposed()[name].metric for name in asked & exposed().keys()}
     everything = {series.metric for series in exposed().values()}
     assert everything - shown == NOT_ON_A_BOARD.keys()
 
 
-def _series(query: Query) -> frozenset[str]:
-    return promql.read(query.expression).series
+def _known() -> Mapping[str, Series]:
+    return {**exposed(), **recorded()}
 
 
 def _cells(panel: dict[str, Any]) -> Iterator[tuple[int, int]]:

@@ -26,3 +26,9 @@ def test_an_expression_is_read_into_series_and_labels(
     expression: str, series: set[str], filtered: set[str], kept: set[str]
 ) -> None:
     assert promql.read(expression) == tuple(map(frozenset, (series, filtered, kept)))
+
+
+def test_an_expression_is_read_into_what_filters_each_series() -> None:
+    expression = 'sum(a_total{b="{c}",d=~"$e"}) / on (f) g:h{i!="j"} * k'
+    read = {name: set(labels) for name, labels in promql.selectors(expression)}
+    assert read == {"a_total": {"b", "d"}, "g:h": {"i"}}

@@ -1,0 +1,1 @@
+"""The boards as data: `python -m grafana.boards` writes grafana/dashboards."""

@@ -1,0 +1,109 @@
+"""What a destination is not told, and the boards put together."""
+
+from grafana.boards import links
+from grafana.boards.board import Board, Line
+from grafana.boards.destination import limits, taken
+from grafana.boards.panels import (
+    COUNT,
+    RECORDS_PER_MINUTE,
+    RECORDS_PER_SECOND,
+    TIMES_PER_MINUTE,
+    Panel,
+    Query,
+    graph,
+    listing,
+)
+from grafana.boards.promql import or_zero, per_minute, rate, series
+
+
+def _left_out(name: str, where: str) -> tuple[Panel, ...]:
+    return (
+        graph(
+            21,
+            "Left out, by reason",
+            RECORDS_PER_SECOND,
+            "Records that are not for this destination, left out on purpose. Normal: a steady "
+            "share that your settings explain. A new reason, or a step: compare it with the "
+            "settings, and with what changed at mParticle.",
+            Query(rate("records_dropped", "reason", f'stage="{name}"'), "{{reason}}"),
+        ),
+        graph(
+            41,
+            "Dead letters a minute, by reason",
+            RECORDS_PER_MINUTE,
+            "Records that can never pass here. Normal: few, of reasons you know. A step: read the "
+            "topic dead-letters for that reason, and look at what changed then.",
+            Query(per_minute("dead_letters", "reason", where), "{{reason}}"),
+        ).links([links.DEAD_LETTERS]),
+        graph(
+            35,
+            "Came again, and not sent twice",
+            RECORDS_PER_SECOND,
+            "Records seen before within the horizon. A burst after a restart, or when mParticle "
+            "sends again, is normal: it is what the memory of ids is for. A steady stream: "
+            "mParticle sends everything twice, look at its outputs.",
+            Query(or_zero(rate("records_deduplicated", where=f'worker="{name}"')), "came again"),
+        ),
+    )
+
+
+_OVERTAKEN = graph(
+    36,
+    "Updates overtaken",
+    TIMES_PER_MINUTE,
+    "Times that an event or a membership waited 30 s for its user's updates, in vain, and went "
+    "first. Normal: none. It grows: updates are the bottleneck, or one user's keep failing; an "
+    "e-mail may lack the newest attributes.",
+    Query(per_minute("updates_overtaken", where='worker="sailthru"'), "overtaken"),
+)
+_TOLD_APART = graph(
+    44,
+    "Names told apart",
+    TIMES_PER_MINUTE,
+    "Names of one record that Sailthru would take for one, kept apart by a tail. Normal: none. "
+    "Any: rename one of them in mParticle; `mparticle-streams explain` shows which.",
+    Query(per_minute("names_told_apart", where='destination="sailthru"'), "names"),
+)
+_WITHOUT_MEMBERS = listing(
+    46,
+    "Connected audiences without a member",
+    COUNT,
+    "Audiences that are connected and of which AB Tasty has taken no member yet, so it does not "
+    "show them. For an hour after connecting, normal. Longer: look at the audience's size in "
+    "mParticle, and at dead letters.",
+    Query(
+        f"max by (audience) ({series('ab_tasty_audiences_without_members')}) > 0", "{{audience}}"
+    ),
+    columns={"audience": "Audience"},
+)
+
+
+def _board(name: str, title: str, own: tuple[Panel, ...]) -> Board:
+    where = f'destination="{name}"'
+    return Board(
+        name=name,
+        title=title,
+        says=f"Whether {title} takes what it should, how fast, and if not, why.",
+        rows=(
+            (
+                "Is it taken?",
+                (Line(4, taken.tiles(title, where)), Line(8, taken.taken(where))),
+            ),
+            ("Requests", (Line(8, taken.requests(where)),)),
+            (
+                "Rate limits and outages",
+                (
+                    Line(8, limits.ceilings(where)),
+                    Line(8, limits.sharing(where)),
+                    Line(5, limits.outages(name, where)),
+                ),
+            ),
+            ("What it is not told", (Line(8, _left_out(name, where)), Line(8, own))),
+        ),
+    )
+
+
+BOARDS = (
+    _board("sailthru", "Sailthru", (_OVERTAKEN, _TOLD_APART)),
+    _board("ab-tasty", "AB Tasty", (_WITHOUT_MEMBERS,)),
+)
