@@ -1,5 +1,6 @@
 """A chunk: all that one fetch brought of one partition, handed to an agent as one event."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,21 @@ class Chunk:
     records: Sequence[ConsumerRecord]
     end: int = 0
     fetched_at: float = 0.0
+
+    @classmethod
+    def of(cls, partition: Partition, records: Sequence[ConsumerRecord]) -> "Chunk":
+        """What of a fetch needs work; all of it enters the partition's books."""
+        partition.arrivals.came(
+            ((r.offset, r.timestamp) for r in records), partition.offsets.watermark
+        )
+        todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
+        partition.read += len(todo)
+        return cls(
+            partition,
+            [r for r in records if r.offset in todo],
+            end=records[-1].offset + 1,
+            fetched_at=asyncio.get_running_loop().time(),
+        )
 
 
 class ChunkScheduler(DefaultSchedulingStrategy):

@@ -60,7 +60,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             asked_at = membership.now()
             answered: bool = await heartbeat()
             if answered and not membership.answered(asked_at):
-                self.parent_loop.call_soon_threadsafe(self.consumer.ask_for_commit)
+                self.parent_loop.call_soon_threadsafe(self.consumer.commits.ask)
             return answered
 
         coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above
@@ -111,7 +111,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except (CommitFailedError, IllegalStateError):
             return False
         except TimeoutError:
-            self.consumer.ask_for_commit()
+            self.consumer.commits.ask()
             return False
         return True
 

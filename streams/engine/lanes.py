@@ -39,9 +39,11 @@ class ChunkLanes:
             await self._work(await lane.chunks.get())
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Opens a lane for each partition, and has it fetched."""
         for partition in partitions:
             self._lanes[partition] = _Lane()
             self._new.put_nowait(partition)
+            partition.start()
 
     def accept(self, chunk: Chunk) -> None:
         """Queues a chunk; one of a partition that was revoked meanwhile will be fetched again."""

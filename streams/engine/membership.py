@@ -44,4 +44,5 @@ class Membership:
 
     def in_touch(self) -> bool:
         """Whether Kafka answers at all."""
-        return self._clock() - self._answered_at < self._sure_for
+        answered_at = max(self._answered_at, self._confirmed_at)
+        return self._clock() - answered_at < self._sure_for

@@ -22,7 +22,8 @@ class InFlightLimit:
 class Partition:
     """Belongs to one assignment: after a rebalance there is a new one.
 
-    `closed` is set before anything is drained; who finds it set neither sends nor queues.
+    Nothing is fetched before it has `started`. `closed` is set before anything is drained; who
+    finds it set neither sends nor queues.
     """
 
     def __init__(
@@ -32,10 +33,13 @@ class Partition:
         self.epoch = start.epoch
         self.offsets = Offsets(start.offset, start.ended)
         self.committed = start
+        self.started = False
         self.closed = False
         self.arrivals = Arrivals()
         self.bounds: tuple[int, int] | None = None
         """The first offset of the log and the one after its last, when Kafka was last asked."""
+        self.recalled = 0
+        """How many records of its past were read back before it started."""
         # Counted apart from the offsets, so that the two can be compared.
         self.read = 0
         self.accounted = 0
@@ -53,6 +57,15 @@ class Partition:
         """Ends one record; also when the partition is closed, so that it can be committed."""
         self.offsets.ended(offset)
         self._ended += 1
+        self._changed(self)
+
+    def start(self) -> None:
+        """Has it fetched from now on: whoever works on its records is ready for them."""
+        self.started = True
+        self._changed(self)
+
+    def was_committed(self, progress: Progress) -> None:
+        self.committed = progress
         self._changed(self)
 
     def take_ended(self) -> int:

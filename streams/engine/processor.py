@@ -23,7 +23,7 @@ class Processor(Protocol):
         """Works until cancelled; what it raises ends the worker."""
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Gets ready for partitions; fetching starts when this returns."""
+        """Returns soon; starts each partition when it is ready for its records, now or later."""
 
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk, without waiting for its end; called in fetch order of each partition."""

@@ -1,14 +1,28 @@
 """What a worker tells of itself: gauges when somebody asks, and a line of log a minute."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP
 from prometheus_client import Gauge
 
 from streams import metrics
+from streams.delivery.outcomes import Blocked
 from streams.engine.partition import Partition
+from streams.engine.processor import Processor
+
+log = structlog.get_logger()
+
+_LOG_BOUNDS_SECONDS = 10.0
+_LOOP_LAG_SECONDS = 0.5
+_SUMMARY_SECONDS = 60.0
+
+LogBounds = Callable[[Iterable[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
 
 _BY_PARTITION = (metrics.LAG, metrics.WATERMARK, metrics.LOG_START, metrics.LOG_END)
 _BY_TOPIC = (metrics.IN_FLIGHT, metrics.HOLES, metrics.OLDEST_SECONDS)
@@ -66,6 +80,29 @@ def observe_readiness(state: str) -> None:
         metrics.READINESS.labels(state=each).set(each == state)
 
 
+async def keep_log_bounds(partitions: Mapping[TP, Partition], ask: LogBounds) -> None:
+    """Asks until cancelled where the log of what is assigned begins and ends."""
+    while True:
+        # Only a measure: without brokers the last answer stands, and the engine says the rest.
+        with contextlib.suppress(KafkaError):
+            await learn_log_bounds(partitions, ask)
+        await asyncio.sleep(_LOG_BOUNDS_SECONDS)
+
+
+async def learn_log_bounds(partitions: Mapping[TP, Partition], ask: LogBounds) -> None:
+    if not (asked := list(partitions)):
+        return
+    for tp, bounds in (await ask(asked)).items():
+        if (partition := partitions.get(tp)) is not None:
+            partition.bounds = bounds
+
+
+async def keep_loop_lag() -> None:
+    """Measures until cancelled."""
+    while True:
+        metrics.LOOP_LAG_SECONDS.observe(await lateness(_LOOP_LAG_SECONDS))
+
+
 async def lateness(pause: float) -> float:
     """How many seconds after a pause the event loop comes back: many, and it is overloaded."""
     clock = asyncio.get_running_loop().time
@@ -91,3 +128,28 @@ def _counted() -> Mapping[str, int]:
         "ended": metrics.total(metrics.RECORDS_ENDED),
         "rejected": metrics.total(metrics.DEAD_LETTERS),
     }
+
+
+async def keep_summary(
+    partitions: Mapping[TP, Partition], processor: Processor, bare: Callable[[str], str]
+) -> None:
+    """Logs a line a minute until cancelled."""
+    summary = Summary()
+    while True:
+        await asyncio.sleep(_SUMMARY_SECONDS)
+        log_summary(summary, partitions.values(), processor.blocked, bare)
+
+
+def log_summary(
+    summary: Summary,
+    partitions: Collection[Partition],
+    blocked: Blocked | None,
+    bare: Callable[[str], str],
+) -> None:
+    count_ended(partitions, bare)
+    log.info(
+        "summary",
+        **summary.since(),
+        waiting=sum(partition.offsets.waiting for partition in partitions),
+        blocked=blocked.reason if blocked else None,
+    )

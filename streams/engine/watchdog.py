@@ -1,7 +1,14 @@
 """Tells a worker that waits from one that hangs."""
 
+import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+
+from faust.types import TP
+
+from streams.engine.membership import Membership
+from streams.engine.partition import Partition
+from streams.engine.processor import Processor
 
 
 class StalledError(Exception):
@@ -27,3 +34,23 @@ class Watchdog:
             self._mark = mark
             self._moved_at = self._clock()
         return self._clock() - self._moved_at > self._limit
+
+
+async def watch(
+    limit_s: float,
+    partitions: Mapping[TP, Partition],
+    processor: Processor,
+    membership: Membership,
+) -> None:
+    """Looks until cancelled; raises StalledError in a worker that hangs, or that Kafka forgot."""
+    work, group = Watchdog(limit_s), Watchdog(limit_s)
+    while True:
+        await asyncio.sleep(limit_s / 10)
+        idle = not any(p.offsets.waiting or not p.started for p in partitions.values())
+        mark = tuple(
+            (p.tp, p.offsets.position, p.offsets.waiting, p.recalled) for p in partitions.values()
+        )
+        if work.stalled(mark, excused=idle or processor.waits_on_purpose):
+            raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
+        if group.stalled(None, excused=membership.in_touch()):
+            raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

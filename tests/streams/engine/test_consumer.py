@@ -7,12 +7,16 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from streams.delivery.outcomes import Blocked
+from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
+from streams.engine.gaps import Gaps
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.start import Start
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from tests.streams.delivery.flow import some_turns
 from tests.streams.engine.unstarted import router_app
 from tests.streams.records import source
 
@@ -59,19 +63,28 @@ class Kafka:
 
 
 class Work:
-    """A processor that does nothing by itself."""
+    """A processor that does nothing by itself, and breaks when it runs."""
 
-    blocked = None
+    blocked: Blocked | None = None
     waits_on_purpose = False
 
+    def __init__(self, *, starts: bool = True) -> None:
+        self.starts = starts
+        self.gone: list[Partition] = []
+
     async def run(self) -> None:
-        pass
+        raise ZeroDivisionError
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            if self.starts:
+                partition.start()
+
+    async def accept(self, chunk: Chunk) -> None:
         pass
 
     async def revoked(self, partitions: Sequence[Partition], deadline: float) -> None:
-        pass
+        self.gone += partitions
 
 
 @pytest.fixture
@@ -183,6 +196,32 @@ async def test_a_commit_that_was_refused_is_offered_again(
     assert len(kafka_script.commits) == count
 
 
+async def test_commits_follow_each_other_while_something_ends(
+    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for an interval, and none while nothing ends."""
+    monkeypatch.setattr("streams.engine.consumer._COMMIT_PAUSE_SECONDS", 0.0)
+    kafka_script.fetched = [log(0, 1, 2)]
+    await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    loop = consumer.add_future(consumer._commit_handler(consumer))
+    await some_turns()
+    before = len(kafka_script.commits)
+
+    async def more() -> None:
+        partition.ended(2)
+
+    partition.ended(0)
+    kafka_script.meanwhile = more
+    await some_turns()
+    loop.cancel()
+
+    assert kafka_script.commits[before:] == [
+        {HERE: Progress(1)},
+        {HERE: Progress(1, ((2, 3),))},
+    ]
+
+
 async def test_what_ends_while_a_commit_is_under_way_is_in_the_one_that_waited_for_it(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
@@ -201,6 +240,20 @@ async def test_what_ends_while_a_commit_is_under_way_is_in_the_one_that_waited_f
     last.append(await consumer.commit())
 
     assert kafka_script.commits[-2:] == [{HERE: Progress(1)}, {HERE: Progress(2)}]
+
+
+async def test_what_its_processor_raises_is_raised_after_what_has_ended_is_committed(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(0, 1, 2)]
+    await chunks(consumer)
+    for offset in (0, 2):
+        consumer.partitions[HERE].ended(offset)
+    with pytest.raises(ZeroDivisionError):
+        await consumer._process(consumer)
+
+    assert kafka_script.commits[-1] == {HERE: Progress(1, ((2, 3),))}
+    assert consumer.partitions == {}
 
 
 async def test_a_drain_closes_commits_and_forgets(kafka_script: Kafka, consumer: Consumer) -> None:
@@ -222,7 +275,7 @@ async def test_a_gap_that_is_not_at_the_head_of_the_log_is_passed(
     (chunk,) = await chunks(consumer)
 
     assert [record.offset for record in chunk.records] == [4, 5]
-    assert consumer.gone == {}
+    assert consumer.gaps.held == {}
 
 
 async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partition(
@@ -233,7 +286,7 @@ async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partiti
     handed_on = await chunks(consumer) + await chunks(consumer)
 
     assert handed_on == []
-    assert "offset 0 is next, Kafka has from 4 on" in consumer.gone[HERE]
+    assert "offset 0 is next, Kafka has from 4 on" in consumer.gaps.held[HERE]
     assert not fetches(consumer)
     assert all(progress[HERE].offset == 0 for progress in kafka_script.commits)
 
@@ -260,7 +313,7 @@ async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it
     kafka_script.start, kafka_script.first = Progress(3), 8
     await rebalance(consumer)
 
-    assert "offset 3 is next, Kafka has from 8 on" in consumer.gone[HERE]
+    assert "offset 3 is next, Kafka has from 8 on" in consumer.gaps.held[HERE]
     assert not fetches(consumer)
 
 
@@ -268,7 +321,7 @@ async def test_a_takeover_that_skips_what_is_deleted_still_knows_what_ended_behi
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     kafka_script.start, kafka_script.first = Progress(3, ((5, 9), (12, 14)), epoch=6), 8
-    consumer.transport.kafka = KafkaSettings(deleted_offsets="skip")
+    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"))
     await rebalance(consumer)
     kafka_script.fetched = [log(*range(8, 16))]
     (chunk,) = await chunks(consumer)
@@ -288,13 +341,14 @@ async def test_an_offset_beyond_the_end_of_the_log_holds_the_partition(
     kafka_script.fetched = [log(0, 1)]
 
     assert await chunks(consumer) == []
-    assert HERE in consumer.gone
+    assert HERE in consumer.gaps.held
     assert not fetches(consumer)
 
 
 def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partition:
     partition = Partition(HERE, start, limit, consumer._partition_changed)
     consumer.partitions[HERE] = partition
+    partition.start()
     return partition
 
 
@@ -306,8 +360,11 @@ def fetches(consumer: Consumer) -> bool:
     return HERE in consumer._get_active_partitions()
 
 
-async def test_a_full_partition_is_not_fetched_until_it_is_half_empty(consumer: Consumer) -> None:
-    partition = assign(consumer, Progress(0), InFlightLimit(records=4))
+@pytest.mark.parametrize("limit", [InFlightLimit(records=4), InFlightLimit(size=4)])
+async def test_a_full_partition_is_not_fetched_until_it_is_half_empty(
+    consumer: Consumer, limit: InFlightLimit
+) -> None:
+    partition = assign(consumer, Progress(0), limit)
     fetched(partition, 0, 1, 2, 3)
     seen = [fetches(consumer)]
     for offset in range(3):
@@ -315,6 +372,51 @@ async def test_a_full_partition_is_not_fetched_until_it_is_half_empty(consumer: 
         seen.append(fetches(consumer))
 
     assert seen == [False, False, False, True]
+
+
+async def test_a_partition_with_too_many_holes_is_not_fetched_until_half_of_them_are_closed(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    partition = assign(consumer, Progress(0), InFlightLimit(runs=4))
+    fetched(partition, *range(10))
+    seen = []
+    for offset in (1, 3, 5, 7, 0, 2, 4):
+        partition.ended(offset)
+        await consumer.commit()
+        seen.append((len(kafka_script.commits[-1][HERE].ended), fetches(consumer)))
+
+    assert seen == [(1, True), (2, True), (3, True), (4, False), (3, False), (2, False), (1, True)]
+
+
+async def test_a_partition_is_fetched_once_its_processor_is_ready_for_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    consumer.processor = Work(starts=False)
+    await rebalance(consumer)
+    before = fetches(consumer)
+    consumer.on_buffer_full(HERE)
+    consumer.on_buffer_drop(HERE)
+    still = fetches(consumer)
+    consumer.partitions[HERE].start()
+
+    assert (before, still, fetches(consumer)) == (False, False, True)
+
+
+async def test_a_partition_whose_processor_is_not_ready_is_confirmed_and_given_back(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """Reading its past may take long: others must not take it for dead, nor wait for it."""
+    kafka_script.start = Progress(7, ((9, 11),), epoch=3)
+    consumer.processor = processor = Work(starts=False)
+    await rebalance(consumer)
+    partition = consumer.partitions[HERE]
+    sure = consumer.membership.sure()
+    await consumer.drain()
+
+    assert sure
+    assert kafka_script.commits[-1] == {HERE: kafka_script.start}
+    assert processor.gone[-1] is partition
+    assert partition.closed
 
 
 async def test_a_full_partition_stays_unfetched_when_faust_finds_room_in_its_own_queue(

@@ -22,7 +22,8 @@ from mode.services import ServiceTask
 from mode.threads import QueueServiceThread
 
 from streams import app, worker
-from streams.engine import chunks, consumer, consumer_thread, transport
+from streams.engine import chunks, consumer, consumer_thread, fetching, transport
+from streams.settings import KafkaSettings
 from tests.streams.engine.unstarted import router_app
 
 Parameters = tuple[str, ...]
@@ -125,6 +126,7 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
 
 OURS = [
     (consumer.Consumer, driver.Consumer),
+    (fetching.FetchingConsumer, driver.Consumer),
     (consumer_thread.ConsumerThread, driver.AIOKafkaConsumerThread),
     (transport.Producer, driver.Producer),
     (transport.Transport, driver.Transport),
@@ -217,9 +219,11 @@ async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
 
 async def test_aiokafka_takes_our_consumer_settings() -> None:
     ours: Any = router_app().consumer
+    ours.transport.kafka = KafkaSettings(group_instance_id="router-7")
     made = ours._thread._create_worker_consumer(ours.transport)
 
     assert made._group_id == "mparticle-streams-router"
+    assert made._group_instance_id == "router-7"
     assert made._enable_auto_commit is False
     assert made._partition_assignment_strategy == [RangePartitionAssignor]
     assert made._max_poll_interval_ms > 365 * 24 * 3600 * 1000
@@ -239,6 +243,6 @@ async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
 def test_faust_gives_a_takeover_all_the_time_it_needs() -> None:
     """When this time is over it ends its own task and goes on without one, in silence.
 
-    Reading a horizon of a million ids back, or a Kafka that is away, takes longer than minutes.
+    A Kafka that is away may be away for longer than minutes.
     """
     assert router_app().conf.broker_request_timeout > 24 * 3600

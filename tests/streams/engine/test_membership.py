@@ -38,6 +38,22 @@ def test_an_answer_counts_from_when_it_was_asked_for() -> None:
     assert not membership.sure()
 
 
+def test_kafka_is_in_touch_while_it_takes_commits_or_answers_heartbeats() -> None:
+    clock = Clock()
+    membership = Membership(30.0, clock)
+    told = [membership.in_touch()]
+    membership.confirmed(clock.now)
+    clock.now += 20
+    told.append(membership.in_touch())
+    membership.answered(clock.now)
+    clock.now += 20
+    told.append(membership.in_touch())
+    clock.now += 5
+    told.append(membership.in_touch())
+
+    assert told == [False, True, True, False]
+
+
 def test_a_late_answer_takes_nothing_back() -> None:
     clock = Clock()
     membership = Membership(30.0, clock)

@@ -54,8 +54,8 @@ async def test_each_takeover_is_a_rebalance_and_each_giving_away_a_drain(
     )
 
 
-async def test_the_log_of_what_is_assigned_is_asked_for(assigned: Consumer) -> None:
-    await assigned._learn_log_bounds()
+async def test_the_log_of_what_is_assigned_is_asked_for(script: Log, assigned: Consumer) -> None:
+    await vitals.learn_log_bounds(assigned.partitions, script.log_bounds)
     partition = assigned.partitions[HERE]
 
     assert (partition.bounds, partition.lag) == ((3, 40), 40)
@@ -63,7 +63,7 @@ async def test_the_log_of_what_is_assigned_is_asked_for(assigned: Consumer) -> N
 
 async def test_without_partitions_nothing_is_asked(script: Log, assigned: Consumer) -> None:
     await assigned.drain()
-    await assigned._learn_log_bounds()
+    await vitals.learn_log_bounds(assigned.partitions, script.log_bounds)
 
     assert assigned.partitions == {}
 
@@ -95,10 +95,9 @@ async def test_a_line_sums_up_what_was_done_and_what_waits(script: Log, assigned
     script.fetched = [log(0, 1, 2)]
     await chunks(assigned)
     assigned.partitions[HERE].ended(0)
-    processor: Any = assigned.processor
-    processor.blocked = Blocked("bad_key", "Set the key.")
+    blocked = Blocked("bad_key", "Set the key.")
     with capture_logs() as lines:
-        assigned._log_summary(summary)
+        vitals.log_summary(summary, assigned.partitions.values(), blocked, str)
 
     told = {"read": 3, "ended": 1, "rejected": 0, "waiting": 2, "blocked": "bad_key"}
     assert lines == [{"event": "summary", "log_level": "info", **told}]

@@ -1,6 +1,16 @@
 """A worker that hangs is told from one that waits."""
 
-from streams.engine.watchdog import Watchdog
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streams.engine.membership import Membership
+from streams.engine.partition import Partition
+from streams.engine.watchdog import StalledError, Watchdog, watch
+from tests.streams.records import new_partition
 
 
 class Clock:
@@ -36,3 +46,75 @@ def test_an_excuse_is_none_and_the_time_counts_from_its_end() -> None:
 
 def test_an_excuse_from_time_to_time_is_enough() -> None:
     assert not any(looks(*[(1, turn % 2 == 0) for turn in range(12)]))
+
+
+class Waits:
+    """A processor that does nothing, on purpose or not."""
+
+    blocked = None
+
+    def __init__(self, *, waits_on_purpose: bool) -> None:
+        self.waits_on_purpose = waits_on_purpose
+
+
+class Recalling(dict[TP, Partition]):
+    """Partitions of which another record of the past is read back whenever somebody looks."""
+
+    def values(self) -> Any:
+        for partition in super().values():
+            partition.recalled += 1
+        return super().values()
+
+
+def at_work() -> Partition:
+    partition = idle()
+    partition.fetched([(0, 1)])
+    return partition
+
+
+def idle() -> Partition:
+    partition = new_partition()
+    partition.start()
+    return partition
+
+
+async def ends_with(
+    partition: Partition, *, on_purpose: bool = False, recalls: bool = False, silence: float = 0.0
+) -> str | None:
+    """What a worker says and ends when it is looked at for ten times its limit; None if it stays.
+
+    `silence` is how many seconds ago Kafka last answered.
+    """
+    membership = Membership(3600.0)
+    membership.answered(membership.now() - silence)
+    processor: Any = Waits(waits_on_purpose=on_purpose)
+    kind = Recalling if recalls else dict[TP, Partition]
+    try:
+        async with asyncio.timeout(0.5):
+            await watch(0.05, kind({partition.tp: partition}), processor, membership)
+    except StalledError as error:
+        return str(error)
+    except TimeoutError:
+        return None
+    raise AssertionError("it never ends by itself")
+
+
+@pytest.mark.parametrize("hangs", [at_work, new_partition], ids=["work", "reading its past"])
+async def test_a_worker_of_whose_work_nothing_comes_ends(hangs: Callable[[], Partition]) -> None:
+    assert "nothing ended" in (await ends_with(hangs()) or "")
+
+
+async def test_a_worker_that_kafka_does_not_answer_ends_also_when_it_is_idle() -> None:
+    assert "no heartbeat" in (await ends_with(idle(), silence=7200.0) or "")
+
+
+async def test_a_worker_without_work_stays() -> None:
+    assert await ends_with(idle()) is None
+
+
+async def test_a_worker_whose_destination_is_away_stays() -> None:
+    assert await ends_with(at_work(), on_purpose=True) is None
+
+
+async def test_a_worker_that_reads_its_past_stays_however_long_that_takes() -> None:
+    assert await ends_with(new_partition(), recalls=True) is None
