@@ -14,12 +14,14 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check boards bench chaos clean
+.PHONY: help demo test live check boards bench chaos clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
 	@echo "make test    the tests, on a Kafka of their own (ARGS= for pytest)"
+	@echo "make live    each fault alone under a real Prometheus, and the alerts that it raises: ten"
+	@echo "             minutes (needs Debian's package prometheus; make test has all in one go)"
 	@echo "make check   lint, format, types, imports"
 	@echo "make boards  grafana/dashboards, from grafana/boards"
 	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
@@ -33,6 +35,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/pytest $(ARGS)
+
+# By name: pytest does not collect it on its own.
+live: $(READY)
+	@$(BIN)/pytest tests/grafana/live/each_alone.py $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -12,6 +12,8 @@ Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
 """An attribute's value. None is a tag: the name is present and says all there is to say."""
 
+SCHEMA_VERSION = 1
+
 T = TypeVar("T")
 Sparse = Annotated[T, Field(exclude_if=not_)]
 """A field that is left out of JSON where it says nothing: None, empty, False."""
@@ -52,7 +54,7 @@ class Record(Shape):
     is when Kafka took the raw message.
     """
 
-    schema_version: int = 1
+    schema_version: int = SCHEMA_VERSION
     kind: str
     id: str
     mpid: Sparse[str | None] = None
@@ -80,11 +82,12 @@ def serialize(record: Record) -> bytes:
     The same bytes as pydantic's `model_dump_json`, without asking each field whether to be left
     out.
     """
-    sparse = _sparse(type(record))
-    said = {name: value for name, value in vars(record).items() if value or name not in sparse}
+    left_out = sparse(type(record))
+    said = {name: value for name, value in vars(record).items() if value or name not in left_out}
     return orjson.dumps(said, default=vars)
 
 
 @cache
-def _sparse(of: type[Record]) -> frozenset[str]:
+def sparse(of: type[Record]) -> frozenset[str]:
+    """The fields that are left out where they say nothing."""
     return frozenset(name for name, field in of.model_fields.items() if field.exclude_if)

@@ -17,6 +17,7 @@ from streams.engine.membership import Membership
 from streams.engine.processor import Processor
 from streams.engine.transport import Transport
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.states import keep_states
 from streams.topics import RAW, Topic
 from streams.worker import Worker
 
@@ -125,6 +126,7 @@ def create_app(
             counter.labels(topic=topic.name)
     _drain_on_shutdown(app)
     _serve_pages(app)
+    _log_states(app)
     return app
 
 
@@ -138,13 +140,24 @@ def _drain_on_shutdown(app: App) -> None:
 def _readiness(app: App) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
     consumer: Any = app.consumer
-    if app.rebalancing or not (consumer.partitions or consumer.gone):
+    if app.rebalancing or not (consumer.partitions or consumer.gaps.held):
         return "no_partitions", "no partitions assigned"
-    if consumer.gone:
-        return "offsets_deleted", f"offsets_deleted: {'; '.join(consumer.gone.values())}"
+    if consumer.gaps.held:
+        return "offsets_deleted", f"offsets_deleted: {'; '.join(consumer.gaps.held.values())}"
+    if not consumer.membership.in_touch():
+        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
+    if not all(partition.started for partition in consumer.partitions.values()):
+        return "starting", "starting: reads back what has ended, to send nothing twice"
     if (blocked := app.processor.blocked) is not None:
         return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
     return "ready", None
+
+
+def _log_states(app: App) -> None:
+    async def states() -> None:
+        await keep_states(lambda: _readiness(app))
+
+    app.task(states)
 
 
 def _serve_pages(app: App) -> None:

@@ -31,6 +31,7 @@ class DryRun(Sink[Any]):
         self.destination = sink.destination + SUFFIX
         self.topics = sink.topics
         self.ceilings = sink.ceilings
+        self.rate_share = sink.rate_share
         self.recalls = sink.recalls
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - the contract's signature

@@ -2,11 +2,29 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
+from structlog.typing import EventDict
 
 from streams.settings import WorkerSettings
+
+# What a line may say beside its event; a payload has no place among them. `error` is the name of a
+# type, `detail` and `what_to_do` are ours, and topic, partition and offset are a raw position.
+KEYS = frozenset(
+    {
+        *("reason", "detail", "what_to_do", "what", "name", "errors", "error", "state"),
+        *("topic", "partition", "offset", "endpoint"),
+        *("read", "ended", "rejected", "waiting", "blocked"),
+        *("partitions_kept", "partitions_read", "records_read"),
+    }
+)
+_OWN = frozenset({"event", "level", "logger", "timestamp", "worker", "exc_info"})
+_PREFIXED = "_"  # structlog's own
 
 _NOISY = {
     # Say at INFO what our own lines and metrics say better.
@@ -16,12 +34,14 @@ _NOISY = {
     "aiohttp.access": logging.WARNING,
     "kafka": logging.ERROR,
 }
+# Their sentences name offsets and settings; any other's may quote what it was given.
+_OURS = ("agents.", "streams.")
 
 
 def set_up(settings: WorkerSettings, worker: str) -> None:
     """Sends all log lines to standard error, ours and the libraries', in one form."""
 
-    def name_worker(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    def name_worker(_logger: Any, _method: str, line: EventDict) -> EventDict:
         # Not by a context variable: threads do not inherit them, and aiokafka's consumer has one.
         return {"worker": worker, **line}
 
@@ -37,18 +57,23 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            *shared,
+            only_known_keys,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_hush)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(_Traces()),
                 renderer,
             ],
         )
@@ -58,3 +83,60 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name, level in _NOISY.items():
         logging.getLogger(name).setLevel(max(level, root.level))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _last_words
+
+
+def only_known_keys(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """Leaves out what is not on the list of keys, and names it."""
+    known = KEYS | _OWN
+    unknown = sorted(key for key in line if key not in known and not key.startswith(_PREFIXED))
+    kept = {key: value for key, value in line.items() if key not in unknown}
+    return {**kept, "left_out": unknown} if unknown else kept
+
+
+def said(error: BaseException) -> str:
+    """The type of an exception, and its sentence where that cannot quote a payload."""
+    kind = type(error)
+    speaks = isinstance(error, OSError | KafkaError) or kind.__module__.startswith(_OURS)
+    return f"{kind.__name__}: {error}" if speaks and str(error) else kind.__name__
+
+
+def _hush(record: logging.LogRecord) -> bool:
+    """The same for exceptions that libraries write into their lines."""
+    if isinstance(record.msg, BaseException):
+        record.msg = said(record.msg)
+    if record.name == "asyncio":
+        # Below the first line it shows tasks and what they raised.
+        record.msg = str(record.msg).partition("\n")[0]
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            said(each) if isinstance(each, BaseException) else each for each in record.args
+        )
+    return True
+
+
+class _Traces:
+    """Renders a stack: the lines of code, and each exception as far as it may speak."""
+
+    def __call__(self, exc_info: Any) -> str:
+        return "\n".join(_trace(exc_info[1]))
+
+
+def _trace(error: BaseException, depth: int = 0) -> Iterator[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and depth < 10:  # noqa: PLR2004 - a chain may be a ring
+        yield from _trace(before, depth + 1)
+        yield "which led to:"
+    yield "Traceback (most recent call last):"
+    yield from (line.rstrip() for line in traceback.format_tb(error.__traceback__))
+    yield said(error)
+    for each in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield "of which:"
+        yield from _trace(each, depth + 1)
+
+
+def _last_words(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger(__name__).critical("ended", exc_info=(kind, error, trace))

@@ -19,7 +19,7 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 # What `readiness` may say.
-READY_STATES = ("ready", "no_partitions", "offsets_deleted", "blocked")
+READY_STATES = ("ready", "no_partitions", "offsets_deleted", "kafka_away", "starting", "blocked")
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
@@ -79,8 +79,8 @@ RECORDS_ROUTED = _counter(
 )
 DEVELOPMENT_RECORDS = _counter(
     "development_records",
-    "Of the records the router wrote, those from mParticle's development environment. Not wanted at "
-    "the destinations: set ROUTER_DEVELOPMENT=drop.",
+    "Of the records the router wrote, those from mParticle's development environment. Not wanted "
+    "at the destinations: set ROUTER_DEVELOPMENT=drop.",
     ("topic",),
 )
 RECORDS_DROPPED = _counter(
@@ -151,6 +151,30 @@ CEILING = _gauge(
     "rate_limit_per_minute",
     "The request ceiling believed now, published or announced; -1 where there is none.",
     ("destination", "endpoint"),
+)
+SHARE = _gauge(
+    "rate_limit_share_per_minute",
+    "What this worker may send of the ceiling now; -1 where there is none. All workers' shares "
+    "together are what the deployment may use. 0 while lanes wait: look at rate_limit_workers.",
+    ("destination", "endpoint"),
+)
+FOREIGN = _gauge(
+    "rate_limit_foreign_per_minute",
+    "Requests that somebody else makes of the same account, by the service's own count. Growing: "
+    "find who it is, and agree on shares; the destination's settings have one for it.",
+    ("destination", "endpoint"),
+)
+SHARERS = _gauge(
+    "rate_limit_workers",
+    "Workers that this one shares the ceilings with, itself included; 0 before it knows. Not what "
+    "runs: they do not hear each other; look at the topic rate-limits, and who may write to it.",
+    ("destination",),
+)
+CONNECTIONS = _gauge(
+    "connections_allowed",
+    "Requests that may be in flight at once, adapted to latency. At half of the setting for long: "
+    "the destination becomes slower the more it is asked at once.",
+    ("destination",),
 )
 RATE_LIMITED = _counter(
     "rate_limit_refusals",

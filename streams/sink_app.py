@@ -11,6 +11,7 @@ from streams.delivery.history import History
 from streams.delivery.horizon import Horizon
 from streams.delivery.log_end import LogEnd
 from streams.delivery.precedence import Precedence
+from streams.delivery.sharing import Sharing
 from streams.delivery.sink import Sink
 from streams.delivery.staleness import Staleness
 from streams.dry_run import CountedDeadLetters, DryRun
@@ -29,7 +30,8 @@ def create_sink_app(
         horizon = Horizon(kafka.horizon_ids)
         updates = kafka.topic(USER_UPDATE.name)
         log_end = LogEnd(kafka, updates)
-        precedence = Precedence(updates, log_end) if USER_UPDATE in sink.topics else None
+        updates_first = USER_UPDATE in sink.topics
+        precedence = Precedence(updates, log_end, sink.missing) if updates_first else None
         letters = (
             CountedDeadLetters()
             if worker.dry_run
@@ -47,6 +49,7 @@ def create_sink_app(
             connections,
             worker.max_rejected_share,
             app.membership.sure,
+            Sharing(kafka, sink.destination),
         )
 
     return create_app(sink.destination, sink.topics, kafka, worker, delivery)

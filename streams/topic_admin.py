@@ -23,10 +23,7 @@ async def create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Itera
                 name=kafka.topic(topic.name),
                 num_partitions=kafka.partitions,
                 replication_factor=kafka.replication_factor,
-                topic_configs={
-                    "max.message.bytes": str(MAX_MESSAGE_BYTES),
-                    "cleanup.policy": "compact" if topic.compacted else "delete",
-                },
+                topic_configs=_configuration(topic),
             )
             for topic in topics
         ]
@@ -35,3 +32,14 @@ async def create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Itera
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(name)
+
+
+def _configuration(topic: Topic) -> dict[str, str]:
+    configuration = {
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+    }
+    if topic.kept_ms is not None:
+        # Kafka deletes whole segments, and never the one that is written to.
+        configuration |= dict.fromkeys(("retention.ms", "segment.ms"), str(topic.kept_ms))
+    return configuration

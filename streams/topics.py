@@ -10,17 +10,23 @@ from models.audience import Audience
 from models.audience_membership import AudienceMembership
 from models.dead_letter import DeadLetter
 from models.event import Event
+from models.list_state import ListState
 from models.privacy_request import PrivacyRequest
+from models.rate_demand import RateDemand
 from models.user_update import UserUpdate
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: its name without prefix, what it holds, and whether Kafka compacts it."""
+    """One topic: its name without prefix, what it holds, and whether Kafka compacts it.
+
+    `kept_ms` is how long its records mean anything, where that is not the operator's to say.
+    """
 
     name: str
     holds: TypeAdapter[Any]
     compacted: bool = False
+    kept_ms: int | None = None
 
 
 RAW = Topic("mparticle-raw", TypeAdapter(bytes))
@@ -40,9 +46,16 @@ AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", TypeAdapter(AcceptedAudience), 
 # Keyed by visitor and audience: when AB Tasty last took the membership, in milliseconds.
 AB_TASTY_MEMBERS = Topic("ab-tasty-members", TypeAdapter(int), compacted=True)
 
+# What each worker wants of its destination's rate limits, in partition 0: the last seconds count.
+RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000)
+
+# Keyed by a list's name. Partition i tells the worker that has partition i of the others what lists
+# it is to make.
+SAILTHRU_LISTS = Topic("sailthru-lists", TypeAdapter(ListState), compacted=True)
+
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 # Partition i of each belongs to the worker that has partition i of the others.
-TOGETHER = (*BY_USER, AB_TASTY_MEMBERS)
+TOGETHER = (*BY_USER, AB_TASTY_MEMBERS, SAILTHRU_LISTS)
 ALL = (
     RAW,
     *BY_USER,
@@ -51,6 +64,8 @@ ALL = (
     DEAD_LETTERS,
     AB_TASTY_AUDIENCES,
     AB_TASTY_MEMBERS,
+    SAILTHRU_LISTS,
+    RATE_LIMITS,
 )
 
 # Raw messages of 5 MB are seen, and a dead letter holds them in base64.

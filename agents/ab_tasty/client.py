@@ -75,10 +75,9 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str
         return _SUSPENDED if endpoint != SEGMENTS and _suspends(body) else Delivered()
     if is_transient(status):
         after = retry_after(headers)
-        announced = status == HTTPStatus.TOO_MANY_REQUESTS or (
-            status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
-        )
-        return RetryLater(f"http_{status}", after, endpoint=announced)
+        limited = status == HTTPStatus.TOO_MANY_REQUESTS
+        outage = status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
+        return RetryLater(f"http_{status}", after, endpoint=limited or outage, outage=outage)
     # What nobody documents may hit every record: hold, rather than drain the topic.
     return _ENDINGS[endpoint].get(status) or Blocked(
         "unexpected_answer",

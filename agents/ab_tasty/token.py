@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -41,7 +42,9 @@ def judge(answer: Answer) -> Grant | RetryLater | Blocked:
     """
     status = answer.status
     if is_transient(status):
-        return RetryLater("token_route", retry_after(answer.headers), endpoint=True)
+        limited = status == HTTPStatus.TOO_MANY_REQUESTS
+        after = retry_after(answer.headers)
+        return RetryLater("token_route", after, endpoint=True, outage=not limited)
     if status in {400, 401, 403}:
         return Blocked(
             "token_refused",
@@ -106,7 +109,7 @@ class TokenSource:
         failure = await asyncio.shield(self._fetching)
         if self._token and self._clock() < self._ends_at:
             return self._token
-        return failure or RetryLater("token_route", endpoint=True)
+        return failure or RetryLater("token_route", endpoint=True, outage=True)
 
     def discard(self, token: str) -> None:
         """Forgets a token that was refused, unless another has taken its place already."""
@@ -124,7 +127,11 @@ class TokenSource:
         assert secret is not None, "the settings ask for it where tokens are used"
         body = orjson.dumps(_credentials(self._settings, secret.get_secret_value()))
         answer = await self._http.post(self._settings.token_url, _HEADERS, body)
-        granted = judge(answer) if isinstance(answer, Answer) else replace(answer, endpoint=True)
+        granted = (
+            judge(answer)
+            if isinstance(answer, Answer)
+            else replace(answer, endpoint=True, outage=True)
+        )
         if not isinstance(granted, Grant):
             self._renew_at = min(self._clock() + _RENEWAL_PAUSE_SECONDS, self._ends_at)
             return granted

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agents.router.events import attributes_changed
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content
+from agents.router.routed import About, Content, told
 from agents.router.user import identities
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -19,8 +19,8 @@ from models.mparticle.firehose import (
     SubscriptionRequest,
     UserProfile,
 )
-from models.mparticle.identity import DEVICE, USER, Spelling
-from models.record import Identity, Value
+from models.mparticle.identity import DEVICE, USER, Named, Spelling
+from models.record import Value
 
 _AUDIENCE_CHANGES = {"add": "connected", "update": "updated", "remove": "disconnected"}
 _MEMBERSHIP_CHANGES = {"add": "joined", "delete": "left"}
@@ -139,7 +139,7 @@ def _about(
     request: MembershipRequest,
     raw: RawMessage,
 ) -> About:
-    def read(name: str, spelling: Spelling | None) -> tuple[Identity, ...]:
+    def read(name: str, spelling: Spelling | None) -> list[Named]:
         return identities(raw, f"{place}.{name}", getattr(profile, name), spelling)
 
     shared = {
@@ -149,4 +149,4 @@ def _about(
         "partner_identities": read("partner_identities", None),
     }
     who = [part.get("user_identities"), part.get("device_identities")]
-    return About([request.id, request.timestamp_ms, *who], request.timestamp_ms, shared)
+    return About([request.id, request.timestamp_ms, *who], request.timestamp_ms, told(shared))

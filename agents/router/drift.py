@@ -72,8 +72,8 @@ def _search(node: dict[str, Any], known: Fields, path: str, found: list[Stranger
     for name, inside, flat in known.inside:
         if not (below := node.get(name)):
             continue
-        for each in below if type(below) is list else _standing(below, inside):
-            if type(each) is not dict or (flat and flat.issuperset(each)):
+        for each in _objects(below, inside):
+            if type(each) is not dict or (flat is not None and flat.issuperset(each)):
                 continue
             if not inside.by:
                 _search(each, inside, f"{path}.{name}", found)
@@ -90,7 +90,9 @@ def _search_kind(
         _search(node, of_kind, path, found)
 
 
-def _standing(written: Any, known: Fields) -> Iterable[Any]:
+def _objects(written: Any, known: Fields) -> Iterable[Any]:
+    if type(written) is list:
+        return written
     if type(written) is not dict or known.stands == "list":
         return ()
     if known.stands == "object":

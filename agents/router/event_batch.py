@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.router.events import route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About
+from agents.router.routed import About, told
 from agents.router.user import environment, identities, route_notifications, route_snapshot
 from models.mparticle import changes, commerce, events, happened
 from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
@@ -29,7 +29,8 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "user_identity_change": changes.IdentitiesChange,
     "uninstall": happened.Flagged,
 }
-_ON_DEVICE = sorted(DEVICE_FIELDS)
+_ON_DEVICE = frozenset(DEVICE_FIELDS)
+_NO_SOURCE = SourceInfo()
 # Of what comes with every message, straight: `model_validate` checks its own arguments first.
 _BATCH = EventBatch.__pydantic_validator__
 _EVENT = BatchEvent.__pydantic_validator__
@@ -39,7 +40,7 @@ _KINDS = {"crash_report": "error", "push_registration": "push_subscription"}
 
 def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
     batch = _BATCH.validate_python(message)
-    source = batch.source_info or SourceInfo()
+    source = batch.source_info or _NO_SOURCE
     about = _about(message, batch, source, raw)
     parts = batch.events or []
     route_events(raw, about, parts, _read)
@@ -56,17 +57,30 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
 
 
 def _read(part: Any) -> tuple[str, happened.Happened]:
-    event = _EVENT.validate_python(part)
-    kind = event.event_type
+    kind, data = _opened(part)
     shape = EVENTS.get(kind, happened.UnknownEvent)
-    return _KINDS.get(kind, kind), shape.__pydantic_validator__.validate_python(event.data or {})
+    return _KINDS.get(kind, kind), shape.__pydantic_validator__.validate_python(data)
+
+
+def _opened(part: Any) -> tuple[str, dict[str, Any]]:
+    """An event's type and data; of what is out of the ordinary the model knows what to say."""
+    if type(part) is dict:
+        kind, data = part.get("event_type"), part.get("data")
+        if type(kind) is str and kind and type(data) is dict:
+            return kind, data
+    event = _EVENT.validate_python(part)
+    return event.event_type, event.data or {}
 
 
 def _about(
     message: dict[str, Any], batch: EventBatch, source: SourceInfo, raw: RawMessage
 ) -> About:
     device = batch.device_info or {}
-    on_device = [{"type": name, "value": device[name]} for name in _ON_DEVICE if device.get(name)]
+    on_device = [
+        {"type": name, "value": device[name]}
+        for name in sorted(_ON_DEVICE.intersection(device))
+        if device[name]
+    ]
     is_resent = source.replay_request_id or source.replay_job_id or source.is_historical
     shared = {
         "mpid": batch.mpid,
@@ -85,4 +99,4 @@ def _about(
         batch.mp_deviceid,
         message.get("user_identities"),
     ]
-    return About(scope, batch.timestamp_unixtime_ms, shared)
+    return About(scope, batch.timestamp_unixtime_ms, told(shared))

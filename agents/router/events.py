@@ -1,6 +1,7 @@
 """What events say, in our words: one way for both vocabularies."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
@@ -12,9 +13,9 @@ from models.mparticle.changes import AttributeChange, AttributesChange, Identiti
 from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
 from models.mparticle.events import CustomEvent
 from models.mparticle.happened import Happened
-from models.mparticle.identity import USER, read_identities
+from models.mparticle.identity import USER, Named, read_identities
 from models.mparticle.values import UnreadableError
-from models.record import Identity, Value
+from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
 
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
@@ -51,7 +52,9 @@ def route_events(
             raw.refuse_part(error, "bad_event", index)
         else:
             told.append(_Told(event.at_ms or message_ms, index, part, event, contents))
-    for _, index, part, event, contents in sorted(told, key=_order):
+    if len(told) > 1:
+        told.sort(key=_order)
+    for _, index, part, event, contents in told:
         own_id = bool(event.event_id or event.source_id)
         for content in contents:
             raw.emit(content, about, index, part, at_ms=event.at_ms, own_id=own_id)
@@ -68,37 +71,47 @@ def attributes_changed(attributes: dict[str, Value], removed: Iterable[str]) -> 
 
 
 def _order(told: _Told) -> tuple[bool, int]:
-    return not isinstance(told.event, IdentitiesChange), told.at_ms
+    return type(told.event) is not IdentitiesChange, told.at_ms
 
 
 def _contents(kind: str, event: Happened) -> tuple[Content, ...]:
-    match event:
-        case AttributesChange():
-            return attributes_changed(event.added, event.removed)
-        case AttributeChange(user_attribute_name=name):
-            return attributes_changed({} if event.deleted else {name: event.new}, (name,))
-        case IdentitiesChange():
-            added, removed = _identities(event.added), _identities(event.removed)
-            if not added and not removed:
-                return ()
-            return (Content(IdentitiesChanged, {"added": added, "removed": removed}),)
-        case CommerceEvent():
-            return tuple(_commerce(kind, event))
-    return (_happened(event, kind, _name(kind, event), event.details()),)
+    """Goes by type: `isinstance` of a model that it is not runs Python of pydantic's."""
+    if (contents := _CONTENTS.get(type(event))) is not None:
+        return contents(kind, event)
+    name = _NAMES.get(type(event))
+    return (_happened(event, kind, name(kind, event) if name else kind, event.details()),)
 
 
-def _name(kind: str, event: Happened) -> str:
-    match event:
-        case CustomEvent():
-            return event.name
-        case ProductActionEvent():
-            return event.action or kind
-        case PromotionActionEvent():
-            return _PROMOTIONS.get(event.action or "", "promotion_unknown")
-    return kind
+def _attributes(_: str, event: AttributesChange) -> tuple[Content, ...]:
+    return attributes_changed(event.added, event.removed)
 
 
-def _commerce(kind: str, event: CommerceEvent) -> Iterable[Content]:
+def _attribute(_: str, event: AttributeChange) -> tuple[Content, ...]:
+    name = event.user_attribute_name
+    return attributes_changed({} if event.deleted else {name: event.new}, (name,))
+
+
+def _identities(_: str, event: IdentitiesChange) -> tuple[Content, ...]:
+    added, removed = _read(event.added), _read(event.removed)
+    if not added and not removed:
+        return ()
+    return (Content(IdentitiesChanged, {"added": added, "removed": removed}),)
+
+
+def _read(written: Any) -> list[Named]:
+    # A batch tells one identity where the Firehose has a list.
+    return read_identities([written] if isinstance(written, dict) else written, USER, _refuse)
+
+
+def _refuse(_: int | None, error: UnreadableError) -> NoReturn:
+    raise error
+
+
+def _commerce(kind: str, event: CommerceEvent) -> tuple[Content, ...]:
+    return tuple(_parts(kind, event))
+
+
+def _parts(kind: str, event: CommerceEvent) -> Iterable[Content]:
     """Makes of each part that is there the event that the Firehose has for it."""
     common = event.details()
     product = common.pop("product_action", None)
@@ -128,10 +141,20 @@ def _happened(event: Happened, kind: str, name: str, details: dict[str, Any]) ->
     return Content(Event, fields)
 
 
-def _identities(written: Any) -> tuple[Identity, ...]:
-    # A batch tells one identity where the Firehose has a list.
-    return read_identities([written] if isinstance(written, dict) else written, USER, _refuse)
-
-
-def _refuse(_: int | None, error: UnreadableError) -> NoReturn:
-    raise error
+_CONTENTS: Mapping[type[Happened], Callable[[str, Any], tuple[Content, ...]]] = MappingProxyType(
+    {
+        AttributesChange: _attributes,
+        AttributeChange: _attribute,
+        IdentitiesChange: _identities,
+        CommerceEvent: _commerce,
+    }
+)
+_NAMES: Mapping[type[Happened], Callable[[str, Any], str]] = MappingProxyType(
+    {
+        CustomEvent: lambda _, event: event.name,
+        ProductActionEvent: lambda kind, event: event.action or kind,
+        PromotionActionEvent: lambda _, event: _PROMOTIONS.get(
+            event.action or "", "promotion_unknown"
+        ),
+    }
+)

@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.router.events import route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About
+from agents.router.routed import About, told
 from agents.router.user import identities, route_notifications, route_snapshot
 from models.mparticle import changes, commerce, events, happened
 from models.mparticle.firehose import EventRequest, RuntimeEnvironment
@@ -31,6 +31,7 @@ EVENTS: dict[str, type[happened.Happened]] = {
 }
 # As in event_batch.py.
 _REQUEST = EventRequest.__pydantic_validator__
+_NO_RUNTIME = RuntimeEnvironment()
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
@@ -59,7 +60,7 @@ def _read(part: Any) -> tuple[str, happened.Happened]:
 
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:
-    runtime = request.runtime_environment or RuntimeEnvironment()
+    runtime = request.runtime_environment or _NO_RUNTIME
     stamp = request.device_application_stamp
     shared = {
         "mpid": request.mpid,
@@ -75,4 +76,4 @@ def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> A
         "environment": "development" if runtime.is_debug else "production",
     }
     scope = [request.id, request.timestamp_ms, stamp, message.get("user_identities")]
-    return About(scope, request.timestamp_ms, shared)
+    return About(scope, request.timestamp_ms, told(shared))

@@ -1,37 +1,38 @@
 """Keys of records: what has one key stands in one partition and keeps its order."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-
-from models.audience import Audience
-from models.audience_membership import AudienceChanged, MembershipChanged
-from models.record import Identity, Record
+from typing import Any
 
 
-def key(record: Record) -> bytes:
+def key(fields: Mapping[str, Any]) -> bytes:
     """Takes the mpid; else a digest of the first of customer id, e-mail and device stamp.
 
     Without a user: the audience's id; without an audience too: a digest of the record's id.
+    `fields` are the record's, as its topic holds them.
     """
-    if record.mpid:
-        return record.mpid.encode()
-    if known := _known(record):
+    if mpid := fields.get("mpid"):
+        return str(mpid).encode()
+    if known := _known(fields):
         return _digest(known)
-    if isinstance(record, Audience | AudienceChanged | MembershipChanged):
-        return record.audience_id.encode()
-    return _digest(record.id)
+    if audience_id := fields.get("audience_id"):
+        return str(audience_id).encode()
+    return _digest(fields["id"])
 
 
-def _known(record: Record) -> str | None:
-    if customer_id := _first(record.identities, "customer_id"):
+def _known(fields: Mapping[str, Any]) -> str | None:
+    identities = fields.get("identities", ())
+    if customer_id := _first(identities, "customer_id"):
         return f"customer_id {customer_id}"
-    if email := _first(record.identities, "email"):
+    if email := _first(identities, "email"):
         return f"email {email.lower()}"
-    return f"device_stamp {record.device_stamp.lower()}" if record.device_stamp else None
+    stamp = fields.get("device_stamp")
+    return f"device_stamp {stamp.lower()}" if stamp else None
 
 
-def _first(identities: tuple[Identity, ...], type_: str) -> str | None:
+def _first(identities: Sequence[Mapping[str, str]], type_: str) -> str | None:
     # A hashed identity names its user as surely as a plain one.
-    return next((identity.value for identity in identities if identity.type == type_), None)
+    return next((each["value"] for each in identities if each["type"] == type_), None)
 
 
 def _digest(text: str) -> bytes:

@@ -4,12 +4,11 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content
+from agents.router.routed import About, Content, told
 from agents.router.user import identities
 from models.mparticle.firehose import SubjectRequest
-from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
+from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
 from models.privacy_request import DataSubjectRequest
-from models.record import Identity
 
 _EXTENSION = "opendsr.mparticle.com"
 _SPELLING = MappingProxyType({**USER, **DEVICE})
@@ -17,7 +16,8 @@ _SPELLING = MappingProxyType({**USER, **DEVICE})
 
 def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
     request = SubjectRequest.model_validate(message)
-    about = About([request.id, request.timestamp_ms], request.timestamp_ms, _subject(request, raw))
+    subject = told(_subject(request, raw))
+    about = About([request.id, request.timestamp_ms], request.timestamp_ms, subject)
     fields = {
         "request_id": request.subject_request_id,
         "request_type": request.subject_request_type or "unknown",
@@ -36,10 +36,10 @@ def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
         for written in (request.subject_identities, _extended(request.extensions))
         for identity in identities(raw, "subject_identities", written, _SPELLING)
     ]
-    mpid = next((identity.value for identity in known if identity.type == "mpid"), None)
+    mpid = next((identity["value"] for identity in known if identity["type"] == "mpid"), None)
     return {
         "mpid": mpid,
-        "identities": [each for each in known if not _is_device(each) and each.type != "mpid"],
+        "identities": [each for each in known if not _is_device(each) and each["type"] != "mpid"],
         "device_identities": [each for each in known if _is_device(each)],
     }
 
@@ -49,5 +49,5 @@ def _extended(extensions: Any) -> Any:
     return extension.get("subject_identities") if isinstance(extension, dict) else None
 
 
-def _is_device(identity: Identity) -> bool:
-    return identity.type in DEVICE_FIELDS
+def _is_device(identity: Named) -> bool:
+    return identity["type"] in DEVICE_FIELDS

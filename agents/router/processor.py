@@ -13,7 +13,6 @@ from agents.router.drift import Drift
 from agents.router.routing import Out, Routed, route
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import serialize
 from streams import headers, metrics
 from streams.dead_letters import DeadLetters, FloodGuard
 from streams.delivery.outcomes import Blocked
@@ -47,9 +46,9 @@ class _Became:
     def add(self, routed: Routed, records: Iterable[Outgoing]) -> None:
         for out, record in zip(routed.outs, records, strict=True):
             (self.updates if out.topic is USER_UPDATE else self.others).append(record)
-            kind = "event" if out.topic is EVENTS else out.record.kind
+            kind = "event" if out.topic is EVENTS else out.kind
             self._records[out.topic.name, kind] += 1
-            if out.record.environment == "development":
+            if out.fields.get("environment") == "development":
                 self._development[out.topic.name] += 1
         for reason in routed.dropped:
             self._dropped[reason] += 1
@@ -135,9 +134,9 @@ class Router:
         return Outgoing(
             self._kafka.topic(out.topic.name),
             out.key,
-            serialize(out.record),
+            out.written(),
             source.timestamp,
-            headers.make(out.record.id, out.record.kind, partition.epoch),
+            headers.make(out.id, out.kind, partition.epoch),
         )
 
     def _count(self, rejected: str | None) -> None:

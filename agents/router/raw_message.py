@@ -1,6 +1,5 @@
 """One raw message on its way: what it has become so far."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +12,7 @@ from agents.router.redaction import without_settings
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import serialize
+from models.record import SCHEMA_VERSION, sparse
 from streams.dead_letters import preserve, preserve_key
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
@@ -69,33 +68,37 @@ class RawMessage:
         """
         topic, kind = TARGETS[content.of]
         shared = about.shared
-        if self._is_dropped(shared, topic):
+        if shared.get("environment") == "development" and self._is_dropped(topic):
             self.drop("development")
             return
-        record = content.of.__pydantic_validator__.validate_python(
-            {
-                "id": self._ids.make(
-                    content.fields.get("kind", kind),
-                    shared.get("mpid"),
-                    None if own_id else about.scope,
-                    part,
-                ),
-                "occurred_at_ms": about.at_ms if at_ms is None else at_ms,
-                "received_at_ms": self.received_at_ms,
-                "raw": {
-                    "topic": self._at.topic,
-                    "partition": self._at.partition,
-                    "offset": self._at.offset,
-                    "index": index,
-                },
-                **shared,
-                **content.fields,
-            }
-        )
-        if len(self._value) > _LARGE and len(serialize(record)) > _MOST_BYTES:
+        kind = content.fields.get("kind", kind)
+        scope = None if own_id else about.scope
+        at = self._at
+        fields = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": kind,
+            "id": self._ids.make(kind, shared.get("mpid"), scope, part),
+            "environment": "production",
+            **shared,
+            "received_at_ms": self.received_at_ms,
+            "raw": {
+                "topic": at.topic,
+                "partition": at.partition,
+                "offset": at.offset,
+                "index": index,
+            },
+        }
+        if occurred_at_ms := at_ms or about.at_ms:
+            fields["occurred_at_ms"] = occurred_at_ms
+        left_out = sparse(content.of)
+        fields |= {
+            name: value for name, value in content.fields.items() if value or name not in left_out
+        }
+        out = Out(topic, key(fields), fields)
+        if len(self._value) > _LARGE and len(out.written()) > _MOST_BYTES:
             self.refuse("record_too_large", index, f"it does not fit into {topic.name}")
             return
-        self.routed.outs.append(Out(topic, key(record), record))
+        self.routed.outs.append(out)
 
     def mark(self) -> tuple[int, int, int]:
         """How much the message has become so far."""
@@ -136,12 +139,8 @@ class RawMessage:
         else:
             self.refuse(reason, index, str(error))
 
-    def _is_dropped(self, shared: Mapping[str, Any], topic: Topic) -> bool:
-        return (
-            self.settings.development == "drop"
-            and shared.get("environment") == "development"
-            and topic is not PRIVACY_REQUESTS
-        )
+    def _is_dropped(self, topic: Topic) -> bool:
+        return self.settings.development == "drop" and topic is not PRIVACY_REQUESTS
 
     def _copy(self) -> dict[str, Any]:
         """The message's bytes; not again and again when many parts of a large one are broken."""

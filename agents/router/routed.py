@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+import orjson
+
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
@@ -46,11 +48,33 @@ class Position(Protocol):
 
 
 class Out(NamedTuple):
-    """One record, the topic it is for, and its key there."""
+    """One record, the topic it is for, and its key there.
+
+    `fields` are the record as its topic will hold it. They were made of parts that a model has
+    proven, so they become a model again only for who asks for one.
+    """
 
     topic: Topic
     key: bytes
-    record: Record
+    fields: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        id_: str = self.fields["id"]
+        return id_
+
+    @property
+    def kind(self) -> str:
+        kind: str = self.fields["kind"]
+        return kind
+
+    @property
+    def record(self) -> Record:
+        record: Record = self.topic.holds.validate_python(self.fields)
+        return record
+
+    def written(self) -> bytes:
+        return orjson.dumps(self.fields)
 
 
 class Stranger(NamedTuple):
@@ -77,14 +101,19 @@ class Content(NamedTuple):
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """What all records of one message (or of one profile in it) share.
 
-    `shared` are the fields of Record that tell of the user, `at_ms` is the message's own time,
-    `scope` tells the message from all others, for ids of parts that have none of their own.
+    `shared` are the fields of Record that tell of the user, without those that say nothing;
+    `at_ms` is the message's own time; `scope` tells the message from all others, for ids of parts
+    that have none of their own.
     """
 
     scope: list[Any]
     at_ms: int | None
     shared: Mapping[str, Any]
+
+
+def told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out what says nothing."""
+    return {name: value for name, value in fields.items() if value}

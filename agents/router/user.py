@@ -8,10 +8,10 @@ from agents.router.events import attributes_changed
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content
 from models.mparticle.consent import Consent, ConsentNotification
-from models.mparticle.identity import Spelling, read_identities
+from models.mparticle.identity import Named, Spelling, read_identities
 from models.mparticle.values import UnreadableError, milliseconds
 from models.privacy_request import ConsentChanged
-from models.record import Identity, Value
+from models.record import Value
 
 _ENVIRONMENTS = frozenset({"production", "development", "unknown"})
 # Its only purpose in mParticle's CCPA consent; notifications may leave it out.
@@ -20,10 +20,10 @@ _CCPA_PURPOSE = "data_sale_opt_out"
 
 def identities(
     raw: RawMessage, name: str, written: object, spelling: Spelling | None
-) -> tuple[Identity, ...]:
+) -> list[Named]:
     """Reads a field of identities; one that is broken does not hold up the others."""
     if not written:
-        return ()
+        return []
 
     def refuse(place: int | None, error: UnreadableError) -> None:
         where = name if place is None else f"{name}[{place}]"

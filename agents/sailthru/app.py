@@ -10,10 +10,11 @@ from streams.sink_app import create_sink_app
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _settings = settings_or_exit(SailthruSettings)
+_kafka = settings_or_exit(KafkaSettings)
 
 app = create_sink_app(
-    SailthruSink(_settings),
-    settings_or_exit(KafkaSettings),
+    SailthruSink(_settings, _kafka),
+    _kafka,
     settings_or_exit(WorkerSettings),
     connections=_settings.connections,
 )

@@ -26,13 +26,12 @@ from agents.sailthru.errors import (
     service_time,
 )
 from agents.sailthru.settings import SailthruSettings
+from streams.delivery.budget import Quota
 from streams.delivery.outcomes import Delivered, Outcome, Rejected
-from streams.delivery.pacing import Pacer, Quota
+from streams.delivery.pacing import Pacer
 
 # Correct clients have been refused a few times in a row (sailthru-java-client, issue 8).
 _SIGNATURES_REFUSED_AT_MOST = 10
-# Our clock and the service's, which tells whole seconds, are taken to agree within this.
-_CLOCKS_AGREE_SECONDS = 2.0
 
 
 def signature(secret: str, parameters: Mapping[str, str]) -> str:
@@ -41,18 +40,17 @@ def signature(secret: str, parameters: Mapping[str, str]) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def quota(headers: Mapping[str, str], now: float) -> Quota | None:
-    """What an answer says of its endpoint's limit; `now` in unix seconds."""
+def quota(headers: Mapping[str, str], took: float) -> Quota | None:
+    """What an answer says of its endpoint's limit; it `took` so many seconds to come."""
     limit, remaining = (headers.get(f"X-Rate-Limit-{name}", "") for name in ("Limit", "Remaining"))
     if not limit.isdecimal():
         return None
-    there, reset = service_time(headers), reset_time(headers)
-    if there is not None and abs(now - there) > _CLOCKS_AGREE_SECONDS:
-        now = there
     return Quota(
         limit=int(limit),
         remaining=int(remaining) if remaining.isdecimal() else None,
-        reset_after=None if reset is None else max(0.0, reset - now),
+        reset_at=reset_time(headers),
+        now=service_time(headers),
+        took=took,
     )
 
 
@@ -87,6 +85,7 @@ class Client:
     ) -> Outcome:
         signed_with = self._credentials.present()
         parameters = _parameters(arguments, signed_with)
+        sent_at = time.monotonic()
         try:
             async with self._http.request(
                 method,
@@ -104,7 +103,7 @@ class Client:
             return TIMED_OUT
         except aiohttp.ClientError:
             return CONNECTION_LOST
-        if announced := quota(answer.headers, time.time()):
+        if announced := quota(answer.headers, time.monotonic() - sent_at):
             self._pacer.observe(limit, announced)
         return self._judge(classify(answer.status, answer.headers, body), signed_with)
 

@@ -1,59 +1,160 @@
-"""Makes a list before anyone is posted to it.
+"""Has a list made once, before anyone is posted to it.
 
 Sailthru makes an unknown list itself when a user joins it, and as many of one name as there are
 requests at that moment (grouparoo/grouparoo, pull request 56).
 """
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.calls import ListCall
 from agents.sailthru.client import Client
-from agents.sailthru.errors import UNKNOWN_LIST
-from streams.delivery.outcomes import Delivered, Outcome
+from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
+from agents.sailthru.list_book import ListBook
+from agents.sailthru.list_owner import ListOwner, Term
+from models.list_state import ListState
+from streams.delivery.feed import Feed
+from streams.delivery.kept import Kept
+from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.settings import KafkaSettings
+from streams.topics import SAILTHRU_LISTS
 
-# Far more than an account has; what plays with names must not fill the memory.
-_MOST_NAMES = 100_000
+_NOT_OURS = RetryLater("list_not_ours")
+_FOR_EVER = Term(lambda: True, end=0, request_s=0.0)
+_GIVEN_UP = Rejected("retries_exhausted", "the list could not be made")
 
 
 class Lists:
-    """The lists known to be there. Whoever asks for one that is being made waits for that."""
+    """What lists are there: kept in a compacted topic, which all workers follow.
 
-    def __init__(self, client: Client, pacer: Pacer) -> None:
-        self._client = client
-        self._pacer = pacer
-        self._there: set[str] = set()
+    Who needs a list that is not there writes that it is wanted; its owner makes it and writes that
+    it is ready, or why Sailthru refuses it. Without Kafka this process makes all lists itself.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings | None,
+        request_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`request_s` is the time-out of a request."""
+        self._kafka = kafka
+        self._request_s = request_s
+        self._book = ListBook(clock)
+        self._owner = ListOwner(kafka, self._book, request_s) if kafka else None
+        self._topic: Kept | None = None
+        self._opened = asyncio.Event()
+        self._awaited: dict[str, asyncio.Future[None]] = {}
         self._under_way: dict[str, asyncio.Task[Outcome]] = {}
 
-    async def ensure(self, name: str) -> Outcome:
-        """Returns Delivered once the list is there, else why it is not."""
-        if name in self._there:
-            return Delivered()
-        if (task := self._under_way.get(name)) is None:
-            task = self._under_way[name] = asyncio.create_task(self._look_or_make(ListCall(name)))
-            task.add_done_callback(lambda _: self._under_way.pop(name))
-        # One who gives up must not take it from the others.
-        return await asyncio.shield(task)
+    @asynccontextmanager
+    async def session(self, client: Client, pacer: Pacer) -> AsyncIterator[None]:
+        """Knows all that was known before when it is entered."""
+        self._client, self._pacer = client, pacer
+        try:
+            if self._kafka is None:
+                yield
+                return
+            async with (
+                Kept.open(self._kafka, SAILTHRU_LISTS, self._tell) as self._topic,
+                asyncio.TaskGroup() as self._asking,
+            ):
+                self._opened.set()
+                yield
+        finally:
+            await self._stop()
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Looks again the next time."""
-        self._there.difference_update(names)
-
-    async def close(self) -> None:
+    async def _stop(self) -> None:
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look_or_make(self, call: ListCall) -> Outcome:
+    async def run(self, feed: Feed) -> None:
+        """Makes the lists that are this worker's to make; until cancelled."""
+        if self._owner is not None:
+            await self._opened.wait()
+            await self._owner.run(feed)
+
+    def missing(self, name: str) -> asyncio.Future[None] | None:
+        """Has a list made; done when it is there or refused, None when it is so already."""
+        if self._topic is None or self._book.outcome(name):
+            return None
+        if name not in self._awaited:
+            self._awaited[name] = asyncio.get_running_loop().create_future()
+            if not self._book.wanted(name):
+                self._asking.create_task(self._write(name, ListState(state="wanted")))
+        return self._awaited[name]
+
+    async def ensure(self, name: str) -> Outcome:
+        """Returns Delivered once the list is there, else why it is not."""
+        if known := self._book.outcome(name):
+            return known
+        if self._term(name) is None:
+            return _NOT_OURS
+        if (task := self._under_way.get(name)) is None:
+            task = self._under_way[name] = asyncio.create_task(self._make(ListCall(name)))
+            task.add_done_callback(lambda _: self._under_way.pop(name))
+        # One who gives up must not take it from the others.
+        return await asyncio.shield(task)
+
+    async def _make(self, call: ListCall) -> Outcome:
+        outcome = await self._look_or_post(call)
+        match outcome:
+            case Delivered():
+                await self._write(call.name, ListState(state="ready"))
+            case Rejected():
+                await self._refuse(call.name, outcome)
+        return outcome
+
+    async def _look_or_post(self, call: ListCall) -> Outcome:
+        term = self._term(call.name)
         await self._pacer.permit("list GET")
         outcome = await self._client.get("list", call.lookup())
-        if outcome == UNKNOWN_LIST:
-            await self._pacer.permit("list")
-            outcome = await self._client.post("list", call.payload())
-        if isinstance(outcome, Delivered):
-            if len(self._there) >= _MOST_NAMES:
-                self._there.clear()
-            self._there.add(call.name)
+        if outcome != UNKNOWN_LIST:
+            return outcome
+        if self._owner is None:
+            await self._pacer.permit("list")  # an owner's lane has brought one
+        if term is None or self._term(call.name) is not term:
+            return _NOT_OURS  # somebody else may have posted it since we looked
+        outcome = await self._client.post("list", call.payload())
+        if outcome in UNKNOWN_EFFECT and isinstance(outcome, RetryLater):
+            # The list may still come to be, which nobody is to look at before.
+            outcome = replace(outcome, after=self._request_s)
         return outcome
+
+    def _term(self, name: str) -> Term | None:
+        return self._owner.term(name) if self._owner else _FOR_EVER
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Has them looked for again the next time."""
+        for name in names:
+            self._book.forget(name)
+
+    async def give_up(self, name: str) -> None:
+        """Tells those who wait that a list could not be made."""
+        if self._book.outcome(name) is None:
+            await self._refuse(name, _GIVEN_UP)
+
+    async def _refuse(self, name: str, why: Rejected) -> None:
+        detail = f"its list: {why.detail}"
+        await self._write(name, ListState(state="refused", reason=why.reason, detail=detail))
+
+    async def _write(self, name: str, state: ListState) -> None:
+        if self._topic is not None:
+            await self._topic.write(name.encode(), state.model_dump_json().encode())
+        elif state.state == "ready":
+            self._book.there(name)
+
+    def _tell(self, record: ConsumerRecord) -> None:
+        name = self._book.tell(record)
+        if name is not None and self._book.outcome(name) and name in self._awaited:
+            self._awaited.pop(name).set_result(None)
+        if self._owner is not None:
+            self._owner.told()

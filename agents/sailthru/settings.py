@@ -87,7 +87,14 @@ class SailthruSettings(Settings):
         description="an event whose answer got lost may have started a flow: at_least_once sends "
         "it again, at_most_once makes it a dead letter (unknown_effect)",
     )
-    connections: PositiveInt = Field(32, description="requests in flight at a time")
+    connections: PositiveInt = Field(32, description="most requests in flight at a time")
+    rate_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="part of the account's rate limits that the workers use together; set it to "
+        "less than 1 when other integrations need the rest",
+    )
     timeout_s: PositiveFloat = Field(10, description="how long one request may take")
     email_changes: PositiveInt = Field(
         100_000,

@@ -1,5 +1,6 @@
 """The Sailthru destination: how records group, fold and are sent."""
 
+import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -7,7 +8,6 @@ from typing import Any
 
 import aiohttp
 
-from agents.audience_names import NameBook
 from agents.registry import Destination
 from agents.sailthru import identity, mapping
 from agents.sailthru.addresses import Addresses
@@ -15,10 +15,13 @@ from agents.sailthru.calls import Call, ListCall, UserCall
 from agents.sailthru.client import Client
 from agents.sailthru.event_filter import EventFilter, patterns
 from agents.sailthru.identity import EmailChange, Whom
+from agents.sailthru.list_names import ListNames
+from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.lists import Lists
 from agents.sailthru.options import Options
 from agents.sailthru.sending import Request, Sender
 from agents.sailthru.settings import SailthruSettings
+from agents.sailthru.shown import Shown
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
@@ -28,6 +31,7 @@ from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -45,8 +49,10 @@ class SailthruSink(Sink[Request]):
     )
     recalls = frozenset({b"identities_changed", b"audience_changed"})
 
-    def __init__(self, settings: SailthruSettings) -> None:
+    def __init__(self, settings: SailthruSettings, kafka: KafkaSettings | None = None) -> None:
+        """Without Kafka it agrees with no other worker on who makes a list."""
         self._settings = settings
+        self.rate_share = settings.rate_share
         self._options = Options(
             settings.identity_keys, settings.extid_from, settings.list_name, settings.objects_as
         )
@@ -57,7 +63,9 @@ class SailthruSink(Sink[Request]):
             usable = " or ".join(settings.identity_keys)
             self._no_identity = Rejected("no_identity", f"no usable {usable}")
         self._addresses = Addresses(settings.email_changes)
-        self._names = NameBook(keeps_first=settings.list_on_rename == "keep")
+        self._names = ListNames(self._options, keeps_first=settings.list_on_rename == "keep")
+        self._lists = Lists(kafka, settings.timeout_s)
+        self._shown = Shown(settings.base_url)
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
@@ -66,17 +74,14 @@ class SailthruSink(Sink[Request]):
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as http:
             client = Client(http, self._settings, pacer)
-            lists = Lists(client, pacer)
             self._sender = Sender(
                 client,
-                lists,
+                self._lists,
                 self._addresses,
                 events_at_most_once=self._settings.event_timeouts == "at_most_once",
             )
-            try:
+            async with self._lists.session(client, pacer):
                 yield
-            finally:
-                await lists.close()
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         self._names.learn(record)
@@ -93,9 +98,7 @@ class SailthruSink(Sink[Request]):
             case AudienceChanged(change="disconnected"):
                 return Dropped("audience_disconnected")  # the list stays: campaigns may use it
             case AudienceChanged() | MembershipChanged():
-                return (
-                    None if mapping.list_name(self._named(record), self._options) else _NO_LIST_NAME
-                )
+                return None if self._names.of(record) else _NO_LIST_NAME
             case Event():
                 return self._filter.reason_against(record) or self._too_old(record, now_ms)
             case AttributesChanged() if not (record.attributes or record.removed):
@@ -108,20 +111,26 @@ class SailthruSink(Sink[Request]):
         age_ms = now_ms - (event.occurred_at_ms or event.received_at_ms)
         return Dropped("too_old") if age_ms > self._event_max_age_ms else None
 
+    def missing(self, record: Record) -> asyncio.Future[None] | None:
+        if not isinstance(record, AudienceChanged | MembershipChanged):
+            return None
+        name = self._names.of(record)
+        return self._lists.missing(name) if name else None
+
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
         call: Call
         size = 1
         if isinstance(waiting[0], Event):
             who = self._whom(lane.key, waiting[0])
             call = mapping.event_call(waiting[0], who, self._options)
-        elif isinstance(waiting[0], AudienceChanged):
+        elif isinstance(waiting[0], AudienceChanged | ListWanted):
             call = self._list_call(waiting[0])
         else:
             call, size = mapping.fold(self._user_calls(lane.key, waiting))
         return Batch(Request(lane.key, call), size)
 
-    def _list_call(self, record: AudienceChanged) -> ListCall:
-        name = mapping.list_name(self._named(record), self._options)
+    def _list_call(self, record: AudienceChanged | ListWanted) -> ListCall:
+        name = record.name if isinstance(record, ListWanted) else self._names.of(record)
         assert name, "place() lets no audience without a name pass"
         return ListCall(name)
 
@@ -134,14 +143,8 @@ class SailthruSink(Sink[Request]):
         for index, record in enumerate(waiting):
             coming = [change for position, change in changes if position > index]
             who = self._whom(user, record, coming)
-            named = self._named(record) if isinstance(record, MembershipChanged) else record
+            named = self._names.named(record) if isinstance(record, MembershipChanged) else record
             yield mapping.user_call(named, who, self._options)
-
-    def _named(
-        self, record: MembershipChanged | AudienceChanged
-    ) -> MembershipChanged | AudienceChanged:
-        """Fills in the audience's name where a record carries only the id."""
-        return record.model_copy(update={"audience_name": self._names.name(record)})
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:
         who = identity.whom(record, self._options)
@@ -155,11 +158,13 @@ class SailthruSink(Sink[Request]):
     async def send(self, request: Request) -> Outcome:
         return await self._sender.send(request)
 
-    async def refused(self, record: Record, partition: int) -> None:
-        """Nothing: what is known here of a user is learned when it is delivered."""
+    async def refused(self, record: Record, partition: int) -> None:  # noqa: ARG002 - the contract's signature
+        if isinstance(record, ListWanted):
+            await self._lists.give_up(record.name)
 
     async def repeat(self, feed: Feed) -> None:
-        """Nothing: Sailthru forgets nothing."""
+        """Sailthru forgets nothing, but has to be given the lists that users wait for."""
+        await self._lists.run(feed)
 
     def learn(self, audience: Audience) -> None:
         self._names.learn(audience)
@@ -175,24 +180,10 @@ class SailthruSink(Sink[Request]):
             self._addresses.learn(at.user, EmailChange(who.id, who.email))
 
     def describe(self, request: Request) -> Mapping[str, Any]:
-        shown = self._shown("POST", request.call.endpoint, request.call.payload())
-        renames = request.call.renames()
-        return {**shown, "renamed": renames} if renames else shown
+        return self._shown.call(request.call)
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
-        shown: list[Mapping[str, Any]] = []
-        calls = [request.call for request in requests]
-        made = [call.name for call in calls if isinstance(call, ListCall)]
-        joined = [name for call in calls if isinstance(call, UserCall) for name in call.lists]
-        for name in dict.fromkeys((*made, *joined)):
-            call = ListCall(name)
-            shown.append(self._shown("GET", call.endpoint, call.lookup()))
-            if name not in made:
-                shown.append(self._shown("POST", call.endpoint, call.payload()))
-        return shown
-
-    def _shown(self, method: str, endpoint: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"method": method, "url": f"{self._settings.base_url}/{endpoint}", "body": body}
+        return self._shown.preparations([request.call for request in requests])
 
 
 DESTINATION = Destination(

@@ -27,15 +27,16 @@ class Happened(Arriving):
 
     def details(self) -> dict[str, Any]:
         """The event's own fields, without those that say nothing."""
+        said = self.__dict__
         return {
             name: _plain(value)
             for name in _own(type(self))
-            if (value := getattr(self, name)) not in _NOTHING
+            if (value := said[name]) is not None and value not in _EMPTY
         }
 
 
 # mParticle's writers leave out what is empty, some of the time.
-_NOTHING: tuple[Any, ...] = (None, {}, [])
+_EMPTY: tuple[Any, ...] = ({}, [])
 
 
 @cache
@@ -49,6 +50,8 @@ def _own(event: type[Happened]) -> list[str]:
 def _plain(value: Any) -> Any:
     """As JSON has it, numbers as numbers: 19.90 is no other kind of price than 19.95."""
     kind = type(value)
+    if kind is str:
+        return value
     if kind is dict:
         return {name: _plain(each) for name, each in value.items()}
     if kind is list:
@@ -98,6 +101,6 @@ class UnknownEvent(Flagged):
         own = {
             name: _plain(value)
             for name, value in said.items()
-            if name not in LEFT_OUT and value not in _NOTHING
+            if name not in LEFT_OUT and value is not None and value not in _EMPTY
         }
         return super().details() | own

@@ -11,9 +11,11 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
 
 from models.mparticle.values import NumberText, UnreadableError
-from models.record import Encoding, Identity
+from models.record import Encoding
 
 Spelling: TypeAlias = Mapping[str, str]
+Named: TypeAlias = dict[str, str]
+"""An identity as records hold it (models.record.Identity): `type`, `value`, `encoding`."""
 
 # mParticle's other spellings of a type -> the one of its event batches.
 USER: Spelling = MappingProxyType(
@@ -52,7 +54,7 @@ def read_identities(
     written: object,
     spelling: Spelling | None,
     refuse: Callable[[int | None, UnreadableError], None],
-) -> tuple[Identity, ...]:
+) -> list[Named]:
     """Reads the identities of one user or device (or of partners, whose types have no spelling).
 
     Those without a value are left out; `refuse` gets the place of each that cannot be read. An
@@ -65,9 +67,9 @@ def read_identities(
         except UnreadableError as error:
             refuse(place, error)
         else:
-            if identity:
+            if identity is not None:
                 found.append(identity)
-    return tuple(found)
+    return found
 
 
 def _entries(written: object) -> Iterable[tuple[int | None, object]]:
@@ -84,25 +86,26 @@ def _named(name: str, written: object) -> Mapping[str, Any]:
     return {**(written if isinstance(written, dict) else {"value": written}), "type": name}
 
 
-def _read(entry: object, spelling: Spelling | None) -> Identity | None:
+def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if not entry:
         return None
     if not isinstance(entry, dict):
         raise UnreadableError("an identity is an object")
-    value = entry.get("value", entry.get("identity"))
+    value = entry["value"] if "value" in entry else entry.get("identity")
     if value is None or value in _NO_VALUE:
         return None
-    type_ = entry.get("type", entry.get("identity_type"))
-    encoding = entry.get("encoding") or "raw"
+    type_ = entry["type"] if "type" in entry else entry.get("identity_type")
     if not isinstance(type_, str) or not type_:
         raise UnreadableError("its type is not text")
-    if type(value) not in (str, int) and not _is_whole(value):
+    if type(value) is not str and type(value) is not int and not _is_whole(value):
         raise UnreadableError("its value is neither text nor a whole number")
-    if not isinstance(encoding, str) or encoding.lower() not in _ENCODINGS:
+    encoding = entry.get("encoding") or "raw"
+    if not isinstance(encoding, str) or (encoding := encoding.lower()) not in _ENCODINGS:
         raise UnreadableError("its encoding is not raw, md5, sha1 or sha256")
     if spelling is not None:
-        type_ = spelling.get(type_.lower(), type_.lower())
-    return Identity(type=type_, value=str(value), encoding=encoding.lower())
+        type_ = type_.lower()
+        type_ = spelling.get(type_, type_)
+    return {"type": type_, "value": str(value), "encoding": encoding}
 
 
 def _is_whole(value: object) -> bool:

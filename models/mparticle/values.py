@@ -61,7 +61,7 @@ def is_true(value: object) -> bool:
 
 
 def _id(value: object) -> str | None:
-    if type(value) is int or type(value) is str:
+    if type(value) is str or type(value) is int:
         return str(value) or None
     if isinstance(value, NumberText) and value.removeprefix("-").isdecimal():
         return str(value)
@@ -95,11 +95,11 @@ def _attribute(value: Any) -> Value:
     return [_scalar(each) for each in value] if type(value) is list else _scalar(value)
 
 
-def _attributes(value: Any) -> dict[str, Value]:
-    return {
-        name: each if type(each) in _SCALARS else _attribute(each)
-        for name, each in _mapping(value).items()
-    }
+def _attributes(value: Any) -> Mapping[str, Value]:
+    written = _mapping(value)
+    if _SCALARS.issuperset(map(type, written.values())):
+        return written
+    return {name: _attribute(each) for name, each in written.items()}
 
 
 def _texts(value: Any) -> dict[str, str]:

@@ -98,7 +98,7 @@ class Admission:
         return None
 
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
-        if self._horizon.has_ended(identity):
+        if self._horizon.has_ended(partition.tp, identity):
             partition.accounted += 1
             partition.ended(source.offset)
         elif (original := self._horizon.under_way(identity)) is not None:
@@ -118,7 +118,7 @@ class Admission:
         at = placement(item.record, source.key, source.partition)
         item.user = at.user
         if isinstance(item.record, MembershipChanged) and self._staleness.is_stale(
-            item.record, at.user, headers.epoch(source.headers)
+            item.partition.tp, item.record, at.user, headers.epoch(source.headers)
         ):
             return Dropped("stale")
         try:

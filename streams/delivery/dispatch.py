@@ -6,25 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from prometheus_client import Gauge
 
 from streams import metrics
 from streams.dead_letters import FloodGuard
+from streams.delivery.block import Block
+from streams.delivery.connections import Connections
 from streams.delivery.endpoint import Endpoint
 from streams.delivery.ends import Ends, mapping_error
+from streams.delivery.gauges import show
 from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.delivery.patience import Patience
 from streams.delivery.precedence import Precedence
+from streams.delivery.sharing import Sharing
 from streams.delivery.sink import Lane, Sink
 
 log = structlog.get_logger()
 
 # No request needs more: AB Tasty's batches are the largest, and their size is a setting.
 _MOST_RECORDS = 10_000
-# How long one user may fail while others pass.
-_PATIENCE_SECONDS = 15 * 60.0
-_SET_ASIDE_SECONDS = 60 * 60.0
 
 _NAMES = {
     Delivered: "delivered",
@@ -45,24 +46,38 @@ class Dispatch:
         connections: int,
         guard: FloodGuard,
         may_send: Callable[[], bool],
+        sharing: Sharing | None = None,
     ) -> None:
+        """Without `sharing` this worker takes the rate limits for its own."""
         self._sink = sink
         self._ends = ends
         self._precedence = precedence
         self._guard = guard
         self._lanes: dict[Lane, WaitingLane] = {}
-        self._set_aside: dict[Lane, float] = {}
-        self._pacer = Pacer(sink.ceilings)
-        self.blocked: Blocked | None = None
-        self.held = False
-        slots = asyncio.Semaphore(connections)
+        self._patience = Patience()
+        self._sharing = sharing
+        self._pacer = Pacer(
+            sink.ceilings, ours=sink.rate_share, part=sharing.shares.part if sharing else None
+        )
+        self._connections = Connections(connections)
         self._endpoints = {
-            name: Endpoint(limit, slots, self._send, may_send)
+            name: Endpoint(limit, self._connections, self._send, may_send)
             for name, limit in self._pacer.limits.items()
         }
+        self._block = Block(sink.destination, self._endpoints)
+        show(sink.destination, self._endpoints, self._connections, sharing)
 
-        for name, endpoint in self._endpoints.items():
-            _observe(endpoint, sink.destination, name)
+    @property
+    def blocked(self) -> Blocked | None:
+        return self._block.why
+
+    @property
+    def held(self) -> bool:
+        return self._block.held
+
+    def hold(self, why: Blocked | None) -> None:
+        """Sends nothing more, for as long as this process lives; None changes nothing."""
+        self._block.hold(why)
 
     @property
     def waits_on_purpose(self) -> bool:
@@ -73,6 +88,8 @@ class Dispatch:
     async def run(self) -> None:
         """Sends until cancelled; raises when something of ours is broken."""
         async with self._sink.session(self._pacer), asyncio.TaskGroup() as tasks:
+            if self._sharing is not None:
+                tasks.create_task(self._sharing.run(self._endpoints))
             for endpoint in self._endpoints.values():
                 tasks.create_task(endpoint.run())
 
@@ -112,31 +129,41 @@ class Dispatch:
         try:
             batch = self._sink.take(lane.lane, waiting)
         except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
+            endpoint.limit.give_back()
             await self._refuse(lane, len(waiting), mapping_error(error))
             self._next(lane, endpoint)
             return
         lane.tried(batch.size)
         labels = {"destination": self._sink.destination, "endpoint": lane.lane.endpoint}
         metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
-        with metrics.REQUEST_SECONDS.labels(**labels).time():
-            outcome = await self._sink.send(batch.request)
+        started = time.monotonic()
+        outcome = await self._sink.send(batch.request)
+        seconds = time.monotonic() - started
+        self._connections.observe(lane.lane.endpoint, seconds)
+        metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
         metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
         await self._judge(lane, batch.size, outcome)
+        if endpoint.turned():
+            state = "destination_down" if endpoint.failing else "destination_up"
+            log.warning(state, endpoint=lane.lane.endpoint)
 
     async def _judge(self, lane: WaitingLane, size: int, outcome: Outcome) -> None:
         endpoint = self._endpoints[lane.lane.endpoint]
         match outcome:
             case Delivered():
-                self._unblock()
+                self._block.lift()
                 endpoint.passed()
                 await self._deliver(lane, size)
             case Rejected():
-                self._unblock()
+                self._block.lift()
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
+            case RetryLater(endpoint=True, outage=True):
+                endpoint.out()
+                endpoint.limit.close_for(outcome.after or 1.0)
             case RetryLater(endpoint=True):
                 metrics.RATE_LIMITED.labels(self._sink.destination, lane.lane.endpoint).inc()
-                endpoint.limit.close_for(outcome.after or 1.0)
+                endpoint.limit.refused(outcome.after)
             case RetryLater() if self._patient(lane, endpoint):
                 if not lane.closed:
                     endpoint.ready_later(lane, outcome.after)
@@ -146,7 +173,7 @@ class Dispatch:
                 exhausted = Rejected("retries_exhausted", outcome.reason, size=True)
                 await self._refuse(lane, size, exhausted)
             case Blocked():
-                self._block(outcome)
+                self._block.set(outcome)
         self._next(lane, endpoint)
 
     def _next(self, lane: WaitingLane, endpoint: Endpoint) -> None:
@@ -158,24 +185,12 @@ class Dispatch:
             del self._lanes[lane.lane]
 
     def _patient(self, lane: WaitingLane, endpoint: Endpoint) -> bool:
-        """Whether to try again: for 15 minutes, and when that was in vain, for an hour only once.
-
-        While nothing passes at all it is not this lane's fault, and patience has no end.
-        """
+        """Whether to try again; while nothing passes at all it is not this lane's fault."""
         failing = endpoint.failed(lane)
-        if endpoint.down:
-            return True
-        now = time.monotonic()
-        if self._set_aside.get(lane.lane, 0.0) > now:
-            return False
-        if failing < _PATIENCE_SECONDS:
-            return True
-        self._set_aside = {key: until for key, until in self._set_aside.items() if until > now}
-        self._set_aside[lane.lane] = now + _SET_ASIDE_SECONDS
-        return False
+        return endpoint.down or self._patience.lasts(lane.lane, failing)
 
     async def _deliver(self, lane: WaitingLane, size: int) -> None:
-        self._set_aside.pop(lane.lane, None)
+        self._patience.restore(lane.lane)
         self._ends.delivered(lane.passed(size))
         for _ in range(size):
             self._guard.count(None)
@@ -191,48 +206,3 @@ class Dispatch:
             await self._sink.refused(item.record, item.source.partition)
         await self._ends.rejected([(item, why)])
         self.hold(self._guard.count(why.reason))
-
-    # -- when a person is needed
-
-    def _block(self, why: Blocked) -> None:
-        if self.blocked == why:
-            return
-        if self.blocked is not None:
-            self._gauge(self.blocked).set(0)
-        self.blocked = why
-        self._gauge(why).set(1)
-        log.error("blocked", reason=why.reason, what_to_do=why.what_to_do)
-        for endpoint in self._endpoints.values():
-            endpoint.blocked = True
-
-    def _gauge(self, why: Blocked) -> Gauge:
-        return metrics.BLOCKED.labels(destination=self._sink.destination, reason=why.reason)
-
-    def hold(self, why: Blocked | None) -> None:
-        """Sends nothing more, for as long as this process lives; None changes nothing."""
-        if why is None or self.held:
-            return
-        self._block(why)
-        self.held = True
-        for endpoint in self._endpoints.values():
-            endpoint.held = True
-
-    def _unblock(self) -> None:
-        why = self.blocked
-        if why is None or self.held:
-            return
-        self.blocked = None
-        log.info("unblocked", reason=why.reason)
-        self._gauge(why).set(0)
-        for endpoint in self._endpoints.values():
-            endpoint.blocked = False
-
-
-def _observe(endpoint: Endpoint, destination: str, name: str) -> None:
-    """Lets the metrics look at an endpoint whenever somebody asks."""
-    at = (destination, name)
-    metrics.RATE_LIMITED.labels(*at)  # from nought, or an alert misses the first
-    metrics.LANES_WAITING.labels(*at).set_function(lambda: endpoint.lanes_waiting)
-    metrics.CEILING.labels(*at).set_function(lambda: endpoint.limit.per_minute or -1)
-    metrics.CLOSED.labels(*at).set_function(lambda: endpoint.limit.closed)
-    metrics.DOWN.labels(*at).set_function(lambda: endpoint.down)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from streams.delivery.connections import Connections
 from streams.delivery.lane import WaitingLane
 from streams.delivery.pacing import RateLimit
 from streams.delivery.sink import Lane
@@ -33,7 +34,7 @@ class Endpoint:
     def __init__(
         self,
         limit: RateLimit,
-        connections: asyncio.Semaphore,
+        connections: Connections,
         send: Callable[[WaitingLane], Awaitable[None]],
         may_send: Callable[[], bool],
     ) -> None:
@@ -47,14 +48,27 @@ class Endpoint:
         self._ready: deque[WaitingLane] = deque()
         self._wake = asyncio.Event()
         self._failing: set[Lane] = set()
+        self._failures = 0
+        self._told = False
         self._probes = 0
         self._passed_at = float("-inf")
+        self._at_limit = False
         self._sends: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
 
     @property
     def down(self) -> bool:
         return len(self._failing) >= _DOWN_AFTER
+
+    @property
+    def failing(self) -> bool:
+        """Whether request after request fails; with few lanes it is not down, and yet an outage."""
+        return self.down or self._failures >= _DOWN_AFTER
+
+    def turned(self) -> bool:
+        """Whether it has begun or ceased to fail since this was last asked."""
+        before, self._told = self._told, self.failing
+        return before != self._told
 
     @property
     def waits_on_purpose(self) -> bool:
@@ -65,17 +79,27 @@ class Endpoint:
     def lanes_waiting(self) -> int:
         return len(self._ready) + len(self._timers)
 
+    @property
+    def wanting(self) -> int:
+        """How many lanes wait for nothing but a permit."""
+        return len(self._ready) if self._at_limit else 0
+
     def passed(self) -> None:
         """Something passed: the endpoint works, whoever else fails."""
         self._failing.clear()
-        self._probes = 0
+        self._failures = self._probes = 0
         self._passed_at = time.monotonic()
 
     def failed(self, lane: WaitingLane) -> float:
         """Notes a failure; returns for how many seconds the lane has failed while others passed."""
         self._failing.add(lane.lane)
+        self._failures += 1
         self._probes += self.down
         return lane.failed(counts=self._passed_at >= lane.failed_at)
+
+    def out(self) -> None:
+        """Notes that nobody is served: no lane's failure, and an outage at once."""
+        self._failures += _DOWN_AFTER
 
     def ready(self, lane: WaitingLane) -> None:
         """Gives a lane its turn after those that are waiting."""
@@ -101,14 +125,16 @@ class Endpoint:
                     self._wake.clear()
                     await self._wake.wait()
                 await self._wait_to_probe()
-                await self.limit.permit()
+                await self._permit()
                 await self._connections.acquire()
                 while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
                     await asyncio.sleep(_UNSURE_SECONDS)
                 if self.held or not self._ready:
                     # A rebalance took the lanes away meanwhile.
                     self._connections.release()
+                    self.limit.give_back()
                     continue
+                self.limit.in_flight += 1
                 task = sends.create_task(self._one(self._ready.popleft()))
                 self._sends.add(task)
                 task.add_done_callback(self._sends.discard)
@@ -121,10 +147,18 @@ class Endpoint:
         elif self.down:
             await asyncio.sleep(_step(_PROBE_SECONDS, self._probes))
 
+    async def _permit(self) -> None:
+        self._at_limit = True
+        try:
+            await self.limit.permit()
+        finally:
+            self._at_limit = False
+
     async def _one(self, lane: WaitingLane) -> None:
         try:
             await self._send(lane)
         finally:
+            self.limit.in_flight -= 1
             self._connections.release()
 
     def close(self) -> set[asyncio.Task[None]]:

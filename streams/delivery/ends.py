@@ -78,7 +78,7 @@ class Ends:
 
     def _end(self, item: Item) -> None:
         if item.identity is not None:
-            self._horizon.ended(item.identity)
+            self._horizon.ended(item.partition.tp, item.identity)
         if self._precedence is not None:
             self._precedence.ended(item)
         item.partition.accounted += 1

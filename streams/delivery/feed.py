@@ -24,21 +24,30 @@ _LIMIT = InFlightLimit(records=2_000)
 class Feed:
     """The partitions that this worker has now."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: Dispatch, may_send: Callable[[], bool]) -> None:
+        """`may_send` says whether this worker surely still is a member of its group."""
         self._dispatch = dispatch
+        self._may_send = may_send
         self.partitions: Sequence[Partition] = ()
 
     def repeat(self, partition: Partition, topic: str) -> "Repeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
-        return Repeat(self._dispatch, partition, topic)
+        return Repeat(self._dispatch, partition, topic, self._may_send)
 
 
 class Repeat:
     """Records sent again for one partition: a few at a time, and none once it is gone."""
 
-    def __init__(self, dispatch: Dispatch, partition: Partition, topic: str) -> None:
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        partition: Partition,
+        topic: str,
+        may_send: Callable[[], bool],
+    ) -> None:
         self._dispatch = dispatch
         self._partition = partition
+        self._may_send = may_send
         self._moved = asyncio.Event()
         self._under_way = Partition(
             TP(topic, partition.tp.partition), Progress(0), _LIMIT, lambda _: self._moved.set()
@@ -47,6 +56,11 @@ class Repeat:
     @property
     def gone(self) -> bool:
         return self._partition.closed
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the partition surely still is this worker's; also after it was frozen."""
+        return not self.gone and self._may_send()
 
     async def settled(self, end: int) -> bool:
         """Waits until all before `end`, and all that was fetched by now, has ended.

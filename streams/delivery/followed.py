@@ -41,8 +41,8 @@ class Followed:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        await consumer.start()
         try:
+            await consumer.start()  # may be cancelled
             ends = await consumer.end_offsets(consumer.assignment())
             while True:
                 if not self._whole.is_set() and all(

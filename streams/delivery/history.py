@@ -1,7 +1,8 @@
 """The log as memory: what ended in a partition before this worker took it over."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
@@ -9,58 +10,94 @@ from aiokafka.structs import ConsumerRecord
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
 
+# A fetch that waits at the end of a partition holds up the next from its beginning.
+_FETCH_WAIT_MS = 20
+_LOOK_MS = 500
+# What is told at once; others get a turn of the event loop after it.
+_MOST_RECORDS = 1_000
+
+Group: TypeAlias = Sequence[Partition]
+Tell: TypeAlias = Callable[[Partition, ConsumerRecord], None]
+
+
+class _Span(NamedTuple):
+    """What of a partition's log is read back: from `start` to before `end`."""
+
+    partition: Partition
+    start: int
+    end: int
+
 
 class History:
-    """Reads back the last horizon before the committed offsets."""
+    """Reads back the last horizon before the committed offsets.
+
+    Records come whole: Kafka's protocol knows no fetch of headers alone.
+    """
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
 
-    async def read(self, partitions: Sequence[Partition]) -> AsyncIterator[ConsumerRecord]:
-        """Yields the records that have ended, in offset order within each partition.
+    async def read(
+        self, groups: Sequence[Group], share: int, tell: Tell
+    ) -> AsyncGenerator[Group, None]:
+        """Yields each group when all that has ended in its partitions has been told.
 
-        Bounded by the horizon's hours, and by its ids shared evenly between the partitions.
+        One group after the other, and in offset order within each partition. Bounded by the
+        horizon's hours, and by `share` offsets of each partition.
         """
-        ends = {TopicPartition(*p.tp): _end(p) for p in partitions}
-        ended = {TopicPartition(*p.tp): p.committed for p in partitions}
-        consumer = AIOKafkaConsumer(**self._kafka.client_options(), enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            **self._kafka.client_options(),
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=self._kafka.fetch_max_bytes,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
         try:
             await consumer.start()  # the next rebalance may cancel it
-            consumer.assign(list(ends))
-            # An offset moved by hand may lie beyond the log's end.
-            there = await consumer.end_offsets(list(ends))
-            ends = {tp: min(end, there[tp]) for tp, end in ends.items()}
-            starts = await self._starts(consumer, ends)
-            left = {tp for tp, start in starts.items() if start < ends[tp]}
-            for tp in set(ends) - left:
-                consumer.pause(tp)
-            for tp in left:
-                consumer.seek(tp, starts[tp])
-            while left:
-                for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
-                    progress = ended[tp]
-                    for record in records:
-                        if record.offset < progress.offset or any(
-                            first <= record.offset < end for first, end in progress.ended
-                        ):
-                            yield record
-                # The position moves over compacted records and transaction marks too.
-                left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+            spans = await self._spans(consumer, [each for group in groups for each in group], share)
+            for group in groups:
+                await _read(consumer, [spans[each] for each in group], tell)
+                yield group
         finally:
             await consumer.stop()
 
-    async def _starts(
-        self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
+    async def _spans(
+        self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition], share: int
+    ) -> Mapping[Partition, _Span]:
         since = int((time.time() - self._kafka.horizon_hours * 3600) * 1000)
-        by_time = await consumer.offsets_for_times(dict.fromkeys(ends, since))
-        share = self._kafka.horizon_ids // max(1, len(ends))
-        return {
-            tp: max(at.offset, end - share) if (at := by_time[tp]) is not None else end
-            for tp, end in ends.items()
-        }
+        at = {each: TopicPartition(*each.tp) for each in partitions}
+        by_time = await consumer.offsets_for_times(dict.fromkeys(at.values(), since))
+        # An offset moved by hand may lie beyond the log's end.
+        there = await consumer.end_offsets(list(at.values()))
+        spans = {}
+        for each, tp in at.items():
+            end = min(_end(each), there[tp])
+            first = by_time[tp].offset if by_time[tp] is not None else end
+            spans[each] = _Span(each, max(first, end - share), end)
+        return spans
 
 
 def _end(partition: Partition) -> int:
     progress = partition.committed
     return progress.ended[-1][1] if progress.ended else progress.offset
+
+
+async def _read(consumer: AIOKafkaConsumer, spans: Sequence[_Span], tell: Tell) -> None:
+    left = {TopicPartition(*s.partition.tp): s for s in spans if s.start < s.end}
+    consumer.assign(list(left))
+    for tp, span in left.items():
+        consumer.seek(tp, span.start)
+    while left:
+        some = await consumer.getmany(*left, timeout_ms=_LOOK_MS, max_records=_MOST_RECORDS)
+        for tp, records in some.items():
+            partition = left[tp].partition
+            partition.recalled += len(records)
+            for record in records:
+                if _has_ended(partition, record.offset):
+                    tell(partition, record)
+        # The position moves over compacted records and transaction marks too.
+        left = {tp: span for tp, span in left.items() if await consumer.position(tp) < span.end}
+
+
+def _has_ended(partition: Partition, offset: int) -> bool:
+    progress = partition.committed
+    return offset < progress.offset or any(first <= offset < end for first, end in progress.ended)

@@ -20,7 +20,11 @@ class LogEnd:
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(**self._kafka.client_options())
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:  # a cancelled start has opened connections
+            await self._consumer.stop()
+            raise
         return self
 
     async def __aexit__(

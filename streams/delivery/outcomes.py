@@ -13,12 +13,13 @@ class RetryLater:
     """It may pass later: we wait. `after` is in seconds, where the destination said so.
 
     `endpoint` tells whether the endpoint as a whole asks to wait (a rate limit, an outage it
-    announces) and not this request alone.
+    announces) and not this request alone; `outage`, that it is not for a limit.
     """
 
     reason: str
     after: float | None = None
     endpoint: bool = False
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,89 +3,182 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Protocol
+
+from streams.delivery.budget import Budget, Foreign, Quota
+
+# A tenth of a second's worth may go at once: smooth for the service, and timers need not be finer
+# than the event loop's.
+_BURST_SECONDS = 0.1
+_ROUNDING = 1e-9
+# The rate may have changed by then.
+_LOOK_SECONDS = 0.25
+# Catches up within the minute on what a pause left unused.
+_HEADROOM = 1.1
+# Whoever else uses the limit, so much of what is left is ours.
+_LEAST = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What a destination says of its limit: requests a minute, how many are left, until when.
+class Part(Protocol):
+    """This worker's part of a limit that it shares with others."""
 
-    `reset_after` is in seconds from now.
-    """
+    def share(self) -> float:
+        """From 0 to 1; of all workers together at most 1."""
 
-    limit: int
-    remaining: int | None = None
-    reset_after: float | None = None
+    def used_by_others(self) -> int | None:
+        """Requests that the other workers have ever sent; None while nobody tells."""
+
+
+class Whole:
+    """The part of one who shares with nobody."""
+
+    def share(self) -> float:
+        return 1.0
+
+    def used_by_others(self) -> int | None:
+        return 0
 
 
 class RateLimit:
-    """A token bucket that hands out permits evenly, first come, first served.
+    """Hands out permits evenly, first come, first served.
 
-    It starts from a published ceiling and believes what the destination announces.
+    It starts from a published ceiling and believes what the destination announces. Of a count that
+    starts anew each minute it spreads what is left over what is left of the minute.
     """
 
-    # A tenth of a second's worth may go at once: smooth for the service, and timers need not be
-    # finer than the event loop's.
-    _BURST_SECONDS = 0.1
-
-    def __init__(self, per_minute: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        per_minute: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        ours: float = 1.0,
+        part: Part | None = None,
+    ) -> None:
+        """`ours` is the share of the limit that all our workers together may use."""
         self._clock = clock
         self._per_minute = per_minute
-        # The time at which the next permit is due; an idle bucket falls behind now.
-        self._next = clock()
-        self.closed_until = self._next
+        self._ours = ours
+        self._part = part or Whole()
+        self._budget = Budget()
+        self._foreign = Foreign()
+        self._minute = 0.0
+        self._used_before = 0
+        self._credit = 1.0
+        self._credited_at = clock()
+        self._closed_until = self._credited_at
+        self.in_flight = 0
+        """Sent, and not answered: whether the destination has counted them is not known."""
+        self.used = 0
+        """Permits ever taken."""
 
     @property
     def per_minute(self) -> int | None:
         return self._per_minute
 
     @property
+    def allowed(self) -> float | None:
+        """Requests a minute that all our workers together may send."""
+        return None if self._per_minute is None else self._per_minute * self._ours
+
+    @property
+    def share(self) -> float | None:
+        """Requests a minute that this worker may send."""
+        return None if self.allowed is None else self.allowed * self._part.share()
+
+    @property
+    def foreign(self) -> float:
+        """Requests a minute that somebody else makes."""
+        return self._foreign.per_minute
+
+    @property
     def closed(self) -> bool:
         """Whether the destination asked to wait."""
-        return self._clock() < self.closed_until
+        return self._closed_for(self._clock()) > 0
+
+    def _closed_for(self, now: float) -> float:
+        left = self._budget.left(now)
+        used_up = left.seconds if left is not None and left.requests <= 0 else 0.0
+        return max(self._closed_until - now, used_up)
 
     async def permit(self) -> None:
         """Waits until one more request may go out."""
         while (delay := self.reserve()) > 0:  # noqa: ASYNC110 - it waits for time itself
-            await asyncio.sleep(delay)
+            await asyncio.sleep(min(delay, _LOOK_SECONDS))
 
     def reserve(self) -> float:
-        """Takes a permit and returns 0, or returns the seconds until it is worth asking again."""
+        """Takes a permit and returns 0, or returns the seconds until one is due as things are."""
         now = self._clock()
-        if now < self.closed_until:
-            return self.closed_until - now
-        if self._per_minute is None:
-            return 0.0
-        self._next = max(self._next, now - self._BURST_SECONDS)
-        if self._next > now:
-            return self._next - now
-        self._next += 60.0 / self._per_minute
+        if (closed := self._closed_for(now)) > 0:
+            return closed
+        if self._per_minute is not None:
+            rate = self._per_second(self._per_minute, now)
+            gained = (now - self._credited_at) * rate
+            self._credit = min(self._credit + gained, 1.0 + rate * _BURST_SECONDS)
+            self._credited_at = now
+            if self._credit < 1.0 - _ROUNDING:
+                return (1.0 - self._credit) / rate if rate else _LOOK_SECONDS
+            self._credit -= 1.0
+        self.used += 1
         return 0.0
+
+    def _per_second(self, per_minute: int, now: float) -> float:
+        rate = per_minute / 60.0 * self._ours
+        if (left := self._budget.left(now)) is not None:
+            if self._minute != self._budget.reset:
+                self._minute, self._used_before = self._budget.reset, self.used
+            uncounted = per_minute - (self.used - self._used_before)
+            even = max(0, min(left.requests - self.in_flight, uncounted)) / left.seconds
+            rate *= _HEADROOM if self._ours == 1.0 else 1.0
+            rate = min(rate, max(even - self._foreign.per_minute / 60.0, even * _LEAST))
+        return rate * self._part.share()
 
     def give_back(self) -> None:
         """Returns a permit that was taken and not used."""
-        if self._per_minute is not None:
-            self._next -= 60.0 / self._per_minute
+        self._credit += 1.0
+        self.used -= 1
 
     def observe(self, quota: Quota) -> None:
-        """Believes what the destination said in an answer."""
-        if quota.limit > 0:
-            self._per_minute = quota.limit
-        if quota.remaining == 0 and quota.reset_after is not None:
-            self.close_for(quota.reset_after)
+        """Believes what the destination said in an answer that has just come."""
+        if quota.limit <= 0:
+            return
+        now = self._clock()
+        self._per_minute = quota.limit
+        if not self._budget.observe(quota, now) or (left := self._budget.left(now)) is None:
+            return
+        if (others := self._part.used_by_others()) is not None:
+            sent = self.used - self.in_flight + others
+            self._foreign.observe(self._budget.reset, quota.limit, left, sent)
+
+    def refused(self, after: float | None) -> None:
+        """The destination asks to wait, for so many seconds if it says how many.
+
+        Not beyond the end of its minute, which is known better than in whole seconds.
+        """
+        now = self._clock()
+        left = self._budget.left(now)
+        self.close_for(min(after or 1.0, left.seconds) if left else after or 1.0)
 
     def close_for(self, seconds: float) -> None:
         """Lets nothing out for that long."""
-        self.closed_until = max(self.closed_until, self._clock() + seconds)
+        self._closed_until = max(self._closed_until, self._clock() + seconds)
 
 
 class Pacer:
     """The rate limits of one destination, by endpoint."""
 
     def __init__(
-        self, ceilings: Mapping[str, int | None], clock: Callable[[], float] = time.monotonic
+        self,
+        ceilings: Mapping[str, int | None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        ours: float = 1.0,
+        part: Callable[[str], Part] | None = None,
     ) -> None:
-        self.limits = {name: RateLimit(ceiling, clock) for name, ceiling in ceilings.items()}
+        """`ours` is what all our workers may use of each limit, `part` this worker's part of it."""
+        self.limits = {
+            name: RateLimit(ceiling, clock, ours=ours, part=part(name) if part else None)
+            for name, ceiling in ceilings.items()
+        }
 
     async def permit(self, endpoint: str) -> None:
         await self.limits[endpoint].permit()

@@ -2,15 +2,17 @@
 
 The router has a chunk's user-updates acknowledged before it writes the rest. So whoever asks for
 the end of `user-update` after having read an event knows a place before which all the updates
-stand that the event may count on.
+stand that the event may count on. What a sink has to prepare goes first in the same way.
 """
 
 import asyncio
+from asyncio import Future
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
+from models.record import Record
 from streams import metrics
 from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.log_end import LogEnd
@@ -24,17 +26,26 @@ _MOST_TOGETHER = 100
 class Precedence:
     """Knows which updates have been admitted, and which of them have not ended.
 
-    `updates` is the name of `user-update` on the cluster.
+    `updates` is the name of `user-update` on the cluster; `missing` is the sink's.
     """
 
-    def __init__(self, updates: str, log_end: LogEnd) -> None:
+    def __init__(
+        self, updates: str, log_end: LogEnd, missing: Callable[[Record], Future[None] | None]
+    ) -> None:
         self.updates = updates
+        self._missing = missing
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
         self._moved = asyncio.Event()
         self._moved_at: dict[int, float] = {}
         self._unfinished: defaultdict[str, dict[int, Lane]] = defaultdict(dict)
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether lanes wait for what the sink has to prepare."""
+        return bool(self._unprepared)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -101,7 +112,22 @@ class Precedence:
             ready += 1
         if not ready:
             self._park(lane.first, wake)
-        return ready
+        return self._prepared(lane, ready, wake)
+
+    def _prepared(self, lane: WaitingLane, most: int, wake: Callable[[], None]) -> int:
+        for count, item in enumerate(islice(lane, most)):
+            if item.record is None or (missing := self._missing(item.record)) is None:
+                continue
+            if not count:
+                if missing not in self._unprepared:
+                    missing.add_done_callback(self._wake)
+                self._unprepared[missing].append(wake)
+            return count
+        return most
+
+    def _wake(self, done: Future[None]) -> None:
+        for wake in self._unprepared.pop(done, ()):
+            wake()
 
     def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
         unfinished = self._unfinished.get(item.user, {})
@@ -137,4 +163,5 @@ class Precedence:
         for parked in self._parked.values():
             parked.clear()
         self._parked.clear()
+        self._unprepared.clear()
         self._moved.set()

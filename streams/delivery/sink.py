@@ -12,6 +12,8 @@ from streams.delivery.pacing import Pacer
 from streams.topics import Topic
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from streams.delivery.feed import Feed
 
 Request = TypeVar("Request")
@@ -51,6 +53,8 @@ class Sink(Protocol[Request]):
     topics: tuple[Topic, ...]
     ceilings: Mapping[str, int | None]
     """Endpoint -> published requests a minute, or None where none is published."""
+    rate_share: float = 1.0
+    """The part of these limits that all our workers together may use."""
     recalls: Collection[bytes]
     """The kinds of record, as in their header, that `recall` wants to see."""
 
@@ -59,6 +63,15 @@ class Sink(Protocol[Request]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         """Says in which lane a record waits, or why it does not."""
+
+    def missing(self, record: Record) -> "Future[None] | None":
+        """What must be done first, by whatever worker, so that a record may be sent; None: nothing.
+
+        Asked right before `take`. The record's lane waits for it without a connection and as long
+        as it lasts; no other lane does. Only for a sink that reads `user-update`.
+        """
+        del record  # most destinations prepare nothing
+        return None
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
         """Folds the longest run of waiting records, from the first on, into one request.

@@ -1,9 +1,11 @@
 """Drops membership changes that are older than what was last seen: mParticle promises no order."""
 
-from collections import OrderedDict
 from typing import NamedTuple
 
+from faust.types import TP
+
 from models.audience_membership import MembershipChanged
+from streams.delivery.recollection import Recollection
 
 
 class Subject(NamedTuple):
@@ -18,19 +20,20 @@ class Staleness:
     """Remembers the time of the last change of each user and audience, `limit` of them."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._latest: OrderedDict[Subject, int] = OrderedDict()
+        self._latest = Recollection[Subject, int](limit)
 
-    def is_stale(self, record: MembershipChanged, user: str, epoch: bytes) -> bool:
+    def is_stale(self, tp: TP, record: MembershipChanged, user: str, epoch: bytes) -> bool:
         """Judges a change and remembers its time; one without a time is never stale."""
         at_ms = record.occurred_at_ms
         if at_ms is None:
             return False
         subject = Subject(epoch, user, record.audience_id)
-        if at_ms < self._latest.get(subject, at_ms):
+        latest = self._latest.get(tp, subject)
+        if latest is not None and at_ms < latest:
             return True
-        self._latest[subject] = at_ms
-        self._latest.move_to_end(subject)
-        if len(self._latest) > self._limit:
-            self._latest.popitem(last=False)
+        self._latest.put(tp, subject, at_ms)
         return False
+
+    def forget(self, tp: TP) -> None:
+        """Forgets the times of a partition: it is another's, or a person moved its offset."""
+        self._latest.forget(tp)

@@ -9,7 +9,20 @@ import click
 from rich.console import Console
 
 from sandbox.kafka import Kafka
-from tests.benchmarks import backlog, idle, lanes, latency, mapping, pacing, results, router
+from tests.benchmarks import (
+    backlog,
+    idle,
+    lanes,
+    latency,
+    mapping,
+    members,
+    offered,
+    outage,
+    pacing,
+    results,
+    router,
+    uploads,
+)
 from tests.benchmarks.results import Result
 
 
@@ -17,7 +30,11 @@ class Row(NamedTuple):
     """One row of the table; without a broker where it needs none."""
 
     what: str
-    run: Callable[[Kafka, int], Awaitable[list[Result]]]
+    run: Callable[..., Awaitable[list[Result]]]
+    grows: bool = False
+    """Whether it has a full form."""
+    long: bool = False
+    """Whether it runs only when it is named."""
 
 
 # A table that is cut says nothing; a terminal that is narrower wraps.
@@ -28,11 +45,21 @@ ROWS = {
     "P2": Row("mapping alone", mapping.run),
     "P3": Row("order per user", lanes.run),
     "P4": Row("memory while a destination is down", backlog.down),
-    "P5": Row("raw to accepted", latency.run),
+    "P5": Row("raw to accepted", latency.event),
     "P6": Row("router, 4 against 64 partitions", router.partitions),
     "P7": Row("idle worker", idle.run),
     "P8": Row("start with a past", backlog.past),
-    "S1": Row("pacing at Sailthru", pacing.run),
+    "S1": Row("Sailthru's ceiling", pacing.alone),
+    "S2": Row("more than Sailthru's ceiling", offered.folding),
+    "S3": Row("users who always fail", offered.failing),
+    "S4": Row("a long outage", outage.run),
+    "S5": Row("Sailthru's ceiling, shared by workers", pacing.together, long=True),
+    "S6": Row("the same, skewed", pacing.leaning, long=True),
+    "S7": Row("the same, and somebody else", pacing.foreign, long=True),
+    "A1": Row("changes to AB Tasty", uploads.rate, grows=True),
+    "A2": Row("one change to AB Tasty", latency.membership),
+    "A3": Row("a poison row", uploads.poison),
+    "A4": Row("members read to be sent again", members.run, grows=True, long=True),
 }
 
 
@@ -40,29 +67,36 @@ def _chosen(_context: click.Context, _option: click.Parameter, value: str) -> li
     names = [name.strip().upper() for name in value.split(",") if name.strip()]
     if unknown := [name for name in names if name not in ROWS]:
         raise click.BadParameter(f"there is no {', '.join(unknown)}, but {', '.join(ROWS)}")
-    return names or list(ROWS)
+    return names or [name for name, row in ROWS.items() if not row.long]
 
 
 @click.command()
-@click.option("--only", default="", callback=_chosen, help="Rows, such as P1,P2; else all.")
+@click.option(
+    "--only",
+    default="",
+    callback=_chosen,
+    help="Rows, such as P1,S5; else those that do not take long.",
+)
 @click.option(
     "--rounds", default=3, show_default=True, type=click.IntRange(min=1), help="Runs a number."
 )
-def main(only: list[str], rounds: int) -> None:
+@click.option("--full", is_flag=True, help="The rows that name millions, with all of them.")
+def main(only: list[str], rounds: int, full: bool) -> None:
     """Measures against rivals on this machine. Nothing passes or fails by a time."""
     # It tells at length of what it tries again, such as topics that have only just been made.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    found = asyncio.run(_run(only, rounds, Console(stderr=True, width=_WIDTH)))
+    found = asyncio.run(_run(only, rounds, full, Console(stderr=True, width=_WIDTH)))
     click.echo(results.json_lines(found))
 
 
-async def _run(names: list[str], rounds: int, console: Console) -> list[Result]:
+async def _run(names: list[str], rounds: int, full: bool, console: Console) -> list[Result]:
     found: list[Result] = []
     async with Kafka() as broker:
         for name in names:
             row = ROWS[name]
             console.print(f"{name}  {row.what} ...")
-            of_row = await row.run(broker, rounds)
+            options = {"full": full} if row.grows else {}
+            of_row = await row.run(broker, rounds, **options)
             console.print(results.table(of_row))
             found += of_row
     return found

@@ -1,20 +1,22 @@
 """Records on our topics in numbers, written faster than models would write them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from random import Random
 
+from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Identity, RawPosition, serialize
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.engine.batches import Outgoing
+from streams.engine.batches import Outgoing, partition_of
 from streams.settings import KafkaSettings
-from streams.topics import EVENTS, USER_UPDATE
+from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 from tests.benchmarks.work import RECEIVED_MS
 
 _RAW = RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0)
 _ID, _USER = "{id}", "{user}"
+AUDIENCES = 50
 
 
 def events(kafka: KafkaSettings, numbers: range, users: int) -> Iterator[Outgoing]:
@@ -30,12 +32,48 @@ def events(kafka: KafkaSettings, numbers: range, users: int) -> Iterator[Outgoin
     return _copies(kafka.topic(EVENTS.name), written, ((n, n % users) for n in numbers))
 
 
-def updates(kafka: KafkaSettings, count: int, users: int, seed: int) -> Iterator[Outgoing]:
-    """Updates of users drawn by Zipf's law: the n-th has a share of 1 / n."""
+def updates(
+    kafka: KafkaSettings, count: int, users: int, seed: int, *, leaning: float | None = None
+) -> Iterator[Outgoing]:
+    """Updates of users drawn by Zipf's law: the n-th has a share of 1 / n.
+
+    With `leaning`, the users of the first partition have that share of all together.
+    """
     written = serialize(AttributesChanged(attributes={"$City": "Boca Raton"}, **_shared()))
-    shares = list(accumulate(1 / rank for rank in range(1, users + 1)))
-    drawn = Random(seed).choices(range(users), cum_weights=shares, k=count)
+    shares = [1 / rank for rank in range(1, users + 1)]
+    if leaning is not None:
+        shares = _leant(shares, leaning, kafka.partitions)
+    drawn = Random(seed).choices(range(users), cum_weights=list(accumulate(shares)), k=count)
     return _copies(kafka.topic(USER_UPDATE.name), written, enumerate(drawn))
+
+
+def _leant(shares: Sequence[float], leaning: float, partitions: int) -> list[float]:
+    first = [partition_of(b"%d" % user, partitions) == 0 for user in range(len(shares))]
+    of_first = sum(share for share, is_first in zip(shares, first, strict=True) if is_first)
+    factors = {True: leaning / of_first, False: (1 - leaning) / (sum(shares) - of_first)}
+    return [share * factors[is_first] for share, is_first in zip(shares, first, strict=True)]
+
+
+def memberships(kafka: KafkaSettings, numbers: range, pairs: int) -> Iterator[Outgoing]:
+    """Changes of `pairs` pairs of user and audience, each by turns joined and left."""
+    topic = kafka.topic(AUDIENCE_MEMBERSHIP.name)
+    written = {
+        (audience, change): serialize(
+            MembershipChanged(
+                change=change,
+                audience_id=str(900 + audience),
+                audience_name=f"Audience {audience}",
+                **_shared(),
+            )
+        )
+        for audience in range(AUDIENCES)
+        for change in ("joined", "left")
+    }
+    for number in numbers:
+        turn, pair = divmod(number, pairs)
+        change = "left" if turn % 2 else "joined"
+        user = pair // AUDIENCES
+        yield _copy(topic, written[pair % AUDIENCES, change], number, user)
 
 
 def _shared() -> dict[str, object]:
@@ -49,8 +87,12 @@ def _shared() -> dict[str, object]:
 
 
 def _copies(topic: str, written: bytes, who: Iterable[tuple[int, int]]) -> Iterator[Outgoing]:
-    kind = written.partition(b'"kind":"')[2].partition(b'"')[0].decode()
     for number, user in who:
-        id_, mpid = f"{number:032x}", f"{user}"
-        value = written.replace(_ID.encode(), id_.encode()).replace(_USER.encode(), mpid.encode())
-        yield Outgoing(topic, mpid.encode(), value, RECEIVED_MS, headers.make(id_, kind, 0))
+        yield _copy(topic, written, number, user)
+
+
+def _copy(topic: str, written: bytes, number: int, user: int) -> Outgoing:
+    kind = written.partition(b'"kind":"')[2].partition(b'"')[0].decode()
+    id_, mpid = f"{number:032x}", f"{user}"
+    value = written.replace(_ID.encode(), id_.encode()).replace(_USER.encode(), mpid.encode())
+    return Outgoing(topic, mpid.encode(), value, RECEIVED_MS, headers.make(id_, kind, 0))

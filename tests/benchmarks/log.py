@@ -1,5 +1,7 @@
 """Kafka's side of a benchmark: topics, what is written to them when, and where a group begins."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from itertools import islice
@@ -98,6 +100,27 @@ class Log(AbstractAsyncContextManager["Log"]):
             for tp, offset in at.items()
         }
         await cluster.commit(self.kafka, self.kafka.group(worker), offsets)
+
+    async def fill(
+        self, topic: Topic, partition: int, entries: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """Writes millions of keys and values, which have all happened at once."""
+        now_ms = int(time.time() * 1000)
+        async with cluster.producing(self.kafka) as producer:
+
+            async def send() -> None:
+                batch.close()
+                name = self.kafka.topic(topic.name)
+                sent.append(await producer.send_batch(batch, name, partition=partition))
+
+            sent: list[asyncio.Future[object]] = []
+            batch = producer.create_batch()
+            for key, value in entries:
+                while not batch.append(timestamp=now_ms, key=key, value=value):
+                    await send()
+                    batch = producer.create_batch()
+            await send()
+            await asyncio.gather(*sent)
 
     async def write(self, records: Iterable[Outgoing]) -> None:
         """Writes records of ours as the router does, a few thousand at a time."""

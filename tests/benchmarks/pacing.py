@@ -1,13 +1,16 @@
-"""S1: how much of Sailthru's ceiling one worker fills, over real HTTP and real minutes."""
+"""How much of Sailthru's ceiling is filled, over real HTTP and real minutes: S1, S5, S6, S7."""
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Sailthru
-from sandbox.server import running
+from sandbox.server import RefusedError, running
 from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
 from tests.benchmarks.processes import Subject, sailthru_settings
@@ -18,31 +21,127 @@ _RECORDS = 200_000
 _ENDPOINT = "POST user"
 _SECONDS = 60.0
 _SETTLE_SECONDS = 5.0
+# Sharing begins when each has heard of all others, and what a worker reads at its start is past.
+_SETTLE_TOGETHER_SECONDS = 15.0
+# A window ends so much before its minute does, not to have a part of the next.
+_TICK_SECONDS = 0.05
 
 
-async def run(broker: Kafka, rounds: int) -> list[Result]:
-    """One worker, a backlog that does not end, users by Zipf's law; rounds are minutes in a row."""
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A share of the backlog is in the first partition, one of the budget is somebody else's."""
+
+    row: str
+    named: str
+    least_filled: float
+    most_refused: float
+    workers: int = 1
+    leaning: float | None = None
+    foreign: float = 0.0
+
+
+_ALONE = _Case("S1", "one worker, 300 a second", 99, 0.2)
+_TWO = _Case("S5", "2 workers", 97, 0.5, workers=2)
+_FOUR = _Case("S5", "4 workers", 97, 0.5, workers=4)
+_LEANING = _Case("S6", "4 workers, half in one partition", 95, 0.5, workers=4, leaning=0.5)
+_FOREIGN = _Case("S7", "4 workers, half used by another", 90, 2.0, workers=4, foreign=0.5)
+
+
+async def alone(broker: Kafka, rounds: int) -> list[Result]:
+    return await _filled(broker, rounds, _ALONE)
+
+
+async def together(broker: Kafka, rounds: int) -> list[Result]:
+    return [result for case in (_TWO, _FOUR) for result in await _filled(broker, rounds, case)]
+
+
+async def leaning(broker: Kafka, rounds: int) -> list[Result]:
+    return await _filled(broker, rounds, _LEANING)
+
+
+async def foreign(broker: Kafka, rounds: int) -> list[Result]:
+    return await _filled(broker, rounds, _FOREIGN)
+
+
+async def _filled(broker: Kafka, rounds: int, case: _Case) -> list[Result]:
+    """A backlog that does not end, users by Zipf's law; rounds are minutes as they are counted."""
     service = Sailthru()
     filled, refused = [], []
-    with TemporaryDirectory() as directory:
-        async with Log.on(broker, partitions=4) as log, running(service.app()) as url:
-            await log.write(updates(log.kafka, _RECORDS, _USERS, seed=1))
-            async with Subject(
-                "worker", Path(directory), log.kafka, "sailthru", **sailthru_settings(url)
-            ) as worker:
-                while not service.counts[_ENDPOINT]["200"]:
-                    worker.check()
-                    await asyncio.sleep(0.1)
-                await asyncio.sleep(_SETTLE_SECONDS)
-                for _ in range(rounds):
-                    before = Counter(service.counts[_ENDPOINT])
-                    await asyncio.sleep(_SECONDS)
-                    worker.check()
-                    answers = Counter(service.counts[_ENDPOINT]) - before
-                    filled.append(answers["200"] / service.ceilings()[_ENDPOINT] * 100)
-                    refused.append((1 - answers["200"] / answers.total()) * 100)
-    case = "one worker, 300 a second"
+    async with _working(broker, service, case) as workers:
+        for _ in range(rounds):
+            await asyncio.sleep(_SECONDS - service.options.clock() % _SECONDS)
+            before, others = Counter(service.counts[_ENDPOINT]), workers.foreign_requests
+            await asyncio.sleep(_SECONDS - _TICK_SECONDS)
+            workers.check()
+            answers = Counter(service.counts[_ENDPOINT]) - before
+            left = service.ceilings()[_ENDPOINT] - (workers.foreign_requests - others)
+            filled.append(answers["200"] / left * 100)
+            refused.append((1 - answers["200"] / answers.total()) * 100)
+    what = "accepted of the ceiling" if not case.foreign else "accepted of what is left"
     return [
-        Result("S1", case, "accepted of the ceiling", "%", filled, at_least(99)),
-        Result("S1", case, "refused of all requests", "%", refused, at_most(0.2)),
+        Result(case.row, case.named, what, "%", filled, at_least(case.least_filled)),
+        Result(
+            case.row,
+            case.named,
+            "refused of all requests",
+            "%",
+            refused,
+            at_most(case.most_refused),
+        ),
     ]
+
+
+class _Workers:
+    def __init__(self, subjects: list[Subject]) -> None:
+        self._subjects = subjects
+        self.foreign_requests = 0
+
+    def check(self) -> None:
+        for subject in self._subjects:
+            subject.check()
+
+    async def use_up(self, service: Sailthru, per_second: float) -> None:
+        """Somebody else's requests on the same account, as the service counts them."""
+        clock = asyncio.get_running_loop().time
+        began, tried = clock(), 0
+        while True:
+            for _ in range(int((clock() - began) * per_second) - tried):
+                tried += 1
+                with suppress(RefusedError):
+                    service._limits.spend(_ENDPOINT)
+                    self.foreign_requests += 1
+            await asyncio.sleep(_TICK_SECONDS)
+
+
+@asynccontextmanager
+async def _working(broker: Kafka, service: Sailthru, case: _Case) -> AsyncIterator[_Workers]:
+    """Yields when all workers have their partitions, and requests have come for a while."""
+    async with (
+        Log.on(broker, partitions=4) as log,
+        running(service.app()) as url,
+        AsyncExitStack() as stack,
+    ):
+        await log.write(updates(log.kafka, _RECORDS, _USERS, seed=1, leaning=case.leaning))
+        subjects = []
+        for _ in range(case.workers):
+            directory = Path(stack.enter_context(TemporaryDirectory()))
+            subjects.append(
+                await stack.enter_async_context(
+                    Subject("worker", directory, log.kafka, "sailthru", **sailthru_settings(url))
+                )
+            )
+        workers = _Workers(subjects)
+        for subject in subjects:
+            await subject.marked("assigned")
+        while not service.counts[_ENDPOINT]["200"]:
+            workers.check()
+            await asyncio.sleep(0.1)
+        per_second = service.ceilings()[_ENDPOINT] / 60 * case.foreign
+        using_up = asyncio.create_task(workers.use_up(service, per_second))
+        try:
+            together = case.workers > 1
+            await asyncio.sleep(_SETTLE_TOGETHER_SECONDS if together else _SETTLE_SECONDS)
+            yield workers
+        finally:
+            using_up.cancel()
+            await asyncio.gather(using_up, return_exceptions=True)

@@ -113,6 +113,18 @@ def sailthru_settings(url: str) -> Mapping[str, str]:
     }
 
 
+def ab_tasty_settings(url: str) -> Mapping[str, str]:
+    """What an AB Tasty worker needs."""
+    return {
+        "ABTASTY_BASE_URL": url,
+        "ABTASTY_TOKEN_URL": f"{url}/oauth/v2/token",
+        "ABTASTY_CLIENT_ID": "sandbox-client",
+        "ABTASTY_CLIENT_SECRET": "sandbox-secret",
+        "ABTASTY_ACCOUNT_ID": "sandbox-account",
+        "ABTASTY_PARTNER_NAME": "mparticle",
+    }
+
+
 def _inherited() -> Mapping[str, str]:
     """The environment without any setting of ours: a benchmark is not to depend on the shell."""
     prefixes = ("KAFKA_", "WORKER_", "ROUTER_", "SAILTHRU_", "ABTASTY_")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import orjson
 from rich.table import Table
 
-Unit = Literal["ratio", "us", "ms", "s", "MB", "%", "1/s"]
+Unit = Literal["ratio", "us", "ms", "s", "MB", "%", "1/s", "1"]
 
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("", "left"),

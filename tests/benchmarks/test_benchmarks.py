@@ -1,6 +1,7 @@
 """The benchmarks run, and what they compare is the same work. No test looks at a time."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,21 +9,27 @@ from typing import TypeAlias
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 from click.testing import CliRunner
 
+from agents.ab_tasty.refresh import DAY_MS, Refresh
 from sandbox.kafka import Kafka
 from streams import topics
-from streams.topics import EVENTS, RAW, USER_UPDATE
-from tests.benchmarks import lanes, latency, mapping
+from streams.delivery.outcomes import Dropped
+from streams.engine.batches import partition_of
+from streams.settings import KafkaSettings
+from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
+from tests.benchmarks import lanes, latency, mapping, members, outage, uploads
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.meter import Meter, Readings
 from tests.benchmarks.results import at_most, json_lines, ratios, table
 from tests.benchmarks.router import WORKER, Course, Run, installed
 from tests.benchmarks.work import AT, RECEIVED_MS, Place, outputs
+from tests.streams import cluster
 
 MESSAGES = 120
 
@@ -99,10 +106,51 @@ async def _read(log: Log, which: Iterable[topics.Topic]) -> list[ConsumerRecord]
 
 
 @pytest.mark.kafka
-async def test_latency_is_that_of_every_message(kafka: Kafka) -> None:
-    p50, p99 = await latency.run(kafka, rounds=1, messages=3)
+async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> None:
+    """All at once, because most of it is waiting for processes to start."""
+    (p50, p99), (requests, wrong), (rows, *_) = await asyncio.gather(
+        latency.event(kafka, rounds=1, messages=3),
+        uploads.poison(kafka, rounds=1),
+        uploads.rate(kafka, rounds=1, changes=2_000),
+    )
 
     assert 0 < p50.value <= p99.value
+    assert 1 < requests.value <= 12
+    assert wrong.value == 0
+    assert rows.value > 0
+
+
+@pytest.mark.kafka
+async def test_a_worker_is_left_only_the_slice_of_today(kafka: Kafka) -> None:
+    async with Log.on(kafka, partitions=1) as log:
+        await members.only_today_is_left(log.kafka)
+        refresh = Refresh(log.kafka, 21, "mpid", _nowhere, lambda _: False, time.time)
+        place = (log.kafka.topic(AB_TASTY_MEMBERS.name), 0)
+        group = log.kafka.group("ab-tasty-refresh")
+        async with cluster.assigned(log.kafka, group, [place]) as consumer:
+            last = await refresh._last_day(consumer, TopicPartition(*place))
+
+    assert last == time.time() * 1000 // DAY_MS - 1
+
+
+def _nowhere(_record: object, _at: object) -> Dropped:
+    return Dropped("not_needed")
+
+
+async def test_what_waits_while_a_destination_is_away_comes_in_order() -> None:
+    requests, full, disorder = await outage.run(None, 1, records=2_000)
+
+    assert requests.value > 0
+    assert full.value < 30
+    assert disorder.value == 0
+
+
+def test_a_leaning_backlog_has_its_share_in_the_first_partition() -> None:
+    kafka = KafkaSettings(partitions=4)
+    drawn = [out.key for out in updates(kafka, 4_000, 1_000, seed=1, leaning=0.5)]
+    in_first = sum(partition_of(key, 4) == 0 for key in drawn)
+
+    assert in_first / len(drawn) == pytest.approx(0.5, abs=0.05)
 
 
 def test_mapping_is_measured_for_each_number_of_records() -> None:
@@ -113,7 +161,7 @@ def test_mapping_is_measured_for_each_number_of_records() -> None:
 
 
 async def test_delivery_is_never_faster_than_the_best_possible() -> None:
-    best, *_ = await lanes.compared("few", skew=1.0, rounds=1, records=60)
+    _, best, _ = await lanes.compared("few", skew=1.0, rounds=1, records=60)
 
     assert best.value >= 1
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from agents.router.routing import Position, route
 from agents.router.settings import RouterSettings
-from models.record import serialize
 from streams import headers
 
 
@@ -35,8 +34,8 @@ def outputs(value: bytes, at: Position, received_at_ms: int) -> list[Output]:
         Output(
             out.topic.name,
             out.key,
-            serialize(out.record),
-            headers.make(out.record.id, out.record.kind, 0),
+            out.written(),
+            headers.make(out.id, out.kind, 0),
         )
         for out in route(value, at, received_at_ms, SETTINGS).outs
     ]

@@ -194,7 +194,7 @@ FAULTS: list[tuple[Fault, Outcome]] = [
                 "Retry-After": "Thu, 01 Jan 2026 10:01:00 GMT",
             },
         ),
-        RetryLater("http_503", 60.0, endpoint=True),
+        RetryLater("http_503", 60.0, endpoint=True, outage=True),
     ),
 ]
 

@@ -72,7 +72,7 @@ async def test_a_failing_renewal_leaves_the_token_that_still_lives() -> None:
         assert [await tokens.get() for _ in range(3)] == [first] * 3
         assert service.counts["POST token"]["503"] == 1, "a failing route is not asked each time"
         clock.now += 15
-        assert await tokens.get() == RetryLater("token_route", endpoint=True)
+        assert await tokens.get() == RetryLater("token_route", endpoint=True, outage=True)
         service.set_faults([])
         assert await tokens.get() == "sandbox-token-2"
 
@@ -123,7 +123,7 @@ async def test_a_token_route_that_fails_makes_the_endpoint_wait(
         ab_tasty([fault]) as (_, url),
         token_source(url, clock, timeout_s=0.2) as tokens,
     ):
-        assert await tokens.get() == RetryLater(reason, endpoint=True)
+        assert await tokens.get() == RetryLater(reason, endpoint=True, outage=True)
 
 
 def answer(status: int, body: object = None, **headers: str) -> Answer:
@@ -135,10 +135,10 @@ def answer(status: int, body: object = None, **headers: str) -> Answer:
     [
         (answer(200, {"access_token": "t", "expires_in": 60}), Grant("t", 60.0)),
         (answer(201, {"access_token": "t"}), Grant("t", float("inf"))),
-        (answer(408), RetryLater("token_route", endpoint=True)),
+        (answer(408), RetryLater("token_route", endpoint=True, outage=True)),
         (answer(429, Retry_After="9"), RetryLater("token_route", 9.0, endpoint=True)),
-        (answer(503, Retry_After="9"), RetryLater("token_route", 9.0, endpoint=True)),
-        (answer(500), RetryLater("token_route", endpoint=True)),
+        (answer(503, Retry_After="9"), RetryLater("token_route", 9.0, endpoint=True, outage=True)),
+        (answer(500), RetryLater("token_route", endpoint=True, outage=True)),
     ],
 )
 def test_the_token_routes_answer_is_read(given: Answer, expected: Grant | RetryLater) -> None:

@@ -131,6 +131,7 @@ def _ends_well(result: Routed) -> None:
         # An empty text is left out and reads back as none, as everywhere in records.
         written = serialize(out.record)
         assert serialize(out.topic.holds.validate_json(written)) == written
+        assert json.loads(out.written()) == json.loads(written)
 
 
 def _record_ids(result: Routed) -> list[str]:

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models.record import Record
 from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import DEAD_LETTERS, EVENTS, USER_UPDATE
-from tests.agents.sailthru.factories import attributes, event
+from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, SAILTHRU_LISTS, USER_UPDATE
+from tests.agents.sailthru.factories import attributes, audience, event
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated
 from tests.cli.command import COMMAND, SECONDS, environment, run
 from tests.streams.cluster import admin, commit, create, settings, write
@@ -36,15 +36,22 @@ async def test_everything_is_counted_and_nothing_leaves_a_trace_elsewhere(
         cluster, USER_UPDATE, *map(_bytes, (attributes(tier="gold"), attributes(None, a=1)))
     )
     await write(cluster, EVENTS, *map(_bytes, (event(), event("a_test"))))
+    await write(cluster, AUDIENCE_MEMBERSHIP, _bytes(audience()))
     real = f"{prefix}mparticle-streams-sailthru"
     await commit(cluster, real, {(cluster.topic(EVENTS.name), 0): (1, "as it was")})
     async with _dry_run(cluster, sailthru.url) as url:
-        # The update was delivered, the other names nobody; one event was delivered, one denied.
-        await _until(url, {"deliveries": 2, "requests": 2, "records_dropped": 1, "dead_letters": 1})
+        # The update was delivered, the other names nobody; one event was delivered, one denied; for
+        # its list nobody waited.
+        await _until(url, {"deliveries": 3, "requests": 3, "records_dropped": 1, "dead_letters": 1})
     assert sailthru.requests() == {}
-    assert await _offsets(cluster, f"{real}-dry-run") == {("user-update", 0): 2, ("events", 0): 2}
+    assert await _offsets(cluster, f"{real}-dry-run") == {
+        ("user-update", 0): 2,
+        ("events", 0): 2,
+        ("audience-membership", 0): 1,
+    }
     assert await _offsets(cluster, real) == {("events", 0): 1}
     assert await _end(cluster, DEAD_LETTERS.name) == 0
+    assert await _end(cluster, SAILTHRU_LISTS.name) == 0
 
 
 def test_router_has_none() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from agents.sailthru.settings import SailthruSettings
+from agents.sailthru.sink import SailthruSink
+from streams.dry_run import DryRun
 from streams.settings import SettingsError
 from tests.agents.sailthru.simulated import SECRET, settings
 
@@ -42,6 +44,8 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_IDENTITY_KEY", "sid", "SAILTHRU_IDENTITY_KEY: Input should be 'email', "),
         ("SAILTHRU_LIST_ON_RENAME", "rename", "SAILTHRU_LIST_ON_RENAME: Input should be 'keep' or"),
         ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: set it to an http"),
+        ("SAILTHRU_RATE_SHARE", "0", "SAILTHRU_RATE_SHARE: Input should be greater than 0"),
+        ("SAILTHRU_RATE_SHARE", "70", "SAILTHRU_RATE_SHARE: Input should be less than or equal to"),
         ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
         ("SAILTHRU_LIST_NAME", "{audience}", "SAILTHRU_LIST_NAME: use {audience_name}"),
         ("SAILTHRU_LIST_NAME", "{audience_name", "SAILTHRU_LIST_NAME: use {audience_name}"),
@@ -68,6 +72,13 @@ def test_second_identity_key_stands_in_for_the_first(
     environment.setenv("SAILTHRU_IDENTITY_KEY", value)
     environment.setenv("SAILTHRU_EXTID_FROM", "mpid")
     assert SailthruSettings.load().identity_keys == ("extid", "email")
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_share_of_the_rate_limits_is_kept_in_a_dry_run_too(dry: bool) -> None:
+    sink = SailthruSink(settings(rate_share=0.7))
+
+    assert (DryRun(sink) if dry else sink).rate_share == 0.7
 
 
 def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

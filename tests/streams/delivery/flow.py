@@ -1,19 +1,20 @@
 """A delivery as the engine drives it: chunks in, ends out, partitions that come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 import pytest
 from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
 from models.dead_letter import DeadLetter
 from streams.dead_letters import DeadLetters
 from streams.delivery.audiences import Audiences
 from streams.delivery.delivery import Delivery
 from streams.delivery.ends import Ends
-from streams.delivery.history import History
+from streams.delivery.history import Group, History, Tell
 from streams.delivery.horizon import Horizon
 from streams.delivery.log_end import LogEnd
 from streams.delivery.precedence import Precedence
@@ -49,12 +50,29 @@ class Past(History):
 
     def __init__(self, records: Sequence[ConsumerRecord]) -> None:
         self._records = records
+        self.read_back: list[TP] = []
+        self.shares: list[int] = []
+        self.broken = False
+        self.only(1_000)
 
-    async def read(self, partitions: Sequence[Partition]) -> AsyncIterator[ConsumerRecord]:
-        numbers = {partition.tp.partition for partition in partitions}
-        for record in self._records:
-            if record.partition in numbers:
-                yield record
+    def only(self, groups: int) -> None:
+        """Has no more groups read, until a test releases them."""
+        self.readable = asyncio.Semaphore(groups)
+
+    async def read(
+        self, groups: Sequence[Group], share: int, tell: Tell
+    ) -> AsyncGenerator[Group, None]:
+        self.shares.append(share)
+        if self.broken:
+            raise ZeroDivisionError
+        for group in groups:
+            await self.readable.acquire()
+            for partition in group:
+                self.read_back.append(partition.tp)
+                for record in self._records:
+                    if TP(record.topic, record.partition) == partition.tp:
+                        tell(partition, record)
+            yield group
 
 
 class NoAudiences(Audiences):
@@ -104,14 +122,17 @@ class Flow:
         self.updates = KnownEnd()
         self.member = True
         """Whether the worker surely still is in its group."""
+        self.past = Past(past)
         horizon = Horizon(10_000)
         updates_first = USER_UPDATE in topics
-        precedence = Precedence(USER_UPDATE.name, self.updates) if updates_first else None
+        precedence = (
+            Precedence(USER_UPDATE.name, self.updates, self.sink.missing) if updates_first else None
+        )
         self.delivery = Delivery(
             self.sink,
             {topic.name: topic for topic in self.sink.topics},
             Ends("scripted", self.letters, horizon, precedence),
-            Past(past),
+            self.past,
             horizon,
             Staleness(10_000),
             NoAudiences(KafkaSettings(), self.sink.learn),
@@ -137,6 +158,7 @@ class Flow:
     ) -> Partition:
         partition = new_partition(start, number=number, topic=topic.name)
         await self.delivery.assigned([partition])
+        await self.until(lambda: partition.started)
         return partition
 
     async def accept(self, partition: Partition, records: Sequence[ConsumerRecord]) -> None:

@@ -101,8 +101,9 @@ async def test_a_lane_has_one_request_in_flight_however_much_waits() -> None:
     assert len(flow.sink.requests) == 60
 
 
-async def test_no_more_requests_are_in_flight_than_there_are_connections() -> None:
-    async with Flow(connections=2).running() as flow:
+async def test_no_more_requests_are_in_flight_than_are_allowed() -> None:
+    """At first half of the connections."""
+    async with Flow(connections=4).running() as flow:
         partition = await flow.given(*((str(user), "hangs") for user in range(10)))
         await some_turns()
         sent = len(flow.sink.requests)

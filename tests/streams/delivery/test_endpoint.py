@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from streams.delivery.connections import Connections
 from streams.delivery.endpoint import Endpoint
 from streams.delivery.lane import WaitingLane
 from streams.delivery.pacing import RateLimit
@@ -45,7 +46,7 @@ async def running(
     limit: RateLimit | None = None,
     may_send: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Endpoint]:
-    slots = asyncio.Semaphore(connections)
+    slots = Connections(connections)
     endpoint = Endpoint(limit or RateLimit(None), slots, send, may_send)
     task = asyncio.create_task(endpoint.run())
     try:
@@ -67,9 +68,10 @@ async def test_lanes_have_their_turns_in_the_order_in_which_they_became_ready() 
     assert sent.lanes == waiting
 
 
-async def test_no_more_are_sent_at_once_than_there_are_connections() -> None:
+async def test_no_more_are_sent_at_once_than_are_allowed() -> None:
+    """At first half of the connections; see test_connections.py."""
     sent = Sent()
-    async with running(sent, connections=3) as endpoint:
+    async with running(sent, connections=6) as endpoint:
         for lane in lanes(10):
             endpoint.ready(lane)
         await some_turns()
@@ -112,6 +114,26 @@ async def test_four_lanes_that_fail_are_no_outage_and_five_are() -> None:
 
         assert seen == [False, False, False, False, True]
         assert not endpoint.down
+
+
+async def test_where_there_are_few_lanes_five_failures_in_a_row_are_told_all_the_same() -> None:
+    async with running(Sent()) as endpoint:
+        seen = []
+        for lane in (*lanes(2), *lanes(2), *lanes(2)):
+            endpoint.failed(lane)
+            seen.append((endpoint.failing, endpoint.turned()))
+        endpoint.passed()
+        seen.append((endpoint.failing, endpoint.turned()))
+
+        no, yes = (False, False), (True, False)
+        assert seen == [no, no, no, no, (True, True), yes, (False, True)]
+
+
+async def test_an_outage_that_is_announced_is_one_at_once() -> None:
+    async with running(Sent()) as endpoint:
+        endpoint.out()
+
+        assert endpoint.failing
 
 
 async def test_one_that_is_held_sends_nothing_and_does_not_spin() -> None:
@@ -200,7 +222,7 @@ async def test_what_a_send_raises_ends_it() -> None:
     async def broken(lane: WaitingLane) -> None:
         raise ZeroDivisionError
 
-    endpoint = Endpoint(RateLimit(None), asyncio.Semaphore(1), broken, lambda: True)
+    endpoint = Endpoint(RateLimit(None), Connections(1), broken, lambda: True)
     endpoint.ready(*lanes(1))
 
     with pytest.raises(ExceptionGroup) as raised:

@@ -32,18 +32,29 @@ async def store(to: KafkaSettings, *ages_in_hours: float, partition: int = 0) ->
             )
 
 
+def partitions_of(to: KafkaSettings, *progresses: Progress) -> list[Partition]:
+    return [
+        Partition(TP(to.topic(EVENTS.name), number), progress, InFlightLimit(), lambda _: None)
+        for number, progress in enumerate(progresses)
+    ]
+
+
 async def recalled(
     to: KafkaSettings, *progresses: Progress, hours: float = 24, ids: int = 1_000
 ) -> list[tuple[int, int]]:
     """(partition, offset) of what is read back for partitions that go on from there."""
     within = to.model_copy(update={"horizon_hours": hours, "horizon_ids": ids})
-    partitions = [
-        Partition(TP(to.topic(EVENTS.name), number), progress, InFlightLimit(), lambda _: None)
-        for number, progress in enumerate(progresses)
-    ]
+    partitions = partitions_of(to, *progresses)
+    told: list[tuple[int, int]] = []
+    share = ids // len(partitions)
     async with asyncio.timeout(10):
-        read = [record async for record in History(within).read(partitions)]
-    return [(record.partition, record.offset) for record in read]
+        history = History(within).read(
+            [[each] for each in partitions],
+            share,
+            lambda partition, record: told.append((partition.tp.partition, record.offset)),
+        )
+        assert [group async for group in history] == [[each] for each in partitions]
+    return told
 
 
 @pytest.mark.parametrize(
@@ -102,3 +113,31 @@ async def test_an_offset_beyond_the_end_of_the_log_does_not_wait_for_ever(
     await store(to, 0.0, 0.0)
 
     assert await recalled(to, Progress(50)) == [(0, 0), (0, 1)]
+
+
+async def test_a_group_is_whole_before_anything_of_the_next_is_read(
+    kafka: Kafka, prefix: str
+) -> None:
+    """So that its partitions go on while the rest is still being read."""
+    to = settings(kafka, prefix, partitions=3)
+    await create(to, [EVENTS])
+    for number in range(3):
+        await store(to, *[0.0] * 4, partition=number)
+    progresses = (Progress(4), Progress(0, ((1, 3),)), Progress(2))
+    first, second, third = partitions_of(to, *progresses)
+    told: list[tuple[int, int]] = []
+    seen = []
+    async with asyncio.timeout(10):
+        async for group in History(to).read(
+            [[first, second], [third]],
+            1_000,
+            lambda partition, record: told.append((partition.tp.partition, record.offset)),
+        ):
+            seen.append((group, sorted(told)))
+            told.clear()
+
+    assert seen == [
+        ([first, second], [(0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]),
+        ([third], [(2, 0), (2, 1)]),
+    ]
+    assert all(each.recalled for each in (first, second, third))

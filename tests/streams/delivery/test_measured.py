@@ -35,7 +35,7 @@ async def test_an_endpoint_is_closed_for_as_long_as_it_was_asked_to_wait() -> No
     limit = flow.delivery._dispatch._pacer.limits["call"]
     limit.close_for(3600.0)
     told = [shown("rate_limit_closed")]
-    limit.closed_until = 0.0
+    limit._closed_until = 0.0
     told.append(shown("rate_limit_closed"))
 
     assert told == [1, 0]

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.pacing import Pacer, Quota, RateLimit
+from streams.delivery.budget import Budget, Quota
+from streams.delivery.pacing import Pacer, RateLimit
 from tests.streams.properties import SMALL
 
 CEILINGS = st.sampled_from([1, 6, 60, 300, 2_400, 18_000])
 # What a bucket may let out at once: a tenth of a second's worth, and the one that is due.
 BURST_SECONDS = 0.1
+NOON = 1_767_268_800.0
 
 
 class Clock:
     def __init__(self) -> None:
-        self.now = 1_000.0
+        self.now = self.began = 1_000.0
 
     def __call__(self) -> float:
         return self.now
@@ -97,18 +99,135 @@ def test_a_closed_time_saves_up_no_permits() -> None:
     assert len(take(limit, clock, clock.now + 61)) <= 13
 
 
+def told(
+    limit: int, remaining: int | None, seconds: float | None = None, took: float = 0.0
+) -> Quota:
+    """What is said in a minute that ends in so many seconds, at noon by the service's clock."""
+    reset_at = None if seconds is None else NOON + seconds
+    return Quota(limit, remaining, reset_at, now=NOON, took=took)
+
+
 @pytest.mark.parametrize(
     ("quota", "waits"),
     [
-        (Quota(600, remaining=0, reset_after=20.0), 20.0),
-        (Quota(600, remaining=1, reset_after=20.0), 0.0),
-        (Quota(600, remaining=0), 0.0),
-        (Quota(600), 0.0),
+        (told(600, 0, 20.0), 20.0),
+        (told(600, 1, 20.0), 0.0),
+        (told(600, 0), 0.0),
+        (told(600, None), 0.0),
     ],
 )
 def test_a_quota_that_is_used_up_closes_until_its_reset(quota: Quota, waits: float) -> None:
     limit = RateLimit(2_400, Clock())
     limit.observe(quota)
+
+    assert limit.reserve() == pytest.approx(waits)
+    assert limit.closed == (waits > 0)
+
+
+def test_a_new_minute_begins_with_the_whole_limit_and_has_no_more_if_no_answer_comes() -> None:
+    clock = Clock()
+    limit = RateLimit(600, clock)
+    limit.observe(told(600, 0, 20.0))
+    clock.now += 20.1
+
+    assert 590 <= len(take(limit, clock, clock.now + 59.9)) <= 600
+
+
+@pytest.mark.parametrize(("remaining", "sent"), [(0, 0), (1, 0), (100, 99), (290, 289)])
+def test_what_is_left_is_spread_over_what_is_left_of_the_minute(remaining: int, sent: int) -> None:
+    clock = Clock()
+    limit = RateLimit(600, clock)
+    limit.observe(told(600, remaining, 30.0))
+    limit.reserve()
+    times = told_of_each(limit, clock, remaining - 1, 30.0)
+
+    assert len(times) == pytest.approx(sent, abs=1)
+    assert len([time for time in times if time < clock.began + 15]) == pytest.approx(
+        sent / 2, rel=0.1, abs=1
+    )
+
+
+def told_of_each(limit: RateLimit, clock: Clock, remaining: int, seconds: float) -> list[float]:
+    """Takes what it gets; each permit is a request, and each answer tells what is left."""
+    times = []
+    until = clock.now + seconds
+    while clock.now < until:
+        if (delay := limit.reserve()) > 0:
+            clock.now += delay + 1e-6
+            continue
+        times.append(clock.now)
+        remaining -= 1
+        limit.observe(Quota(600, remaining, NOON + 30.0, now=NOON + int(clock.now - clock.began)))
+    return times
+
+
+def test_after_a_pause_it_catches_up_a_little_faster_than_the_limit() -> None:
+    clock = Clock()
+    limit = RateLimit(600, clock)
+    limit.observe(told(600, 600, 30.0))
+
+    assert len(take(limit, clock, clock.now + 10)) == pytest.approx(110, abs=3)
+
+
+def test_with_a_share_the_rest_of_the_limit_is_left_to_others() -> None:
+    clock = Clock()
+    limit = RateLimit(600, clock, ours=0.25)
+    limit.observe(told(600, 600, 30.0))
+
+    assert len(take(limit, clock, clock.now + 20)) == pytest.approx(50, abs=3)
+    assert limit.share == 150
+
+
+def test_what_is_in_flight_is_taken_for_not_yet_counted() -> None:
+    limit = RateLimit(600, Clock())
+    limit.observe(told(600, 5, 1.0))
+    limit.in_flight = 5
+
+    assert limit._per_second(600, limit._clock()) == 0
+
+
+@given(
+    st.floats(-1e6, 1e6),
+    st.lists(st.tuples(st.floats(0.001, 3), st.floats(0, 1), st.floats(0.001, 5)), min_size=1),
+)
+@SMALL
+def test_the_services_clock_is_known_to_within_the_time_an_answer_takes(
+    behind: float, answers: list[tuple[float, float, float]]
+) -> None:
+    """Whatever the clocks say, and wherever in that time the service made its answer."""
+    budget, now = Budget(), 1e6
+    for took, made_after, pause in answers:
+        now += took
+        there = now - took * (1 - made_after) - behind
+        reset = (there // 60 + 1) * 60
+        budget.observe(Quota(600, 300, reset, now=there // 1, took=took), now)
+        left = budget.left(now)
+        assert left is not None
+        wrong = (left.seconds - (reset + behind - now) + 30) % 60 - 30
+        # The header's seconds are whole, so the first answers leave open where in one of them.
+        assert -took - 1e-3 <= wrong <= took + 1 + 1e-3
+        now += pause
+
+
+def test_answers_that_overtake_each_other_raise_nothing() -> None:
+    limit = RateLimit(600, Clock())
+    for remaining in (0, 3):
+        limit.observe(told(600, remaining, 20.0))
+
+    assert limit.closed
+
+
+@pytest.mark.parametrize(
+    ("after", "minute", "waits"),
+    [(None, None, 1.0), (7.0, None, 7.0), (7.0, 3.0, 3.0), (7.0, 30.0, 7.0), (None, 30.0, 1.0)],
+)
+def test_a_refusal_closes_for_as_long_as_is_said_but_not_beyond_the_minute(
+    after: float | None, minute: float | None, waits: float
+) -> None:
+    limit = RateLimit(600, Clock())
+    if minute is not None:
+        limit.observe(told(600, 100, minute))
+    limit.refused(after)
 
     assert limit.reserve() == pytest.approx(waits)
 
@@ -135,7 +254,7 @@ def test_a_limit_that_would_let_nothing_out_is_not_believed(nonsense: int) -> No
 
 def test_endpoints_have_their_own_limits() -> None:
     pacer = Pacer({"user": 60, "event": None}, Clock())
-    pacer.observe("user", Quota(60, remaining=0, reset_after=9.0))
+    pacer.observe("user", told(60, 0, 9.0))
 
     assert pacer.limits["user"].reserve() == pytest.approx(9.0)
     assert pacer.limits["event"].reserve() == 0

@@ -197,7 +197,7 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
     """A leave that overtook its user's change of address was of another profile, and got lost."""
     end = KnownEnd()
     end.end = 10
-    precedence = Precedence(USER_UPDATE.name, end)
+    precedence = Precedence(USER_UPDATE.name, end, lambda _record: None)
     precedence.started(0, 0)
     precedence.admitted(0, 5)
     an_hour_ago = asyncio.get_running_loop().time() - 3600

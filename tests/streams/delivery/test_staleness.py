@@ -2,6 +2,7 @@
 
 import pytest
 from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
 from models.audience_membership import MembershipChanged
 from models.record import RawPosition, serialize
@@ -13,6 +14,7 @@ from tests.streams.records import RECEIVED_AT_MS, source
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
+HERE = TP(AUDIENCE_MEMBERSHIP.name, 0)
 MEMBERSHIPS = (AUDIENCE_MEMBERSHIP,)
 
 
@@ -54,7 +56,7 @@ def test_a_change_is_stale_when_a_later_one_was_seen(
 ) -> None:
     seen = Staleness(10)
 
-    assert [seen.is_stale(change(at), "17", b"") for at in times] == stale
+    assert [seen.is_stale(HERE, change(at), "17", b"") for at in times] == stale
 
 
 @pytest.mark.parametrize(
@@ -64,17 +66,17 @@ def test_changes_of_another_user_audience_or_epoch_say_nothing(
     user: str, audience: str, epoch: bytes
 ) -> None:
     seen = Staleness(10)
-    seen.is_stale(change(2), "17", b"")
+    seen.is_stale(HERE, change(2), "17", b"")
 
-    assert not seen.is_stale(change(1, audience=audience), user, epoch)
+    assert not seen.is_stale(HERE, change(1, audience=audience), user, epoch)
 
 
 def test_no_more_are_remembered_than_the_limit() -> None:
     seen = Staleness(2)
     for audience in ("1", "2", "3"):
-        seen.is_stale(change(5, audience=audience), "17", b"")
+        seen.is_stale(HERE, change(5, audience=audience), "17", b"")
 
-    assert [seen.is_stale(change(1, audience=a), "17", b"") for a in ("3", "2", "1")] == [
+    assert [seen.is_stale(HERE, change(1, audience=a), "17", b"") for a in ("3", "2", "1")] == [
         True,
         True,
         False,

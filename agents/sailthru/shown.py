@@ -1,0 +1,33 @@
+"""Requests as `explain` shows them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.sailthru.calls import Call, ListCall, UserCall
+
+
+class Shown:
+    """Shows calls with the address they would go to, and without credentials."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def call(self, call: Call) -> Mapping[str, Any]:
+        shown = self._request("POST", call.endpoint, call.payload())
+        renames = call.renames()
+        return {**shown, "renamed": renames} if renames else shown
+
+    def preparations(self, calls: Sequence[Call]) -> Sequence[Mapping[str, Any]]:
+        """Each list that must be there is looked for and made."""
+        shown: list[Mapping[str, Any]] = []
+        made = [call.name for call in calls if isinstance(call, ListCall)]
+        joined = [name for call in calls if isinstance(call, UserCall) for name in call.lists]
+        for name in dict.fromkeys((*made, *joined)):
+            call = ListCall(name)
+            shown.append(self._request("GET", call.endpoint, call.lookup()))
+            if name not in made:
+                shown.append(self._request("POST", call.endpoint, call.payload()))
+        return shown
+
+    def _request(self, method: str, endpoint: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"method": method, "url": f"{self._base_url}/{endpoint}", "body": body}

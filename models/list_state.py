@@ -1,0 +1,16 @@
+"""What is known of a destination's list: topic `sailthru-lists`, compacted, keyed by its name."""
+
+from typing import Literal
+
+from models.record import Shape, Sparse
+
+
+class ListState(Shape):
+    """Wanted by somebody who is to be on it, then ready or refused.
+
+    `reason` and `detail` say why it was refused, as in a dead letter.
+    """
+
+    state: Literal["wanted", "ready", "refused"]
+    reason: Sparse[str] = ""
+    detail: Sparse[str] = ""

@@ -1,0 +1,125 @@
+"""What a destination's own count leaves: of this minute, and to whom."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_WINDOW_SECONDS = 60.0
+# A destination tells its time in whole seconds.
+_CUT_OFF_SECONDS = 1.0
+# What one sees of the other workers' use is late; less than this share may be our own.
+_OUR_OWN_AT_MOST = 0.03
+_SEEN_AT_LEAST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an answer says of the limit: requests a minute, how many are left, until when.
+
+    `reset_at` and `now` are the destination's own time in unix seconds, `now` without fractions;
+    only their differences count. `took` is how long the answer took, in seconds of ours.
+    """
+
+    limit: int
+    remaining: int | None = None
+    reset_at: float | None = None
+    now: float | None = None
+    took: float = 0.0
+
+
+class Left(NamedTuple):
+    """Requests that are left, and seconds until the count starts anew."""
+
+    requests: int
+    seconds: float
+
+
+class Budget:
+    """A destination's count, which starts anew each full minute of its own clock.
+
+    That clock is known to within the time an answer takes: each answer narrows it down, since it
+    was made after its request was sent and before it came.
+    """
+
+    def __init__(self) -> None:
+        self._behind = math.inf
+        self._reset = -math.inf
+        self._limit = self._remaining = 0
+
+    @property
+    def reset(self) -> float:
+        """When the present minute ends, by the destination's clock."""
+        return self._reset
+
+    def observe(self, quota: Quota, now: float) -> bool:
+        """Takes what an answer says; False when that is nothing of the present minute."""
+        if quota.remaining is None or quota.reset_at is None:
+            return False
+        self._narrow(quota, quota.reset_at, now)
+        self._limit = quota.limit
+        if quota.reset_at > self._reset:
+            self._reset, self._remaining = quota.reset_at, quota.remaining
+        elif quota.reset_at == self._reset:
+            # Answers overtake each other.
+            self._remaining = min(self._remaining, quota.remaining)
+        else:
+            return False
+        return True
+
+    def _narrow(self, quota: Quota, reset: float, now: float) -> None:
+        sent = now - quota.took
+        if quota.now is not None:
+            self._clamp(sent - quota.now - _CUT_OFF_SECONDS, now - quota.now)
+        # Last, since these are the minutes that count, whatever clock the header is from.
+        self._clamp(sent - reset, now - reset + _WINDOW_SECONDS)
+
+    def _clamp(self, low: float, high: float) -> None:
+        # From above: too late costs a moment, too early is refused.
+        self._behind = min(max(self._behind, low), high)
+
+    def left(self, now: float) -> Left | None:
+        """None before the destination has told."""
+        if self._reset == -math.inf:
+            return None
+        seconds = self._reset + self._behind - now
+        if seconds <= 0:
+            minutes = math.floor(-seconds / _WINDOW_SECONDS) + 1
+            self._reset += minutes * _WINDOW_SECONDS
+            self._remaining = self._limit
+            seconds += minutes * _WINDOW_SECONDS
+        return Left(self._remaining, seconds)
+
+
+class Foreign:
+    """How much of an account's limit somebody else uses, a minute.
+
+    All that the destination counts, less what our workers have sent. Over the last 60 seconds:
+    this minute's count, and of the last one's the part that is not 60 seconds ago.
+    """
+
+    def __init__(self) -> None:
+        self.per_minute = 0.0
+        self._reset = -math.inf
+        self._before: float | None = None
+        self._rate = 0.0
+        self._counted = self._ours = 0
+        self._since = 0.0
+
+    def observe(self, reset: float, limit: int, left: Left, ours: int) -> None:
+        """`ours` is what all our workers have ever sent."""
+        elapsed = _WINDOW_SECONDS - left.seconds
+        counted = limit - left.requests
+        if reset != self._reset:
+            follows = reset - self._reset == _WINDOW_SECONDS
+            self._before = self._rate if follows else None
+            self._counted, self._since = (0, 0.0) if follows else (counted, elapsed)
+            self._reset, self._ours = reset, ours
+        used = max(0, counted - self._counted - (ours - self._ours))
+        if self._before is None:
+            seen = max(elapsed - self._since, _SEEN_AT_LEAST_SECONDS)
+            self._rate = used * _WINDOW_SECONDS / seen
+            estimate = self._rate
+        else:
+            self._rate = used
+            estimate = used + self._before * left.seconds / _WINDOW_SECONDS
+        self.per_minute = estimate if estimate > _OUR_OWN_AT_MOST * limit else 0.0

@@ -1,0 +1,47 @@
+"""What is remembered of each partition's past."""
+
+from collections import OrderedDict, defaultdict
+from typing import Generic, TypeVar
+
+from faust.types import TP
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Recollection(Generic[Key, Value]):
+    """By partition, the newest last; of all partitions together `limit` entries.
+
+    Above that the partition that has most forgets its oldest: several at once, as it has to be
+    found.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._of: defaultdict[TP, OrderedDict[Key, Value]] = defaultdict(OrderedDict)
+        self._count = 0
+
+    def has(self, tp: TP, key: Key) -> bool:
+        return key in self._of[tp]
+
+    def get(self, tp: TP, key: Key) -> Value | None:
+        return self._of[tp].get(key)
+
+    def put(self, tp: TP, key: Key, value: Value) -> None:
+        mine = self._of[tp]
+        self._count += key not in mine
+        mine[key] = value
+        mine.move_to_end(key)
+        while self._count > self.limit:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        most = max(self._of.values(), key=len)
+        too_many = self._count - self.limit + self.limit // 1_000
+        for _ in range(min(too_many, len(most))):
+            most.popitem(last=False)
+            self._count -= 1
+
+    def forget(self, tp: TP) -> None:
+        """Forgets all of a partition."""
+        self._count -= len(self._of.pop(tp, ()))

@@ -1,0 +1,113 @@
+"""A4: memory of an AB Tasty worker that reads who is in the audiences, to send a slice again."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiohttp import web
+
+from agents.ab_tasty.refresh import DAY_MS
+from models.accepted_audience import AcceptedAudience
+from sandbox.ab_tasty import AbTasty
+from sandbox.kafka import Kafka
+from sandbox.server import running
+from streams.settings import KafkaSettings
+from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
+from tests.benchmarks.events import AUDIENCES
+from tests.benchmarks.log import Log
+from tests.benchmarks.observed import observed
+from tests.benchmarks.processes import Subject, ab_tasty_settings
+from tests.benchmarks.results import Result, at_most
+from tests.streams import cluster
+
+_PARTITIONS = 4
+_DAYS = 21
+# Long enough ago that the rows of the slice are due.
+_ACCEPTED_DAYS_AGO = 10
+_MEMBERS, _ALL_MEMBERS = 1_000_000, 10_000_000
+_MOST_SECONDS = 1_800.0
+
+
+async def run(
+    broker: Kafka, _rounds: int, *, full: bool = False, members: int = _MEMBERS
+) -> list[Result]:
+    """Once: a peak has no second time. The slice of a day is read and sent in all partitions."""
+    members = _ALL_MEMBERS if full else members
+    rows = [0]
+
+    def tell(_request: web.Request, body: bytes) -> None:
+        rows[0] += body.count(b"\n") - 1
+
+    with TemporaryDirectory() as directory:
+        async with (
+            Log.on(broker, partitions=_PARTITIONS) as log,
+            running(observed(AbTasty(), "POST segments", tell)) as url,
+        ):
+            await log.fill(AB_TASTY_AUDIENCES, 0, _audiences())
+            for partition in range(_PARTITIONS):
+                entries = _members(range(partition, members, _PARTITIONS))
+                await log.fill(AB_TASTY_MEMBERS, partition, entries)
+            today = await only_today_is_left(log.kafka)
+            started = time.monotonic()
+            settings = {**ab_tasty_settings(url), "ABTASTY_REFRESH_DAYS": str(_DAYS)}
+            async with Subject(
+                "worker", Path(directory), log.kafka, "ab-tasty", **settings
+            ) as worker:
+                await _until_done(log.kafka, worker, today)
+                readings = worker.readings()
+    seconds = time.monotonic() - started
+    before, peak = readings.marks["assigned"].peak, readings.samples[-1].peak
+    case = f"{members:,} members, a slice of {_DAYS}"
+    return [
+        Result("A4", case, "peak memory, since assignment", "MB", [(peak - before) / 2**20]),
+        Result("A4", case, "peak memory", "MB", [peak / 2**20], at_most(512)),
+        Result("A4", case, "rows sent again / a slice", "ratio", [rows[0] / members * _DAYS]),
+        Result("A4", case, "all partitions, start of the worker included", "s", [seconds]),
+    ]
+
+
+def _audiences() -> Iterator[tuple[bytes, bytes]]:
+    """Without a name nobody in them has a row."""
+    for number in range(AUDIENCES):
+        known = AcceptedAudience(audience_id=str(900 + number), name=f"Audience {number}")
+        yield known.audience_id.encode(), known.model_dump_json().encode()
+
+
+def _members(numbers: range) -> Iterator[tuple[bytes, bytes]]:
+    accepted = b"%d" % (time.time() * 1000 - _ACCEPTED_DAYS_AGO * DAY_MS)
+    for number in numbers:
+        user, audience = divmod(number, AUDIENCES)
+        yield b"%d/%d" % (10**18 + user, 900 + audience), accepted
+
+
+def _places(kafka: KafkaSettings) -> list[tuple[str, int]]:
+    return [(kafka.topic(AB_TASTY_MEMBERS.name), number) for number in range(kafka.partitions)]
+
+
+def _group(kafka: KafkaSettings) -> str:
+    return kafka.group("ab-tasty-refresh")
+
+
+async def only_today_is_left(kafka: KafkaSettings) -> str:
+    """Tells the worker that all days before were done; returns how it notes that today is."""
+    today = int(time.time() * 1000) // DAY_MS
+    done = dict.fromkeys(_places(kafka), (0, f"{_DAYS} {today - 1}"))
+    await cluster.commit(kafka, _group(kafka), done)
+    return f"{_DAYS} {today}"
+
+
+async def _until_done(kafka: KafkaSettings, worker: Subject, today: str) -> None:
+    async with asyncio.timeout(_MOST_SECONDS):
+        while await _noted(kafka) != {today}:
+            worker.check()
+            await asyncio.sleep(1)
+
+
+async def _noted(kafka: KafkaSettings) -> set[str]:
+    """What stands beside the offsets of all partitions."""
+    async with cluster.assigned(kafka, _group(kafka), _places(kafka)) as consumer:
+        places = list(consumer.assignment())
+        noted = await consumer._coordinator.fetch_committed_offsets(places)
+    return {noted[each].metadata for each in places}

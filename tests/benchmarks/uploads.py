@@ -1,0 +1,149 @@
+"""What AB Tasty's worker makes of many changes (A1), and of one row that is refused (A3)."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from aiohttp import web
+
+from sandbox.ab_tasty import AbTasty
+from sandbox.faults import Answer
+from sandbox.kafka import Kafka
+from sandbox.server import running
+from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.benchmarks.events import AUDIENCES, memberships
+from tests.benchmarks.log import Log
+from tests.benchmarks.observed import observed
+from tests.benchmarks.processes import Subject, ab_tasty_settings
+from tests.benchmarks.results import Result, at_least, at_most, ratios
+
+_ENDPOINT = "POST segments"
+_SUBJECTS = {"worker": "ab-tasty", "aiokafka loop": "csv_loop"}
+_CHANGES, _ALL_CHANGES = 100_000, 1_000_000
+_BATCH = 1_000
+# A batch of changes of one audience, whose users' ids are all as long, so that none is in another.
+_ONE_EACH = range(10**6 * AUDIENCES, (10**6 + _BATCH) * AUDIENCES, AUDIENCES)
+_EVER = 10**9
+_QUIET_SECONDS = 2.0
+_MOST_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class _Uploads:
+    """What was accepted; times are unix seconds."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    first_at: float = 0.0
+    last_at: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        return sum(body.count(b"\n") - 1 for body in self.bodies)
+
+    def tell(self, _request: web.Request, body: bytes) -> None:
+        self.last_at = time.time()
+        self.first_at = self.first_at or self.last_at
+        self.bodies.append(body)
+
+    async def ended(self, subject: Subject) -> None:
+        """Waits until nothing has come for a while: folding decides how many rows there are."""
+        async with asyncio.timeout(_MOST_SECONDS):
+            while not self.bodies or time.time() - self.last_at < _QUIET_SECONDS:
+                subject.check()
+                await asyncio.sleep(0.1)
+
+
+async def rate(
+    broker: Kafka, rounds: int, *, full: bool = False, changes: int = _CHANGES
+) -> list[Result]:
+    """A1: each pair of user and audience changes twice, so folding may halve the rows."""
+    changes = _ALL_CHANGES if full else changes
+    runs: dict[str, list[tuple[_Uploads, float]]] = {name: [] for name in _SUBJECTS}
+    with TemporaryDirectory() as directory:
+        async with Log.on(broker, partitions=4) as log:
+            await log.write(memberships(log.kafka, range(changes), changes // 2))
+            for _ in range(rounds):
+                for name, each in runs.items():
+                    each.append(await _run(name, log, Path(directory)))
+    case = f"{changes:,} changes of {changes // 2:,} pairs"
+    rows = {name: [_per_second(uploads) for uploads, _ in each] for name, each in runs.items()}
+    cpu = {
+        name: [seconds / uploads.rows * 1e6 for uploads, seconds in each]
+        for name, each in runs.items()
+    }
+    ours, theirs = _SUBJECTS
+    requests = [len(uploads.bodies) / uploads.rows * 500 for uploads, _ in runs[ours]]
+    return [
+        ratios("A1", case, f"{ours} / {theirs}: rows", rows[ours], rows[theirs], at_least(0.5)),
+        ratios("A1", case, f"{ours} / {theirs}: CPU a row", cpu[ours], cpu[theirs]),
+        Result("A1", case, "requests / (rows / 500)", "ratio", requests, at_most(1)),
+        *(Result("A1", case, f"{name}: rows", "1/s", each) for name, each in rows.items()),
+        *(Result("A1", case, f"{name}: CPU a row", "us", each) for name, each in cpu.items()),
+    ]
+
+
+def _per_second(uploads: _Uploads) -> float:
+    return uploads.rows / (uploads.last_at - uploads.first_at)
+
+
+async def _run(name: str, log: Log, directory: Path) -> tuple[_Uploads, float]:
+    """What was accepted, and the CPU seconds between the first and the last of it."""
+    uploads = _Uploads()
+    at_the_start = dict.fromkeys(log.partitions([AUDIENCE_MEMBERSHIP]), 0)
+    is_ours = name == "worker"
+    if is_ours:
+        await log.begin(_SUBJECTS[name], at_the_start)
+    async with (
+        running(observed(AbTasty(), _ENDPOINT, uploads.tell)) as url,
+        Subject(
+            name if is_ours else _SUBJECTS[name],
+            directory,
+            log.kafka,
+            _SUBJECTS[name] if is_ours else uuid4().hex,
+            **ab_tasty_settings(url),
+        ) as subject,
+    ):
+        await uploads.ended(subject)
+        readings = subject.readings()
+        return uploads, readings.cpu_at(uploads.last_at) - readings.cpu_at(uploads.first_at)
+
+
+async def poison(broker: Kafka, rounds: int) -> list[Result]:
+    """A3: AB Tasty refuses a file whole, and does not say which row it was."""
+    requests: list[int] = []
+    wrong: list[int] = []
+    with TemporaryDirectory() as directory:
+        for number in range(rounds):
+            async with Log.on(broker, partitions=1) as log:
+                await log.write(memberships(log.kafka, _ONE_EACH, _EVER))
+                # Another place each time, the last row among them.
+                bad = _ONE_EACH[-1 - number * _BATCH // rounds] // AUDIENCES
+                asked, rows = await _refusing(str(bad), log, Path(directory))
+            requests.append(asked)
+            good = {b"%d" % (number // AUDIENCES) for number in _ONE_EACH} - {b"%d" % bad}
+            sent = Counter(row.partition(b",")[0] for row in rows)
+            wrong.append(sum(sent[user] != 1 for user in good | sent.keys()))
+    case = f"{_BATCH:,} rows, one refused"
+    return [
+        Result("A3", case, "requests", "1", requests, at_most(12)),
+        Result("A3", case, "good rows not sent just once", "1", wrong, at_most(0)),
+    ]
+
+
+async def _refusing(user: str, log: Log, directory: Path) -> tuple[int, list[bytes]]:
+    """How often it was asked, and the rows that it accepted."""
+    uploads = _Uploads()
+    service = AbTasty(
+        faults=[Answer(endpoint=_ENDPOINT, user=user, status=400, body={"error": "row"})]
+    )
+    async with (
+        running(observed(service, _ENDPOINT, uploads.tell)) as url,
+        Subject("worker", directory, log.kafka, "ab-tasty", **ab_tasty_settings(url)) as worker,
+    ):
+        await uploads.ended(worker)
+    rows = [row for body in uploads.bodies for row in body.split()[1:]]
+    return service.counts[_ENDPOINT].total(), rows

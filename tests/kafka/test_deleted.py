@@ -1,0 +1,59 @@
+"""Records that Kafka deleted unread: their partition is held until a person decides."""
+
+import re
+import signal
+from http import HTTPStatus
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from sandbox.kafka import Kafka
+from streams.topics import RAW
+from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
+from tests.cli.command import SECONDS
+from tests.streams.cluster import admin, assigned, commit, create, settings, write
+
+NOT_JSON = b"{"
+
+
+@pytest.mark.kafka
+async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, prefix: str) -> None:
+    cluster = settings(kafka, prefix)
+    raw, group = cluster.topic(RAW.name), cluster.group("router")
+    await create(cluster)
+    await write(cluster, RAW, *[NOT_JSON] * 4)
+    await write(cluster, RAW, NOT_JSON, partition=1)
+    await commit(cluster, group, {(raw, 0): (1, ""), (raw, 1): (0, "")})
+    async with admin(cluster) as client:
+        await client.delete_records({TopicPartition(raw, 0): RecordsToDelete(before_offset=3)})
+
+    with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
+        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        status, why = _get(f"{url}/ready")
+        live, _ = _get(f"{url}/live")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+    async with assigned(cluster, group, [(raw, 0), (raw, 1)]) as consumer:
+        held = [await consumer.committed(TopicPartition(raw, number)) for number in range(2)]
+
+    told_to = {**_where(kafka, prefix), "KAFKA_DELETED_OFFSETS": "skip"}
+    with _started(by_command("router"), told_to) as (process, url):
+        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        ready, _ = _get(f"{url}/ready")
+        skipped = counted(url, "offsets_deleted")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+    assert (status, live) == (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.OK)
+    assert f"{raw}-0: offset 1 is next, Kafka has from 3 on".encode() in why
+    assert held == [1, 1]
+    assert (ready, skipped) == (HTTPStatus.OK, 2)
+
+
+def counted(url: str, what: str) -> int:
+    _, page = _get(f"{url}/metrics")
+    found = re.search(
+        rf"^mparticle_streams_{what}_total\{{.*\}} (\d+)", page.decode(), re.MULTILINE
+    )
+    return int(found[1]) if found else 0

@@ -1,0 +1,122 @@
+"""What /live and /ready say of a worker that is well, and of each that is not."""
+
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from streams import metrics
+from streams.app import App
+from streams.delivery.outcomes import Blocked
+from streams.engine.metadata import Progress
+from tests.streams.engine.test_consumer import HERE, Kafka, Work
+from tests.streams.engine.unstarted import router_app
+
+Client = TestClient[Request, Application]
+
+
+class Worker:
+    """One that was assigned `HERE`, as far as its pages can tell."""
+
+    def __init__(self) -> None:
+        self.app: App = router_app()
+        self.kafka = Kafka()
+        self.work = Work()
+        consumer: Any = self.app.consumer
+        consumer._thread = self.kafka
+        consumer.processor = self.work
+        consumer._set_active_tps({HERE})
+        self.consumer = consumer
+
+    async def take_over(self) -> None:
+        await self.consumer.perform_seek()
+        self.app.rebalancing = False
+
+
+@pytest.fixture
+async def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+async def client(worker: Worker) -> AsyncIterator[Client]:
+    worker.app.web.init_server()
+    web: Any = worker.app.web
+    async with TestClient(TestServer(web.web_app)) as client:
+        yield client
+
+
+def nothing(_worker: Worker) -> None:
+    pass
+
+
+def rebalances(worker: Worker) -> None:
+    worker.app.rebalancing = True
+
+
+def is_behind_the_log(worker: Worker) -> None:
+    worker.consumer.gaps.holds(HERE, 3, 8)
+
+
+def hears_nothing_of_kafka(worker: Worker) -> None:
+    now = worker.consumer.membership.now()
+    worker.consumer.membership._clock = lambda: now + 3600
+
+
+def reads_its_past(worker: Worker) -> None:
+    worker.consumer.partitions[HERE].started = False
+
+
+def is_blocked(worker: Worker) -> None:
+    worker.work.blocked = Blocked("bad_key", "Set the key.")
+
+
+STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
+    "ready": (nothing, None),
+    "no_partitions": (rebalances, "no partitions assigned"),
+    "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
+    "kafka_away": (hears_nothing_of_kafka, "look at the brokers"),
+    "starting": (reads_its_past, "reads back what has ended"),
+    "blocked": (is_blocked, "bad_key: Set the key."),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_ready_says_whether_records_flow_and_why_not(
+    worker: Worker, client: Client, state: str
+) -> None:
+    becomes, why_not = STATES[state]
+    await worker.take_over()
+    becomes(worker)
+    ready, page = await client.get("/ready"), await client.get("/metrics")
+    said = await ready.json()
+
+    assert ready.status == (HTTPStatus.SERVICE_UNAVAILABLE if why_not else HTTPStatus.OK)
+    assert said["ready"] is (why_not is None)
+    assert (why_not or "") in (said["why_not"] or "")
+    assert f'mparticle_streams_readiness{{state="{state}"}} 1.0' in await page.text()
+
+
+async def test_a_worker_that_was_given_nothing_is_live_and_not_ready(client: Client) -> None:
+    """More workers than partitions: one stands by, and nothing is gained by ending it."""
+    ready, live = await client.get("/ready"), await client.get("/live")
+
+    assert ready.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert live.status == HTTPStatus.OK
+
+
+async def test_a_worker_whose_only_partition_is_held_says_so(
+    worker: Worker, client: Client
+) -> None:
+    worker.kafka.start, worker.kafka.first = Progress(3), 8
+    await worker.take_over()
+    ready = await client.get("/ready")
+
+    assert "offset 3 is next" in (await ready.json())["why_not"]
+
+
+def test_every_state_has_its_case() -> None:
+    assert set(STATES) == set(metrics.READY_STATES)
