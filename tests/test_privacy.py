@@ -14,6 +14,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from agents import registry
@@ -34,8 +35,9 @@ from tests.test_docs import ROOT
 NOW_MS = 1_767_225_600_000
 SECRET = "marked-secret-7f31"
 _CHUNK = 500
-# Shorter ones are no one's, and would be found in any text: "no", "TX", "12".
+# Shorter ones are no one's, and would be found in any text: "no", "TX", or 63.0 and 1041.
 _TELLING = 4
+_TELLING_NUMBER = 8
 # A place in Kafka, and numbers.
 UNPACKED = {"at", "summary.since()"}
 _ORDINARY = {"true", "false", "none"}
@@ -95,7 +97,9 @@ def of_a_person(record: dict[str, Any]) -> Iterator[str]:
     identities = (each["value"] for each in record.get("identities") or ())
     values = (str(value) for value in texts(record.get("attributes") or {}))
     for value in (record.get("mpid") or "", *identities, *values):
-        if len(value) >= _TELLING and value.lower() not in _ORDINARY:
+        number = value.removeprefix("-").replace(".", "", 1).isdecimal()
+        least = _TELLING_NUMBER if number else _TELLING
+        if len(value) >= least and value.lower() not in _ORDINARY:
             yield value
 
 
@@ -115,9 +119,11 @@ def leaks(text: str, personal: Iterable[str]) -> set[str]:
 
 
 def labels() -> str:
-    """Every metric without its help text."""
-    page = metrics.exposition().decode()
-    return "\n".join(line for line in page.splitlines() if not line.startswith("#"))
+    """Every label's value, except for the bounds of buckets."""
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    samples = chain.from_iterable(family.samples for family in families)
+    told = chain.from_iterable(sample.labels.items() for sample in samples)
+    return "\n".join(sorted({value for label, value in told if label != "le"}))
 
 
 async def deliver(destination: registry.Destination, traffic: Routed) -> None:

@@ -64,16 +64,16 @@ def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
 
 
 def _search(node: dict[str, Any], known: Fields, path: str, found: list[Stranger]) -> None:
-    """Made to cost little where all is known: no call for an object that has nothing inside."""
+    """Made to cost little where all is known: no call for what has nothing to look into."""
     if not known.names.issuperset(node):
         for name in sorted(node.keys() - known.names):
             del node[name]
             found.append(Stranger("field", f"{path}.{told(name)}"))
-    for name, inside, flat in known.inside:
+    for name, inside in known.inside:
         if not (below := node.get(name)):
             continue
         for each in _objects(below, inside):
-            if type(each) is not dict or (flat is not None and flat.issuperset(each)):
+            if type(each) is not dict or inside.plain.issuperset(each):
                 continue
             if not inside.by:
                 _search(each, inside, f"{path}.{name}", found)

@@ -38,7 +38,9 @@ def parse(value: bytes) -> Any:
     again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
     wins. `account_settings` are gone, or stand in the message's `account` only.
     """
-    shallow = _count(value, b"{") + _count(value, b"[") <= MAX_DEPTH
+    # To take bytes out and measure is twice as fast as to count them one by one.
+    closed = value.replace(b"{", b"").replace(b"[", b"")
+    shallow = len(value) - len(closed) <= MAX_DEPTH
     message = _repeated(value) if shallow else None
     if message is None:
         message = _read(value)
@@ -47,11 +49,6 @@ def parse(value: bytes) -> Any:
     # A search for one byte costs a fifth of one for two.
     is_escaped = b"\\" in value and b"\\u" in value
     return _tidy(message) if is_escaped or _strays(value, message) else message
-
-
-def _count(value: bytes, byte: bytes) -> int:
-    """As `bytes.count`, which looks at every byte by itself and takes twice as long."""
-    return len(value) - len(value.replace(byte, b""))
 
 
 def _repeated(value: bytes) -> Any:

@@ -2,18 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import ConsumerRecord
 
 from agents.router.drift import Drift
 from agents.router.routing import Out, Routed, route
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from streams import headers, metrics
+from streams import headers, metrics, topics
 from streams.dead_letters import DeadLetters, FloodGuard
 from streams.delivery.outcomes import Blocked
 from streams.engine import batches
@@ -43,13 +42,15 @@ class _Became:
     _development: Counter[str] = field(default_factory=Counter)
     _dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, routed: Routed, records: Iterable[Outgoing]) -> None:
-        for out, record in zip(routed.outs, records, strict=True):
-            (self.updates if out.topic is USER_UPDATE else self.others).append(record)
-            kind = "event" if out.topic is EVENTS else out.kind
-            self._records[out.topic.name, kind] += 1
-            if out.fields.get("environment") == "development":
-                self._development[out.topic.name] += 1
+    def add(self, out: Out, record: Outgoing) -> None:
+        topic = out.topic
+        (self.updates if topic is USER_UPDATE else self.others).append(record)
+        self._records[topic.name, "event" if topic is EVENTS else out.kind] += 1
+        if out.fields["environment"] == "development":
+            self._development[topic.name] += 1
+
+    def end(self, routed: Routed) -> None:
+        """Takes what else a message became, which has been added."""
         for reason in routed.dropped:
             self._dropped[reason] += 1
         self.letters += routed.dead_letters
@@ -78,7 +79,7 @@ class Router:
     ) -> None:
         self.blocked: Blocked | None = None
         self._settings = settings
-        self._kafka = kafka
+        self._names = {topic.name: kafka.topic(topic.name) for topic in topics.ALL}
         self._producer = producer
         self._dead_letters = dead_letters
         self._guard = guard
@@ -116,8 +117,11 @@ class Router:
             routed = route(
                 source.value or b"", source, source.timestamp, self._settings, source.key
             )
-            became.add(routed, [self._outgoing(out, partition, source) for out in routed.outs])
-            self._drift.count(routed.strangers)
+            for out in routed.outs:
+                became.add(out, self._outgoing(out, partition.epoch, source.timestamp))
+            became.end(routed)
+            if routed.strangers:
+                self._drift.count(routed.strangers)
             self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
         # What is written after the updates may count on them: see "updates first" in the docs.
         await batches.write(self._producer, became.updates)
@@ -130,13 +134,13 @@ class Router:
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 
-    def _outgoing(self, out: Out, partition: Partition, source: ConsumerRecord) -> Outgoing:
+    def _outgoing(self, out: Out, epoch: int, at_ms: int) -> Outgoing:
         return Outgoing(
-            self._kafka.topic(out.topic.name),
+            self._names[out.topic.name],
             out.key,
             out.written(),
-            source.timestamp,
-            headers.make(out.id, out.kind, partition.epoch),
+            at_ms,
+            headers.make(out.id, out.kind, epoch),
         )
 
     def _count(self, rejected: str | None) -> None:

@@ -92,6 +92,10 @@ class Lists:
                 self._asking.create_task(self._write(name, ListState(state="wanted")))
         return self._awaited[name]
 
+    def there(self, name: str | None) -> bool:
+        """Whether a list is known to be there."""
+        return name is not None and isinstance(self._book.outcome(name), Delivered)
+
     async def ensure(self, name: str) -> Outcome:
         """Returns Delivered once the list is there, else why it is not."""
         if known := self._book.outcome(name):

@@ -88,6 +88,8 @@ class SailthruSink(Sink[Request]):
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
+            if self._lists.there(self._names.of(record)):
+                return Dropped("list_is_there")
             return Lane("list", record.audience_id)
         if identity.whom(record, self._options) is None:
             return self._no_identity

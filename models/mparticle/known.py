@@ -38,7 +38,7 @@ class Fields:
     field that tells which of `kinds` it is; of a kind that is None nothing is known.
     """
 
-    __slots__ = ("by", "flat", "inside", "kinds", "names", "stands")
+    __slots__ = ("by", "inside", "kinds", "names", "plain", "stands")
 
     def __init__(
         self,
@@ -49,15 +49,13 @@ class Fields:
         by: str = "",
         kinds: Mapping[str, "Fields | None"] | None = None,
     ) -> None:
-        self.inside = tuple(
-            (name, below, below.names if below.flat else None)
-            for name, below in (inside or {}).items()
-        )
+        self.inside = tuple((inside or {}).items())
         self.names: frozenset[str] = frozenset(names.split()).union(inside or ())
+        # An object that has only these is known, and has no object to look into.
+        self.plain: frozenset[str] = frozenset() if by else self.names.difference(inside or ())
         self.stands = stands
         self.by = by
         self.kinds = kinds or {}
-        self.flat: bool = not self.inside and not by
 
 
 def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:

@@ -101,11 +101,13 @@ class Delivery:
         All of it: every rebalance revokes everything.
         """
         self._feed.partitions = ()
+        # Before anything else may run: what waits for updates must not find nothing to wait for.
+        sent = self._dispatch.close(deadline)
         if self._precedence is not None:
-            self._precedence.close()  # first: nobody is to wait for updates any more
+            self._precedence.close()
         await asyncio.gather(
             self._memory.revoked(partitions),
-            self._dispatch.close(deadline),
+            sent,
             self._chunks.revoked(partitions, deadline),
         )
         self._horizon.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -101,14 +101,17 @@ class Dispatch:
             self._endpoints[key.endpoint].ready(lane)
         lane.append(item)
 
-    async def close(self, deadline: float) -> None:
-        """Sends nothing new and forgets all lanes; waits `deadline` seconds for what is sent."""
+    def close(self, deadline: float) -> Awaitable[None]:
+        """Sends nothing new from now on; to be awaited for what is sent, `deadline` seconds."""
         for lane in self._lanes.values():
             lane.closed = True
         self._lanes = {}
         under_way = set[asyncio.Task[None]]()
         for endpoint in self._endpoints.values():
             under_way |= endpoint.close()
+        return self._sent(under_way, deadline)
+
+    async def _sent(self, under_way: set[asyncio.Task[None]], deadline: float) -> None:
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=deadline)
             for task in late:
@@ -120,6 +123,9 @@ class Dispatch:
 
     async def _send(self, lane: WaitingLane) -> None:
         endpoint = self._endpoints[lane.lane.endpoint]
+        if lane.closed:
+            endpoint.limit.give_back()
+            return
         ready = _MOST_RECORDS
         if self._precedence is not None:
             ready = self._precedence.ready(lane, lambda: self._next(lane, endpoint))

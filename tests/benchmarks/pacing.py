@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cli.demo.figures import Figures
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Sailthru
 from sandbox.server import RefusedError, running
@@ -17,7 +18,8 @@ from tests.benchmarks.processes import Subject, sailthru_settings
 from tests.benchmarks.results import Result, at_least, at_most
 
 _USERS = 10_000
-_RECORDS = 200_000
+# More than folding lets 300 requests a second carry.
+_RECORDS_A_SECOND = 3_000
 _ENDPOINT = "POST user"
 _SECONDS = 60.0
 _SETTLE_SECONDS = 5.0
@@ -67,7 +69,9 @@ async def _filled(broker: Kafka, rounds: int, case: _Case) -> list[Result]:
     """A backlog that does not end, users by Zipf's law; rounds are minutes as they are counted."""
     service = Sailthru()
     filled, refused = [], []
-    async with _working(broker, service, case) as workers:
+    # The first minute may just have begun when all are ready.
+    records = int(_RECORDS_A_SECOND * _SECONDS * (rounds + 2))
+    async with _working(broker, service, case, records) as workers:
         for _ in range(rounds):
             await asyncio.sleep(_SECONDS - service.options.clock() % _SECONDS)
             before, others = Counter(service.counts[_ENDPOINT]), workers.foreign_requests
@@ -77,6 +81,7 @@ async def _filled(broker: Kafka, rounds: int, case: _Case) -> list[Result]:
             left = service.ceilings()[_ENDPOINT] - (workers.foreign_requests - others)
             filled.append(answers["200"] / left * 100)
             refused.append((1 - answers["200"] / answers.total()) * 100)
+        await workers.still_have_work()
     what = "accepted of the ceiling" if not case.foreign else "accepted of what is left"
     return [
         Result(case.row, case.named, what, "%", filled, at_least(case.least_filled)),
@@ -100,6 +105,10 @@ class _Workers:
         for subject in self._subjects:
             subject.check()
 
+    async def still_have_work(self) -> None:
+        figures = [await Figures.read(subject.address) for subject in self._subjects]
+        assert all(each.total("records_in_flight") for each in figures), "the backlog has ended"
+
     async def use_up(self, service: Sailthru, per_second: float) -> None:
         """Somebody else's requests on the same account, as the service counts them."""
         clock = asyncio.get_running_loop().time
@@ -114,14 +123,16 @@ class _Workers:
 
 
 @asynccontextmanager
-async def _working(broker: Kafka, service: Sailthru, case: _Case) -> AsyncIterator[_Workers]:
+async def _working(
+    broker: Kafka, service: Sailthru, case: _Case, records: int
+) -> AsyncIterator[_Workers]:
     """Yields when all workers have their partitions, and requests have come for a while."""
     async with (
         Log.on(broker, partitions=4) as log,
         running(service.app()) as url,
         AsyncExitStack() as stack,
     ):
-        await log.write(updates(log.kafka, _RECORDS, _USERS, seed=1, leaning=case.leaning))
+        await log.write(updates(log.kafka, records, _USERS, seed=1, leaning=case.leaning))
         subjects = []
         for _ in range(case.workers):
             directory = Path(stack.enter_context(TemporaryDirectory()))

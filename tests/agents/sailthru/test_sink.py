@@ -7,7 +7,7 @@ import pytest
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
-from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from tests.agents.sailthru.factories import (
     EMAIL,
     NOW_MS,
@@ -84,7 +84,9 @@ async def test_list_that_is_there_is_not_made_and_asked_for_once(sailthru: Simul
     async with sailthru.sink() as later:
         await deliver(later, membership())
         await deliver(later, membership("user18@shop.example"))
-        await deliver(later, audience(change="updated"))
+        placed = later.place(audience(change="updated"), USER, NOW_MS)
+    # Without a request nothing is said of the service: it would take a block for mended.
+    assert placed == Dropped("list_is_there")
     assert sailthru.requests() == {"GET list": 2, "POST list": 1, "POST user": 2}
     [made] = sailthru.lists()
     assert (made["type"], made["primary"]) == ("normal", 0)

@@ -27,6 +27,7 @@ ROUTER: Samples = {
 }
 SAILTHRU: Samples = {
     'deliveries_total{destination="sailthru",operation="event",outcome="delivered"}': 100,
+    'deliveries_total{destination="sailthru",operation="list_wanted",outcome="delivered"}': 7,
     'records_dropped_total{stage="sailthru",reason="too_old"}': 4,
     'records_deduplicated_total{topic="events"}': 3,
     'dead_letters_total{stage="sink",destination="sailthru",reason="no_identity"}': 3,

@@ -107,7 +107,7 @@ class Flow:
     def __init__(
         self,
         *,
-        connections: int = 8,
+        connections: int = 16,
         most: int = 100,
         max_rejected_share: float = 1.0,
         past: Sequence[ConsumerRecord] = (),

@@ -47,6 +47,21 @@ async def test_an_event_waits_for_the_update_of_its_user_that_is_in_flight() -> 
     assert flow.sink.delivered == ["18/0/1", "17/update/0", "17/0/0"]
 
 
+@pytest.mark.parametrize("turns", range(15))
+async def test_an_event_does_not_overtake_its_update_while_both_are_given_away(turns: int) -> None:
+    given = [(str(user), "hangs") for user in range(4)]
+    async with Flow(connections=16).running() as flow:
+        updates, events = await topics_of(flow, *given)
+        await flow.accept(updates, stored(*given))
+        await some_turns()
+        await flow.accept(events, log(*[(user, "passes") for user, _ in given]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await flow.revoke(updates, events, deadline=0.01)
+
+    assert flow.sink.delivered == []
+
+
 async def test_an_event_waits_for_updates_that_were_not_even_read() -> None:
     given = [("18", "passes"), ("17", "fails twice")]
     async with Flow().running() as flow:
