@@ -14,7 +14,7 @@ _SILENT = (
 _STILL = (
     f"count(sum by (worker, instance) ({series('records_in_flight')}) > 0"
     f" and sum by (worker, instance) (rate({series('records_ended_total')}[3m])) == 0"
-    f" unless on (worker, instance) max_over_time({recorded('worker_excused:max')}[3m])) > bool 0"
+    f" unless on (worker, instance) max_over_time({recorded('worker_excused:max')}[10m])) > bool 0"
 )
 
 FAULTS = states(

@@ -22,8 +22,8 @@ GROUP = (
         51,
         "What the workers are ready for",
         "A red line while a worker is not ready, and below it why: kafka_away, no_partitions (more "
-        "workers than partitions, or Kafka is away), offsets_deleted, or blocked. /ready of the "
-        "worker says what to do.",
+        "workers than partitions, or Kafka is away), starting (reads back what has ended), "
+        "offsets_deleted, or blocked. /ready of the worker says what to do.",
         Query(
             f"min by (worker) ({series('readiness', _READY)}) == bool 0",
             "{{worker}} is not ready",
