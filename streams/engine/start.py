@@ -13,6 +13,7 @@ from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import topic_admin, topics
+from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
 from streams.topics import Topic
@@ -103,7 +104,7 @@ async def _begin_group(
     consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        if await consumer._coordinator.fetch_committed_offsets(partitions):  # noqa: SLF001 - one call for all, and with metadata; guarded by a test
+        if await read_committed(consumer, partitions):
             return
         begins = await _begins(consumer, partitions, kafka.start)
         if kafka.start is None:
@@ -152,7 +153,7 @@ async def read_starts(consumer: AIOKafkaConsumer, cluster: str) -> Mapping[Topic
     assigned = list(consumer.assignment())
     first = await consumer.beginning_offsets(assigned)
     end = await consumer.end_offsets(assigned)
-    committed = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - as above
+    committed = await read_committed(consumer, assigned)
     epoch = int(time.time() * 1000)
     return {
         tp: Start(

@@ -106,10 +106,12 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         ),
     ),
     "App.create_event": (faust.App.create_event, ("self", "key", "value", "headers", "message")),
-    "GroupCoordinator.fetch_committed_offsets": (
-        GroupCoordinator.fetch_committed_offsets,
-        ("self", "partitions"),
+    "GroupCoordinator._send_req": (GroupCoordinator._send_req, ("self", "request")),
+    "GroupCoordinator.ensure_coordinator_known": (
+        GroupCoordinator.ensure_coordinator_known,
+        ("self",),
     ),
+    "GroupCoordinator.coordinator_dead": (GroupCoordinator.coordinator_dead, ("self",)),
     "AIOKafkaConsumer.commit": (AIOKafkaConsumer.commit, ("self", "offsets")),
     "AIOKafkaConsumer.seek": (AIOKafkaConsumer.seek, ("self", "partition", "offset")),
     "BatchBuilder.append": (
