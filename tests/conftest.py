@@ -5,8 +5,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from sandbox.kafka import Kafka
+
+# How long an example takes says something of the machine, and is no verdict.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -164,7 +164,6 @@ def test_a_line_of_log_has_only_fields_that_cannot_hold_a_payload() -> None:
 @pytest.mark.parametrize("name", registry.destinations())
 @settings(
     max_examples=4,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))

@@ -5,7 +5,6 @@ from hypothesis import HealthCheck, settings
 SMALL = settings(
     derandomize=True,
     database=None,
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -29,7 +29,7 @@ def _with_types(node: Any) -> Any:
 
 
 @given(_json)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_a_message_is_the_same_however_it_is_written(message: Any) -> None:
     """Compact it is read by one parser, with spaces by the other."""
     compact = json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -11,7 +11,6 @@ from tests.agents.router.properties import PROPERTIES
 # A fixed set of examples, so that no run fails by chance or by being slow.
 _few = settings(
     max_examples=100,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -33,7 +33,7 @@ LATE: list[tuple[Any, ...]] = [("pass", 1.0)] * 9
         *[("pass", 1.0), ("work", 1), ("answer", 0, "heard")],
     ]
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEPS, max_size=40))
 async def test_however_workers_take_over_and_answers_come_one_request_makes_a_list(
     steps: list[tuple[Any, ...]],
