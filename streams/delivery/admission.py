@@ -118,7 +118,7 @@ class Admission:
         at = placement(item.record, source.key, source.partition)
         item.user = at.user
         if isinstance(item.record, MembershipChanged) and self._staleness.is_stale(
-            item.partition.tp, item.record, at.user, headers.epoch(source.headers)
+            item.partition.tp, item.record, at.user, headers.epoch(source.headers), source.offset
         ):
             return Dropped("stale")
         try:

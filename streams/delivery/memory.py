@@ -128,7 +128,7 @@ class Memory:
         at = placement(record, source.key, source.partition)
         if isinstance(record, MembershipChanged):
             epoch = headers.epoch(source.headers)
-            self._staleness.is_stale(partition.tp, record, at.user, epoch)
+            self._staleness.is_stale(partition.tp, record, at.user, epoch, source.offset)
         if kind in self._sink.recalls:
             self._sink.recall(record, at)
 

@@ -16,22 +16,34 @@ class Subject(NamedTuple):
     audience_id: str
 
 
+class _Seen(NamedTuple):
+    """When it happened, in milliseconds, and where in the log it stands."""
+
+    at_ms: int
+    offset: int
+
+
 class Staleness:
-    """Remembers the time of the last change of each user and audience, `limit` of them."""
+    """Remembers the last change of each user and audience, `limit` of them."""
 
     def __init__(self, limit: int) -> None:
-        self._latest = Recollection[Subject, int](limit)
+        self._latest = Recollection[Subject, _Seen](limit)
 
-    def is_stale(self, tp: TP, record: MembershipChanged, user: str, epoch: bytes) -> bool:
-        """Judges a change and remembers its time; one without a time is never stale."""
+    def is_stale(
+        self, tp: TP, record: MembershipChanged, user: str, epoch: bytes, offset: int
+    ) -> bool:
+        """Judges a change and remembers it; one without a time is never stale.
+
+        Nor is one that comes again, because it had not ended, from before what was last seen.
+        """
         at_ms = record.occurred_at_ms
         if at_ms is None:
             return False
         subject = Subject(epoch, user, record.audience_id)
         latest = self._latest.get(tp, subject)
-        if latest is not None and at_ms < latest:
-            return True
-        self._latest.put(tp, subject, at_ms)
+        if latest is not None and at_ms < latest.at_ms:
+            return latest.offset < offset
+        self._latest.put(tp, subject, _Seen(at_ms, offset))
         return False
 
     def forget(self, tp: TP) -> None:

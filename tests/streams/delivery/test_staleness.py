@@ -9,7 +9,7 @@ from models.record import RawPosition, serialize
 from streams import headers
 from streams.delivery.staleness import Staleness
 from streams.topics import AUDIENCE_MEMBERSHIP
-from tests.streams.delivery.flow import Flow
+from tests.streams.delivery.flow import Flow, some_turns
 from tests.streams.records import RECEIVED_AT_MS, source
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -56,7 +56,8 @@ def test_a_change_is_stale_when_a_later_one_was_seen(
 ) -> None:
     seen = Staleness(10)
 
-    assert [seen.is_stale(HERE, change(at), "17", b"") for at in times] == stale
+    told = [seen.is_stale(HERE, change(at), "17", b"", n) for n, at in enumerate(times)]
+    assert told == stale
 
 
 @pytest.mark.parametrize(
@@ -66,17 +67,18 @@ def test_changes_of_another_user_audience_or_epoch_say_nothing(
     user: str, audience: str, epoch: bytes
 ) -> None:
     seen = Staleness(10)
-    seen.is_stale(HERE, change(2), "17", b"")
+    seen.is_stale(HERE, change(2), "17", b"", 0)
 
-    assert not seen.is_stale(HERE, change(1, audience=audience), user, epoch)
+    assert not seen.is_stale(HERE, change(1, audience=audience), user, epoch, 1)
 
 
 def test_no_more_are_remembered_than_the_limit() -> None:
     seen = Staleness(2)
     for audience in ("1", "2", "3"):
-        seen.is_stale(HERE, change(5, audience=audience), "17", b"")
+        seen.is_stale(HERE, change(5, audience=audience), "17", b"", 0)
 
-    assert [seen.is_stale(HERE, change(1, audience=a), "17", b"") for a in ("3", "2", "1")] == [
+    told = [seen.is_stale(HERE, change(1, audience=a), "17", b"", 1) for a in ("3", "2", "1")]
+    assert told == [
         True,
         True,
         False,
@@ -122,3 +124,20 @@ async def test_a_sink_recalls_the_kinds_it_asked_for_and_no_other() -> None:
         await flow.assign(1, topic=AUDIENCE_MEMBERSHIP)
 
     assert flow.sink.recalled == []
+
+
+async def test_changes_that_had_not_ended_when_they_were_given_away_come_again_in_their_order() -> (
+    None
+):
+    async with Flow(topics=MEMBERSHIPS).running() as flow:
+        flow.member = False
+        before = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(before, [stored(0, 1), stored(1, 2)])
+        await some_turns()
+        await flow.revoke(before)
+        flow.member = True
+        again = await flow.assign(before.progress, topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(again, [stored(0, 1), stored(1, 2)])
+        await flow.settled(again)
+
+    assert flow.sink.delivered == ["at 1", "at 2"]
