@@ -4,10 +4,8 @@ import asyncio
 import base64
 import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -23,9 +21,9 @@ from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext, PythonResolver
 
 from sandbox.guard import new_guard
+from sandbox.ports import HOST, free_ports, is_free
 
 VERSION: Final = "4.3.0"
-HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 
@@ -200,12 +198,12 @@ class Kafka:
             self._remove()
 
     def _configure(self) -> None:
-        if self._port and not _is_free(self._port):
-            raise BrokerError(
-                f"Port {self._port} on {HOST} is taken: stop what listens there, "
-                "or choose another port."
-            )
         ours = {self._port, *self.listeners.values()}
+        for port in ours - {0}:
+            if not is_free(port, again=True):
+                raise BrokerError(
+                    f"Port {port} on {HOST} is taken: stop what has it, or choose another port."
+                )
         ports = (port for port in free_ports() if port not in ours)
         self._port = self._port or next(ports)
         for advertised, port in self.listeners.items():
@@ -286,27 +284,6 @@ class Kafka:
 
 def _addresses(ports: Mapping[str, int]) -> str:
     return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
-
-
-def free_ports() -> Iterator[int]:
-    """Ports on which nobody listens, below those that Linux and macOS give to clients.
-
-    So no client is given a server's port while the server is down.
-    """
-    # Not from the seed of whoever uses the sandbox.
-    candidates = random.SystemRandom().sample(range(20_000, 32_000), 200)
-    return filter(_is_free, candidates)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As Kafka does: what is left of a killed broker's connections is not in the way.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 async def _answers(port: int) -> bool:

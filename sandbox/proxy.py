@@ -4,9 +4,9 @@ import asyncio
 import socket
 import struct
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-HOST: Final = "127.0.0.1"
+from sandbox.ports import HOST, free_ports
 
 _CHUNK_BYTES = 64 * 1024
 # With no time to linger, closing sends a reset: the peer learns of it at once.
@@ -31,8 +31,8 @@ class Proxy:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, HOST)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = next(free_ports())
+        self._server = await asyncio.start_server(self._connected, HOST, self.port)
         return self
 
     async def __aexit__(

@@ -14,7 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
-from sandbox.kafka import Kafka, free_ports
+from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
 from sandbox.server import running
 from streams import topic_admin, topics
 from streams.settings import KafkaSettings

@@ -43,8 +43,8 @@ async def _at_replica(world: World, replica: Instance, fault: Planned) -> bool:
             await asyncio.sleep(fault.seconds)
             await world.start(replica.name)
         case Kind.FREEZE:
-            with _disturbed(world, replica):
-                replica.signal(signal.SIGSTOP)
+            with _disturbed(world, replica) as noted:
+                hit = noted.frozen = replica.signal(signal.SIGSTOP)
                 await asyncio.sleep(fault.seconds)
                 replica.signal(signal.SIGCONT)
         case _:
@@ -56,12 +56,12 @@ async def _at_replica(world: World, replica: Instance, fault: Planned) -> bool:
 
 
 @contextmanager
-def _disturbed(world: World, replica: Instance | None) -> Iterator[None]:
+def _disturbed(world: World, replica: Instance | None) -> Iterator[Disturbance]:
     """Notes it for each process that a replica has meanwhile; for all where none is given."""
     source = None if replica is None else replica.source
     noted = Disturbance(source, world.moments.now(), float("inf"))
     world.notes.disturbances.append(noted)
-    yield
+    yield noted
     noted.end = world.moments.now()
     if replica is not None and replica.source != noted.source:
         later = Disturbance(replica.source, noted.begin, noted.end)

@@ -73,9 +73,12 @@ class Instance:
             self._note(f"told to stop, {code}")
             self.notes.disturbances.append(Disturbance(self.source, begin, _FOR_GOOD))
 
-    def signal(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.code is None:
-            self.process.send_signal(number)
+    def signal(self, number: signal.Signals) -> bool:
+        """Returns False when there is no process at this moment."""
+        if self.process is None or self.process.code is not None:
+            return False
+        self.process.send_signal(number)
+        return True
 
     def ended(self, process: WorkerProcess) -> None:
         """Takes note of a process that has ended by itself."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.sailthru.settings import SailthruSettings
 from cli.demo.lag import Lag, Progress
 from cli.demo.run import READS
 from streams.topics import MAX_MESSAGE_BYTES, RAW
@@ -60,11 +61,20 @@ async def run(plan: Plan, directory: Path, say: Say) -> Run:
             commits=await read_groups(broker),
             requests=world.journal.requests,
             disturbances=world.notes.disturbances,
+            connections=_connections(plan.partitions),
             ledger=traffic.ledger(),
             sailthru=world.sailthru.state(),
             ab_tasty=world.ab_tasty.state(),
         )
         return Run(evidence, publishing.result(), faults, world.notes.ended, world.notes.tails)
+
+
+def _connections(partitions: int) -> dict[str, int]:
+    """The most requests that a worker has under way; at AB Tasty a partition has one."""
+    return {
+        "sailthru": SailthruSettings.model_fields["connections"].default,
+        "ab-tasty": partitions,
+    }
 
 
 async def _in_time(world: World, fault: Planned, faults: Counter[str], say: Say) -> None:

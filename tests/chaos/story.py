@@ -12,6 +12,7 @@ from tests.chaos.disturbance import Disturbance
 from tests.chaos.journal import Request
 from tests.chaos.oracle.commits import Commits
 from tests.chaos.oracle.evidence import BY_USER, DEAD_LETTERS, OTHERS, RAW, Evidence, Stored
+from tests.chaos.oracle.verdict import judge
 from tests.chaos.traffic import TAG
 
 EMAIL = "user17@shop.example"
@@ -58,6 +59,7 @@ class Story:
     requests: list[Request] = field(default_factory=list)
     disturbances: list[Disturbance] = field(default_factory=list)
     commits: dict[str, Commits] = field(default_factory=dict)
+    connections: dict[str, int] = field(default_factory=lambda: {"sailthru": 1, "ab-tasty": 1})
     ledger: Ledger = field(default_factory=Ledger)
     vars: dict[str, Any] = field(default_factory=lambda: {TAG: str(_MESSAGES)})
     arrived: list[str] = field(default_factory=lambda: ["event-0", "event-1"])
@@ -83,6 +85,10 @@ class Story:
     def commit(self, topic: str, at: float, offset: int) -> None:
         self.commits["mparticle-streams-sailthru"].note((topic, 0), at, offset, "")
 
+    def forget_last_commit(self) -> None:
+        """That of the last event."""
+        del self.commits["mparticle-streams-sailthru"].covered["events", 0][1]
+
     def evidence(self) -> Evidence:
         happened = [{"event": "search", "vars": {"mp_event_id": id_}} for id_ in self.arrived]
         profile = {"sid": "1", "keys": {"email": EMAIL}, "vars": self.vars, "lists": {}}
@@ -93,7 +99,13 @@ class Story:
             commits=self.commits,
             requests=sorted(self.requests, key=lambda each: each.arrived),
             disturbances=self.disturbances,
+            connections=self.connections,
             ledger=self.ledger,
             sailthru={"profiles": [{**profile, "events": happened}], "lists": []},
             ab_tasty={"segments": {}},
         )
+
+    def violations(self) -> dict[str, int]:
+        """How many of what."""
+        verdict = judge(self.evidence())
+        return {name: len(told) for name, told in verdict.violations().items() if told}

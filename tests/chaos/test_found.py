@@ -11,7 +11,8 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from sandbox.proxy import HOST, Proxy
+from sandbox.ports import HOST
+from sandbox.proxy import Proxy
 from streams.delivery.history import History
 from streams.engine import consumer_thread
 from streams.engine.membership import Membership

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Reset
-from sandbox.proxy import HOST
+from sandbox.ports import HOST
 from sandbox.sailthru import Options
 from sandbox.sailthru.calls import signature
 from tests.chaos.journal import Journal, Request, Sailthru

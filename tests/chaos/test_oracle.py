@@ -16,12 +16,6 @@ from tests.chaos.story import Story, event_call, stored
 FOR_GOOD = float("inf")
 
 
-def found(story: Story) -> dict[str, int]:
-    """How many violations of what."""
-    verdict = judge(story.evidence())
-    return {name: len(told) for name, told in verdict.violations().items() if told}
-
-
 def test_a_flawless_run_has_no_violation() -> None:
     verdict = judge(Story().evidence())
 
@@ -34,14 +28,14 @@ def test_a_part_of_a_raw_message_that_became_nothing_is_lost() -> None:
         stored("mparticle-raw", 2, {"type": "event_processing_request", "events": [1]})
     )
 
-    assert found(story) == {"lost": 1}
+    assert story.violations() == {"lost": 1}
 
 
 def test_an_event_that_nobody_sent_is_lost_and_missing() -> None:
     story = Story()
     del story.requests[3], story.arrived[1]
 
-    assert found(story) == {"lost": 1, "wrong": 1}
+    assert story.violations() == {"lost": 1, "wrong": 1}
 
 
 def test_an_update_that_was_folded_into_the_next_is_not_lost() -> None:
@@ -53,7 +47,7 @@ def test_an_update_that_was_folded_into_the_next_is_not_lost() -> None:
     story.commit("user-update", 2_002.5, 2)
     story.commit("events", 2_003.5, 2)
 
-    assert found(story) == {}
+    assert story.violations() == {}
 
 
 def test_what_can_be_delivered_must_not_become_a_dead_letter() -> None:
@@ -62,7 +56,7 @@ def test_what_can_be_delivered_must_not_become_a_dead_letter() -> None:
     letter["record_id"] = "custom_event-1"
     story.dead_letters.append(stored(DEAD_LETTERS, 0, letter))
 
-    assert found(story) == {"lost": 1}
+    assert story.violations() == {"lost": 1}
 
 
 def test_a_commit_before_the_end_of_what_it_covers_would_lose_it_at_the_next_crash() -> None:
@@ -70,14 +64,14 @@ def test_a_commit_before_the_end_of_what_it_covers_would_lose_it_at_the_next_cra
     story.commits["mparticle-streams-sailthru"] = Commits()
     story.commit("user-update", 1_999.0, 1)
 
-    assert found(story) == {"lost": 1}
+    assert story.violations() == {"lost": 1}
 
 
 def test_a_commit_must_not_go_back() -> None:
     story = Story()
     story.commit("events", 2_010.0, 1)
 
-    assert found(story) == {"wrong": 1}
+    assert story.violations() == {"wrong": 1}
 
 
 def test_records_of_a_user_that_the_router_writes_in_another_order_are_out_of_order() -> None:
@@ -93,14 +87,14 @@ def test_events_of_a_user_that_take_effect_in_another_order_are_out_of_order() -
     story.requests[1].arrived, story.requests[1].done = 2_004.0, 2_004.1
     story.commits["mparticle-streams-sailthru"] = Commits()
 
-    assert found(story) == {"out_of_order": 1}
+    assert story.violations() == {"out_of_order": 1}
 
 
 def test_an_update_that_takes_effect_after_the_next_one_is_out_of_order() -> None:
     story = Story()
     story.requests[0].arrived, story.requests[0].done = 2_002.5, 2_002.6
 
-    assert found(story)["out_of_order"] == 1
+    assert story.violations()["out_of_order"] == 1
 
 
 @pytest.mark.parametrize(("age", "hasty"), [(29.0, True), (31.0, False)])
@@ -111,7 +105,7 @@ def test_an_event_must_not_be_sent_before_its_update_was_answered_unless_it_has_
     story.requests[2].answered = 2_003.1
     story.raw[1] = story.raw[1]._replace(at=2_003.0 - age)
 
-    assert found(story) == ({"overtaken": 1} if hasty else {})
+    assert story.violations() == ({"overtaken": 1} if hasty else {})
 
 
 def test_an_update_that_nobody_answered_was_not_answered() -> None:
@@ -119,7 +113,7 @@ def test_an_update_that_nobody_answered_was_not_answered() -> None:
     story.requests[2].answered = None
     story.raw[1] = story.raw[1]._replace(at=2_002.0)
 
-    assert found(story) == {"overtaken": 1}
+    assert story.violations() == {"overtaken": 1}
 
 
 def test_a_repeat_of_what_was_committed_is_one_too_many_whatever_happened() -> None:
@@ -127,7 +121,7 @@ def test_a_repeat_of_what_was_committed_is_one_too_many_whatever_happened() -> N
     story.requests.append(again(2_009.0))
     story.disturbances.append(Disturbance("sailthru-1#1", 2_003.9, FOR_GOOD))
 
-    assert found(story) == {"repeated": 1}
+    assert story.violations() == {"repeated": 1}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +140,7 @@ def test_a_repeat_of_what_was_not_committed_needs_a_reason(
     disturbances: list[Disturbance], allowed: bool
 ) -> None:
     story = Story()
-    forget_last_commit(story)
+    story.forget_last_commit()
     story.requests.append(again(2_009.0))
     story.disturbances = disturbances
     verdict = judge(story.evidence())
@@ -157,7 +151,7 @@ def test_a_repeat_of_what_was_not_committed_needs_a_reason(
 
 def test_a_repeat_of_what_got_no_answer_needs_no_other_reason() -> None:
     story = Story()
-    forget_last_commit(story)
+    story.forget_last_commit()
     story.requests[3].answered = None
     story.requests.append(again(2_009.0))
     verdict = judge(story.evidence())
@@ -169,16 +163,12 @@ def test_a_final_state_other_than_the_ledgers_is_wrong() -> None:
     story = Story()
     story.vars["tier"] = "gold"
 
-    assert found(story) == {"wrong": 1}
+    assert story.violations() == {"wrong": 1}
 
 
 def again(at: float) -> Request:
     """The last event once more, from another process."""
     return event_call("event-1", at, "sailthru-2#1")
-
-
-def forget_last_commit(story: Story) -> None:
-    del story.commits["mparticle-streams-sailthru"].covered["events", 0][1]
 
 
 def test_kafkas_log_of_commits_is_read_with_what_ended_beyond_and_counts_generations() -> None:
@@ -207,4 +197,4 @@ def test_what_nobody_can_read_must_become_a_dead_letter(body: bytes) -> None:
     story = Story()
     story.raw.append(stored("mparticle-raw", 2, {})._replace(value=body))
 
-    assert found(story) == {"lost": 1}
+    assert story.violations() == {"lost": 1}

@@ -1,7 +1,20 @@
 """The numbers in the traffic, and what its ledger says of them."""
 
+import asyncio
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+
+from cli.demo.world import create_topics
+from sandbox.kafka import Kafka
+from sandbox.mparticle import Message
+from streams.settings import KafkaSettings
+from streams.topics import RAW
+from tests.chaos import traffic as subject
 from tests.chaos.plan import draw
-from tests.chaos.traffic import TAG, tagged
+from tests.chaos.traffic import TAG, publish, tagged
 from tests.sandbox.mparticle_reader import Reader, objects
 
 NOW_MS = 1_790_000_000_000
@@ -28,3 +41,34 @@ def test_a_message_that_is_sent_again_keeps_its_number() -> None:
 
     assert len(set(numbered)) < len(numbered)
     assert len({each.value for each in numbered}) == len(set(numbered))
+
+
+@pytest.mark.kafka
+async def test_publishing_that_is_given_up_does_not_wait_for_a_broker_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker could not be started again, and the run that was to say so never ended."""
+    monkeypatch.setattr(subject, "_STOP_SECONDS", 0.1)
+    written = 0
+
+    def counted() -> Iterator[Message]:
+        nonlocal written
+        for message in repeat(Message(None, b"{}")):
+            written += 1
+            yield message
+
+    async with Kafka(tmp_path) as broker:
+        await create_topics(KafkaSettings(bootstrap_servers=broker.bootstrap, partitions=1))
+        publishing = asyncio.create_task(
+            publish(broker.bootstrap, RAW.name, counted(), rate=100.0, largest=1_000)
+        )
+        while not written:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        await broker.kill()
+        before = written
+        while written < before + 10:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+        publishing.cancel()
+        ended, _ = await asyncio.wait({publishing}, timeout=10)
+
+    assert ended == {publishing}

@@ -5,6 +5,7 @@ each update one of a kind, so that an oracle can say of every request what it ca
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from tests.chaos.plan import Plan
 
 TAG = "chaos"
 _BATCH = "events"
+_STOP_SECONDS = 5.0
 # More of the messages whose memberships come once only: their repeats can be told for sure.
 _SHARES = Shares(membership=0.12, crowd=0.02, legacy_membership=0.01, repeat=0.02)
 
@@ -68,14 +70,21 @@ async def publish(
     Returns how many there were, once Kafka has them all.
     """
     clock = asyncio.get_running_loop().time
-    async with AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, max_request_size=largest
-    ) as producer:
+    )
+    await producer.start()
+    try:
         start, count = clock(), 0
         for message in messages:
             await asyncio.sleep(start + count / rate - clock())
             await producer.send(topic, message.value, key=message.key)
             count += 1
+        await producer.flush()
+    finally:
+        # It would wait for ever for a broker that does not come back, and hide why it does not.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
     return count
 
 

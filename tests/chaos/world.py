@@ -12,8 +12,9 @@ from aiohttp import web
 
 from cli.demo.world import WorkerProcess, create_topics, worker_environment
 from sandbox import sailthru
-from sandbox.kafka import Kafka, free_ports
-from sandbox.proxy import HOST, Proxy
+from sandbox.kafka import Kafka
+from sandbox.ports import HOST, free_ports
+from sandbox.proxy import Proxy
 from streams.settings import KafkaSettings
 from tests.chaos.instance import Instance, Notes
 from tests.chaos.journal import AbTasty, Journal, Sailthru

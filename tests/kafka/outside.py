@@ -12,7 +12,7 @@ from aiohttp import web
 
 from cli.demo.world import WorkerProcess, worker_environment
 from sandbox.ab_tasty import AbTasty
-from sandbox.kafka import free_ports
+from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import Service, running
 from streams.settings import KafkaSettings

@@ -11,7 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from sandbox.kafka import HOST, BrokerError, Kafka, command_line, fetch
+from sandbox.kafka import BrokerError, Kafka, command_line, fetch
+from sandbox.ports import HOST
 
 pytestmark = pytest.mark.kafka
 

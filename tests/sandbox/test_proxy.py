@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from sandbox.kafka import Kafka
-from sandbox.proxy import HOST, Proxy
+from sandbox.ports import HOST
+from sandbox.proxy import Proxy
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

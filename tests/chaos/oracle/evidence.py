@@ -31,12 +31,16 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """`commits` by group; `dead_letters` and the records of `stored` in offset order."""
+    """`commits` by group; `dead_letters` and the records of `stored` in offset order.
+
+    `connections` are the most requests that one worker has under way at a destination.
+    """
 
     stored: Mapping[str, Sequence[Stored]]
     commits: Mapping[str, Commits]
     requests: Sequence[Request]
     disturbances: Sequence[Disturbance]
+    connections: Mapping[str, int]
     ledger: Ledger
     sailthru: Mapping[str, Any]
     ab_tasty: Mapping[str, Any]

@@ -74,7 +74,8 @@ def _judge_destination(
     told = [each for each in deliveries(evidence.requests, present) if each.key in known]
     seen = sightings(told, known)
     commits = evidence.commits[_GROUPS[destination]]
-    again = repeats(destination, seen, commits, evidence.disturbances)
+    connections = evidence.connections[destination]
+    again = repeats(destination, seen, commits, evidence.disturbances, connections)
     verdict.judged += len(known)
     verdict.lost += undelivered(destination, found, known, seen, evidence.dead_letters())
     verdict.lost += committed_early(destination, seen, commits)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import aiohttp
 
 from sandbox.guard import new_guard
-from sandbox.kafka import free_ports
+from sandbox.ports import free_ports
 from tests.grafana.live import scaled
 
 PROGRAM = shutil.which("prometheus")

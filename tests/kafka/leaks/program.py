@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.record import RawPosition, serialize
 from sandbox.guard import new_guard
-from sandbox.kafka import free_ports
+from sandbox.ports import free_ports
 from streams import headers
 from streams.engine.metadata import decode
 from streams.settings import KafkaSettings

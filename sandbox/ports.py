@@ -1,0 +1,56 @@
+"""Ports for servers: none that the system gives to clients, so each finds its own again."""
+
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+
+_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+# macOS, the BSDs and Windows keep to IANA's dynamic ports; most Linuxes begin here.
+_CLIENTS_ELSEWHERE = (32_768, 65_535)
+# Well-known services are below.
+_LOWEST, _HIGHEST = 20_000, 65_535
+_TRIES = 200
+
+
+def free_ports() -> Iterator[int]:
+    """Ports that nobody has bound, in any order, so that two processes hardly meet.
+
+    A client that connects while a server is down is not given the server's port.
+    """
+    outside = ports_outside(_clients())
+    # Not from the seed of whoever uses the sandbox.
+    candidates = random.SystemRandom().sample(outside, min(_TRIES, len(outside)))
+    return (port for port in candidates if is_free(port, again=False))
+
+
+def ports_outside(clients: tuple[int, int]) -> list[int]:
+    """The ports for servers, where clients are given those from the first to the last of two."""
+    first, last = clients
+    ports = [port for port in range(_LOWEST, _HIGHEST + 1) if not first <= port <= last]
+    # Where clients are given all of them, none is better than another.
+    return ports or list(range(_LOWEST, _HIGHEST + 1))
+
+
+def is_free(port: int, *, again: bool) -> bool:
+    """Whether a server may listen there; `again` says that it did before.
+
+    What is left of its connections is not in its way then, and not in Kafka's.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(again))
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _clients() -> tuple[int, int]:
+    if not _CLIENTS.exists():
+        return _CLIENTS_ELSEWHERE
+    first, last = _CLIENTS.read_text().split()
+    return int(first), int(last)

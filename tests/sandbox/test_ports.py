@@ -1,0 +1,95 @@
+"""Where the sandbox's servers listen."""
+
+import socket
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from sandbox import ports
+from sandbox.kafka import Kafka
+from sandbox.ports import HOST, free_ports, is_free, ports_outside
+from sandbox.proxy import Proxy
+
+LINUX = "32768\t60999\n"
+
+
+@pytest.fixture
+def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the system says which ports it gives to clients; nothing there yet."""
+    told = tmp_path / "ip_local_port_range"
+    monkeypatch.setattr(ports, "_CLIENTS", told)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("told", "of_clients"),
+    [
+        (LINUX, range(32_768, 61_000)),
+        ("15000 61000", range(15_000, 61_001)),
+        ("20001 65535", range(20_001, 65_536)),
+        (None, range(32_768, 65_536)),
+    ],
+    ids=["Linux", "from further down", "nearly all", "elsewhere"],
+)
+def test_servers_have_no_port_that_the_system_gives_to_clients(
+    told: str | None, of_clients: range, clients: Path
+) -> None:
+    if told is not None:
+        clients.write_text(told)
+    found = list(islice(free_ports(), 50))
+
+    assert found
+    assert not set(found) & set(of_clients)
+
+
+def test_where_clients_are_given_all_ports_servers_have_any(clients: Path) -> None:
+    clients.write_text("1024 65535")
+
+    assert next(free_ports()) >= 20_000
+
+
+def test_what_is_left_for_servers_is_on_both_sides_of_the_clients() -> None:
+    assert ports_outside((20_002, 65_534)) == [20_000, 20_001, 65_535]
+
+
+def test_ports_come_in_another_order_each_time() -> None:
+    assert list(islice(free_ports(), 20)) != list(islice(free_ports(), 20))
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_port_that_another_server_has_taken_is_not_free_even_before_it_listens(
+    listens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = next(free_ports())
+    monkeypatch.setattr(ports, "ports_outside", lambda _clients: [port])
+    with socket.socket() as another:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        another.bind((HOST, port))
+        if listens:
+            another.listen()
+        taken = list(free_ports())
+
+    assert (taken, list(free_ports())) == ([], [port])
+
+
+def test_what_is_left_of_a_servers_connections_is_not_in_its_way() -> None:
+    with socket.create_server((HOST, next(free_ports()))) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection((HOST, port)) as client:
+            accepted, _ = server.accept()
+            accepted.close()  # first, so that it is the one who has to wait
+            client.recv(1)
+
+    assert (is_free(port, again=True), is_free(port, again=False)) == (True, False)
+
+
+@pytest.mark.kafka
+async def test_a_broker_and_the_proxies_before_it_have_no_port_of_clients(tmp_path: Path) -> None:
+    first, last = ports._clients()
+    async with Proxy() as proxy:
+        kafka = Kafka(tmp_path, advertised=[proxy.port])
+        kafka._configure()
+    told = [proxy.port, int(kafka.bootstrap.partition(":")[2]), *kafka.listeners.values()]
+
+    assert [port for port in told if first <= port <= last] == []
