@@ -2,7 +2,7 @@
 
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,15 +15,11 @@ from streams.settings import Settings
 
 @dataclass(frozen=True)
 class Destination:
-    """What a destination's `sink.py` says of itself in `DESTINATION`.
-
-    `placeholders` stand in for settings without a default where nothing is sent.
-    """
+    """What a destination's `sink.py` says of itself in `DESTINATION`."""
 
     name: str
     settings: type[Settings]
     sink: Callable[[Any], Sink[Any]]
-    placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
 class Finding(NamedTuple):

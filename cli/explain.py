@@ -1,6 +1,5 @@
 """`explain`: the requests that messages would cause, without sending them."""
 
-import os
 import sys
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane, Sink, placement
+from streams.placeholders import with_placeholders
 from streams.settings import SettingsError
 
 
@@ -41,7 +41,8 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     """
     try:
         router = RouterSettings.load()
-        sink = _sink(registry.destinations()[destination])
+        chosen = registry.destinations()[destination]
+        sink = chosen.sink(with_placeholders(chosen.settings))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     now_ms = int(time.time() * 1000)
@@ -49,16 +50,6 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     for line in explain(sink, routed, now_ms):
         outputs.show(line)
     sys.exit(1 if any(each.dead_letters for each in routed) else 0)
-
-
-def _sink(destination: registry.Destination) -> Sink[Any]:
-    prefix = destination.settings.model_config.get("env_prefix", "")
-    missing = {
-        name: value
-        for name, value in destination.placeholders.items()
-        if not any(os.environ.get(f"{prefix}{name}{end}".upper()) for end in ("", "_FILE"))
-    }
-    return destination.sink(destination.settings.load(**missing))
 
 
 def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,7 @@
-"""What a destination holds of an audience: topic `ab-tasty-audiences`, compacted, by its id."""
+"""What a destination holds of an audience: compacted, by its id.
+
+Topics `ab-tasty-audiences` and `sailthru-audiences`.
+"""
 
 from models.record import Shape, Sparse
 
@@ -6,7 +9,7 @@ from models.record import Shape, Sparse
 class AcceptedAudience(Shape):
     """The name that was fixed when the audience was first seen, and whether it has had a member.
 
-    `accepted` is True from the first member on whom the destination took.
+    `accepted` is True from the first member on whom AB Tasty took.
     """
 
     audience_id: str

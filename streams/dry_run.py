@@ -32,6 +32,7 @@ class DryRun(Sink[Any]):
         self.topics = sink.topics
         self.ceilings = sink.ceilings
         self.rate_share = sink.rate_share
+        self.admitted_in_a_turn = sink.admitted_in_a_turn
         self.recalls = sink.recalls
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - the contract's signature

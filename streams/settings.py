@@ -1,6 +1,7 @@
 """Every group of settings is one class of environment variables, checked at start."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -72,30 +73,50 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **given: Any) -> Self:
         """Reads the environment, after what is `given`; raises SettingsError with one sentence."""
+        settings = cls.read(**given)
+        if lacking := settings.lacking():
+            raise SettingsError("; ".join(_to_set(cls, name) for name in lacking) + ".")
+        return settings
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """Like `load`, but fields may be lacking."""
         try:
             return cls(**given)
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error)) from None
 
+    def lacking(self) -> Sequence[str]:
+        """The fields that others make necessary, and that nobody has set."""
+        return ()
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The environment variable of a field."""
+        return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
     @classmethod
     def mounted(cls, field: str) -> Path | None:
         """The file that a setting's value comes from, which may change while the process runs."""
-        name = f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+        name = cls.variable(field)
         path = os.environ.get(f"{name}_FILE")
         return Path(path) if path and not os.environ.get(name) else None
 
 
-def _sentence(cls: type[BaseSettings], error: ValidationError) -> str:
-    prefix = cls.model_config.get("env_prefix", "")
+def _sentence(cls: type[Settings], error: ValidationError) -> str:
     parts = []
     for each in error.errors(include_input=False, include_url=False):
-        name = f"{prefix}{each['loc'][0]}".upper() if each["loc"] else ""
+        field = str(each["loc"][0]) if each["loc"] else ""
         if each["type"] == "missing":
-            parts.append(f"set {name} ({cls.model_fields[str(each['loc'][0])].description})")
+            parts.append(_to_set(cls, field))
         else:
             said = each["msg"].removeprefix("Value error, ")
-            parts.append(f"{name}: {said}" if name else said)
+            parts.append(f"{cls.variable(field)}: {said}" if field else said)
     return "; ".join(parts) + "."
+
+
+def _to_set(cls: type[Settings], field: str) -> str:
+    return f"set {cls.variable(field)} ({cls.model_fields[field].description})"
 
 
 class KafkaSettings(Settings):

@@ -52,6 +52,8 @@ RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000)
 # Keyed by a list's name. Partition i tells the worker that has partition i of the others what lists
 # it is to make.
 SAILTHRU_LISTS = Topic("sailthru-lists", TypeAdapter(ListState), compacted=True)
+# By what names its lists are called.
+SAILTHRU_AUDIENCES = Topic("sailthru-audiences", TypeAdapter(AcceptedAudience), compacted=True)
 
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 # Partition i of each belongs to the worker that has partition i of the others.
@@ -65,6 +67,7 @@ ALL = (
     AB_TASTY_AUDIENCES,
     AB_TASTY_MEMBERS,
     SAILTHRU_LISTS,
+    SAILTHRU_AUDIENCES,
     RATE_LIMITS,
 )
 

@@ -27,6 +27,7 @@ from sandbox.mparticle import LEAK_MARKER, Message, generate, handwritten
 from streams import headers, logs, metrics
 from streams.dead_letters import count
 from streams.dry_run import CountedDeadLetters, DryRun
+from streams.placeholders import with_placeholders
 from streams.topics import Topic
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
@@ -128,7 +129,7 @@ def labels() -> str:
 
 async def deliver(destination: registry.Destination, traffic: Routed) -> None:
     """All that the destination's worker does with the records, except for sending."""
-    secret = dict.fromkeys(destination.placeholders, SECRET)
+    secret = dict.fromkeys(with_placeholders(destination.settings).model_fields_set, SECRET)
     sink: Any = DryRun(destination.sink(destination.settings.load(**secret)))
     sink.ceilings = dict.fromkeys(sink.ceilings)
     for audience in traffic.audiences:

@@ -68,7 +68,7 @@ async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str])
     """Sends a membership request about nobody, which mParticle says a partner must accept."""
     url = settings.url(MEMBERSHIP)
     key = settings.api_key.get_secret_value() if settings.api_key else ""
-    message = with_key(probe(int(settings.account_id or 0)), settings, key)
+    message = with_key(probe(settings.account_number), settings, key)
     json = {"Content-Type": "application/json"}
     answer = await http.post(url, headers | json, orjson.dumps(message))
     if not isinstance(answer, Answer):

@@ -53,7 +53,7 @@ class Firehose:
         self._settings = settings
         self._names = names
         self._connects = connects
-        self._account = int(settings.account_id or 0)
+        self._account = settings.account_number
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         overhead = _ENVELOPE_BYTES + len((settings.api_key_setting + key).encode())
         self._room = settings.batch_max_bytes - overhead
@@ -138,12 +138,12 @@ def _number(text: str) -> int | None:
     return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
-def probe(account: int) -> dict[str, Any]:
+def probe(account: int | str) -> dict[str, Any]:
     """A membership request about nobody, with which mParticle verifies a partner now and then."""
     return _envelope("audience_membership_change_request", (), account)
 
 
-def _envelope(kind: str, records: Sequence[Record], account: int) -> dict[str, Any]:
+def _envelope(kind: str, records: Sequence[Record], account: int | str) -> dict[str, Any]:
     """The same records give the same id and time, so that a repeat is known as one."""
     times = (record.occurred_at_ms or record.received_at_ms for record in records)
     return {

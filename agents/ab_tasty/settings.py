@@ -1,65 +1,20 @@
 """What an operator sets for AB Tasty."""
 
 import re
-from string import Formatter
-from typing import Annotated, Literal, Self
-from urllib.parse import quote, urlsplit
+from collections.abc import Sequence
+from typing import Literal, Self
+from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from agents.ab_tasty.formats import IdentitySource, Key, Path, SegmentTemplate, Url, Value, fields
 from streams.settings import Settings
 
 Auth = Literal["oauth", "body_key", "header_key", "none"]
 
 _UDC_URL = "https://api-data-connector.abtasty.com"
 _PATHS = {"udc": "/accounts/{account}/segments/{partner}", "firehose": "/"}
-# Within what "Universal data connector API" permits in a value; no delimiter, quote or space.
-_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]+$"
-
-
-def _fields(template: str) -> set[str]:
-    parts = list(Formatter().parse(template))
-    if any(spec or conversion for _, _, spec, conversion in parts):
-        raise ValueError("a {name} takes no ':' or '!'")
-    return {name for _, name, _, _ in parts if name is not None}
-
-
-def _path(template: str) -> str:
-    if not template.startswith("/") or not _fields(template) <= {"account", "partner"}:
-        raise ValueError("use a path that starts with / and names at most {account} and {partner}")
-    return template
-
-
-def _segment_template(template: str) -> str:
-    names = _fields(template)
-    if not names or not names <= {"audience_name", "audience_id"}:
-        raise ValueError("use {audience_name}, {audience_id} or both, and no other name in braces")
-    return template
-
-
-def _url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("use a URL such as https://host, without user and password")
-    return url.rstrip("/")
-
-
-def _identity(source: str) -> str:
-    if not re.fullmatch(r"mpid|(partner|user):\S+", source):
-        raise ValueError("use mpid, partner:<type> or user:<type>")
-    return source
-
-
-def _one_line(key: SecretStr) -> SecretStr:
-    if not key.get_secret_value().isprintable():
-        raise ValueError("use the key as one line of printable characters")
-    return key
-
-
-Path = Annotated[str, AfterValidator(_path)]
-Url = Annotated[str, AfterValidator(_url)]
-Value = Annotated[str, StringConstraints(pattern=_VALUE)]
 
 
 class AbTastySettings(Settings):
@@ -109,7 +64,7 @@ class AbTastySettings(Settings):
         None,
         description="oauth: its secret; its role must be 'Send and get third party segments'",
     )
-    api_key: Annotated[SecretStr, AfterValidator(_one_line)] | None = Field(
+    api_key: Key = Field(
         None, description="body_key and header_key: the key from AB Tasty's Integrations page"
     )
     api_key_setting: str = Field(
@@ -124,7 +79,7 @@ class AbTastySettings(Settings):
     body_format: Literal["csv", "json"] = Field(
         "csv", description="udc: rows as CSV with a header line, or as a JSON array"
     )
-    segment_template: Annotated[str, AfterValidator(_segment_template)] = Field(
+    segment_template: SegmentTemplate = Field(
         "{audience_name}-{audience_id}",
         description="udc: the segment of an audience; what AB Tasty does not permit becomes -; "
         "without {audience_id} two audiences of one name share a segment",
@@ -138,7 +93,7 @@ class AbTastySettings(Settings):
     delete_strategy: Literal["overwrite", "skip"] = Field(
         "overwrite", description="overwrite: send leaves too; skip: send joins only"
     )
-    identity: Annotated[str, AfterValidator(_identity)] = Field(
+    identity: IdentitySource = Field(
         "mpid",
         description="udc: the visitor id: mpid (mParticle's user id), partner:<type> or "
         "user:<type> (that identity, unhashed); 1 to 32 letters, digits and hyphens",
@@ -170,6 +125,12 @@ class AbTastySettings(Settings):
         return self.auth_header or ("Authorization" if self.auth_method == "oauth" else "x-api-key")
 
     @property
+    def account_number(self) -> int | str:
+        """The account in `firehose`; text where a placeholder stands for the number."""
+        account = self.account_id or ""
+        return int(account) if account.isdecimal() else account
+
+    @property
     def refreshes(self) -> bool:
         """Whether rows are sent again: who left must be known, and only `udc` has rows."""
         return bool(
@@ -188,20 +149,9 @@ class AbTastySettings(Settings):
         own = {"membership": self.membership_path, "subscription": self.subscription_path}
         return own.get(endpoint) or self.path_template or _PATHS[self.mode]
 
-    @model_validator(mode="after")
-    def _goes_together(self) -> Self:
-        if missing := [name for name in self._needed() if getattr(self, name) is None]:
-            names = ", ".join(f"ABTASTY_{name.upper()}" for name in missing)
-            raise ValueError(f"set {names}: {self.mode} mode with {self.auth_method} needs this")
-        if self.mode == "udc":
-            self._check_udc()
-        else:
-            self._check_firehose()
-        return self
-
-    def _needed(self) -> list[str]:
+    def lacking(self) -> Sequence[str]:
         endpoints = ("segments",) if self.mode == "udc" else ("membership", "subscription")
-        in_paths = {name for each in endpoints for name in _fields(self._path(each))}
+        in_paths = {name for each in endpoints for name in fields(self._path(each))}
         needed = {
             "base_url": self.mode == "firehose",
             "account_id": self.mode == "firehose" or "account" in in_paths,
@@ -210,7 +160,15 @@ class AbTastySettings(Settings):
             "client_secret": self.auth_method == "oauth",
             "api_key": self.auth_method in {"body_key", "header_key"},
         }
-        return [name for name, is_needed in needed.items() if is_needed]
+        return [name for name, is_needed in needed.items() if is_needed and not getattr(self, name)]
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.mode == "udc":
+            self._check_udc()
+        else:
+            self._check_firehose()
+        return self
 
     def _check_udc(self) -> None:
         if self.auth_method == "body_key":
@@ -221,7 +179,7 @@ class AbTastySettings(Settings):
             raise ValueError("set ABTASTY_LEAVE_VALUE to something else than ABTASTY_JOIN_VALUE")
 
     def _check_firehose(self) -> None:
-        if not re.fullmatch(r"[1-9]\d{0,17}", self.account_id or ""):
+        if self.account_id and not re.fullmatch(r"[1-9]\d{0,17}", self.account_id):
             raise ValueError(
                 "set ABTASTY_ACCOUNT_ID to the number of the mParticle account in firehose mode"
             )

@@ -63,7 +63,8 @@ class SailthruSink(Sink[Request]):
             usable = " or ".join(settings.identity_keys)
             self._no_identity = Rejected("no_identity", f"no usable {usable}")
         self._addresses = Addresses(settings.email_changes)
-        self._names = ListNames(self._options, keeps_first=settings.list_on_rename == "keep")
+        keeps_first = settings.list_on_rename == "keep"
+        self._names = ListNames(self._options, kafka, keeps_first=keeps_first)
         self._lists = Lists(kafka, settings.timeout_s)
         self._shown = Shown(settings.base_url)
 
@@ -80,7 +81,7 @@ class SailthruSink(Sink[Request]):
                 self._addresses,
                 events_at_most_once=self._settings.event_timeouts == "at_most_once",
             )
-            async with self._lists.session(client, pacer):
+            async with self._names.session(), self._lists.session(client, pacer):
                 yield
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
@@ -88,7 +89,7 @@ class SailthruSink(Sink[Request]):
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
-            if self._lists.there(self._names.of(record)):
+            if self._names.settled(record) and self._lists.there(self._names.of(record)):
                 return Dropped("list_is_there")
             return Lane("list", record.audience_id)
         if identity.whom(record, self._options) is None:
@@ -116,6 +117,8 @@ class SailthruSink(Sink[Request]):
     def missing(self, record: Record) -> asyncio.Future[None] | None:
         if not isinstance(record, AudienceChanged | MembershipChanged):
             return None
+        if fixing := self._names.missing(record):
+            return fixing
         name = self._names.of(record)
         return self._lists.missing(name) if name else None
 
@@ -188,12 +191,4 @@ class SailthruSink(Sink[Request]):
         return self._shown.preparations([request.call for request in requests])
 
 
-DESTINATION = Destination(
-    "sailthru",
-    SailthruSettings,
-    SailthruSink,
-    placeholders={
-        "api_key": "SAILTHRU_API_KEY",
-        "api_secret": "SAILTHRU_API_SECRET",
-    },
-)
+DESTINATION = Destination("sailthru", SailthruSettings, SailthruSink)

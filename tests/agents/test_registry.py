@@ -20,26 +20,6 @@ def test_every_folder_with_a_sink_is_a_destination_and_no_other() -> None:
     assert registry.destinations().keys() == {"ab-tasty", "sailthru"}
 
 
-def test_placeholders_are_enough_to_make_a_sink(
-    destination: Destination, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prefix = destination.settings.model_config.get("env_prefix", "")
-    for name in destination.settings.model_fields:
-        monkeypatch.delenv(f"{prefix}{name}".upper(), raising=False)
-    sink = destination.sink(destination.settings.load(**destination.placeholders))
-    assert sink.destination == destination.name
-
-
-def test_placeholders_are_the_names_of_the_settings_they_stand_for(
-    destination: Destination,
-) -> None:
-    prefix = destination.settings.model_config.get("env_prefix", "")
-    assert destination.placeholders
-    for name, placeholder in destination.placeholders.items():
-        assert name in destination.settings.model_fields
-        assert placeholder == f"{prefix}{name}".upper()
-
-
 def test_destinations_do_not_share_settings() -> None:
     prefixes = {each.settings.model_config.get("env_prefix") for each in DESTINATIONS}
     assert len(prefixes) == len(DESTINATIONS)

@@ -96,16 +96,34 @@ def test_secrets_are_not_shown(
     assert not [secret for secret in SECRETS if secret in result.output]
 
 
-@pytest.mark.parametrize("destination", ["sailthru", "ab-tasty"])
+@pytest.mark.parametrize(
+    ("destination", "mode", "settings"),
+    [
+        ("sailthru", {}, SAILTHRU),
+        ("ab-tasty", {}, AB_TASTY),
+        ("ab-tasty", {"ABTASTY_MODE": "firehose"}, FIREHOSE),
+    ],
+    ids=["sailthru", "ab-tasty", "ab-tasty-firehose"],
+)
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "unset"])
 def test_settings_that_are_missing_have_placeholders(
-    files: list[str], destination: str, empty: bool
+    files: list[str],
+    destination: str,
+    mode: dict[str, str],
+    settings: dict[str, str],
+    empty: bool,
 ) -> None:
-    given = dict.fromkeys((SAILTHRU | AB_TASTY) if empty else (), "")
+    given = {**dict.fromkeys(settings if empty else (), ""), **mode}
     result = invoke("explain", "--destination", destination, *files, settings=given)
     assert result.exit_code == 0
-    if destination == "ab-tasty":
-        assert "/accounts/ABTASTY_ACCOUNT_ID/segments/ABTASTY_PARTNER_NAME" in result.stdout
+    shown = lines(result)
+    if mode:
+        [message] = shown
+        assert message["url"] == "ABTASTY_BASE_URL/"
+        account = {"account_id": "ABTASTY_ACCOUNT_ID", "account_settings": {"apiKey": "***"}}
+        assert message["body"]["account"] == account
+    elif destination == "ab-tasty":
+        assert "/accounts/ABTASTY_ACCOUNT_ID/segments/ABTASTY_PARTNER_NAME" in shown[1]["url"]
 
 
 def test_wrong_setting_is_a_sentence(files: list[str]) -> None:

@@ -55,9 +55,7 @@ FILES = {
             def preparations(self, requests):
                 return []
 
-        DESTINATION = Destination(
-            "postcard", PostcardSettings, PostcardSink, {"api_key": "POSTCARD_API_KEY"}
-        )
+        DESTINATION = Destination("postcard", PostcardSettings, PostcardSink)
         """,
 }
 MESSAGE = orjson.dumps(

@@ -26,6 +26,12 @@ KAFKA = pytest.mark.kafka
 KEPT = (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS)
 
 
+@pytest.fixture(autouse=True)
+def nobody_named() -> None:
+    """What other sinks of this process have named is not of these tests."""
+    metrics.AUDIENCES_WITHOUT_MEMBERS.clear()
+
+
 def about(audience_id: str, state: Literal["connected", "disconnected"] = "connected") -> Audience:
     return Audience(
         id=f"about-{audience_id}",

@@ -1,110 +1,24 @@
 """Membership that stays true: rows are sent again before they lapse, and only those."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ab_tasty.refresh import DAY_MS, Refresh, Slice
+from agents.ab_tasty import refresh
 from models.audience import Audience
 from models.record import RawPosition
 from sandbox.faults import Answer
-from sandbox.kafka import Kafka
 from streams import metrics
-from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
-from tests.agents.ab_tasty.factories import membership, udc
-from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
-from tests.agents.ab_tasty.test_delivery import Traced, ended, flowing, log
-from tests.streams.cluster import create, settings, write
-from tests.streams.delivery.flow import Flow, without_pauses
+from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.agents.ab_tasty.factories import membership
+from tests.agents.ab_tasty.refreshing import PEOPLE, Days, kept, members_of, working
+from tests.agents.ab_tasty.simulated import ab_tasty
+from tests.agents.ab_tasty.test_delivery import ended
+from tests.streams.cluster import write
 
 KAFKA = pytest.mark.kafka
-
-PEOPLE = [str(number) for number in range(1, 31)]
-
-
-class Days(Clock):
-    """One clock for AB Tasty and the worker."""
-
-    def pass_by(self, days: float) -> None:
-        self.now += days * DAY_MS / 1000
-
-    @property
-    def today(self) -> int:
-        return int(self.now * 1000) // DAY_MS
-
-
-@pytest.fixture
-def days(monkeypatch: pytest.MonkeyPatch) -> Days:
-    without_pauses(monkeypatch)
-    monkeypatch.setattr("agents.ab_tasty.refresh._LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("streams.delivery.feed._LOOK_SECONDS", 0.02)
-    return Days()
-
-
-@pytest.fixture
-async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
-    found = settings(kafka, prefix, partitions=1)
-    await create(found, (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP))
-    return found
-
-
-class Worker:
-    """One worker with the one partition there is, from some offset on."""
-
-    def __init__(self, flow: Flow, sink: Traced, partition: Partition, days: Days) -> None:
-        self.flow = flow
-        self.sink = sink
-        self.partition = partition
-        self._days = days
-
-    async def accept(self, *changes: Any) -> None:
-        start = self.partition.offsets.position
-        await self.flow.accept(self.partition, log(changes, start))
-
-    async def day_is_done(self) -> None:
-        """Waits until all that is due today has been sent again."""
-        refresh = self.sink._refresh
-        assert refresh is not None
-        async with asyncio.timeout(30):
-            while refresh._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def working(
-    to: KafkaSettings, url: str, days: Days, start: int = 0, **options: Any
-) -> AsyncIterator[Worker]:
-    given = udc(base_url=url, token_url=url + TOKEN_PATH, **options)
-    sink = Traced(given, to, days)
-    async with flowing(sink) as flow:
-        partition = await flow.assign(start, topic=AUDIENCE_MEMBERSHIP)
-        yield Worker(flow, sink, partition, days)
-        await flow.revoke(partition)
-
-
-def members_of(service: Any, value: str = "true") -> list[str]:
-    held = service.state()["segments"]
-    return sorted((v for v, segments in held.items() if value in segments.values()), key=int)
-
-
-async def kept(to: KafkaSettings) -> dict[str, bool]:
-    """Whether each key of the members' topic stands there as joined."""
-    at = TopicPartition(to.topic(AB_TASTY_MEMBERS.name), 0)
-    found = {}
-    async with AIOKafkaConsumer(**to.client_options()) as consumer:
-        consumer.assign([at])
-        end = (await consumer.end_offsets([at]))[at]
-        consumer.seek(at, (await consumer.beginning_offsets([at]))[at])
-        while await consumer.position(at) < end:
-            for record in (await consumer.getmany(at, timeout_ms=200)).get(at, ()):
-                found[record.key.decode()] = record.value is not None
-    return found
 
 
 @KAFKA
@@ -170,23 +84,23 @@ async def test_a_member_is_kept_before_his_record_ends_and_a_leave_is_a_tombston
 async def test_what_changes_while_a_slice_is_read_is_not_sent_again(
     to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Refresh._read
+    read = refresh.read
     async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
         await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
         await worker.day_is_done()
         left = False
 
-        async def read_slowly(self: Refresh, *given: Any) -> Any:
+        async def read_slowly(*given: Any) -> int:
             nonlocal left
-            found = await read(self, *given)
+            end = await read(*given)
             if not left:
                 left = True
                 before = worker.sink.placed
                 await worker.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
                 await worker.flow.until(lambda: worker.sink.placed == before + len(PEOPLE))
-            return found
+            return end
 
-        monkeypatch.setattr(Refresh, "_read", read_slowly)
+        monkeypatch.setattr(refresh, "read", read_slowly)
         days.pass_by(8)
         await worker.day_is_done()
         await ended(worker.partition)
@@ -297,12 +211,3 @@ async def test_refreshed_rows_are_counted_apart(to: KafkaSettings, days: Days) -
         days.pass_by(21)
         await worker.day_is_done()
     assert counted() == before + len(PEOPLE)
-
-
-@pytest.mark.parametrize("every", [1, 7, 21, 27])
-def test_everyone_has_a_turn_once_in_so_many_days(every: int) -> None:
-    keys = [f"{number}/31001".encode() for number in range(2_000)]
-    turns: Sequence[int] = [
-        sum(Slice(day, every).holds(key) for day in range(20_000, 20_000 + every)) for key in keys
-    ]
-    assert set(turns) == {1}

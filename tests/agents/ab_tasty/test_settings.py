@@ -19,31 +19,36 @@ def _set(monkeypatch: pytest.MonkeyPatch, fields: dict[str, str]) -> None:
         monkeypatch.setenv(f"ABTASTY_{name.upper()}", value)
 
 
+def to_set(*names: str) -> str:
+    fields = AbTastySettings.model_fields
+    each = (f"set ABTASTY_{name.upper()} ({fields[name].description})" for name in names)
+    return "; ".join(each) + "."
+
+
 WRONG = [
     pytest.param(
         {},
-        "set ABTASTY_ACCOUNT_ID, ABTASTY_PARTNER_NAME, ABTASTY_CLIENT_ID, "
-        "ABTASTY_CLIENT_SECRET: udc mode with oauth needs this.",
+        to_set("account_id", "partner_name", "client_id", "client_secret"),
         id="udc without anything",
     ),
     pytest.param(
         {**UDC, "client_id": ""},
-        "set ABTASTY_CLIENT_ID: udc mode with oauth needs this.",
+        to_set("client_id"),
         id="udc without client id",
     ),
     pytest.param(
         {**FIREHOSE, "base_url": ""},
-        "set ABTASTY_BASE_URL: firehose mode with body_key needs this.",
+        to_set("base_url"),
         id="firehose without base URL",
     ),
     pytest.param(
         {**FIREHOSE, "api_key": ""},
-        "set ABTASTY_API_KEY: firehose mode with body_key needs this.",
+        to_set("api_key"),
         id="firehose without key",
     ),
     pytest.param(
         {**FIREHOSE, "membership_path": "/in/{partner}"},
-        "set ABTASTY_PARTNER_NAME: firehose mode with body_key needs this.",
+        to_set("partner_name"),
         id="a path that names a partner, without one",
     ),
     pytest.param(

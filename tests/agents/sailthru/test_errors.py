@@ -49,6 +49,7 @@ CODES = [
     (400, 99, "rejected refused"),
     (403, 99, "rejected refused"),
     (404, 99, "rejected refused"),
+    (405, 99, "blocked request_not_understood"),
     (406, 99, "blocked request_not_understood"),
     (409, 99, "rejected key_conflict"),
     (413, 99, "rejected too_large"),

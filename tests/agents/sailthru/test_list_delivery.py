@@ -10,7 +10,7 @@ from models.list_state import ListState
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer
 from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_LISTS
+from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from tests.agents.sailthru.factories import attributes, audience
 from tests.agents.sailthru.list_workers import (
     PARTITIONS,
@@ -38,7 +38,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
     found = settings(kafka, prefix, partitions=PARTITIONS)
-    await create(found, (SAILTHRU_LISTS,))
+    await create(found, (SAILTHRU_LISTS, SAILTHRU_AUDIENCES))
     return found
 
 

@@ -1,0 +1,59 @@
+"""What the values of settings look like."""
+
+import re
+from string import Formatter
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr, StringConstraints
+
+# Within what "Universal data connector API" permits in a value; no delimiter, quote or space.
+_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]+$"
+
+
+def fields(template: str) -> set[str]:
+    """The names in braces."""
+    parts = list(Formatter().parse(template))
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError("a {name} takes no ':' or '!'")
+    return {name for _, name, _, _ in parts if name is not None}
+
+
+def _path(template: str) -> str:
+    if not template.startswith("/") or not fields(template) <= {"account", "partner"}:
+        raise ValueError("use a path that starts with / and names at most {account} and {partner}")
+    return template
+
+
+def _segment_template(template: str) -> str:
+    names = fields(template)
+    if not names or not names <= {"audience_name", "audience_id"}:
+        raise ValueError("use {audience_name}, {audience_id} or both, and no other name in braces")
+    return template
+
+
+def _url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("use a URL such as https://host, without user and password")
+    return url.rstrip("/")
+
+
+def _identity(source: str) -> str:
+    if not re.fullmatch(r"mpid|(partner|user):\S+", source):
+        raise ValueError("use mpid, partner:<type> or user:<type>")
+    return source
+
+
+def _one_line(key: SecretStr | None) -> SecretStr | None:
+    if key and not key.get_secret_value().isprintable():
+        raise ValueError("use the key as one line of printable characters")
+    return key
+
+
+Path = Annotated[str, AfterValidator(_path)]
+Url = Annotated[str, AfterValidator(_url)]
+Value = Annotated[str, StringConstraints(pattern=_VALUE)]
+SegmentTemplate = Annotated[str, AfterValidator(_segment_template)]
+IdentitySource = Annotated[str, AfterValidator(_identity)]
+Key = Annotated[SecretStr | None, AfterValidator(_one_line)]

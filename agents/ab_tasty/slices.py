@@ -1,0 +1,81 @@
+"""The members whose rows are due, a slice a day, as the topic `ab-tasty-members` tells of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+from aiokafka.structs import ConsumerRecord
+
+
+class Joined(NamedTuple):
+    """A member as the topic holds it, and when AB Tasty last took the row."""
+
+    offset: int
+    key: bytes
+    at_ms: int
+
+    @property
+    def _text(self) -> str:
+        # Of somebody else's key there is no visitor that AB Tasty would take.
+        return self.key.decode(errors="replace")
+
+    @property
+    def visitor_id(self) -> str:
+        return self._text.partition("/")[0]
+
+    @property
+    def audience_id(self) -> str:
+        return self._text.partition("/")[2]
+
+
+def turn(key: bytes, days: int) -> int:
+    """The day of each `days` days on which it is a member's turn."""
+    return crc32(key) % days
+
+
+class Slices:
+    """The members of some days in a row, in one reading of a partition.
+
+    Where there are more than memory is for, the last days are left to another reading, but never
+    the first one. Who joined stands there until a later record says otherwise, so nobody is told
+    of before the partition's end.
+    """
+
+    def __init__(self, days: range, every: int, due_ms: int, most: int) -> None:
+        """Whoever has had a row after `due_ms` is not due; `most` is how many members to hold."""
+        self._every = every
+        self._due_ms = due_ms
+        self._most = most
+        self._held = 0
+        self._days = days
+        # In their order. Of `every` days in a row no two have the same turn.
+        self._by_turn: dict[int, dict[bytes, Joined]] = {day % every: {} for day in days}
+
+    def holds(self, key: bytes) -> bool:
+        return turn(key, self._every) in self._by_turn
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Takes the next record of the partition."""
+        key = record.key or b""
+        members = self._by_turn.get(turn(key, self._every))
+        if members is None:
+            return
+        if members.pop(key, None):
+            self._held -= 1
+        if record.value is None or not record.value.isdigit():
+            return
+        if (at_ms := int(record.value)) <= self._due_ms:
+            members[key] = Joined(record.offset, key, at_ms)
+            self._held += 1
+            self._leave_what_is_too_much()
+
+    def _leave_what_is_too_much(self) -> None:
+        while self._held > self._most and len(self._by_turn) > 1:
+            _, members = self._by_turn.popitem()
+            self._held -= len(members)
+
+    def due(self) -> Iterator[tuple[int, Sequence[Joined]]]:
+        """Each day that is held, from the first on, and its members in the order of offsets."""
+        # The last days may have been left out.
+        for day, members in zip(self._days, self._by_turn.values(), strict=False):
+            yield day, tuple(members.values())

@@ -1,0 +1,83 @@
+"""A worker that sends rows again, on a Kafka and a simulated AB Tasty; days pass when told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.ab_tasty.refresh import DAY_MS
+from streams.engine.partition import Partition
+from streams.settings import KafkaSettings
+from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from tests.agents.ab_tasty.factories import udc
+from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock
+from tests.agents.ab_tasty.test_delivery import Traced, flowing, log
+from tests.streams.delivery.flow import Flow
+
+PEOPLE = [str(number) for number in range(1, 31)]
+
+
+class Days(Clock):
+    """One clock for AB Tasty and the worker."""
+
+    def pass_by(self, days: float) -> None:
+        self.now += days * DAY_MS / 1000
+
+    @property
+    def today(self) -> int:
+        return int(self.now * 1000) // DAY_MS
+
+
+class Worker:
+    """One worker with the one partition there is, from some offset on."""
+
+    def __init__(self, flow: Flow, sink: Traced, partition: Partition, days: Days) -> None:
+        self.flow = flow
+        self.sink = sink
+        self.partition = partition
+        self._days = days
+
+    async def accept(self, *changes: Any) -> None:
+        start = self.partition.offsets.position
+        await self.flow.accept(self.partition, log(changes, start))
+
+    async def day_is_done(self) -> None:
+        """Waits until all that is due today has been sent again."""
+        refreshing = self.sink._refresh
+        assert refreshing is not None
+        async with asyncio.timeout(30):
+            while refreshing._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def working(
+    to: KafkaSettings, url: str, days: Days, start: int = 0, **options: Any
+) -> AsyncIterator[Worker]:
+    given = udc(base_url=url, token_url=url + TOKEN_PATH, **options)
+    sink = Traced(given, to, days)
+    async with flowing(sink) as flow:
+        partition = await flow.assign(start, topic=AUDIENCE_MEMBERSHIP)
+        yield Worker(flow, sink, partition, days)
+        await flow.revoke(partition)
+
+
+def members_of(service: Any, value: str = "true") -> list[str]:
+    held = service.state()["segments"]
+    return sorted((v for v, segments in held.items() if value in segments.values()), key=int)
+
+
+async def kept(to: KafkaSettings) -> dict[str, bool]:
+    """Whether each key of the members' topic stands there as joined."""
+    at = TopicPartition(to.topic(AB_TASTY_MEMBERS.name), 0)
+    found = {}
+    async with AIOKafkaConsumer(**to.client_options()) as consumer:
+        consumer.assign([at])
+        end = (await consumer.end_offsets([at]))[at]
+        consumer.seek(at, (await consumer.beginning_offsets([at]))[at])
+        while await consumer.position(at) < end:
+            for record in (await consumer.getmany(at, timeout_ms=200)).get(at, ()):
+                found[record.key.decode()] = record.value is not None
+    return found

@@ -1,0 +1,124 @@
+"""Lists keep the name by which their audience was first seen, at every worker and over restarts."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from models.audience import Audience
+from models.record import RawPosition
+from sandbox.kafka import Kafka
+from streams.settings import KafkaSettings
+from streams.topics import SAILTHRU_AUDIENCES, SAILTHRU_LISTS
+from tests.agents.sailthru.factories import audience, membership
+from tests.agents.sailthru.list_workers import PARTITIONS, members, working
+from tests.agents.sailthru.simulated import Simulated
+from tests.streams.cluster import create, read, settings
+from tests.streams.delivery.flow import without_pauses
+
+pytestmark = pytest.mark.kafka
+
+FIRST, SECOND = "Lapsed buyers", "Lost buyers"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pauses(monkeypatch)
+    monkeypatch.setattr("agents.sailthru.list_owner._LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
+    found = settings(kafka, prefix, partitions=PARTITIONS)
+    await create(found, (SAILTHRU_LISTS, SAILTHRU_AUDIENCES))
+    return found
+
+
+def left_after_compaction(name: str) -> Audience:
+    """The newest state of an audience, which is all that the topic `audiences` then has of it."""
+    return Audience(
+        id="about-901",
+        received_at_ms=1_767_225_600_000,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+        audience_id="901",
+        name=name,
+        state="connected",
+    )
+
+
+@pytest.mark.parametrize("seen_in", ["a connect", "a membership"])
+async def test_a_worker_that_knows_only_the_new_name_goes_on_with_the_list_of_the_first(
+    to: KafkaSettings, sailthru: Simulated, seen_in: str
+) -> None:
+    async with working(to, sailthru, 0) as one, working(to, sailthru, 1) as other:
+        seen = audience(FIRST) if seen_in == "a connect" else membership("user1@shop.example")
+        await one.accept(seen)
+        await one.ended()
+        await other.accept(membership("user2@shop.example", audience=SECOND))
+        await other.ended()
+    async with working(to, sailthru, 0) as one, working(to, sailthru, 1) as other:
+        for worker in (one, other):
+            worker.sink.learn(left_after_compaction(SECOND))
+        await one.accept(membership("user3@shop.example", audience=SECOND))
+        await other.accept(membership("user2@shop.example", joined=False, audience=None))
+        await asyncio.gather(one.ended(), other.ended())
+        assert one.flow.letters.written == other.flow.letters.written == []
+    assert sailthru.list_names() == [FIRST]
+    on_it = {email for email, each in sailthru.profiles().items() if FIRST in each["lists"]}
+    joined_first = set() if seen_in == "a connect" else {"user1@shop.example"}
+    assert on_it == {"user3@shop.example"} | joined_first
+
+
+async def test_workers_that_see_an_audience_at_once_under_two_names_make_one_list(
+    to: KafkaSettings, sailthru: Simulated
+) -> None:
+    async with working(to, sailthru, 0) as one, working(to, sailthru, 1) as other:
+        await asyncio.gather(
+            one.accept(*(membership(f"user{n}@shop.example", audience=FIRST) for n in range(5))),
+            other.accept(
+                *(membership(f"user{n}@shop.example", audience=SECOND) for n in range(5, 10))
+            ),
+        )
+        await asyncio.gather(one.ended(), other.ended())
+    [name] = sailthru.list_names()
+    assert members(sailthru, name) == 10
+
+
+async def test_an_audience_whose_list_is_there_by_another_has_its_name_fixed_all_the_same(
+    to: KafkaSettings, sailthru: Simulated
+) -> None:
+    async with working(to, sailthru, 0) as one, working(to, sailthru, 1):
+        await one.accept(audience(FIRST))
+        await one.ended()
+        await one.accept(audience(FIRST, audience_id="902"))
+        await one.ended()
+        await one.accept(membership(audience=SECOND, audience_id="902"))
+        await one.ended()
+    assert sailthru.list_names() == [FIRST]
+    kept = await read(to, SAILTHRU_AUDIENCES, 2)
+    assert {each.key: each.value for each in kept} == {
+        b"901": b'{"audience_id":"901","name":"Lapsed buyers"}',
+        b"902": b'{"audience_id":"902","name":"Lapsed buyers"}',
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "lists"),
+    [
+        ({"list_on_rename": "follow"}, {FIRST, SECOND}),
+        ({"list_name": "{audience_id}"}, {"901"}),
+    ],
+    ids=["follow", "by-id"],
+)
+async def test_names_that_nothing_hangs_on_are_not_fixed(
+    to: KafkaSettings, sailthru: Simulated, changed: dict[str, Any], lists: set[str]
+) -> None:
+    async with (
+        working(to, sailthru, 0, **changed) as one,
+        working(to, sailthru, 1, **changed) as other,
+    ):
+        await one.accept(membership("user1@shop.example", audience=FIRST))
+        await other.accept(membership("user2@shop.example", audience=SECOND))
+        await asyncio.gather(one.ended(), other.ended())
+        assert one.sink._names.missing(membership(audience="Third")) is None
+    assert set(sailthru.list_names()) == lists
