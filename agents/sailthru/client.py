@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
@@ -32,6 +32,15 @@ from streams.delivery.pacing import Pacer
 
 # Correct clients have been refused a few times in a row (sailthru-java-client, issue 8).
 _SIGNATURES_REFUSED_AT_MOST = 10
+# A file of some megabytes takes longer than any call.
+_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
+
+
+class Answer(NamedTuple):
+    """How a call ended, and what the service said; nothing where it did not answer."""
+
+    outcome: Outcome
+    body: bytes = b""
 
 
 def signature(secret: str, parameters: Mapping[str, str]) -> str:
@@ -70,10 +79,18 @@ class Client:
         self._signatures_refused = 0
 
     async def post(self, endpoint: str, arguments: Mapping[str, Any]) -> Outcome:
-        return await self._call("POST", endpoint, arguments, limit=endpoint)
+        return (await self._call("POST", endpoint, arguments, limit=endpoint)).outcome
 
     async def get(self, endpoint: str, arguments: Mapping[str, Any]) -> Outcome:
+        return (await self.read(endpoint, arguments)).outcome
+
+    async def read(self, endpoint: str, arguments: Mapping[str, Any]) -> Answer:
+        """A GET whose answer matters."""
         return await self._call("GET", endpoint, arguments, limit=f"{endpoint} GET")
+
+    async def upload(self, endpoint: str, arguments: Mapping[str, Any], file: bytes) -> Answer:
+        """A POST with a file, which is no part of the signature."""
+        return await self._call("POST", endpoint, arguments, limit=endpoint, file=file)
 
     async def _call(
         self,
@@ -82,7 +99,8 @@ class Client:
         arguments: Mapping[str, Any],
         *,
         limit: str,
-    ) -> Outcome:
+        file: bytes | None = None,
+    ) -> Answer:
         signed_with = self._credentials.present()
         parameters = _parameters(arguments, signed_with)
         sent_at = time.monotonic()
@@ -91,21 +109,22 @@ class Client:
                 method,
                 f"{self._base_url}/{endpoint}",
                 params=parameters if method == "GET" else None,
-                data=parameters if method == "POST" else None,
-                timeout=self._timeout,
+                data=_form(parameters, file) if method == "POST" else None,
+                timeout=self._timeout if file is None else _UPLOAD_TIMEOUT,
                 # Followed, a redirect would turn a POST into a GET.
                 allow_redirects=False,
             ) as answer:
                 body = await answer.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return UNREACHABLE
+            return Answer(UNREACHABLE)
         except TimeoutError:
-            return TIMED_OUT
+            return Answer(TIMED_OUT)
         except aiohttp.ClientError:
-            return CONNECTION_LOST
+            return Answer(CONNECTION_LOST)
         if announced := quota(answer.headers, time.monotonic() - sent_at):
             self._pacer.observe(limit, announced)
-        return self._judge(classify(answer.status, answer.headers, body), signed_with)
+        outcome = classify(answer.status, answer.headers, body)
+        return Answer(self._judge(outcome, signed_with), body)
 
     def _judge(self, outcome: Outcome, signed_with: Pair) -> Outcome:
         if outcome in (SIGNATURE_REFUSED, WRONG_KEY) and signed_with != self._credentials.present():
@@ -118,6 +137,14 @@ class Client:
         elif isinstance(outcome, Delivered | Rejected):
             self._signatures_refused = 0
         return outcome
+
+
+def _form(parameters: dict[str, str], file: bytes | None) -> dict[str, str] | aiohttp.FormData:
+    if file is None:
+        return parameters
+    form = aiohttp.FormData(parameters)
+    form.add_field("file", file, filename="update.json", content_type="application/octet-stream")
+    return form
 
 
 def _parameters(arguments: Mapping[str, Any], pair: Pair) -> dict[str, str]:

@@ -43,6 +43,12 @@ class Options:
     leading_digit: Literal["refuse", "strip"] = "refuse"
     event_var_names: Literal["keep", "clean"] = "keep"
     dollar_in_list_name: Literal["refuse", "keep"] = "refuse"
+    job_seconds: float = 0.2
+    """How long a job waits before it is carried out; the real ones take minutes to hours."""
+    job_lines: int = 10_000
+    job_bytes: int = 10_000_000
+    bad_job_line: Literal["skip", "fail"] = "skip"
+    """Nothing is published of a line that is refused: passed over, or the end of its job."""
     statuses: Mapping[str, int] = field(default_factory=dict)
 
     def ceiling(self, endpoint: str) -> int:

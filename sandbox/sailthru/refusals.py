@@ -109,3 +109,21 @@ LIST_NAME = Refusal(
     INFERRED,
     "grouparoo/grouparoo exportRecord.ts takes the $ out of list names; the rule is unknown",
 )
+
+# Jobs.
+JOB_NOT_SIMULATED = Refusal(
+    "job_not_simulated", 400, 99, INFERRED, '"job": there are others; the sandbox knows update only'
+)
+UNKNOWN_JOB = Refusal(
+    "unknown_job", 404, 99, INFERRED, "HTTP Response Codes: 404 is no such resource"
+)
+JOB_TOO_LARGE = Refusal(
+    "job_too_large",
+    413,
+    99,
+    INFERRED,
+    "no limit is published; Tealium's connector closes a file at 10,000 rows or 10 MB",
+)
+JOB_LINE_KEYS = Refusal(
+    "job_line_keys", 400, 99, INFERRED, "no line of an update job has been seen to set keys"
+)

@@ -7,6 +7,7 @@ from aiohttp import web
 from sandbox.faults import Fault
 from sandbox.sailthru import refusals
 from sandbox.sailthru.calls import Arguments, authenticate, parse_arguments, parse_parameters
+from sandbox.sailthru.jobs import MULTIPART, JobEndpoint, parse_multipart
 from sandbox.sailthru.limits import Limits
 from sandbox.sailthru.lists import ListEndpoint, MailingLists
 from sandbox.sailthru.options import Options
@@ -28,6 +29,8 @@ class Sailthru(Service):
             "GET list",
             "DELETE list",
             "GET settings",
+            "POST job",
+            "GET job",
         }
     )
 
@@ -43,6 +46,7 @@ class Sailthru(Service):
         self._lists = MailingLists(self.options)
         users = UserEndpoints(self._profiles, self._lists, self.options)
         lists = ListEndpoint(self._lists, self._profiles, self.options)
+        jobs = JobEndpoint(users, self.options)
         self._calls: dict[str, Callable[[Arguments], Awaitable[object]]] = {
             "POST user": users.post,
             "GET user": users.get,
@@ -52,6 +56,8 @@ class Sailthru(Service):
             "GET list": lists.get,
             "DELETE list": lists.delete,
             "GET settings": self._settings,
+            "POST job": jobs.post,
+            "GET job": jobs.get,
         }
 
     def state(self) -> dict[str, object]:
@@ -72,7 +78,8 @@ class Sailthru(Service):
 
     def identity(self, request: web.Request, body: bytes) -> str:
         try:
-            arguments = parse_arguments(_parameters(request, body).get("json", "{}"))
+            parameters, _ = _parameters(request, body)
+            arguments = parse_arguments(parameters.get("json", "{}"))
         except RefusedError:
             return ""
         keys = arguments.get("keys")
@@ -85,9 +92,10 @@ class Sailthru(Service):
         try:
             if endpoint == "unknown":
                 raise self._no_endpoint(request)
-            text = authenticate(_parameters(request, body), self.options)
+            parameters, files = _parameters(request, body)
+            text = authenticate(parameters, self.options)
             self._limits.spend(endpoint)
-            result = await self._calls[endpoint](parse_arguments(text))
+            result = await self._calls[endpoint]({**parse_arguments(text), **files})
             status = 200
         except RefusedError as refused:
             result = {"error": refused.refusal.code, "errormsg": refused.text}
@@ -113,11 +121,13 @@ class Sailthru(Service):
         }
 
 
-def _parameters(request: web.Request, body: bytes) -> dict[str, str]:
-    """Documented, API Technical Details: a form for POST, else the query string."""
+def _parameters(request: web.Request, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Documented, API Technical Details: a form for POST, else the query string; and files."""
     if request.method != "POST":
-        return parse_parameters(request.rel_url.raw_query_string.encode())
-    return parse_parameters(body) if request.content_type == FORM else {}
+        return parse_parameters(request.rel_url.raw_query_string.encode()), {}
+    if request.content_type == MULTIPART:
+        return parse_multipart(request.headers["Content-Type"], body)
+    return (parse_parameters(body) if request.content_type == FORM else {}), {}
 
 
 async def serve(

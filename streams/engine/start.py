@@ -106,7 +106,7 @@ async def _begin_group(
     try:
         if await read_committed(consumer, partitions):
             return
-        begins = await _begins(consumer, partitions, kafka.start)
+        begins = await read_begins(consumer, partitions, kafka.start)
         if kafka.start is None:
             ends = await consumer.end_offsets(partitions)
             if any(begins[tp] < ends[tp] for tp in partitions):
@@ -129,9 +129,10 @@ async def _begin_group(
         await consumer.stop()
 
 
-async def _begins(
+async def read_begins(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
 ) -> Mapping[TopicPartition, int]:
+    """Where a group without offsets begins."""
     if start is None or start == "earliest":
         return dict(await consumer.beginning_offsets(partitions))
     # The ends first: what comes after this moment belongs to the group in any case.

@@ -1,0 +1,112 @@
+"""Update jobs: a file of users goes up, and some time later Sailthru says what became of it.
+
+Source: pages "job" and "job - Update" (docs.sailthru.com, getstarted.sailthru.com).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from agents.sailthru.client import Client
+from agents.sailthru.errors import SIGNATURE_REFUSED, UNREACHABLE
+from agents.sailthru.fill.error import FillError
+from streams.delivery.outcomes import Blocked, Delivered, Outcome, RetryLater
+
+# A wrong secret is one only after ten refusals in a row.
+_TRIES = 12
+_RETRY_SECONDS = 1.0
+_LOOK_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
+
+
+class Jobs:
+    """One after the other: Sailthru promises no order between two."""
+
+    def __init__(self, client: Client, wait_s: float, say: Callable[[str], None]) -> None:
+        """`wait_s` is how long a job may take; `say` is told of each that was taken."""
+        self._client = client
+        self._wait_s = wait_s
+        self._say = say
+
+    async def update(self, file: bytes) -> None:
+        """Returns when Sailthru has carried it out; raises FillError otherwise."""
+        job_id = await self._post(file)
+        self._say(f"job {job_id} was taken")
+        await self.ended(job_id)
+
+    async def _post(self, file: bytes) -> str:
+        for _ in range(_TRIES):
+            answer = await self._client.upload("job", {"job": "update"}, file)
+            if not _was_not_taken(answer.outcome):
+                break
+            assert isinstance(answer.outcome, RetryLater)
+            await asyncio.sleep(answer.outcome.after or _RETRY_SECONDS)
+        match answer.outcome:
+            case Delivered():
+                if job_id := _said(answer.body).get("job_id"):
+                    return str(job_id)
+                raise FillError(_UNKNOWN.format(reason="no job_id"))
+            case Blocked(what_to_do=what_to_do):
+                raise FillError(what_to_do)
+            case RetryLater(reason=reason) if not _was_not_taken(answer.outcome):
+                raise FillError(_UNKNOWN.format(reason=reason))
+        raise FillError(
+            f"Sailthru does not take the job ({_why(answer.outcome)}): try again later, with a "
+            "smaller --job-users, or let the worker deliver."
+        )
+
+    async def ended(self, job_id: str) -> None:
+        """Waits for a job's end."""
+        until = time.monotonic() + self._wait_s
+        looks = 0
+        while time.monotonic() < until:
+            answer = await self._client.read("job", {"job_id": job_id})
+            match answer.outcome:
+                case Delivered():
+                    status = _said(answer.body).get("status")
+                    if status == "completed":
+                        return
+                    if status == "error":
+                        raise FillError(
+                            f"Sailthru ended job {job_id} with an error, and may have carried out "
+                            "a part of it: ask its support why, and run this again; it begins with "
+                            "the same users."
+                        )
+                case Blocked(what_to_do=what_to_do):
+                    raise FillError(f"{what_to_do} Then wait for it with --after-job {job_id}.")
+                case RetryLater():
+                    pass
+                case _:
+                    raise FillError(
+                        f"Sailthru does not tell of job {job_id} ({_why(answer.outcome)}): look "
+                        f"there whether it has ended, and run this again when it has."
+                    )
+            await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
+            looks += 1
+        raise FillError(
+            f"Job {job_id} has not ended in {self._wait_s:g} seconds: start neither the worker nor "
+            f"another fill before it has; --after-job {job_id} waits for it."
+        )
+
+
+_UNKNOWN = (
+    "Whether Sailthru took the job is not known ({reason}): look there for a bulk update that is "
+    "under way, and run this again when there is none."
+)
+
+
+def _was_not_taken(outcome: Outcome) -> bool:
+    return isinstance(outcome, RetryLater) and (
+        outcome in (UNREACHABLE, SIGNATURE_REFUSED) or outcome.reason == "rate_limited"
+    )
+
+
+def _why(outcome: Outcome) -> str:
+    return getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    said = orjson.loads(body)  # it was read before, to judge it
+    return said if isinstance(said, dict) else {}

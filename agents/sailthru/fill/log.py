@@ -1,0 +1,178 @@
+"""The group's part of `user-update`: where it stands, what comes after, and how far it has come."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
+from faust.types import TP
+
+from agents.sailthru.fill.error import FillError
+from streams import topic_admin
+from streams.answering import answering, away
+from streams.engine.committed import read_committed
+from streams.engine.gaps import Gaps
+from streams.engine.metadata import Progress, encode
+from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.start import prepare, read_begins, read_starts
+from streams.settings import KafkaSettings
+from streams.topics import USER_UPDATE, Topic
+
+_LOOK_MS = 500
+_SILENT_LOOKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One partition: from where its offsets stand to before `end`, which is the end as of now."""
+
+    partition: Partition
+    end: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.end - self.partition.offsets.watermark)
+
+
+class Log:
+    """Reads without joining the group, and commits as nobody but an empty group lets one."""
+
+    def __init__(
+        self, kafka: KafkaSettings, group: str, cluster: str, consumer: AIOKafkaConsumer
+    ) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._cluster = cluster
+        self._consumer = consumer
+
+    async def parts(self, every: Sequence[TopicPartition]) -> Sequence[Part]:
+        """The partitions of `user-update`; `every` are all that the group reads."""
+        name = self._kafka.topic(USER_UPDATE.name)
+        ours = sorted(tp for tp in every if tp.topic == name)
+        self._consumer.assign(ours)
+        starts = dict(await read_starts(self._consumer, self._cluster))
+        if not await read_committed(self._consumer, every):
+            begins = await read_begins(self._consumer, ours, self._kafka.start)
+            starts = {
+                tp: each._replace(progress=Progress(begins[tp])) for tp, each in starts.items()
+            }
+        gaps = Gaps(self._kafka)
+        parts = []
+        for tp in ours:
+            progress = gaps.begin(TP(*tp), starts[tp])
+            if progress is None:
+                raise FillError(
+                    f"{gaps.held[TP(*tp)]}: set KAFKA_DELETED_OFFSETS=skip to go on without them."
+                )
+            self._consumer.seek(tp, progress.offset)
+            self._consumer.pause(tp)
+            partition = Partition(TP(*tp), progress, InFlightLimit(), lambda _: None)
+            parts.append(Part(partition, starts[tp].end))
+        return parts
+
+    async def windows(self, part: Part, users: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
+        """Its records in order, of so many users at a time, or of what may be in flight.
+
+        What one message said of a user stays together: before a change of address it may name the
+        address that came with it. Of a user who never ends there is twice as much at most.
+        """
+        window: list[ConsumerRecord] = []
+        of: set[bytes | None] = set()
+        size, most = 0, self._kafka.in_flight_bytes
+        async for record in self._records(part):
+            full = len(of) >= users or size >= most
+            if full and (record.key != window[-1].key or size >= 2 * most):
+                yield window
+                window, of, size = [], set(), 0
+            window.append(record)
+            of.add(record.key)
+            size += len(record.value or b"")
+        if window:
+            yield window
+
+    async def _records(self, part: Part) -> AsyncIterator[ConsumerRecord]:
+        tp = TopicPartition(*part.partition.tp)
+        self._consumer.resume(tp)
+        silent = 0
+        # The position moves over compacted records and transaction marks too.
+        while await self._consumer.position(tp) < part.end:
+            records = (await self._consumer.getmany(tp, timeout_ms=_LOOK_MS)).get(tp, [])
+            silent = 0 if records else silent + 1
+            if silent > _SILENT_LOOKS:
+                raise away(self._kafka)
+            for record in records:
+                if record.offset < part.end:
+                    yield record
+        self._consumer.pause(tp)
+
+    async def commit(self, partition: Partition) -> None:
+        """With our text beside the offset: a worker takes it for its own, and for no replay."""
+        progress = partition.progress
+        offset = OffsetAndMetadata(progress.offset, encode(progress, self._cluster))
+        async with answering(self._kafka):
+            try:
+                await self._consumer.commit({TopicPartition(*partition.tp): offset})
+            except CommitFailedError as error:
+                raise _live(self._group) from error
+        partition.was_committed(progress)
+
+
+@asynccontextmanager
+async def opened(
+    kafka: KafkaSettings, group: str, reads: Iterable[Topic], *, execute: bool
+) -> AsyncIterator[tuple[Log, Sequence[Part]]]:
+    """The log and what is to be filled; raises what says that it must not or cannot be.
+
+    Only to `execute` must the group be stopped, and is one without offsets begun.
+    """
+    async with answering(kafka):
+        cluster = await prepare(kafka, group, reads, begin=False)
+        every, members = await _look(kafka, group, reads)
+        if execute and members:
+            raise _live(group)
+        if execute:
+            await prepare(kafka, group, reads)
+    consumer = AIOKafkaConsumer(
+        **kafka.client_options(),
+        group_id=group,
+        enable_auto_commit=False,
+        # Records that Kafka deletes meanwhile are not passed over.
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=kafka.fetch_max_bytes,
+    )
+    try:
+        async with answering(kafka):
+            await consumer.start()
+            log = Log(kafka, group, cluster, consumer)
+            parts = await log.parts(every)
+        yield log, parts
+    finally:
+        await consumer.stop()
+
+
+async def _look(
+    kafka: KafkaSettings, group: str, reads: Iterable[Topic]
+) -> tuple[list[TopicPartition], int]:
+    """All partitions that the group reads, and how many members it has."""
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    try:
+        await admin.start()
+        there = await topic_admin.existing(admin)
+        [answer] = await admin.describe_consumer_groups([group])
+        [described] = answer.to_object()["groups"]
+    finally:
+        await admin.close()
+    names = [kafka.topic(topic.name) for topic in reads]
+    every = [TopicPartition(name, number) for name in names for number in range(there[name])]
+    return every, len(described["members"])
+
+
+def _live(group: str) -> FillError:
+    return FillError(
+        f"The group {group} has live members: stop its workers first, and with "
+        "KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S; what was not committed is sent "
+        "again."
+    )

@@ -1,0 +1,230 @@
+"""A fill from start to end: window by window a job, then calls for what no job can say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import aiohttp
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from agents.sailthru.client import Client
+from agents.sailthru.fill.error import FillError
+from agents.sailthru.fill.job import Jobs
+from agents.sailthru.fill.lines import Most, files
+from agents.sailthru.fill.log import Log, Part, opened
+from agents.sailthru.fill.window import CountedEnds, NoDeadLetters, Waiting, planned
+from agents.sailthru.settings import SailthruSettings
+from agents.sailthru.sink import SailthruSink
+from streams.answering import UnansweredError
+from streams.dead_letters import DeadLetters, FloodGuard
+from streams.delivery.admission import Admission
+from streams.delivery.audiences import Audiences
+from streams.delivery.dispatch import Dispatch
+from streams.delivery.history import History
+from streams.delivery.horizon import Horizon
+from streams.delivery.lane import WaitingLane
+from streams.delivery.memory import Memory
+from streams.delivery.pacing import Pacer
+from streams.delivery.staleness import Staleness
+from streams.engine.chunks import Chunk
+from streams.engine.partition import Partition
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
+
+JOB_SECONDS = 6 * 3600.0
+"""How long a job may take: the documentation speaks of hours."""
+_LOOK_SECONDS = 0.05
+E = TypeVar("E", bound=Exception)
+# api-evangelist/sailthru rate-limits/; a fill makes far fewer.
+_CEILINGS = {"job": 2_400, "job GET": 18_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the person asked for; without `execute` nothing is sent, written or committed."""
+
+    execute: bool = False
+    most: Most = field(default_factory=Most)
+    job_seconds: float = JOB_SECONDS
+    after_job: str | None = None
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the jobs carried; how the records ended is told by `ends`."""
+
+    ends: CountedEnds
+    read: int = 0
+    jobs: int = 0
+    users: int = 0
+    size: int = 0
+    by_job: int = 0
+
+
+class Fill:
+    """Ends every record as the worker does, with its own mapping, order and memory."""
+
+    def __init__(
+        self,
+        sink: SailthruSink,
+        kafka: KafkaSettings,
+        worker: WorkerSettings,
+        plan: Plan,
+        log: Log,
+        letters: DeadLetters,
+        connections: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self._sink, self._plan, self._log, self._say = sink, plan, log, say
+        horizon, staleness = Horizon(kafka.horizon_ids), Staleness(kafka.horizon_ids)
+        self.sums = Sums(CountedEnds(sink.destination, letters, horizon))
+        topics = {kafka.topic(USER_UPDATE.name): USER_UPDATE}
+        share = worker.max_rejected_share
+        self._waiting = Waiting()
+        self._admission = Admission(
+            sink, topics, self.sums.ends, horizon, staleness, None, self._waiting, FloodGuard(share)
+        )
+        self._dispatch = Dispatch(
+            sink, self.sums.ends, None, connections, FloodGuard(share), may_send=lambda: True
+        )
+        self._audiences = Audiences(kafka, sink.learn)
+        self._memory = Memory(
+            sink, topics, self._audiences, History(kafka), horizon, staleness, _start
+        )
+
+    async def run(self, parts: Sequence[Part], jobs: Jobs | None) -> None:
+        """One partition after the other; raises FillError. Without `jobs` nothing leaves."""
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(self._audiences.run()),
+                tasks.create_task(self._memory.run()),
+            ]
+            if jobs is not None:
+                beside.append(tasks.create_task(self._dispatch.run()))
+            self._memory.assigned([part.partition for part in parts])
+            for part in parts:
+                await self._part(part, jobs)
+            for task in beside:
+                task.cancel()
+
+    async def _part(self, part: Part, jobs: Jobs | None) -> None:
+        await self._until(lambda: part.partition.started)
+        async for records in self._log.windows(part, self._plan.most.users):
+            if jobs is not None:
+                # Kafka refuses it where a worker has joined the group meanwhile.
+                await self._log.commit(part.partition)
+            await self._window(part, records, jobs)
+
+    async def _window(
+        self, part: Part, records: Sequence[ConsumerRecord], jobs: Jobs | None
+    ) -> None:
+        partition = part.partition
+        await self._admission.admit(Chunk.of(partition, records))
+        if self._waiting.why is not None:
+            raise FillError(self._waiting.why.what_to_do)
+        lanes = self._waiting.taken()
+        for file in files(planned(self._sink, lanes), self._plan.most):
+            await self._job(file, jobs)
+        for lane in lanes:
+            self._left(lane, jobs)
+        await self._until(lambda: not partition.offsets.waiting)
+        if jobs is not None:
+            await self._log.commit(partition)
+        self.sums.read += len(records)
+        self._say(f"{partition.tp.topic}-{partition.tp.partition}: {part.left} records left")
+
+    async def _job(
+        self, file: Sequence[tuple[tuple[WaitingLane, int], bytes]], jobs: Jobs | None
+    ) -> None:
+        body = b"".join(text + b"\n" for _, text in file)
+        if jobs is not None:
+            await jobs.update(body)
+        for (lane, size), _ in file:
+            self.sums.ends.delivered(lane.passed(size))
+            self.sums.by_job += size
+        self.sums.jobs += 1
+        self.sums.users += len(file)
+        self.sums.size += len(body)
+
+    def _left(self, lane: WaitingLane, jobs: Jobs | None) -> None:
+        """What no job can say goes as calls, paced and judged as the worker's."""
+        if jobs is None:
+            self.sums.ends.delivered(lane.passed(len(lane)))
+        for item in lane:
+            self._dispatch.queue(lane.lane, item)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            if (blocked := self._dispatch.blocked) is not None:
+                raise FillError(blocked.what_to_do)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _start(partitions: Sequence[Partition]) -> None:
+    for partition in partitions:
+        partition.start()
+
+
+async def fill(
+    settings: SailthruSettings,
+    kafka: KafkaSettings,
+    worker: WorkerSettings,
+    plan: Plan,
+    say: Callable[[str], None],
+) -> Sums:
+    """Raises FillError, StartError or UnansweredError, each with what to do."""
+    if settings.identity_keys[0] != "email":
+        raise FillError(
+            "A fill finds users by e-mail address: with SAILTHRU_IDENTITY_KEY="
+            f"{settings.identity_key} start the worker, which takes what is there."
+        )
+    sink = SailthruSink(settings)
+    group = kafka.group(sink.destination)
+    async with (
+        opened(kafka, group, sink.topics, execute=plan.execute) as (log, parts),
+        _letters(kafka, execute=plan.execute) as letters,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+    ):
+        for part in parts:
+            tp, begin = part.partition.tp, part.partition.offsets.watermark
+            say(f"{tp.topic}-{tp.partition}: from offset {begin} to before {part.end}")
+        made = Fill(sink, kafka, worker, plan, log, letters, settings.connections, say)
+        jobs = None
+        if plan.execute:
+            pacer = Pacer(_CEILINGS, ours=settings.rate_share)
+            jobs = Jobs(Client(http, settings, pacer), plan.job_seconds, say)
+            if plan.after_job:
+                await jobs.ended(plan.after_job)
+        try:
+            await made.run(parts, jobs)
+        except* (FillError, UnansweredError) as errors:
+            raise _first(errors) from None
+        except* KafkaError as errors:
+            raise FillError(
+                f"Kafka at {kafka.bootstrap_servers} fails ({type(_first(errors)).__name__}): run "
+                "this again when it has recovered; it goes on after what was committed."
+            ) from errors
+        return made.sums
+
+
+def _first(errors: BaseExceptionGroup[E]) -> E:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+@asynccontextmanager
+async def _letters(kafka: KafkaSettings, *, execute: bool) -> AsyncIterator[DeadLetters]:
+    if not execute:
+        yield NoDeadLetters()
+        return
+    async with AIOKafkaProducer(
+        **kafka.client_options(),
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
+    ) as producer:
+        yield DeadLetters(producer, kafka.topic(DEAD_LETTERS.name))

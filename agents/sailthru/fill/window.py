@@ -1,0 +1,87 @@
+"""What of one window goes into jobs, and what is counted of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from agents.sailthru.fill.lines import line
+from agents.sailthru.sink import SailthruSink
+from models.dead_letter import DeadLetter
+from streams.dead_letters import DeadLetters
+from streams.delivery.ends import Ends, Refused
+from streams.delivery.horizon import Horizon
+from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.outcomes import Blocked
+from streams.delivery.sink import Lane
+
+_MOST_RECORDS = 10_000
+
+
+class Waiting:
+    """Where admitted records wait until their window is whole."""
+
+    def __init__(self) -> None:
+        self.why: Blocked | None = None
+        self._lanes: dict[Lane, WaitingLane] = {}
+
+    @property
+    def held(self) -> bool:
+        return self.why is not None
+
+    def hold(self, why: Blocked | None) -> None:
+        self.why = self.why or why
+
+    def queue(self, key: Lane, item: Item) -> None:
+        self._lanes.setdefault(key, WaitingLane(key)).append(item)
+
+    def taken(self) -> Sequence[WaitingLane]:
+        """All that waits; from now on nothing does."""
+        lanes, self._lanes = self._lanes, {}
+        return list(lanes.values())
+
+
+def planned(
+    sink: SailthruSink, lanes: Iterable[WaitingLane]
+) -> Iterator[tuple[tuple[WaitingLane, int], bytes]]:
+    """The line of each user whose first change a job can say, and how many records it carries.
+
+    What comes after it waits for the job, and is left to calls: lines of a file have no order.
+    """
+    for lane in lanes:
+        try:
+            batch = sink.take(lane.lane, lane.head(_MOST_RECORDS))
+        except Exception:  # noqa: BLE001, S112 - left to the call, which finds the record that shows it
+            continue
+        if (text := line(batch.request.call)) is not None:
+            yield (lane, batch.size), text
+
+
+class CountedEnds(Ends):
+    """Ends as a worker's, and the numbers for the person who asked."""
+
+    def __init__(self, destination: str, letters: DeadLetters, horizon: Horizon) -> None:
+        super().__init__(destination, letters, horizon, None)
+        self.delivered_records = 0
+        self.dropped_records = Counter[str]()
+        self.refused_records = Counter[str]()
+
+    def delivered(self, items: Sequence[Item]) -> None:
+        self.delivered_records += len(items)
+        super().delivered(items)
+
+    def dropped(self, item: Item, reason: str) -> None:
+        self.dropped_records[reason] += 1
+        super().dropped(item, reason)
+
+    async def rejected(self, refused: Sequence[Refused]) -> None:
+        self.refused_records.update(why.reason for _, why in refused)
+        await super().rejected(refused)
+
+
+class NoDeadLetters(DeadLetters):
+    """Writes none: in a dry run."""
+
+    def __init__(self) -> None:
+        """Needs no producer."""
+
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
+        """Nothing: they are counted where they end."""

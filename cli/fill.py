@@ -1,0 +1,89 @@
+"""`fill DESTINATION`: a backlog of user-updates as a few files, and not as millions of calls."""
+
+from collections import Counter
+
+import click
+
+from agents.sailthru.fill.error import FillError
+from agents.sailthru.fill.lines import Most
+from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill
+from agents.sailthru.settings import SailthruSettings
+from cli.asking import ask
+from streams import logs
+from streams.engine.start import StartError
+from streams.settings import KafkaSettings, WorkerSettings
+
+_MOST = Most()
+_some = click.IntRange(min=1)
+
+
+@click.command("fill", short_help="Send a backlog of user-updates to Sailthru as bulk jobs.")
+@click.argument("destination", type=click.Choice(["sailthru"]))
+@click.option("--execute", is_flag=True, help="Send, and not only count what would be sent.")
+@click.option(
+    "--job-users", default=_MOST.users, show_default=True, type=_some, help="Most users in a job."
+)
+@click.option(
+    "--job-bytes", default=_MOST.size, show_default=True, type=_some, help="Largest file of a job."
+)
+@click.option(
+    "--job-minutes",
+    default=JOB_SECONDS / 60,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long to wait for the end of a job.",
+)
+@click.option(
+    "--after-job",
+    metavar="JOB_ID",
+    help="Wait first for the end of this job, that of a fill which was stopped.",
+)
+def command(
+    destination: str,  # noqa: ARG001 - there is one
+    execute: bool,
+    job_users: int,
+    job_bytes: int,
+    job_minutes: float,
+    after_job: str | None,
+) -> None:
+    """Sends what waits in user-update to Sailthru as update jobs, files of many users.
+
+    Stop the workers of DESTINATION first. Reads from the offsets of their group to the end as of
+    now, and commits them as jobs end, so that the workers go on after it. Only --execute sends.
+    """
+    plan = Plan(execute, Most(job_users, job_bytes), job_minutes * 60, after_job)
+
+    async def work(kafka: KafkaSettings) -> bool:
+        settings, worker = SailthruSettings.load(), WorkerSettings.load()
+        logs.set_up(worker.model_copy(update={"log_level": "error"}), "fill")
+        try:
+            _show(await fill(settings, kafka, worker, plan, click.echo), plan)
+        except (FillError, StartError) as error:
+            raise click.ClickException(str(error)) from None
+        return True
+
+    ask(work)
+
+
+def _show(sums: Sums, plan: Plan) -> None:
+    ends = sums.ends
+    alone = ends.delivered_records - sums.by_job
+    did = "Sent" if plan.execute else "Would send"
+    click.echo(
+        f"{did} {sums.by_job} of {sums.read} records in {sums.jobs} jobs: {sums.users} users, "
+        f"{sums.size} bytes; {alone} records in calls of their own."
+    )
+    for what, counted in (
+        ("left out", ends.dropped_records),
+        ("dead letters", ends.refused_records),
+    ):
+        if counted:
+            click.echo(f"{counted.total()} {what}: {_reasons(counted)}.")
+    if plan.execute:
+        click.echo("Committed: start the workers, and they go on after it.")
+    else:
+        click.echo("Nothing was sent or committed: --execute does it.")
+
+
+def _reasons(counted: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in counted.most_common())

@@ -1,0 +1,248 @@
+"""First fills over real Kafka and HTTP: the worker's end, and nothing lost on the way."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Hang
+from sandbox.kafka import Kafka
+from streams.engine.metadata import Progress
+from streams.topics import DEAD_LETTERS, USER_UPDATE
+from tests.agents.sailthru.fill_world import CALLS, JOBS, World, updates, world
+from tests.cli.command import run
+from tests.kafka.log import everything
+from tests.streams.cluster import commit
+
+pytestmark = pytest.mark.kafka
+
+UPDATES = updates()
+
+
+@pytest.fixture
+async def filled(kafka: Kafka, prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(kafka, prefix, tmp_path) as made:
+        await made.write(UPDATES)
+        yield made
+
+
+async def all_committed(made: World) -> bool:
+    ends = await made.ends()
+    return await made.progress() == {number: Progress(end) for number, end in ends.items()}
+
+
+@asynccontextmanager
+async def member(made: World) -> AsyncIterator[None]:
+    """Somebody in the worker's group."""
+    topic = made.cluster.topic(USER_UPDATE.name)
+    async with AIOKafkaConsumer(
+        topic, **made.cluster.client_options(), group_id=made.group, enable_auto_commit=False
+    ) as consumer:
+        await consumer.getmany(timeout_ms=100)
+        yield
+
+
+@pytest.mark.parametrize("job_users", [10_000, 25], ids=["one window", "many windows"])
+async def test_a_fill_ends_as_the_worker_alone_does(
+    kafka: Kafka, prefix: str, tmp_path: Path, job_users: int
+) -> None:
+    """And the worker goes on after it, in the same epoch, without sending any of it again."""
+    first, later = UPDATES[: len(UPDATES) * 3 // 4], UPDATES[len(UPDATES) * 3 // 4 :]
+    async with (
+        world(kafka, f"{prefix}alone-", tmp_path) as alone,
+        world(kafka, f"{prefix}filled-", tmp_path) as made,
+    ):
+        await alone.write(UPDATES)
+        await alone.work_off()
+
+        await made.write(first)
+        said = await made.fill("--execute", "--job-users", str(job_users))
+        assert said.returncode == 0, said.stderr
+        assert await all_committed(made)
+        assert (made.seen[JOBS] == made.cluster.partitions) == (job_users > len(first))
+        by_calls = made.seen[CALLS]
+        assert 0 < by_calls < len(first) / 4
+
+        await made.work_off()
+        assert made.seen[CALLS] == by_calls
+        await made.write(later)
+        await made.work_off()
+        assert made.seen[CALLS] <= by_calls + len(later)
+        assert made.profiles() == alone.profiles()
+        assert len(await everything(made.cluster, DEAD_LETTERS)) == len(
+            await everything(alone.cluster, DEAD_LETTERS)
+        )
+
+
+async def test_a_dry_run_counts_and_changes_nothing(filled: World) -> None:
+    async with member(filled):  # it may look while the worker runs
+        said = await filled.fill()
+    assert said.returncode == 0, said.stderr
+    assert filled.seen == {}
+    assert await filled.progress() == {}
+    assert "Nothing was sent or committed" in said.stdout
+    for number, end in (await filled.ends()).items():
+        assert f"user-update-{number}: from offset 0 to before {end}" in said.stdout
+    told = next(line for line in said.stdout.splitlines() if line.startswith("Would send"))
+
+    done = await filled.fill("--execute")
+    assert told.removeprefix("Would send") in [
+        line.removeprefix("Sent") for line in done.stdout.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("moment", ["before the job has ended", "before the commit"])
+async def test_a_fill_that_was_killed_begins_again_and_loses_nothing(
+    kafka: Kafka, prefix: str, tmp_path: Path, moment: str
+) -> None:
+    seconds = 1.0 if moment == "before the job has ended" else 0.0
+    async with world(kafka, prefix, tmp_path, job_seconds=seconds) as made:
+        await made.write(UPDATES)
+        if moment == "before the commit":
+            made.service.set_faults([Hang(endpoint="GET job")])
+        process = made.started()
+        try:
+            await made.taken(1)
+        finally:
+            process.kill()
+            process.wait()
+        made.service.set_faults([])
+        ends = await made.ends()
+        assert await made.progress() == {number: Progress(0) for number in ends}
+
+        said = await made.fill("--execute")
+        assert said.returncode == 0, said.stderr
+        assert await all_committed(made)
+        killed = made.profiles()
+    async with world(kafka, f"{prefix}whole-", tmp_path) as whole:
+        await whole.write(UPDATES)
+        await whole.fill("--execute")
+        assert killed == whole.profiles()
+
+
+async def test_a_live_member_is_a_reason_not_to_begin(filled: World) -> None:
+    async with member(filled):
+        said = await filled.fill("--execute")
+    assert said.returncode == 1
+    assert f"The group {filled.group} has live members: stop its workers" in said.stderr
+    assert filled.seen == {}
+
+
+async def test_a_worker_that_joins_meanwhile_keeps_its_offsets(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    async with world(kafka, prefix, tmp_path) as made:
+        await made.write(UPDATES[:50])
+        made.service.set_faults([Delay(endpoint="GET job", seconds=4.0, count=1)])
+        filling = asyncio.create_task(made.fill("--execute"))
+        await made.taken(1)
+        async with member(made):
+            said = await filling
+        assert (said.returncode, "has live members" in said.stderr) == (1, True)
+        assert await made.progress() == {number: Progress(0) for number in await made.ends()}
+
+
+FAILURES = [
+    pytest.param(
+        Answer(endpoint="GET job", status=200, body={"job_id": "17", "status": "error"}),
+        "with an error",
+        id="the job fails",
+    ),
+    pytest.param(
+        EffectWithoutAnswer(endpoint=JOBS), "is not known (connection_lost)", id="no answer"
+    ),
+    pytest.param(
+        Answer(endpoint=JOBS, status=413, body={"error": 99, "errormsg": "Too large"}),
+        "--job-users",
+        id="too large",
+    ),
+    pytest.param(
+        Answer(endpoint=JOBS, status=403, body={"error": 4, "errormsg": "IP"}),
+        "allow-list",
+        id="blocked",
+    ),
+    pytest.param(
+        Answer(endpoint=CALLS, status=403, body={"error": 4, "errormsg": "IP"}),
+        "allow-list",
+        id="blocked after the job",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "said"), FAILURES)
+async def test_what_fails_commits_nothing_and_says_what_to_do(
+    filled: World, fault: Answer | EffectWithoutAnswer, said: str
+) -> None:
+    filled.service.set_faults([fault])
+    ended = await filled.fill("--execute")
+    assert ended.returncode == 1
+    assert said in ended.stderr.splitlines()[-1], ended.stderr
+    assert await filled.progress() == {number: Progress(0) for number in await filled.ends()}
+
+
+async def test_a_job_that_does_not_end_is_named_and_can_be_waited_for(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    async with world(kafka, prefix, tmp_path, job_seconds=1.0) as made:
+        await made.write(UPDATES[:20])
+        ended = await made.fill("--execute", "--job-minutes", "0.005")
+        assert ended.returncode == 1
+        [job] = [word for word in ended.stderr.split() if word.isdecimal() and len(word) > 20][:1]
+        assert f"--after-job {job}" in ended.stderr
+        again = await made.fill("--execute", "--after-job", job)
+        assert again.returncode == 0, again.stderr
+        assert await all_committed(made)
+
+
+async def test_a_group_without_offsets_begins_where_it_is_told(filled: World) -> None:
+    refused = await filled.fill("--execute", KAFKA_START="")
+    assert refused.returncode == 1
+    assert "KAFKA_START" in refused.stderr
+    said = await filled.fill("--execute", KAFKA_START="latest")
+    assert said.returncode == 0, said.stderr
+    assert filled.seen == {}
+    assert await all_committed(filled)
+
+
+async def test_an_offset_moved_by_a_person_is_where_it_goes_on(filled: World) -> None:
+    ends = await filled.ends()
+    topic = filled.cluster.topic(USER_UPDATE.name)
+    await commit(
+        filled.cluster, filled.group, {(topic, n): (end - 3, "") for n, end in ends.items()}
+    )
+    said = await filled.fill("--execute")
+    assert said.returncode == 0, said.stderr
+    assert f" of {3 * len(ends)} records" in said.stdout
+    progress = await filled.progress()
+    assert {number: each and each.offset for number, each in progress.items()} == ends
+    assert all(each and each.epoch > 0 for each in progress.values())
+
+
+def test_missing_settings_and_a_key_without_jobs_are_said_in_a_sentence() -> None:
+    said = run("fill", "sailthru", settings={"SAILTHRU_API_KEY": "k"})
+    assert (said.returncode, "SAILTHRU_API_SECRET" in said.stderr) == (1, True)
+    given = {
+        "SAILTHRU_API_KEY": "k",
+        "SAILTHRU_API_SECRET": "s",
+        "SAILTHRU_IDENTITY_KEY": "extid",
+        "SAILTHRU_EXTID_FROM": "mpid",
+    }
+    said = run("fill", "sailthru", settings=given)
+    assert (said.returncode, "SAILTHRU_IDENTITY_KEY=extid" in said.stderr) == (1, True)
+
+
+def test_a_kafka_that_is_away_is_named_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        given = {
+            "SAILTHRU_API_KEY": "k",
+            "SAILTHRU_API_SECRET": "s",
+            "KAFKA_BOOTSTRAP_SERVERS": address,
+        }
+        said = run("fill", "sailthru", settings=given, seconds=20)
+    assert (said.returncode, address in said.stderr) == (1, True)
+    assert "Traceback" not in said.stderr
