@@ -10,6 +10,9 @@ _COMMANDS = {
     "route": "Show what the router makes of raw messages.",
     "explain": "Show the requests that raw messages would cause at a destination.",
     "check": "Check settings, Kafka and credentials.",
+    "dead-letters": "List what could not be delivered, show it, and send it again.",
+    "replay": "Move a worker's offsets back, to deliver again what comes after them.",
+    "fill": "Send a backlog of user-updates to Sailthru as bulk jobs.",
     "settings": "List every setting with its default and meaning.",
     "sandbox": "Run one part of the outside world on this machine.",
     "demo": "Run everything at once on this machine, and check that it adds up.",
@@ -25,7 +28,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"cli.{cmd_name}").command
+        command: click.Command = import_module(f"cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

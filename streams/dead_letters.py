@@ -22,6 +22,11 @@ def preserve_key(key: bytes | None) -> bytes | None:
     return key and key[:_HEAD_BYTES]
 
 
+def key_is_whole(key: bytes | None) -> bool:
+    """Whether `preserve_key` kept all of it, as far as can be told."""
+    return key is None or len(key) < _HEAD_BYTES
+
+
 def preserve(value: bytes) -> dict[str, object]:
     """The fields of a dead letter that keep the bytes, or of too many the first 64 KiB."""
     truncated = len(value) > _LARGEST_VALUE
@@ -49,8 +54,9 @@ class FloodGuard:
         if len(self._window) == _WINDOW and (forgotten := self._window[0]) is not None:
             self._reasons[forgotten] -= 1
         self._window.append(reason)
-        if reason is not None:
-            self._reasons[reason] += 1
+        if reason is None:
+            return None
+        self._reasons[reason] += 1
         rejected = self._reasons.total()
         if rejected <= self._most or self._most >= _WINDOW:
             return None

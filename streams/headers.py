@@ -6,6 +6,9 @@ ID = "id"
 KIND = "kind"
 # Present after a person moved the router's offsets: what is routed again is meant to arrive again.
 EPOCH = "epoch"
+# Present on what was sent again of a dead letter: for whom alone it is, and of which letter it is.
+REDRIVEN_FOR = "redriven-for"
+REDRIVEN_OF = "redriven-of"
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -17,10 +20,27 @@ def make(id_: str, kind: str, epoch: int) -> list[tuple[str, bytes]]:
     return headers
 
 
+def redriven(destination: str, letter: str) -> list[tuple[str, bytes]]:
+    """Goes beside what `make` makes; `letter` is the dead letter's place in its topic."""
+    return [(REDRIVEN_FOR, destination.encode()), (REDRIVEN_OF, letter.encode())]
+
+
 def identity(headers: Headers) -> bytes | None:
-    """What makes a record the same one when it comes again: its id, within its epoch."""
-    id_ = _value(headers, ID)
-    return id_ + b"@" + epoch(headers) if id_ else None
+    """What makes a record the same one when it comes again: its id, within its epoch.
+
+    What was sent again of a dead letter is another record than the one that failed, and the same
+    as whatever else is sent again of that letter.
+    """
+    found = dict(headers)
+    if letter := found.get(REDRIVEN_OF):
+        return b"redriven of " + letter
+    id_ = found.get(ID)
+    return id_ + b"@" + (found.get(EPOCH) or b"") if id_ else None
+
+
+def redriven_for(headers: Headers) -> str | None:
+    """The one destination that is meant; None where all are."""
+    return _value(headers, REDRIVEN_FOR).decode(errors="replace") or None
 
 
 def epoch(headers: Headers) -> bytes:

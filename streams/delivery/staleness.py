@@ -1,5 +1,6 @@
 """Drops membership changes that are older than what was last seen: mParticle promises no order."""
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from faust.types import TP
@@ -28,6 +29,7 @@ class Staleness:
 
     def __init__(self, limit: int) -> None:
         self._latest = Recollection[Subject, _Seen](limit)
+        self._epochs = defaultdict[TP, set[bytes]](set)
 
     def is_stale(
         self, tp: TP, record: MembershipChanged, user: str, epoch: bytes, offset: int
@@ -40,12 +42,21 @@ class Staleness:
         if at_ms is None:
             return False
         subject = Subject(epoch, user, record.audience_id)
+        self._epochs[tp].add(epoch)
         latest = self._latest.get(tp, subject)
         if latest is not None and at_ms < latest.at_ms:
             return latest.offset < offset
         self._latest.put(tp, subject, _Seen(at_ms, offset))
         return False
 
+    def is_overtaken(self, tp: TP, record: MembershipChanged, user: str) -> bool:
+        """Judges a change that a person sent again: a later one counts, of whatever epoch."""
+        at_ms = record.occurred_at_ms
+        subjects = (Subject(epoch, user, record.audience_id) for epoch in self._epochs[tp])
+        latest = (self._latest.get(tp, subject) for subject in subjects)
+        return at_ms is not None and any(seen and at_ms < seen.at_ms for seen in latest)
+
     def forget(self, tp: TP) -> None:
         """Forgets the times of a partition: it is another's, or a person moved its offset."""
+        self._epochs.pop(tp, None)
         self._latest.forget(tp)

@@ -32,7 +32,7 @@ def test_help_and_version_load_none_of_the_libraries(option: str) -> None:
 def test_help_names_every_command_with_what_it_does() -> None:
     shown = CliRunner().invoke(main, ["--help"]).output
     for name in COMMANDS:
-        short_help = import_module(f"cli.{name}").command.short_help
+        short_help = import_module(f"cli.{name.replace('-', '_')}").command.short_help
         assert f"{name} " in shown
         assert short_help in " ".join(shown.split())
 

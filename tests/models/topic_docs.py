@@ -46,7 +46,9 @@ _USER_ORDER = (
 _HEADERS = (
     "`id` and `kind`, as in the record; `epoch`, a number, after a person moved the router's "
     "offsets back: what is routed again is meant to arrive again. A record is the same one "
-    "when `id` and `epoch` are the same."
+    "when `id` and `epoch` are the same. On what was sent again of a dead letter, `redriven-for` "
+    "is the one destination that it is for, whom others are to leave it to, and `redriven-of` the "
+    "dead letter's partition and offset."
 )
 
 TEXTS: Mapping[Topic, Text] = MappingProxyType(

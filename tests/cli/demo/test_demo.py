@@ -16,12 +16,13 @@ import pytest
 
 from tests.cli.command import COMMAND, environment, run
 
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+
 WHOLE_SECONDS = 90
 ADDRESS = re.compile(r"^  [\w -]+ (?:http://)?127\.0\.0\.1:(\d+)", re.MULTILINE)
 PARTS = 6
 
 
-@pytest.mark.kafka
 def test_all_arrives_and_every_sum_comes_out() -> None:
     done = run("demo", "--messages", "1500", "--users", "80", seconds=WHOLE_SECONDS)
     assert done.returncode == 0, done.stdout[-2000:]
@@ -91,7 +92,6 @@ def press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGINT)
 
 
-@pytest.mark.kafka
 def test_ctrl_c_in_the_middle_leaves_no_process_no_port_and_no_file(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         ports = read_addresses(process)
@@ -106,7 +106,6 @@ def test_ctrl_c_in_the_middle_leaves_no_process_no_port_and_no_file(tmp_path: Pa
         assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.kafka
 def test_ctrl_c_while_kafka_starts_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         started = children(process, programs=1)
@@ -117,7 +116,6 @@ def test_ctrl_c_while_kafka_starts_leaves_no_process_and_no_file(tmp_path: Path)
         assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.kafka
 def test_kill_of_the_demo_takes_all_its_processes_along(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         ports = read_addresses(process)

@@ -32,14 +32,14 @@ def test_every_private_name_of_others_that_we_use_has_a_guard() -> None:
 
 
 def private_names_of_others() -> Iterator[str]:
-    """Those of any object but `self`, and those of `self` that no class of ours brings."""
+    """Those of any object but oneself, and one's own that no class of ours brings."""
     trees = [ast.parse(path.read_text()) for path in SOURCES]
     ours = {name for tree in trees for name in names_made(tree)}
     for tree in trees:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute) or not re.match("_[a-z]", node.attr):
                 continue
-            of_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            of_self = ast.unparse(node.value) in {"self", "cls", "super()"}
             if not of_self or node.attr not in ours:
                 yield node.attr
 

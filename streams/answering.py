@@ -1,0 +1,58 @@
+"""Commands do not wait for a Kafka that is away: they say so, and where they looked for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from streams.settings import KafkaSettings
+
+SECONDS = 6.0
+"""How long a command waits for an answer: it fails within ten seconds, start included."""
+
+
+class UnansweredError(Exception):
+    """Kafka is away or refuses; the message is one sentence that says what to do."""
+
+
+def away(kafka: KafkaSettings) -> UnansweredError:
+    return UnansweredError(
+        f"Kafka does not answer at {kafka.bootstrap_servers}: "
+        "start it, or set KAFKA_BOOTSTRAP_SERVERS."
+    )
+
+
+@asynccontextmanager
+async def answering(kafka: KafkaSettings) -> AsyncIterator[None]:
+    """Raises UnansweredError when what is asked inside is not answered in time, or refused."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            yield
+    except (TimeoutError, KafkaConnectionError) as error:
+        raise away(kafka) from error
+    except KafkaError as error:
+        raise UnansweredError(
+            f"Kafka at {kafka.bootstrap_servers} refuses: {type(error).__name__}; "
+            "check KAFKA_SASL_… and what this user may do."
+        ) from error
+
+
+@asynccontextmanager
+async def reading(
+    kafka: KafkaSettings, group: str | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that joins no group, also where it may look at a group's offsets."""
+    consumer = AIOKafkaConsumer(
+        **kafka.client_options(),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        async with answering(kafka):
+            await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()

@@ -1,0 +1,162 @@
+"""Dead letters sent again by the command reach the destination that failed, and no other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from cli.demo.lag import Lag
+from cli.demo.run import READS
+from models.dead_letter import DeadLetter
+from sandbox.ab_tasty import AbTasty
+from sandbox.faults import Answer
+from sandbox.kafka import Kafka
+from sandbox.sailthru import Options, Sailthru
+from sandbox.server import running
+from streams import headers
+from streams.dead_letters import DeadLetters, preserve
+from streams.settings import KafkaSettings
+from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, RAW
+from tests.cli.command import run
+from tests.cli.messages import custom_event, event_batch
+from tests.kafka.log import everything
+from tests.kafka.outside import Outside, email, mpid
+from tests.kafka.test_moved_offsets import membership
+from tests.streams.cluster import create, producing, settings
+
+POISON = 3
+USERS = range(6)
+
+
+class World:
+    """Both destinations, each with what it was sent, and workers that run on."""
+
+    def __init__(self, cluster: KafkaSettings, directory: Path) -> None:
+        self.cluster = cluster
+        self.service = Sailthru(Options(factor=50.0))
+        self.sailthru = Outside(cluster, directory)
+        self.ab_tasty = Outside(cluster, directory)
+
+    @asynccontextmanager
+    async def working(self, *workers: str) -> AsyncIterator[None]:
+        async with (
+            running(self.sailthru.watch(self.service)) as sailthru,
+            running(self.ab_tasty.watch(AbTasty())) as ab_tasty,
+            Lag(self.cluster) as self._lag,
+        ):
+            self.sailthru._urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
+            self._processes = {worker: self.sailthru.start(worker) for worker in workers}
+            try:
+                await self.worked_off()
+                yield
+            finally:
+                stopping = [process.stop() for process in self._processes.values()]
+                codes = await asyncio.gather(*stopping)
+            assert codes == [0] * len(workers)
+
+    async def worked_off(self) -> None:
+        """Waits until nothing is left to do, for one worker after the other."""
+        async with asyncio.timeout(60):
+            for worker, process in self._processes.items():
+                while not (await self._lag.of(worker, READS[worker])).done:
+                    assert process.code is None, "the worker ended by itself"
+                    await asyncio.sleep(0.1)
+
+    async def redrive(self, *arguments: str) -> str:
+        given = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
+            "KAFKA_PREFIX": self.cluster.prefix,
+        }
+        said = await asyncio.to_thread(run, "dead-letters", "redrive", *arguments, settings=given)
+        assert said.returncode == 0, said.stderr
+        return said.stdout
+
+    def profiles(self) -> Mapping[str, Any]:
+        state: Any = self.service.state()
+        return {each["keys"]["email"]: each for each in state["profiles"]}
+
+
+@pytest.mark.kafka
+async def test_what_sailthru_refused_reaches_it_once_and_ab_tasty_not_again(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix, partitions=1)
+    await create(cluster)
+    topic = cluster.topic(AUDIENCE_MEMBERSHIP.name)
+    async with producing(cluster) as producer:
+        for user in USERS:
+            marks = headers.make(f"record-{user}", "membership_changed", 0)
+            key = mpid(user).encode()
+            await producer.send_and_wait(topic, membership(user), key=key, headers=marks)
+    world = World(cluster, tmp_path)
+    refused = {"error": 11, "errormsg": "Invalid email"}
+    world.service.set_faults(
+        [Answer(endpoint="POST user", user=email(POISON), status=400, body=refused)]
+    )
+    async with world.working("sailthru", "ab-tasty"):
+        [letter] = await everything(cluster, DEAD_LETTERS)
+        tried = world.sailthru.sent[POISON]
+        at_ab_tasty = world.ab_tasty.sent.copy()
+        world.service.set_faults([])
+
+        shown = await world.redrive("--destination", "sailthru")
+        assert len(await everything(cluster, AUDIENCE_MEMBERSHIP)) == len(USERS)
+
+        executed = await world.redrive("--destination", "sailthru", "--execute")
+        assert shown.splitlines()[0] == executed.splitlines()[0]
+        await world.worked_off()
+        assert world.sailthru.sent[POISON] == tried + 1
+
+        await world.redrive(f"0/{letter.offset}", "--execute")
+        await world.worked_off()
+        assert world.sailthru.sent[POISON] == tried + 1
+        assert world.ab_tasty.sent == at_ab_tasty
+    profiles = world.profiles()
+    assert {email(user): [*profiles[email(user)]["lists"]] for user in USERS} == {
+        email(user): ["Readers"] for user in USERS
+    }
+    assert len(await everything(cluster, DEAD_LETTERS)) == 1
+    assert _sent_again(await everything(cluster, AUDIENCE_MEMBERSHIP)) == [POISON, POISON]
+
+
+def _sent_again(records: list[ConsumerRecord]) -> list[int]:
+    """Whose the records are that were sent again."""
+    again = [each for each in records if headers.redriven_for(each.headers) == "sailthru"]
+    return [int(each.key) - int(mpid(0)) for each in again]
+
+
+@pytest.mark.kafka
+async def test_of_a_raw_message_only_the_part_that_failed_arrives(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    """As after an upgrade that can read the part: the letter holds one that this router can."""
+    cluster = settings(kafka, prefix, partitions=1)
+    await create(cluster)
+    world = World(cluster, tmp_path)
+    named = ("Opened", "Read", "Closed")
+    async with producing(cluster) as producer:
+        raw = cluster.topic(RAW.name)
+        await producer.send_and_wait(raw, event_batch(*map(custom_event, named[:2])))
+        whole = event_batch(*map(custom_event, named))
+        letter = DeadLetter(
+            stage="router",
+            reason="bad_event",
+            topic=raw,
+            partition=0,
+            offset=0,
+            index=2,
+            first_at_ms=1,
+            last_at_ms=1,
+            **preserve(whole),
+        )
+        await DeadLetters(producer, cluster.topic(DEAD_LETTERS.name)).write([letter])
+    async with world.working("router", "sailthru"):
+        assert world.service.counts["POST event"].total() == 2
+        await world.redrive("--destination", "router", "--execute")
+        await world.worked_off()
+    [profile] = world.profiles().values()
+    assert sorted(each["event"] for each in profile["events"]) == sorted(named)

@@ -1,0 +1,161 @@
+"""The command moves a group's offsets, and exactly what comes after them is delivered again."""
+
+import asyncio
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from aiokafka import TopicPartition
+
+from cli.demo.lag import Lag
+from cli.demo.run import READS
+from cli.demo.world import WorkerProcess
+from sandbox.kafka import Kafka
+from streams.settings import KafkaSettings
+from streams.topics import EVENTS
+from tests.cli.command import run
+from tests.kafka.outside import Outside, mpid, outside
+from tests.kafka.test_moved_offsets import RECORDS, event, headers_of
+from tests.streams.cluster import admin, create, producing, settings
+
+BEGAN = int(time.time()) - 3_600
+"""When the first record came, in seconds; each other one came a minute after the one before."""
+ALL = range(2 * RECORDS)
+
+
+async def replay(cluster: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    given = {
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+        "KAFKA_PREFIX": cluster.prefix,
+    }
+    said = await asyncio.to_thread(run, "replay", *arguments, settings=given)
+    assert "Traceback" not in said.stderr
+    return said
+
+
+async def write(cluster: KafkaSettings) -> None:
+    """Of users 0 to 5 into the first partition, of 6 to 11 into the second."""
+    async with producing(cluster) as producer:
+        for number in ALL:
+            value = event(number)
+            await producer.send_and_wait(
+                cluster.topic(EVENTS.name),
+                value,
+                key=mpid(number).encode(),
+                headers=headers_of(orjson.loads(value)),
+                partition=number // RECORDS,
+                timestamp_ms=(BEGAN + 60 * (number % RECORDS)) * 1000,
+            )
+
+
+async def offsets(cluster: KafkaSettings) -> Mapping[TopicPartition, int]:
+    async with admin(cluster) as client:
+        found = await client.list_consumer_group_offsets(cluster.group("sailthru"))
+    return {tp: at.offset for tp, at in found.items() if tp.topic == cluster.topic(EVENTS.name)}
+
+
+async def worked_off(lag: Lag, worker: WorkerProcess) -> None:
+    async with asyncio.timeout(60):
+        while not (await lag.of("sailthru", READS["sailthru"])).done:
+            assert worker.code is None, "the worker ended by itself"
+            await asyncio.sleep(0.1)
+
+
+async def work_off(world: Outside, lag: Lag) -> None:
+    worker = world.start("sailthru")
+    try:
+        await worked_off(lag, worker)
+    finally:
+        code = await worker.stop()
+    assert code == 0
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(240)
+async def test_what_came_since_a_time_is_delivered_again_in_the_partition_that_was_moved(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster)
+    await write(cluster)
+    at = datetime.fromtimestamp(BEGAN + 60 * 4 - 1, UTC).isoformat()
+    chosen = ("sailthru", "--to", at, "--topic", "events", "--partition", "1")
+    async with outside(cluster, tmp_path) as world, Lag(cluster) as lag:
+        await work_off(world, lag)
+        stood = await offsets(cluster)
+        world.sent.clear()
+
+        shown = await replay(cluster, *chosen)
+        assert shown.returncode == 0
+        assert [line.split() for line in shown.stdout.splitlines()[:-1]] == [
+            ["topic", "partition", "from", "to", "records"],
+            [f"{prefix}events", "1", "6", "4", "2"],
+        ]
+        assert "Nothing was moved: with --execute 2 records" in shown.stdout
+        assert await offsets(cluster) == stood
+
+        moved = await replay(cluster, *chosen, "--execute")
+        assert moved.stdout.splitlines()[:-1] == shown.stdout.splitlines()[:-1]
+        await work_off(world, lag)
+        assert world.sent == Counter([10, 11])
+
+        world.sent.clear()
+        await replay(cluster, cluster.group("sailthru"), "--to", "earliest", "--execute")
+        await work_off(world, lag)
+        assert world.sent == Counter(ALL)
+
+        world.sent.clear()
+        await replay(cluster, "sailthru", "--to", "5", "--topic", "events", "--execute")
+        await work_off(world, lag)
+        assert world.sent == Counter([5, 11])
+
+
+@pytest.mark.kafka
+async def test_a_group_with_a_live_worker_is_shown_and_not_moved(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster)
+    await write(cluster)
+    async with outside(cluster, tmp_path) as world, Lag(cluster) as lag:
+        worker = world.start("sailthru")
+        try:
+            await worked_off(lag, worker)
+            stood = await offsets(cluster)
+            stop = (
+                f"The group {prefix}mparticle-streams-sailthru has 1 live member: stop its workers "
+                "first, and with KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
+            )
+            shown = await replay(cluster, "sailthru", "--to", "2h")
+            assert shown.returncode == 0
+            assert shown.stdout.endswith(f"12 records are delivered again. {stop}\n")
+            refused = await replay(cluster, "sailthru", "--to", "2h", "--execute")
+            assert (refused.returncode, refused.stderr) == (1, f"Error: {stop}\n")
+            assert await offsets(cluster) == stood
+        finally:
+            code = await worker.stop()
+        assert code == 0
+        assert world.sent == Counter(ALL)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sailthru", "--to", "earliest"), "has no offsets at 127.0.0.1:"),
+        (("sailthru", "--to", "3"), "An offset means nothing without --topic."),
+        (("braze", "--to", "2h"), "There is no worker braze: there are router, "),
+        (("router", "--to", "noon"), "noon is no time: give one such as "),
+    ],
+)
+async def test_what_cannot_be_moved_says_what_to_do(
+    kafka: Kafka, prefix: str, arguments: tuple[str, ...], says: str
+) -> None:
+    said = await replay(settings(kafka, prefix), *arguments)
+    assert said.returncode != 0
+    assert says in said.stderr

@@ -1,0 +1,132 @@
+"""What is sent again of a dead letter, and why some cannot be."""
+
+from typing import Any
+
+import pytest
+
+from models.dead_letter import DeadLetter
+from models.record import serialize
+from streams import headers
+from streams.dead_letters import preserve, preserve_key
+from streams.dead_letters_log import Choice, Found, Position
+from streams.dead_letters_redrive import Again, Plan
+from streams.settings import KafkaSettings
+from tests.streams.records import event
+
+HOUR_MS = 3_600_000
+NOW_MS = 100 * HOUR_MS
+RECORD = event("17", "Read", "record-1")
+PARTITIONS = {"eu-mparticle-raw": 2, "eu-events": 2, "eu-user-update": 2, "eu-other": 2}
+
+
+def keeping(value: bytes) -> dict[str, Any]:
+    return preserve(value)
+
+
+def found(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
+    fields = {
+        "stage": "sink",
+        "destination": "sailthru",
+        "reason": "rejected",
+        "topic": "eu-events",
+        "partition": 1,
+        "offset": 41,
+        "record_id": RECORD.id,
+        "first_at_ms": 1,
+        "last_at_ms": 2,
+        "key": b"17",
+        **keeping(serialize(RECORD)),
+        **changed,
+    }
+    return Found(Position(3, at), NOW_MS - age_ms, DeadLetter(**fields))
+
+
+def raw(at: int = 7, **changed: Any) -> Found:
+    of_router = {"stage": "router", "destination": None, "topic": "eu-mparticle-raw"}
+    return found(at, **{**of_router, "record_id": None, **keeping(b"{"), **changed})
+
+
+def plan(**options: Any) -> Plan:
+    return Plan(KafkaSettings(prefix="eu-"), PARTITIONS, NOW_MS, **options)
+
+
+def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_failed() -> None:
+    marks = [("redriven-for", b"sailthru"), ("redriven-of", b"3/7")]
+    assert plan().of(found()) == Again(
+        "eu-events",
+        1,
+        b"17",
+        serialize(RECORD),
+        [("id", b"record-1"), ("kind", b"custom_event"), *marks],
+    )
+
+
+def test_a_raw_message_goes_back_for_all() -> None:
+    again = plan().of(raw())
+    assert again == Again("eu-mparticle-raw", 1, b"17", b"{", [("redriven-of", b"3/7")])
+    assert headers.redriven_for(again.headers) is None
+
+
+@pytest.mark.parametrize("value", [b"{", b"[1]", b"\xff", b'{"kind": null}'])
+def test_a_record_that_cannot_be_read_goes_back_as_it_was(value: bytes) -> None:
+    for record_id in ("1", None):
+        again = plan().of(found(record_id=record_id, **keeping(value)))
+        assert isinstance(again, Again)
+        assert again.value == value
+        assert headers.redriven_for(again.headers) == "sailthru"
+
+
+def test_a_raw_message_of_which_two_parts_failed_goes_once() -> None:
+    both = plan()
+    assert isinstance(both.of(raw(1, index=0)), Again)
+    assert both.of(raw(2, index=3)) is None
+    assert isinstance(both.of(raw(3, offset=42)), Again)
+
+
+@pytest.mark.parametrize(
+    ("letter", "says"),
+    [
+        (found(topic="events"), "sailthru reads no topic events here"),
+        (found(topic="eu-other"), "sailthru reads no topic eu-other here"),
+        (raw(topic="eu-events"), "router reads no topic eu-events here"),
+        (found(partition=2), "eu-events has no partition 2 any more"),
+        (
+            found(**keeping(b"x" * 10_000_000)),
+            "only the first 65536 of 10000000 bytes: replay eu-events/1/41",
+        ),
+        (found(key=preserve_key(b"k" * 70_000)), "key was too long"),
+        (found(age_ms=25 * HOUR_MS), "older than the 24 hours of the horizon"),
+    ],
+)
+def test_what_cannot_be_sent_again_says_why(letter: Found, says: str) -> None:
+    said = plan().of(letter)
+    assert isinstance(said, str)
+    assert says in said
+
+
+def test_what_is_older_than_the_horizon_goes_when_it_is_meant() -> None:
+    assert isinstance(plan(beyond_horizon=True).of(found(age_ms=25 * HOUR_MS)), Again)
+
+
+def test_updates_are_counted_because_they_overwrite() -> None:
+    some = plan()
+    for letter in (found(), found(topic="eu-user-update"), found(topic="user-update")):
+        some.of(letter)
+    assert some.updates == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        (Choice(), True),
+        (Choice(worker="sailthru", reason="rejected"), True),
+        (Choice(worker="router"), False),
+        (Choice(reason="invalid_record"), False),
+        (Choice(since_ms=NOW_MS - HOUR_MS), True),
+        (Choice(since_ms=NOW_MS - HOUR_MS + 1), False),
+        (Choice(until_ms=NOW_MS - HOUR_MS), False),
+        (Choice(until_ms=NOW_MS - HOUR_MS + 1), True),
+    ],
+)
+def test_a_choice_takes_what_it_names(choice: Choice, *, taken: bool) -> None:
+    assert choice.takes(found()) is taken
