@@ -72,7 +72,7 @@ def _search(node: dict[str, Any], known: Fields, path: str, found: list[Stranger
     for name, inside in known.inside:
         if not (below := node.get(name)):
             continue
-        for each in _objects(below, inside):
+        for each in below if type(below) is list else _objects(below, inside):
             if type(each) is not dict or inside.plain.issuperset(each):
                 continue
             if not inside.by:
@@ -91,8 +91,7 @@ def _search_kind(
 
 
 def _objects(written: Any, known: Fields) -> Iterable[Any]:
-    if type(written) is list:
-        return written
+    """The objects in what is no list."""
     if type(written) is not dict or known.stands == "list":
         return ()
     if known.stands == "object":

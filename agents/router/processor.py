@@ -129,8 +129,7 @@ class Router:
         await self._dead_letters.write(became.letters)
         became.count()
         partition.accounted += became.accounted
-        for source in chunk.records:
-            partition.ended(source.offset)
+        partition.ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 

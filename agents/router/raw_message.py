@@ -12,7 +12,7 @@ from agents.router.redaction import without_settings
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
-from models.record import SCHEMA_VERSION, sparse
+from models.record import SCHEMA_VERSION
 from streams.dead_letters import preserve, preserve_key
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
@@ -66,7 +66,7 @@ class RawMessage:
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
         of its own at mParticle, `at_ms` is its own time.
         """
-        topic, kind = TARGETS[content.of]
+        topic, kind, sparse = TARGETS[content.of]
         shared = about.shared
         if shared.get("environment") == "development" and self._is_dropped(topic):
             self.drop("development")
@@ -90,9 +90,8 @@ class RawMessage:
         }
         if occurred_at_ms := at_ms or about.at_ms:
             fields["occurred_at_ms"] = occurred_at_ms
-        left_out = sparse(content.of)
         fields |= {
-            name: value for name, value in content.fields.items() if value or name not in left_out
+            name: value for name, value in content.fields.items() if value or name not in sparse
         }
         out = Out(topic, key(fields), fields)
         if len(self._value) > _LARGE and len(out.written()) > _MOST_BYTES:

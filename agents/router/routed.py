@@ -11,7 +11,7 @@ from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.privacy_request import ConsentChanged, DataSubjectRequest
-from models.record import Record
+from models.record import Record, sparse
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams.topics import (
     AUDIENCE_MEMBERSHIP,
@@ -32,8 +32,10 @@ _TOPICS: dict[type[Record], Topic] = {
     DataSubjectRequest: PRIVACY_REQUESTS,
     ConsentChanged: PRIVACY_REQUESTS,
 }
-TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
-"""Type of record -> its topic, and its kind where all of the type have one."""
+TARGETS = {
+    of: (topic, of.model_fields["kind"].default, sparse(of)) for of, topic in _TOPICS.items()
+}
+"""Type of record -> its topic, its kind where all of the type have one, and its sparse fields."""
 
 
 class Position(Protocol):

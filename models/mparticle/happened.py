@@ -29,7 +29,7 @@ class Happened(Arriving):
         """The event's own fields, without those that say nothing."""
         said = self.__dict__
         return {
-            name: _plain(value)
+            name: value if type(value) is str else _plain(value)
             for name in _own(type(self))
             if (value := said[name]) is not None and value not in _EMPTY
         }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # A partition that was paused is asked for again after this long at the latest.
 _FETCH_SECONDS = 0.25
+# When all were asked for there is none to wait for, and each asking costs a way to the thread.
+_IDLE_SECONDS = 1.0
 
 
 class FetchingConsumer(driver.Consumer):
@@ -66,7 +68,8 @@ class FetchingConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # any event will do
         if active := self._get_active_partitions():
-            return await self._getmany(active, _FETCH_SECONDS)
+            is_all = len(active) == len(self.partitions)
+            return await self._getmany(active, _IDLE_SECONDS if is_all else _FETCH_SECONDS)
         await self.sleep(_FETCH_SECONDS)
         return {}
 

@@ -21,6 +21,7 @@ from tests.streams.engine.unstarted import router_app
 from tests.streams.records import source
 
 HERE = TP(RAW.name, 0)
+BESIDE = TP(RAW.name, 1)
 
 
 class Kafka:
@@ -33,10 +34,12 @@ class Kafka:
         self.first, self.end = 0, 100
         self.start = Progress(0)
         self.fetched: list[list[ConsumerRecord]] = []
+        self.waits: list[float] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         """What happens while Kafka answers the next question."""
 
     async def getmany(self, active: set[TP], timeout: float) -> Mapping[TP, Any]:  # noqa: ASYNC109 - Faust's signature
+        self.waits.append(timeout)
         await self._answer()
         return {HERE: self.fetched.pop(0)} if self.fetched else {}
 
@@ -386,6 +389,25 @@ async def test_a_partition_with_too_many_holes_is_not_fetched_until_half_of_them
         seen.append((len(kafka_script.commits[-1][HERE].ended), fetches(consumer)))
 
     assert seen == [(1, True), (2, True), (3, True), (4, False), (3, False), (2, False), (1, True)]
+
+
+@pytest.mark.parametrize("full", [HERE, BESIDE])
+async def test_a_fetch_waits_less_while_there_is_a_partition_that_may_go_on_meanwhile(
+    kafka_script: Kafka, consumer: Consumer, full: TP
+) -> None:
+    for tp in (HERE, BESIDE):
+        limit = InFlightLimit()
+        consumer.partitions[tp] = Partition(tp, Progress(0), limit, consumer.pause_or_resume)
+        consumer.partitions[tp].start()
+        consumer.resume_partitions({tp})
+    await chunks(consumer)
+    consumer.pause_partitions({full})
+    await chunks(consumer)
+    consumer.resume_partitions({full})
+    await chunks(consumer)
+
+    at_first, while_paused, in_the_end = kafka_script.waits
+    assert while_paused < at_first == in_the_end
 
 
 async def test_a_partition_is_fetched_once_its_processor_is_ready_for_it(
