@@ -19,7 +19,8 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
-	@echo "make test    the tests, on a Kafka of their own (ARGS= for pytest)"
+	@echo "make test    the tests, in two processes, each with a Kafka of its own (ARGS= for pytest:"
+	@echo "             files to run, or -n 0 --pdb to debug in one process)"
 	@echo "make live    each fault alone under a real Prometheus, and the alerts that it raises: ten"
 	@echo "             minutes (needs Debian's package prometheus; make test has all in one go)"
 	@echo "make check   lint, format, types, imports"
@@ -34,7 +35,7 @@ demo: $(READY)
 	@$(BIN)/mparticle-streams demo $(DEMO)
 
 test: $(READY)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 # By name: pytest does not collect it on its own.
 live: $(READY)

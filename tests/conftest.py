@@ -1,22 +1,30 @@
 """What tests of every part ask for by name."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from sandbox.kafka import Kafka
+from sandbox.kafka import BrokerError, Kafka, fetch
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    # Once and in no test's time, before each process would do it for itself.
+    with suppress(BrokerError):  # what needs Kafka says so
+        fetch()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kafka() -> AsyncIterator[Kafka]:
-    """The one broker of the whole run; a test that stops or kills a broker starts its own."""
+    """The one broker of a test process; a test that stops or kills a broker starts its own."""
     async with Kafka() as broker:
         yield broker
 

@@ -37,12 +37,22 @@ class RowRules:
     leave_value: str
 
 
-def row(change: MembershipChanged, audience_name: str | None, rules: RowRules) -> Row | Rejected:
+def no_row(
+    change: MembershipChanged, audience_name: str | None, rules: RowRules
+) -> Rejected | None:
+    """Why a change can have no row; None when `row` makes it."""
     visitor = visitor_id(change, rules.identity)
     if isinstance(visitor, Rejected):
         return visitor
     if not audience_name and "{audience_name}" in rules.segment_template:
         return audience_unknown(change.audience_id)
+    return None
+
+
+def row(change: MembershipChanged, audience_name: str | None, rules: RowRules) -> Row:
+    """The row of a change that can have one."""
+    visitor = _identity(change, rules.identity)
+    assert visitor, "only what can have a row has one"
     value = rules.join_value if change.change == "joined" else rules.leave_value
     return Row(visitor, segment(rules.segment_template, change.audience_id, audience_name), value)
 

@@ -6,7 +6,7 @@ from typing import cast
 import orjson
 
 from agents.ab_tasty.known_audiences import KnownAudiences
-from agents.ab_tasty.mapping import Row, RowRules, fold, row
+from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row
 from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
@@ -44,8 +44,8 @@ class Udc:
         if not isinstance(record, MembershipChanged):
             # Segments come into being with their first row; nothing announces them.
             return Dropped("not_needed")
-        placed = row(record, self._name(record), self._rules)
-        return placed if isinstance(placed, Rejected) else Lane(SEGMENTS, at.partition)
+        why_not = no_row(record, self._name(record), self._rules)
+        return why_not or Lane(SEGMENTS, at.partition)
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
         """Folds to one row per visitor and segment; the last change wins."""
@@ -73,7 +73,6 @@ class Udc:
             if audience_id not in names:
                 names[audience_id] = self._name(change) or ""
             each = row(change, names[audience_id], self._rules)
-            assert isinstance(each, Row), "only what `place` accepted waits"
             members.append(Member(each.visitor_id, audience_id, change.change == "joined"))
             yield (each.visitor_id, each.segment), len(self._line(each)), each
 

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from models.audience_membership import MembershipChanged
 from streams import headers, metrics
 from streams.dead_letters import FloodGuard
-from streams.delivery.dispatch import Dispatch
 from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item, Source
@@ -21,7 +20,19 @@ from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.topics import Topic
 
-_YIELD_EVERY = 100
+
+class Queues(Protocol):
+    """Where admitted records wait for their turn."""
+
+    @property
+    def held(self) -> bool:
+        """Whether to let nothing more in."""
+
+    def hold(self, why: Blocked | None) -> None:
+        """Lets nothing more in; None changes nothing."""
+
+    def queue(self, key: Lane, item: Item) -> None:
+        """Puts an item at the end of its lane."""
 
 
 class Admission:
@@ -35,7 +46,7 @@ class Admission:
         horizon: Horizon,
         staleness: Staleness,
         precedence: Precedence | None,
-        dispatch: Dispatch,
+        dispatch: Queues,
         guard: FloodGuard,
     ) -> None:
         """`topics` by their names on the cluster."""
@@ -47,15 +58,17 @@ class Admission:
         self._precedence = precedence
         self._dispatch = dispatch
         self._guard = guard
+        self._turn = asyncio.Lock()
 
     async def admit(self, chunk: Chunk) -> None:
         """Queues a chunk's records; what can never be sent becomes a dead letter here."""
         partition = chunk.partition
         barrier = await self._barrier(chunk)
         refused: list[Refused] = []
-        for count, source in enumerate(chunk.records, 1):
-            if count % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
+        for count, source in enumerate(chunk.records):
+            if count % self._sink.admitted_in_a_turn == 0:
+                async with self._turn:
+                    await asyncio.sleep(0)
             if partition.closed or self._dispatch.held:
                 break
             letter = self._admit(partition, source, barrier)
@@ -75,6 +88,9 @@ class Admission:
         return await self._precedence.barrier(tp.partition, chunk.fetched_at)
 
     def _admit(self, partition: Partition, source: Source, barrier: int) -> Refused | None:
+        if headers.redriven_for(source.headers) not in {None, self._sink.destination}:
+            self._ends.dropped(Item(source, partition, now_ms()), "redriven_elsewhere")
+            return None
         identity = headers.identity(source.headers)
         if identity is not None and self._repeats(identity, partition, source):
             return None
@@ -117,14 +133,19 @@ class Admission:
         assert item.record is not None
         at = placement(item.record, source.key, source.partition)
         item.user = at.user
-        if isinstance(item.record, MembershipChanged) and self._staleness.is_stale(
-            item.partition.tp, item.record, at.user, headers.epoch(source.headers), source.offset
-        ):
+        if isinstance(item.record, MembershipChanged) and self._is_stale(item, item.record):
             return Dropped("stale")
         try:
             return self._sink.place(item.record, at, item.first_at_ms)
         except Exception as error:  # noqa: BLE001 - see mapping_error
             return mapping_error(error)
+
+    def _is_stale(self, item: Item, record: MembershipChanged) -> bool:
+        tp, source = item.partition.tp, item.source
+        if headers.redriven_for(source.headers) is not None:
+            return self._staleness.is_overtaken(tp, record, item.user)
+        epoch = headers.epoch(source.headers)
+        return self._staleness.is_stale(tp, record, item.user, epoch, source.offset)
 
 
 def _unknown_kind(error: ValidationError, source: Source) -> Blocked | None:

@@ -1,7 +1,6 @@
 """From lane to outcome: fold, send, judge."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,20 +18,15 @@ from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, Ret
 from streams.delivery.pacing import Pacer
 from streams.delivery.patience import Patience
 from streams.delivery.precedence import Precedence
+from streams.delivery.requests import send
 from streams.delivery.sharing import Sharing
 from streams.delivery.sink import Lane, Sink
+from streams.engine.deadline import end_within
 
 log = structlog.get_logger()
 
 # No request needs more: AB Tasty's batches are the largest, and their size is a setting.
 _MOST_RECORDS = 10_000
-
-_NAMES = {
-    Delivered: "delivered",
-    Rejected: "rejected",
-    RetryLater: "retry_later",
-    Blocked: "blocked",
-}
 
 
 class Dispatch:
@@ -53,6 +47,7 @@ class Dispatch:
         self._ends = ends
         self._precedence = precedence
         self._guard = guard
+        self._may_send = may_send
         self._lanes: dict[Lane, WaitingLane] = {}
         self._patience = Patience()
         self._sharing = sharing
@@ -109,15 +104,7 @@ class Dispatch:
         under_way = set[asyncio.Task[None]]()
         for endpoint in self._endpoints.values():
             under_way |= endpoint.close()
-        return self._sent(under_way, deadline)
-
-    async def _sent(self, under_way: set[asyncio.Task[None]], deadline: float) -> None:
-        if under_way:
-            _, late = await asyncio.wait(under_way, timeout=deadline)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        return end_within(deadline, under_way)
 
     # -- one turn of a lane
 
@@ -139,15 +126,14 @@ class Dispatch:
             await self._refuse(lane, len(waiting), mapping_error(error))
             self._next(lane, endpoint)
             return
+        if not self._may_send():
+            # It was frozen since its endpoint asked. What is left until the socket is an iteration
+            # of the event loop, and a connection where there is none.
+            endpoint.limit.give_back()
+            self._next(lane, endpoint)
+            return
         lane.tried(batch.size)
-        labels = {"destination": self._sink.destination, "endpoint": lane.lane.endpoint}
-        metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
-        started = time.monotonic()
-        outcome = await self._sink.send(batch.request)
-        seconds = time.monotonic() - started
-        self._connections.observe(lane.lane.endpoint, seconds)
-        metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
-        metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
+        outcome = await send(self._sink, lane.lane.endpoint, batch, self._connections)
         await self._judge(lane, batch.size, outcome)
         if endpoint.turned():
             state = "destination_down" if endpoint.failing else "destination_up"

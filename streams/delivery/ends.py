@@ -1,6 +1,7 @@
 """The ways a record ends at a destination: delivered, dropped, or dead-lettered."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
 from streams.delivery.outcomes import Rejected
 from streams.delivery.precedence import Precedence
+from streams.engine.partition import Partition
 
 Refused = tuple[Item, Rejected]
 
@@ -38,25 +40,29 @@ class Ends:
         self._precedence = precedence
 
     def delivered(self, items: Sequence[Item]) -> None:
+        """Ends what one request has delivered."""
         now = now_ms()
+        ages = defaultdict[str, list[float]](list)
         for item in items:
             if (record := item.record) is not None:
-                labels = {"destination": self._destination, "operation": _operation(record)}
-                metrics.DELIVERIES.labels(**labels, outcome="delivered").inc()
-                age = max(0, now - record.received_at_ms) / 1000
-                metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels).observe(age)
-            self._end(item)
+                ages[_operation(record)].append(max(0, now - record.received_at_ms) / 1000)
+        for operation, seconds in ages.items():
+            labels = {"destination": self._destination, "operation": operation}
+            metrics.DELIVERIES.labels(**labels, outcome="delivered").inc(len(seconds))
+            histogram = metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels)
+            for each in seconds:
+                histogram.observe(each)
+        self._end(items)
 
     def dropped(self, item: Item, reason: str) -> None:
         metrics.RECORDS_DROPPED.labels(stage=self._destination, reason=reason).inc()
-        self._end(item)
+        self._end([item])
 
     async def rejected(self, refused: Sequence[Refused]) -> None:
         """Writes dead letters, then ends the items."""
         if refused:
             await self._dead_letters.write([self._letter(item, why) for item, why in refused])
-        for item, _ in refused:
-            self._end(item)
+            self._end([item for item, _ in refused])
 
     def _letter(self, item: Item, why: Rejected) -> DeadLetter:
         source = item.source
@@ -76,13 +82,20 @@ class Ends:
             **preserve(source.value or b""),
         )
 
-    def _end(self, item: Item) -> None:
-        if item.identity is not None:
-            self._horizon.ended(item.partition.tp, item.identity)
-        if self._precedence is not None:
-            self._precedence.ended(item)
-        item.partition.accounted += 1
-        item.end()
+    def _end(self, items: Sequence[Item]) -> None:
+        """Also their repeats; each partition is told once, because telling it costs most."""
+        offsets = defaultdict[Partition, list[int]](list)
+        for item in items:
+            if item.identity is not None:
+                self._horizon.ended(item.partition.tp, item.identity)
+            if self._precedence is not None:
+                self._precedence.ended(item)
+            offsets[item.partition].append(item.source.offset)
+            for partition, offset in item.repeats:
+                offsets[partition].append(offset)
+        for partition, ended in offsets.items():
+            partition.accounted += len(ended)
+            partition.ended(*ended)
 
 
 def mapping_error(error: Exception) -> Rejected:

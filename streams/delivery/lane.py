@@ -40,12 +40,6 @@ class Item:
     # The same record, come again while this one was under way: they end together.
     repeats: list[tuple[Partition, int]] = field(default_factory=list)
 
-    def end(self) -> None:
-        self.partition.ended(self.source.offset)
-        for partition, offset in self.repeats:
-            partition.accounted += 1
-            partition.ended(offset)
-
 
 class WaitingLane:
     """The queue behind a lane, and how a refused batch is taken apart.

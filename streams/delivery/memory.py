@@ -116,6 +116,8 @@ class Memory:
             self._go_on(group)
 
     def _learn(self, partition: Partition, source: Source) -> None:
+        if headers.redriven_for(source.headers) not in {None, self._sink.destination}:
+            return
         if (identity := headers.identity(source.headers)) is not None:
             self._horizon.ended(partition.tp, identity)
         kind = headers.kind(source.headers)

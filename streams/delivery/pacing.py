@@ -1,15 +1,19 @@
 """Rate limits: no more than a destination takes, and as much as it takes."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from streams.delivery.budget import Budget, Foreign, Quota
+from streams.delivery.budget import Budget, Foreign, Left, Quota
 
 # A tenth of a second's worth may go at once: smooth for the service, and timers need not be finer
 # than the event loop's.
 _BURST_SECONDS = 0.1
+# So much of what a busy event loop was late for goes out as soon as it can, if the count is known:
+# the last seconds of a minute leave no time to catch up.
+_LATE_SECONDS = 0.5
 _ROUNDING = 1e-9
 # The rate may have changed by then.
 _LOOK_SECONDS = 0.25
@@ -65,6 +69,7 @@ class RateLimit:
         self._used_before = 0
         self._credit = 1.0
         self._credited_at = clock()
+        self._due_at = math.inf
         self._closed_until = self._credited_at
         self.in_flight = 0
         """Sent, and not answered: whether the destination has counted them is not known."""
@@ -108,29 +113,45 @@ class RateLimit:
     def reserve(self) -> float:
         """Takes a permit and returns 0, or returns the seconds until one is due as things are."""
         now = self._clock()
+        due_at, self._due_at = self._due_at, math.inf
         if (closed := self._closed_for(now)) > 0:
             return closed
         if self._per_minute is not None:
             rate = self._per_second(self._per_minute, now)
-            gained = (now - self._credited_at) * rate
-            self._credit = min(self._credit + gained, 1.0 + rate * _BURST_SECONDS)
-            self._credited_at = now
+            self._gain(rate, now, now - due_at)
             if self._credit < 1.0 - _ROUNDING:
-                return (1.0 - self._credit) / rate if rate else _LOOK_SECONDS
+                delay = (1.0 - self._credit) / rate if rate else _LOOK_SECONDS
+                self._due_at = now + delay
+                return delay
             self._credit -= 1.0
         self.used += 1
         return 0.0
+
+    def _gain(self, rate: float, now: float, late: float) -> None:
+        """Permits of the time since the last ones; `late` is how long one has been overdue."""
+        gained = (now - self._credited_at) * rate
+        self._credited_at = now
+        left = self._budget.left(now)
+        late = min(max(late, 0.0), _LATE_SECONDS) if left else 0.0
+        most = 1.0 + rate * (_BURST_SECONDS + late)
+        self._credit = max(self._credit, min(self._credit + gained, most))
+        if left is not None:
+            self._credit = min(self._credit, self._spare(self._per_minute or 0, left))
 
     def _per_second(self, per_minute: int, now: float) -> float:
         rate = per_minute / 60.0 * self._ours
         if (left := self._budget.left(now)) is not None:
             if self._minute != self._budget.reset:
                 self._minute, self._used_before = self._budget.reset, self.used
-            uncounted = per_minute - (self.used - self._used_before)
-            even = max(0, min(left.requests - self.in_flight, uncounted)) / left.seconds
+            even = self._spare(per_minute, left) / left.seconds
             rate *= _HEADROOM if self._ours == 1.0 else 1.0
             rate = min(rate, max(even - self._foreign.per_minute / 60.0, even * _LEAST))
         return rate * self._part.share()
+
+    def _spare(self, per_minute: int, left: Left) -> int:
+        """How many of this minute's requests are left, if all that is in flight takes one."""
+        uncounted = per_minute - (self.used - self._used_before)
+        return max(0, min(left.requests - self.in_flight, uncounted))
 
     def give_back(self) -> None:
         """Returns a permit that was taken and not used."""

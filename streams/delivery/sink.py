@@ -55,6 +55,12 @@ class Sink(Protocol[Request]):
     """Endpoint -> published requests a minute, or None where none is published."""
     rate_share: float = 1.0
     """The part of these limits that all our workers together may use."""
+    admitted_in_a_turn: int = 50
+    """How many records are admitted, of all partitions together, in one turn of the event loop.
+
+    A request takes several turns, so few where many requests are in flight; more where a request is
+    to find much waiting.
+    """
     recalls: Collection[bytes]
     """The kinds of record, as in their header, that `recall` wants to see."""
 

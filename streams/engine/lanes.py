@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streams.engine.chunks import Chunk
+from streams.engine.deadline import end_within
 from streams.engine.partition import Partition
 
 
@@ -58,9 +59,4 @@ class ChunkLanes:
             if lane is not None and lane.task is not None:
                 lane.chunks.put_nowait(Chunk(partition, ()))  # wakes one that waits
                 tasks.add(lane.task)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=deadline)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        await end_within(deadline, tasks)

@@ -33,10 +33,11 @@ class Offsets:
                 todo.append(offset)
         return todo
 
-    def ended(self, offset: int) -> None:
-        """Says that the record's work is over: delivered, dead-lettered or dropped."""
-        self._bytes -= self._waiting.pop(offset)
-        self._ended.add(offset)
+    def ended(self, *offsets: int) -> None:
+        """Says that the records' work is over: delivered, dead-lettered or dropped."""
+        for offset in offsets:
+            self._bytes -= self._waiting.pop(offset)
+        self._ended.update(offsets)
 
     @property
     def waiting(self) -> int:

@@ -53,10 +53,10 @@ class Partition:
         self._changed(self)
         return todo
 
-    def ended(self, offset: int) -> None:
-        """Ends one record; also when the partition is closed, so that it can be committed."""
-        self.offsets.ended(offset)
-        self._ended += 1
+    def ended(self, *offsets: int) -> None:
+        """Ends records; also when the partition is closed, so that they can be committed."""
+        self.offsets.ended(*offsets)
+        self._ended += len(offsets)
         self._changed(self)
 
     def start(self) -> None:

@@ -2,11 +2,10 @@
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -15,6 +14,7 @@ import orjson
 import pytest
 
 from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
 from streams.topics import RAW
 from tests.cli.command import COMMAND, FAUST, SECONDS, environment, run
 from tests.streams.cluster import create, settings, write
@@ -172,8 +172,7 @@ def _where(kafka: Kafka, prefix: str) -> Settings:
 def _started(
     command: Sequence[str], given: Settings
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = next(free_ports())
     with subprocess.Popen(  # noqa: S603 - our own words, and no shell
         command,
         env=environment({**given, "WORKER_PORT": str(port)}),

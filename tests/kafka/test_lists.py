@@ -13,7 +13,8 @@ import pytest
 from cli.demo.world import WorkerProcess, worker_environment
 from models.audience_membership import MembershipChanged
 from models.record import serialize
-from sandbox.kafka import Kafka, free_ports
+from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams import headers
@@ -150,6 +151,7 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.xdist_group("heavy")
 @pytest.mark.timeout(240)
 async def test_four_workers_that_meet_twenty_audiences_at_once_and_die_make_each_list_once(
     kafka: Kafka, prefix: str, tmp_path: Path

@@ -2,9 +2,8 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -12,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.record import Record
 from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, SAILTHRU_LISTS, USER_UPDATE
 from tests.agents.sailthru.factories import attributes, audience, event
@@ -66,8 +66,7 @@ def _bytes(record: Record) -> bytes:
 
 @asynccontextmanager
 async def _dry_run(cluster: KafkaSettings, sailthru: str) -> AsyncIterator[str]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = next(free_ports())
     given = {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
         "KAFKA_PREFIX": cluster.prefix,

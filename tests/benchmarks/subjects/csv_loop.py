@@ -7,7 +7,7 @@ import sys
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from agents.ab_tasty.mapping import Row, RowRules, row
+from agents.ab_tasty.mapping import Row, RowRules, no_row, row
 from agents.ab_tasty.udc import to_csv
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -37,8 +37,8 @@ async def main(group: str) -> None:
             latest: dict[tuple[str, str], Row] = {}
             for record in (record for records in fetched.values() for record in records):
                 change = parse(record.value)
+                assert no_row(change, change.audience_name, _RULES) is None
                 each = row(change, change.audience_name, _RULES)
-                assert isinstance(each, Row)
                 latest[each.visitor_id, each.segment] = each
             if latest:
                 headers = {"Content-Type": "text/csv"}

@@ -28,6 +28,9 @@ class SimulatedTime(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._passing.now
 
+    def pass_(self, seconds: float) -> None:
+        self._passing.now += seconds
+
 
 def run(story: Coroutine[Any, Any, T]) -> T:
     """Runs to the end what only waits for time, and for nothing outside of this process."""
@@ -37,3 +40,10 @@ def run(story: Coroutine[Any, Any, T]) -> T:
 
 def now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def compute(seconds: float) -> None:
+    """Time passes in which nothing else of this process runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedTime)
+    loop.pass_(seconds)

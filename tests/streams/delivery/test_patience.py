@@ -17,7 +17,7 @@ class Minutes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        for module in ("lane", "dispatch", "endpoint", "patience"):
+        for module in ("lane", "requests", "endpoint", "patience"):
             monkeypatch.setattr(
                 f"streams.delivery.{module}.time", SimpleNamespace(monotonic=lambda: self.now)
             )

@@ -1,9 +1,14 @@
 """Partitions that go: nothing is sent afterwards, and only what ended counts as ended."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
+from streams.delivery.sink import Batch, Lane
 from streams.engine.metadata import Progress
 from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.scripted import Request
 from tests.streams.records import new_partition
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -117,3 +122,28 @@ async def test_a_revocation_before_anything_came_is_nothing() -> None:
         await flow.settled(partition)
 
     assert flow.sink.delivered == ["17/0/0"]
+
+
+async def test_who_was_frozen_on_the_way_to_the_socket_sends_nothing_until_it_is_sure_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its endpoint had let the request go; others went on with its partitions meanwhile."""
+    monkeypatch.setattr("streams.delivery.endpoint._UNSURE_SECONDS", 0.0)
+    flow = Flow()
+    fold = flow.sink.take
+
+    def frozen(lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
+        flow.sink.take = fold  # type: ignore[method-assign]  # once only
+        flow.member = False
+        return fold(lane, waiting)
+
+    flow.sink.take = frozen  # type: ignore[method-assign]  # the last of ours before the request
+    async with flow.running():
+        partition = await flow.given(("17", "passes"))
+        await flow.until(lambda: not flow.member)
+        await some_turns()
+        before = len(flow.sink.requests)
+        flow.member = True
+        await flow.settled(partition)
+
+    assert (before, flow.sink.delivered) == (0, ["17/0/0"])

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.streams.delivery.account import Account, Log, Worker, working
-from tests.streams.delivery.simulated_time import run
+from tests.streams.delivery.simulated_time import compute, now, run
 
 ENDLESS = 10**9
 PER_MINUTE = 3_000
@@ -119,6 +119,28 @@ def test_three_hundred_a_second_are_filled_and_smooth() -> None:
         assert max(seconds.values()) <= 300 * 1.1 + 31
 
     play(Scene(phase=41.0, per_minute=18_000), story)
+
+
+def test_what_a_busy_event_loop_was_late_for_is_made_good_within_the_minute() -> None:
+    """It computes for 0.4 seconds in every five, the last time right before the minute ends."""
+
+    async def story(scene: Scene) -> None:
+        await scene.join(ENDLESS)
+        busy = asyncio.create_task(compute_every(5.0, 0.4, offset=4.5))
+        await asyncio.sleep(60.0)
+        answers = await scene.pass_()
+        busy.cancel()
+
+        assert answers.accepted >= 0.99 * 18_000
+        assert answers.refused <= 0.002
+
+    play(Scene(per_minute=18_000), story)
+
+
+async def compute_every(seconds: float, for_seconds: float, *, offset: float) -> None:
+    while True:
+        await asyncio.sleep((offset - now()) % seconds)
+        compute(for_seconds)
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -149,10 +149,12 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.working)
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        offset = data.draw(st.sampled_from(sorted(self.working)))
-        self.partition.ended(offset)
-        del self.working[offset]
-        self.ended.add(offset)
+        some = st.sampled_from(sorted(self.working))
+        together = data.draw(st.lists(some, min_size=1, max_size=4, unique=True))
+        self.partition.ended(*together)
+        for offset in together:
+            del self.working[offset]
+        self.ended.update(together)
 
     @rule(accepted=st.booleans())
     def commit(self, accepted: bool) -> None:
@@ -181,6 +183,8 @@ class Life(RuleBasedStateMachine):
         assert self.partition.offsets.position == moved
         assert not self.start.ended
         assert self.partition.epoch > epoch
+        # A takeover commits where it begins; else a move back with the old text were none at all.
+        self.stored = (moved, encode(self.start, CLUSTER))
 
     @invariant()
     def the_watermark_never_passes_what_has_not_ended(self) -> None:

@@ -76,6 +76,18 @@ def test_it_tells_of_every_change_also_when_it_is_closed() -> None:
     assert partition.progress == Progress(1)
 
 
+def test_it_tells_once_of_what_ended_together() -> None:
+    changes: list[Partition] = []
+    partition = Partition(TP("events", 0), Progress(0), InFlightLimit(), changes.append)
+    partition.fetched((offset, 1) for offset in range(4))
+    changes.clear()
+    partition.ended(0, 3, 1)
+
+    assert changes == [partition]
+    assert partition.take_ended() == 3
+    assert partition.progress == Progress(2, ((3, 4),))
+
+
 def test_its_epoch_stands_in_what_is_committed() -> None:
     partition = new_partition(Progress(4, epoch=1_767_225_600_000))
 

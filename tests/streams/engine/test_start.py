@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
 from streams import topic_admin, topics
 from streams.engine.metadata import Progress, encode
 from streams.engine.start import Start, StartError, prepare, read_starts
@@ -29,14 +30,8 @@ def sentence(error: pytest.ExceptionInfo[StartError]) -> str:
     return text
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
-    address = f"127.0.0.1:{unused_port()}"
+    address = f"127.0.0.1:{next(free_ports())}"
     with pytest.raises(StartError) as raised:
         async with asyncio.timeout(10):
             await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
