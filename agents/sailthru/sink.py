@@ -47,6 +47,8 @@ class SailthruSink(Sink[Request]):
     ceilings: Mapping[str, int | None] = MappingProxyType(
         {"user": 18_000, "event": 2_400, "list": 2_400, "list GET": 18_000}
     )
+    # 300 requests a second, each of which takes several turns.
+    admitted_in_a_turn = 20
     recalls = frozenset({b"identities_changed", b"audience_changed"})
 
     def __init__(self, settings: SailthruSettings, kafka: KafkaSettings | None = None) -> None:

@@ -7,7 +7,7 @@ stand that the event may count on. What a sink has to prepare goes first in the 
 
 import asyncio
 from asyncio import Future
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
@@ -38,7 +38,11 @@ class Precedence:
         self._admitted: dict[int, int] = {}
         self._moved = asyncio.Event()
         self._moved_at: dict[int, float] = {}
-        self._unfinished: defaultdict[str, dict[int, Lane]] = defaultdict(dict)
+        # User -> lane -> offsets. They come in order, and the first is looked at for each record
+        # that waits; a plain dict would search for it among those that have ended.
+        self._unfinished: defaultdict[str, defaultdict[Lane, OrderedDict[int, None]]] = defaultdict(
+            lambda: defaultdict(OrderedDict)
+        )
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
 
@@ -65,19 +69,25 @@ class Precedence:
 
     def queued(self, item: Item, lane: Lane) -> None:
         if item.source.topic == self.updates:
-            self._unfinished[item.user][item.source.offset] = lane
+            self._unfinished[item.user][lane][item.source.offset] = None
 
     def ended(self, item: Item) -> None:
         if item.source.topic != self.updates:
             return
         self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
-        unfinished = self._unfinished[item.user]
-        unfinished.pop(item.source.offset, None)
-        if not unfinished:
-            del self._unfinished[item.user]
+        self._finish(item.user, item.source.offset)
         # Whoever still has to wait parks again.
         for wake in list(self._parked.get(item.user, ())):
             wake()
+
+    def _finish(self, user: str, offset: int) -> None:
+        unfinished = self._unfinished.get(user, {})
+        for lane, offsets in list(unfinished.items()):
+            offsets.pop(offset, None)
+            if not offsets:
+                del unfinished[lane]
+        if not unfinished:
+            self._unfinished.pop(user, None)
 
     async def barrier(self, partition: int, since: float) -> int:
         """Waits until the updates before now have been admitted; returns where they end.
@@ -132,7 +142,8 @@ class Precedence:
     def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
         unfinished = self._unfinished.get(item.user, {})
         if not any(
-            offset < item.barrier and key != lane.lane for offset, key in unfinished.items()
+            key != lane.lane and next(iter(offsets)) < item.barrier
+            for key, offsets in unfinished.items()
         ):
             return False
         if asyncio.get_running_loop().time() < item.queued_at + _MOST_SECONDS:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from streams import metrics
+from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.precedence import Precedence
+from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
 from streams.topics import USER_UPDATE
 from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
-from tests.streams.records import update_source
+from tests.streams.records import new_partition, update_source
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -206,6 +208,31 @@ async def test_nobody_is_remembered_once_nothing_waits() -> None:
         precedence: Any = flow.delivery._precedence
 
         assert (len(precedence._unfinished), len(precedence._parked)) == (0, 0)
+
+
+class Looked(int):
+    """A barrier that counts how often an update's offset was compared with it."""
+
+    times = 0
+
+    def __gt__(self, other: object) -> bool:
+        Looked.times += 1
+        return int(self) > int(other)  # type: ignore[call-overload]  # only with offsets
+
+
+async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> None:
+    """With a look at each, the thousands of a busy user held up everybody's requests."""
+    precedence = Precedence(USER_UPDATE.name, KnownEnd(), lambda _record: None)
+    updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
+    for offset in range(1000):
+        update = Item(update_source("17", "passes", offset), updates, 0, user="17")
+        precedence.queued(update, Lane("user", "17"))
+    lane = WaitingLane(Lane("event", "17"))
+    for each in log(("17", "passes"), ("17", "passes")):
+        lane.append(Item(each, events, 0, user="17", barrier=Looked(0)))
+
+    assert precedence.ready(lane, lambda: None) == 2
+    assert Looked.times == 2
 
 
 async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_takes() -> None:
