@@ -81,13 +81,14 @@ class Precedence:
             wake()
 
     def _finish(self, user: str, offset: int) -> None:
-        unfinished = self._unfinished.get(user, {})
+        if (unfinished := self._unfinished.get(user)) is None:
+            return
         for lane, offsets in list(unfinished.items()):
             offsets.pop(offset, None)
             if not offsets:
                 del unfinished[lane]
         if not unfinished:
-            self._unfinished.pop(user, None)
+            del self._unfinished[user]
 
     async def barrier(self, partition: int, since: float) -> int:
         """Waits until the updates before now have been admitted; returns where they end.
@@ -140,8 +141,8 @@ class Precedence:
             wake()
 
     def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
-        unfinished = self._unfinished.get(item.user, {})
-        if not any(
+        unfinished = self._unfinished.get(item.user)
+        if unfinished is None or not any(
             key != lane.lane and next(iter(offsets)) < item.barrier
             for key, offsets in unfinished.items()
         ):

@@ -215,9 +215,9 @@ class Looked(int):
 
     times = 0
 
-    def __gt__(self, other: object) -> bool:
+    def __gt__(self, other: int) -> bool:
         Looked.times += 1
-        return int(self) > int(other)  # type: ignore[call-overload]  # only with offsets
+        return int(self) > other
 
 
 async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> None:
