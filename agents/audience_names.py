@@ -23,11 +23,13 @@ class NameBook:
     def learn(self, record: Record) -> None:
         """Takes the name from what was said of the audience itself; memberships may be old."""
         match record:
-            # First, because most are this, and to ask a model what it is not takes a while.
-            case MembershipChanged(audience_id=audience_id, audience_name=name):
-                if name and self._keeps_first:
-                    self._note(audience_id, name, record)
-            case AudienceChanged(audience_id=audience_id, audience_name=str(name)) if name:
+            # First, because most are this, and to ask a model what it holds takes a while.
+            case MembershipChanged() if not self._keeps_first:
+                pass
+            case (
+                MembershipChanged(audience_id=audience_id, audience_name=str(name))
+                | AudienceChanged(audience_id=audience_id, audience_name=str(name))
+            ) if name:
                 self._note(audience_id, name, record)
             case Audience(audience_id=audience_id, name=str(name)) if name:
                 self._note(audience_id, name, record)

@@ -1,6 +1,7 @@
 """The headers of our records, so that ids can be read without parsing."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 ID = "id"
 KIND = "kind"
@@ -25,32 +26,36 @@ def redriven(destination: str, letter: str) -> list[tuple[str, bytes]]:
     return [(REDRIVEN_FOR, destination.encode()), (REDRIVEN_OF, letter.encode())]
 
 
-def identity(headers: Headers) -> bytes | None:
-    """What makes a record the same one when it comes again: its id, within its epoch.
+class Marks(NamedTuple):
+    """What the headers of one record say; foreign records may have none of it.
 
-    What was sent again of a dead letter is another record than the one that failed, and the same
-    as whatever else is sent again of that letter.
+    `identity` makes a record the same one when it comes again: its id, within its epoch. What was
+    sent again of a dead letter is another record than the one that failed, and the same as whatever
+    else is sent again of that letter.
     """
-    found = dict(headers)
-    if letter := found.get(REDRIVEN_OF):
-        return b"redriven of " + letter
-    id_ = found.get(ID)
-    return id_ + b"@" + (found.get(EPOCH) or b"") if id_ else None
+
+    identity: bytes | None
+    kind: bytes | None
+    epoch: bytes
+    redriven_for: str | None
+
+    def is_for(self, destination: str) -> bool:
+        """What was sent again is for the one destination that failed."""
+        return self.redriven_for is None or self.redriven_for == destination
 
 
-def redriven_for(headers: Headers) -> str | None:
-    """The one destination that is meant; None where all are."""
-    return _value(headers, REDRIVEN_FOR).decode(errors="replace") or None
-
-
-def epoch(headers: Headers) -> bytes:
-    return _value(headers, EPOCH)
-
-
-def kind(headers: Headers) -> bytes | None:
-    return _value(headers, KIND) or None
-
-
-def _value(headers: Headers, name: str) -> bytes:
+def read(headers: Headers) -> Marks:
     """Kafka lets a header have no value, which says as little as no header."""
-    return dict(headers).get(name) or b""
+    found = dict(headers)
+    epoch = found.get(EPOCH) or b""
+    if letter := found.get(REDRIVEN_OF):
+        identity: bytes | None = b"redriven of " + letter
+    else:
+        identity = id_ + b"@" + epoch if (id_ := found.get(ID)) else None
+    redriven_for = found.get(REDRIVEN_FOR)
+    return Marks(
+        identity,
+        found.get(KIND) or None,
+        epoch,
+        redriven_for.decode(errors="replace") if redriven_for else None,
+    )

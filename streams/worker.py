@@ -12,8 +12,9 @@ from streams.engine.transport import Transport
 
 # Python looks for garbage every 700 new objects, and after about 70,000 among all there are. Here
 # a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search
-# so much so often was a third of an AB Tasty worker's time.
-_NEW_OBJECTS = 20_000
+# so much so often was a third of an AB Tasty worker's time, and a fifth still at 20,000. Garbage of
+# so many objects is some 20 MB.
+_NEW_OBJECTS = 200_000
 
 
 class Worker(faust.Worker):

@@ -1,12 +1,13 @@
 """From chunk to lane: know again, parse, place."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from models.audience_membership import MembershipChanged
+from models.record import Record
 from streams import headers, metrics
 from streams.dead_letters import FloodGuard
 from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
@@ -18,6 +19,7 @@ from streams.delivery.sink import Lane, Sink, placement
 from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
+from streams.headers import Marks
 from streams.topics import Topic
 
 
@@ -62,21 +64,18 @@ class Admission:
 
     async def admit(self, chunk: Chunk) -> None:
         """Queues a chunk's records; what can never be sent becomes a dead letter here."""
-        partition = chunk.partition
+        partition, records = chunk.partition, chunk.records
         barrier = await self._barrier(chunk)
         refused: list[Refused] = []
-        for count, source in enumerate(chunk.records):
-            if count % self._sink.admitted_in_a_turn == 0:
-                async with self._turn:
-                    await asyncio.sleep(0)
-            if partition.closed or self._dispatch.held:
+        size = self._sink.admitted_in_a_turn
+        for first in range(0, len(records), size):
+            async with self._turn:
+                await asyncio.sleep(0)
+            if partition.closed:
+                return
+            if self._dispatch.held:
                 break
-            letter = self._admit(partition, source, barrier)
-            if letter is not None:
-                refused.append(letter)
-            self._dispatch.hold(self._guard.count(letter[1].reason if letter else None))
-        if partition.closed:
-            return
+            refused += self._admit_together(partition, records[first : first + size], barrier)
         if self._precedence is not None and partition.tp.topic == self._precedence.updates:
             self._precedence.admitted(partition.tp.partition, chunk.end)
         await self._ends.rejected(refused)
@@ -87,17 +86,38 @@ class Admission:
             return 0
         return await self._precedence.barrier(tp.partition, chunk.fetched_at)
 
-    def _admit(self, partition: Partition, source: Source, barrier: int) -> Refused | None:
-        if headers.redriven_for(source.headers) not in {None, self._sink.destination}:
+    def _admit_together(
+        self, partition: Partition, sources: Sequence[Source], barrier: int
+    ) -> Iterator[Refused]:
+        # Parsed before the first is placed: each of the two is faster with nothing in between.
+        holds = self._topics[partition.tp.topic].holds
+        parsed = [_parse(holds, source) for source in sources]
+        for source, record in zip(sources, parsed, strict=True):
+            if self._dispatch.held:
+                return
+            letter = self._admit(partition, source, record, barrier)
+            self._dispatch.hold(self._guard.count(letter[1].reason if letter else None))
+            if letter is not None:
+                yield letter
+
+    def _admit(
+        self,
+        partition: Partition,
+        source: Source,
+        record: Record | ValidationError,
+        barrier: int,
+    ) -> Refused | None:
+        marks = headers.read(source.headers)
+        if not marks.is_for(self._sink.destination):
             self._ends.dropped(Item(source, partition, now_ms()), "redriven_elsewhere")
             return None
-        identity = headers.identity(source.headers)
+        identity = marks.identity
         if identity is not None and self._repeats(identity, partition, source):
             return None
         item = Item(source, partition, now_ms(), identity=identity, barrier=barrier)
         if identity is not None:
             self._horizon.started(identity, item)
-        placed = self._place(item)
+        placed = self._place(item, marks, record)
         match placed:
             case Rejected():
                 return item, placed
@@ -124,36 +144,43 @@ class Admission:
         metrics.DEDUPLICATED.labels(topic=self._topics[source.topic].name).inc()
         return True
 
-    def _place(self, item: Item) -> Lane | Dropped | Rejected | Blocked:
+    def _place(
+        self, item: Item, marks: Marks, record: Record | ValidationError
+    ) -> Lane | Dropped | Rejected | Blocked:
         source = item.source
-        try:
-            item.record = self._topics[source.topic].holds.validate_json(source.value or b"")
-        except ValidationError as error:
-            return _unknown_kind(error, source) or invalid_record(error)
-        assert item.record is not None
-        at = placement(item.record, source.key, source.partition)
+        if isinstance(record, ValidationError):
+            return _unknown_kind(record, source, marks) or invalid_record(record)
+        item.record = record
+        at = placement(record, source.key, source.partition)
         item.user = at.user
-        if isinstance(item.record, MembershipChanged) and self._is_stale(item, item.record):
+        if isinstance(record, MembershipChanged) and self._is_stale(item, record, marks):
             return Dropped("stale")
         try:
-            return self._sink.place(item.record, at, item.first_at_ms)
+            return self._sink.place(record, at, item.first_at_ms)
         except Exception as error:  # noqa: BLE001 - see mapping_error
             return mapping_error(error)
 
-    def _is_stale(self, item: Item, record: MembershipChanged) -> bool:
-        tp, source = item.partition.tp, item.source
-        if headers.redriven_for(source.headers) is not None:
+    def _is_stale(self, item: Item, record: MembershipChanged, marks: Marks) -> bool:
+        tp, offset = item.partition.tp, item.source.offset
+        if marks.redriven_for is not None:
             return self._staleness.is_overtaken(tp, record, item.user)
-        epoch = headers.epoch(source.headers)
-        return self._staleness.is_stale(tp, record, item.user, epoch, source.offset)
+        return self._staleness.is_stale(tp, record, item.user, marks.epoch, offset)
 
 
-def _unknown_kind(error: ValidationError, source: Source) -> Blocked | None:
+def _parse(holds: TypeAdapter[Any], source: Source) -> Record | ValidationError:
+    try:
+        record: Record = holds.validate_json(source.value or b"")
+    except ValidationError as error:
+        return error
+    return record
+
+
+def _unknown_kind(error: ValidationError, source: Source, marks: Marks) -> Blocked | None:
     """A record of a kind that a newer router writes is no bad record: it must wait for us.
 
     Only a router's: what somebody else writes without its header is a bad record.
     """
-    if headers.kind(source.headers) is None:
+    if marks.kind is None:
         return None
     if error.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
         return None

@@ -116,11 +116,12 @@ class Memory:
             self._go_on(group)
 
     def _learn(self, partition: Partition, source: Source) -> None:
-        if headers.redriven_for(source.headers) not in {None, self._sink.destination}:
+        marks = headers.read(source.headers)
+        if not marks.is_for(self._sink.destination):
             return
-        if (identity := headers.identity(source.headers)) is not None:
-            self._horizon.ended(partition.tp, identity)
-        kind = headers.kind(source.headers)
+        if marks.identity is not None:
+            self._horizon.ended(partition.tp, marks.identity)
+        kind = marks.kind
         if kind != _MEMBERSHIP and kind not in self._sink.recalls:
             return
         try:
@@ -129,8 +130,8 @@ class Memory:
             return  # it ended as a dead letter, and says nothing now either
         at = placement(record, source.key, source.partition)
         if isinstance(record, MembershipChanged):
-            epoch = headers.epoch(source.headers)
-            self._staleness.is_stale(partition.tp, record, at.user, epoch, source.offset)
+            offset = source.offset
+            self._staleness.is_stale(partition.tp, record, at.user, marks.epoch, offset)
         if kind in self._sink.recalls:
             self._sink.recall(record, at)
 

@@ -9,14 +9,14 @@ def test_what_is_written_is_read_back() -> None:
     made = headers.make("1/0/17/3", "custom_event", 0)
 
     assert made == [("id", b"1/0/17/3"), ("kind", b"custom_event")]
-    assert headers.kind(made) == b"custom_event"
+    assert headers.read(made).kind == b"custom_event"
 
 
 @pytest.mark.parametrize("epoch", [1, 1_767_225_600_000])
 def test_the_same_id_in_another_epoch_is_another_record(epoch: int) -> None:
-    before = headers.identity(headers.make("17", "custom_event", 0))
-    after = headers.identity(headers.make("17", "custom_event", epoch))
-    again = headers.identity(headers.make("17", "custom_event", epoch))
+    before = headers.read(headers.make("17", "custom_event", 0)).identity
+    after = headers.read(headers.make("17", "custom_event", epoch)).identity
+    again = headers.read(headers.make("17", "custom_event", epoch)).identity
 
     assert len({before, after}) == 2
     assert after == again
@@ -33,12 +33,12 @@ FOREIGN: dict[str, list[tuple[str, bytes | None]]] = {
 def test_a_record_without_our_headers_has_no_identity_and_no_kind(
     given: list[tuple[str, bytes]],
 ) -> None:
-    assert headers.identity(given) is None
-    assert headers.kind(given) is None
+    assert headers.read(given).identity is None
+    assert headers.read(given).kind is None
 
 
 def test_an_epoch_without_a_value_is_no_epoch() -> None:
     """Kafka lets a header be null; who writes to our topics may do so."""
     given: list[tuple[str, bytes | None]] = [("id", b"17"), ("epoch", None)]
 
-    assert headers.identity(given) == headers.identity([("id", b"17")])
+    assert headers.read(given).identity == headers.read([("id", b"17")]).identity

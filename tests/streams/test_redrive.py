@@ -64,7 +64,7 @@ def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_fa
 def test_a_raw_message_goes_back_for_all() -> None:
     again = plan().of(raw())
     assert again == Again("eu-mparticle-raw", 1, b"17", b"{", [("redriven-of", b"3/7")])
-    assert headers.redriven_for(again.headers) is None
+    assert headers.read(again.headers).redriven_for is None
 
 
 @pytest.mark.parametrize("value", [b"{", b"[1]", b"\xff", b'{"kind": null}'])
@@ -73,7 +73,7 @@ def test_a_record_that_cannot_be_read_goes_back_as_it_was(value: bytes) -> None:
         again = plan().of(found(record_id=record_id, **keeping(value)))
         assert isinstance(again, Again)
         assert again.value == value
-        assert headers.redriven_for(again.headers) == "sailthru"
+        assert headers.read(again.headers).redriven_for == "sailthru"
 
 
 def test_a_raw_message_of_which_two_parts_failed_goes_once() -> None:
