@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+# From outside, because a stack trace may show lines of code.
+WHO, WHERE = "user17@shop.example", "Ulm"
 PROGRAM = """
 import asyncio, gc, logging, sys, threading, warnings
 import structlog
@@ -15,7 +17,8 @@ from streams.engine.watchdog import StalledError
 from streams.settings import WorkerSettings
 
 warnings.simplefilter("always")
-logs.set_up(WorkerSettings(log_level=sys.argv[2], log_format=sys.argv[1]), "sailthru")
+form, level, who, where = sys.argv[1:]
+logs.set_up(WorkerSettings(log_level=level, log_format=form), "sailthru")
 ours, theirs = structlog.get_logger("streams"), logging.getLogger("somebody")
 
 ours.debug("detail")
@@ -31,32 +34,35 @@ except ZeroDivisionError:
 ours.error("crashed outside", exc_info=True)
 try:
     try:
-        {}["user17@shop.example"]
+        {}[who]
     except KeyError as error:
         raise StalledError("nothing ended for 300 s") from error
 except StalledError as error:
     theirs.error("Crashed reason=%r", error.__cause__, exc_info=True)
-ours.warning("sent", reason="late", email="user17@shop.example", attributes={"city": "Ulm"})
-theirs.error(KeyError("user17@shop.example"))
+ours.warning("sent", reason="late", email=who, attributes={"city": where})
+theirs.error(KeyError(who))
 async def lost():
     asyncio.create_task(failing())
     await asyncio.sleep(0)
     gc.collect()
 async def failing():
-    raise KeyError("user17@shop.example")
+    raise KeyError(who)
 asyncio.run(lost())
 warnings.warn("old", stacklevel=1)
 thread = threading.Thread(target=theirs.warning, args=("from a thread",))
 thread.start()
 thread.join()
-raise ValueError("user17@shop.example is no number")
+raise ValueError(f"{who} is no number")
 """
 
 
 def logged(form: str, level: str = "info") -> list[str]:
     """In a process of its own: logging is set up once in each."""
     done = subprocess.run(  # noqa: S603 - our own words, and no shell
-        [sys.executable, "-c", PROGRAM, form, level], capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, form, level, WHO, WHERE],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
     return done.stderr.splitlines()
@@ -125,7 +131,7 @@ def test_what_ends_the_process_is_a_line_like_any_other(lines: list[dict[str, An
 
 
 def test_no_line_repeats_what_was_personal(lines: list[dict[str, Any]]) -> None:
-    assert not [line for line in lines if "user17" in str(line) or "Ulm" in str(line)]
+    assert not [line for line in lines if WHO in str(line) or WHERE in str(line)]
 
 
 @pytest.mark.parametrize(("level", "first"), [("debug", "detail"), ("error", "Heartbeat failed")])
