@@ -14,6 +14,7 @@ from agents.ab_tasty.token import HIDDEN, TokenSource
 from agents.ab_tasty.udc import SEGMENTS
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.delivery.unsure import UnsureError
 
 # Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
 # Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.
@@ -113,6 +114,10 @@ class Client:
             # The token was old or is revoked; a fresh one tells.
             await self._pacer.permit(post.endpoint)
             answer = await self._authenticated(post)
+        if not self._pacer.may_send():
+            # It was frozen while it waited. Who has the partition now may have sent what came
+            # after, and what becomes of these members is not for this worker to write down.
+            raise UnsureError
         return classify(*answer, post.endpoint) if isinstance(answer, Answer) else answer
 
     async def close(self) -> None:

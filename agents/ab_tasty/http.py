@@ -1,7 +1,7 @@
 """Posting over HTTP: an answer, or how the connection failed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from streams.delivery.outcomes import RetryLater
+from streams.delivery.unsure import guarded
 
 # Answers are a few hundred bytes; a wrong host may send anything.
 _MAX_ANSWER_BYTES = 64 * 1024
@@ -32,8 +33,12 @@ class Http:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, timeout_s: float) -> AsyncIterator["Http"]:
+    async def open(
+        cls, timeout_s: float, may_send: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator["Http"]:
+        """`may_send` is asked before each request goes out; what it refuses is an UnsureError."""
         async with aiohttp.ClientSession(
+            request_class=guarded(may_send),
             # Requests in flight are the delivery's to limit; a limit here would count waiting for
             # a connection as waiting for AB Tasty.
             connector=aiohttp.TCPConnector(limit=0),

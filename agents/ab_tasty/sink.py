@@ -81,7 +81,7 @@ class AbTastySink(Sink[Post]):
         async with (
             self._known.session(),
             self._members.session(),
-            Http.open(self._settings.timeout_s) as http,
+            Http.open(self._settings.timeout_s, pacer.may_send) as http,
         ):
             self._client = Client(self._settings, http, pacer)
             try:

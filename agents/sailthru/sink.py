@@ -31,6 +31,7 @@ from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.unsure import guarded
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
@@ -73,6 +74,7 @@ class SailthruSink(Sink[Request]):
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(
+            request_class=guarded(pacer.may_send),
             connector=aiohttp.TCPConnector(limit=self._settings.connections),
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as http:

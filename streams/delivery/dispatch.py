@@ -21,6 +21,7 @@ from streams.delivery.precedence import Precedence
 from streams.delivery.requests import send
 from streams.delivery.sharing import Sharing
 from streams.delivery.sink import Lane, Sink
+from streams.delivery.unsure import UnsureError
 from streams.engine.deadline import end_within
 
 log = structlog.get_logger()
@@ -47,12 +48,14 @@ class Dispatch:
         self._ends = ends
         self._precedence = precedence
         self._guard = guard
-        self._may_send = may_send
         self._lanes: dict[Lane, WaitingLane] = {}
         self._patience = Patience()
         self._sharing = sharing
         self._pacer = Pacer(
-            sink.ceilings, ours=sink.rate_share, part=sharing.shares.part if sharing else None
+            sink.ceilings,
+            ours=sink.rate_share,
+            part=sharing.shares.part if sharing else None,
+            may_send=may_send,
         )
         self._connections = Connections(connections)
         self._endpoints = {
@@ -126,14 +129,17 @@ class Dispatch:
             await self._refuse(lane, len(waiting), mapping_error(error))
             self._next(lane, endpoint)
             return
-        if not self._may_send():
-            # It was frozen since its endpoint asked. What is left until the socket is an iteration
-            # of the event loop, and a connection where there is none.
+        try:
+            outcome = await send(
+                self._sink, lane.lane.endpoint, batch, self._connections, self._pacer.may_send
+            )
+        except UnsureError:
+            # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
+            # the lane still its own, the records are folded anew.
             endpoint.limit.give_back()
             self._next(lane, endpoint)
             return
         lane.tried(batch.size)
-        outcome = await send(self._sink, lane.lane.endpoint, batch, self._connections)
         await self._judge(lane, batch.size, outcome)
         if endpoint.turned():
             state = "destination_down" if endpoint.failing else "destination_up"

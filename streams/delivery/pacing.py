@@ -185,7 +185,10 @@ class RateLimit:
 
 
 class Pacer:
-    """The rate limits of one destination, by endpoint."""
+    """When a request may go out: the rate limits of one destination, by endpoint, and `may_send`.
+
+    That one says whether this worker surely still is a member of its group.
+    """
 
     def __init__(
         self,
@@ -194,8 +197,10 @@ class Pacer:
         *,
         ours: float = 1.0,
         part: Callable[[str], Part] | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         """`ours` is what all our workers may use of each limit, `part` this worker's part of it."""
+        self.may_send = may_send
         self.limits = {
             name: RateLimit(ceiling, clock, ours=ours, part=part(name) if part else None)
             for name, ceiling in ceilings.items()

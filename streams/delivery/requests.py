@@ -1,12 +1,14 @@
 """One request, and what is noted of it."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from streams import metrics
 from streams.delivery.connections import Connections
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.sink import Batch, Sink
+from streams.delivery.unsure import UnsureError
 
 _NAMES = {
     Delivered: "delivered",
@@ -17,14 +19,23 @@ _NAMES = {
 
 
 async def send(
-    sink: Sink[Any], endpoint: str, batch: Batch[Any], connections: Connections
+    sink: Sink[Any],
+    endpoint: str,
+    batch: Batch[Any],
+    connections: Connections,
+    may_send: Callable[[], bool],
 ) -> Outcome:
-    """Tries once; tells the metrics what came of it, and the connections how long it took."""
+    """Tries once; tells the metrics what came of it, and the connections how long it took.
+
+    Raises UnsureError, and tells nobody, when this worker may no longer send.
+    """
+    if not may_send():
+        raise UnsureError
     labels = {"destination": sink.destination, "endpoint": endpoint}
-    metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
     started = time.monotonic()
     outcome = await sink.send(batch.request)
     seconds = time.monotonic() - started
+    metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
     connections.observe(endpoint, seconds)
     metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
     metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()

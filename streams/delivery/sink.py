@@ -65,7 +65,11 @@ class Sink(Protocol[Request]):
     """The kinds of record, as in their header, that `recall` wants to see."""
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:
-        """Holds what `send` needs (connections, tokens) while the worker runs."""
+        """Holds what `send` needs (connections, tokens) while the worker runs.
+
+        A session of aiohttp's takes `guarded(pacer.may_send)` as its `request_class`, so that each
+        request asks once more when it has its connection.
+        """
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         """Says in which lane a record waits, or why it does not."""
@@ -89,7 +93,8 @@ class Sink(Protocol[Request]):
         """Tries once. May be called again with the same records, so it must be safe to repeat.
 
         Returns an outcome for everything the destination can answer, cut connections and time-outs
-        included. Raises only for our own mistakes. Waiting, retrying and counting are the caller's.
+        included. Raises only for our own mistakes, and lets UnsureError pass: somebody else may own
+        these records by now. Waiting, retrying and counting are the caller's.
         """
 
     async def refused(self, record: Record, partition: int) -> None:

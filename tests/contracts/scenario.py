@@ -78,8 +78,10 @@ async def simulated(subject: Subject) -> AsyncIterator[tuple[Service, str]]:
 
 
 @asynccontextmanager
-async def connected(subject: Subject, url: str, **changed: Any) -> AsyncIterator[Sink[Any]]:
-    """A sink that is ready to send there."""
+async def connected(
+    subject: Subject, url: str, may_send: Callable[[], bool] = lambda: True, **changed: Any
+) -> AsyncIterator[Sink[Any]]:
+    """A sink that is ready to send there, for as long as `may_send` says so."""
     sink = subject.sink(url, **changed)
-    async with sink.session(Pacer(sink.ceilings)):
+    async with sink.session(Pacer(sink.ceilings, may_send=may_send)):
         yield sink

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any, NoReturn
 
 import orjson
@@ -10,8 +11,10 @@ import pytest
 
 from models.record import Record
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
+from sandbox.server import Service
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.sink import Batch, Lane, Sink
+from streams.delivery.unsure import UnsureError
 from tests.contracts.scenario import Scenario, Subject, connected, simulated, subjects
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")
@@ -124,6 +127,30 @@ async def test_service_that_is_away_is_waited_for(subject: Subject) -> None:
         pass
     async with connected(subject, url) as sink:
         assert isinstance(await first_outcome(sink, subject.scenario), RetryLater)
+
+
+async def test_who_may_no_longer_be_a_member_of_the_group_sends_nothing_more(
+    subject: Subject,
+) -> None:
+    """Whichever of its requests a freeze comes before: a token, a list, the records' own."""
+    for most in count():
+        async with simulated(subject) as (service, url):
+
+            def sure(service: Service = service, most: int = most) -> bool:
+                return requests(service) < most
+
+            async with connected(subject, url, sure) as sink:
+                try:
+                    outcome = await first_outcome(sink, subject.scenario)
+                except UnsureError:
+                    assert requests(service) == most
+                    continue
+        assert (most > 0, outcome) == (True, Delivered())
+        break
+
+
+def requests(service: Service) -> int:
+    return sum(answers.total() for answers in service.counts.values())
 
 
 async def test_rate_limit_closes_the_endpoint_for_as_long_as_it_says(subject: Subject) -> None:

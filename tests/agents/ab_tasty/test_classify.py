@@ -28,6 +28,13 @@ TABLE: list[tuple[tuple[str, ...], int, dict[str, str], bytes, Outcome]] = [
     (ALL, 429, PAST, b"", RetryLater("http_429", 0.0, endpoint=True)),
     (ALL, 429, {"Retry-After": "soon"}, b"", RetryLater("http_429", None, endpoint=True)),
     (ALL, 429, {"Retry-After": "-7"}, b"", RetryLater("http_429", None, endpoint=True)),
+    (
+        ALL,
+        429,
+        {"Retry-After": "\N{ARABIC-INDIC DIGIT SEVEN}"},
+        b"",
+        RetryLater("http_429", None, endpoint=True),
+    ),
     (ALL, 500, NO_HEADERS, b"", RetryLater("http_500")),
     (ALL, 500, {"Retry-After": "7"}, b"", RetryLater("http_500", 7.0)),
     (ALL, 502, NO_HEADERS, b"", RetryLater("http_502")),
