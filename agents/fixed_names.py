@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import structlog
 from aiokafka.structs import ConsumerRecord
-from pydantic import ValidationError
 
 from models.accepted_audience import AcceptedAudience
+from streams.delivery.followed import known
 from streams.delivery.kept import Kept
 from streams.settings import KafkaSettings
 from streams.topics import Topic
-
-log = structlog.get_logger()
 
 # Far above what an account has; what plays with ids must not fill the memory.
 _MOST_AUDIENCES = 100_000
@@ -44,8 +41,8 @@ class FixedNames:
             yield
 
     def name(self, audience_id: str) -> str | None:
-        known = self._known.get(audience_id)
-        return known.name if known else None
+        audience = self._known.get(audience_id)
+        return audience.name if audience else None
 
     @property
     def full(self) -> bool:
@@ -72,17 +69,8 @@ class FixedNames:
             await self._kept.write(key, value)
 
     def _tell(self, record: ConsumerRecord) -> None:
-        try:
-            audience: AcceptedAudience = self._topic.holds.validate_json(record.value or b"")
-        except ValidationError as error:
-            log.warning(
-                "known_audience_unreadable",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                errors=error.error_count(),
-            )
-        else:
+        audience: AcceptedAudience | None = known(self._topic, record)
+        if audience is not None:
             self._note(audience)
 
     def _note(self, audience: AcceptedAudience) -> None:

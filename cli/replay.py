@@ -9,6 +9,7 @@ from agents import registry
 from cli.asking import ask, table
 from cli.moments import Target
 from streams.dry_run import SUFFIX
+from streams.groups import stop_first
 from streams.replay import Group, ReplayError, To, look, move
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, RAW
@@ -105,5 +106,5 @@ def _ending(group: Group, to: To, *, execute: bool) -> str:
         return f"There is nothing before these offsets from {when} on: nothing is to be moved."
     if execute:
         return f"Moved: start the workers, and they deliver {records} records again."
-    before = f" {group.live}" if group.members else ""
+    before = f" {stop_first(group.name)}" if group.live else ""
     return f"Nothing was moved: with --execute {records} records are delivered again.{before}"

@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams import topic_admin
+from streams import groups
 from streams.answering import answering, reading
 from streams.engine.committed import read_committed
 from streams.settings import KafkaSettings
@@ -65,16 +64,8 @@ class Group(NamedTuple):
     """A consumer group as it is now."""
 
     name: str
-    members: int
+    live: bool
     moves: Sequence[Move]
-
-    @property
-    def live(self) -> str:
-        return (
-            f"The group {self.name} has {self.members} live "
-            f"{'member' if self.members == 1 else 'members'}: stop its workers first, and with "
-            "KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
-        )
 
 
 async def look(
@@ -84,16 +75,8 @@ async def look(
 
     Raises ReplayError when there is nothing of the kind, UnansweredError when Kafka is away.
     """
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        async with answering(kafka):
-            await admin.start()
-            members = await _members(admin, group)
-            there = await topic_admin.existing(admin)
-    finally:
-        await admin.close()
-    names = [kafka.topic(each.name) for each in (RAW, *BY_USER)]
-    every = [TopicPartition(name, n) for name in names for n in range(there.get(name, 0))]
+    async with answering(kafka):
+        every, live = await groups.look(kafka, group, (RAW, *BY_USER))
     async with reading(kafka, group) as consumer, answering(kafka):
         committed = await read_committed(consumer, every)
         if not committed:
@@ -107,7 +90,7 @@ async def look(
                 f"The group {group} has read nothing of that: "
                 f"it reads {', '.join(sorted({tp.topic for tp in committed}))}."
             )
-        return Group(group, members, plan(await _places(consumer, chosen, to)))
+        return Group(group, live, plan(await _places(consumer, chosen, to)))
 
 
 def _chosen(
@@ -120,12 +103,6 @@ def _chosen(
         for tp, at in committed.items()
         if topic in {None, tp.topic} and (not partitions or tp.partition in partitions)
     }
-
-
-async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
-    [answer] = await admin.describe_consumer_groups([group])
-    [described] = answer.to_object()["groups"]
-    return len(described["members"])
 
 
 async def _places(
@@ -150,8 +127,8 @@ async def move(kafka: KafkaSettings, group: Group) -> None:
 
     Raises ReplayError when the group has members: also Kafka refuses it then.
     """
-    if group.members:
-        raise ReplayError(group.live)
+    if group.live:
+        raise ReplayError(groups.stop_first(group.name))
     offsets = {each.tp: OffsetAndMetadata(each.to, "") for each in group.moves if each.records}
     if not offsets:
         return
@@ -161,4 +138,4 @@ async def move(kafka: KafkaSettings, group: Group) -> None:
             try:
                 await consumer.commit(offsets)
             except CommitFailedError as error:
-                raise ReplayError(group._replace(members=1).live) from error
+                raise ReplayError(groups.stop_first(group.name)) from error

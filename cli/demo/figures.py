@@ -40,10 +40,10 @@ class Figures:
     def total(self, name: str, **where: str) -> int:
         return int(sum(value for _, value in self._of(name, where)))
 
-    def quantile(self, name: str, share: float, **where: str) -> float | None:
+    def quantile(self, name: str, share: float, at_most: float, **where: str) -> float | None:
         """A histogram's quantile, linear inside its bucket as Prometheus does; None without data.
 
-        Beyond the last finite bucket there is only that bucket's bound to give.
+        No value was larger than `at_most`, however wide the last bucket is.
         """
         counts: dict[float, float] = {}
         for labels, value in self._of(f"{name}_bucket", where):
@@ -55,9 +55,7 @@ class Figures:
         below = start = 0.0
         for bound, count in sorted(counts.items()):
             if count >= rank:
-                if bound == float("inf"):
-                    return start
-                return start + (bound - start) * (rank - below) / (count - below)
+                return start + (min(bound, at_most) - start) * (rank - below) / (count - below)
             below, start = count, bound
         return start
 

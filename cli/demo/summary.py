@@ -64,8 +64,9 @@ def _destination(run: Run, name: str, sink: Figures) -> Iterator[tuple[str, str]
         per_request = sink.total("records_per_request_sum") / requests
         yield "records per request", f"{per_request:.2f}"
     for share, label in ((0.5, "p50"), (0.99, "p99")):
-        if (seconds := sink.quantile("raw_to_accepted_seconds", share)) is not None:
-            yield f"raw to accepted, {label}", f"{seconds:.2f} s"
+        took = sink.quantile("raw_to_accepted_seconds", share, at_most=run.seconds[name])
+        if took is not None:
+            yield f"raw to accepted, {label}", f"{took:.2f} s"
     for endpoint, ceiling in sorted(run.ceilings[name].items()):
         if endpoint in run.requests[name]:
             yield f"ceiling announced, {endpoint}", f"{ceiling:,} a minute"

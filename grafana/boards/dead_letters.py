@@ -76,8 +76,9 @@ WHEN = (
         41,
         "Dead letters a minute, by reason",
         RECORDS_PER_MINUTE,
-        "Normal: few, of reasons you know. One reason steps up: read the topic dead-letters for "
-        "it. All of them: a deploy here, or a change at mParticle or the destination.",
+        "Normal: few, of reasons you know. One reason steps up: `mparticle-streams dead-letters "
+        "list` names the letters, and `show` prints one whole. All of them: a deploy here, or a "
+        "change at mParticle or the destination.",
         Query(
             per_minute("dead_letters", "stage, destination, reason", DESTINATION),
             "{{stage}} {{destination}} {{reason}}",
@@ -102,8 +103,10 @@ WHY = (
         42,
         "Dead letters since the workers started",
         COUNT,
-        "Every reason there was, the most frequent first. Each letter in the topic names its "
-        "reason, its detail, and the position of its raw message. Look at this table every day.",
+        "Every reason there was, the most frequent first. Look at this table every day: "
+        "`mparticle-streams dead-letters list` names the letters of a reason, `show` prints one "
+        "with its detail and raw position. When the cause is mended, `redrive` sends them again to "
+        "just the destination that failed.",
         Query(
             "sort_desc(sum by (stage, destination, reason) "
             f"({series('dead_letters_total', DESTINATION)}))",
@@ -132,7 +135,8 @@ WHY = (
 BOARD = Board(
     name="dead-letters",
     title="dead letters",
-    says="What can never pass: how much, where, and why. The topic dead-letters holds them.",
+    says="What can never pass: how much, where, and why. The topic dead-letters holds them; "
+    "`mparticle-streams dead-letters redrive` sends them again.",
     choices=(CHOICE,),
     rows=(
         ("How many?", (Line(4, TILES), Line(8, WHEN))),

@@ -1,6 +1,6 @@
 """The simulated AB Tasty as one service: from a request to its answer, and all of its state."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -11,7 +11,7 @@ from sandbox.ab_tasty.segments import Segments
 from sandbox.ab_tasty.tokens import Tokens
 from sandbox.ab_tasty.upload import JSON, read_rows, visitors
 from sandbox.faults import Fault
-from sandbox.server import RefusedError, Service, json_response, serve_app
+from sandbox.server import RefusedError, Service, json_response
 
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - an address, not a secret
 SEGMENTS_PATH_PARTS = 5
@@ -135,15 +135,3 @@ def _segments_path(request: web.Request) -> tuple[str, ...]:
     if len(parts) == SEGMENTS_PATH_PARTS and parts[1] == "accounts" and parts[3] == "segments":
         return parts[2], parts[4]
     return ()
-
-
-async def serve(
-    options: Options,
-    *,
-    started: Callable[[str], None],
-    port: int = 0,
-    host: str = "127.0.0.1",
-    faults: Iterable[Fault] = (),
-) -> None:
-    """Runs a simulated AB Tasty until cancelled; `started` is told its base URL."""
-    await serve_app(AbTasty(options, faults).app(), port, host, started)

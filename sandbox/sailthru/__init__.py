@@ -1,6 +1,6 @@
 """A simulated Sailthru: the public facts of its HTTP API, over real HTTP."""
 
 from sandbox.sailthru.options import PUBLISHED_CEILINGS, Options
-from sandbox.sailthru.service import Sailthru, serve
+from sandbox.sailthru.service import Sailthru
 
-__all__ = ["PUBLISHED_CEILINGS", "Options", "Sailthru", "serve"]
+__all__ = ["PUBLISHED_CEILINGS", "Options", "Sailthru"]

@@ -13,7 +13,7 @@ from sandbox.sailthru.lists import ListEndpoint, MailingLists
 from sandbox.sailthru.options import Options
 from sandbox.sailthru.profiles import Profiles
 from sandbox.sailthru.users import UserEndpoints
-from sandbox.server import RefusedError, Service, json_response, serve_app
+from sandbox.server import RefusedError, Service, json_response
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -128,15 +128,3 @@ def _parameters(request: web.Request, body: bytes) -> tuple[dict[str, str], dict
     if request.content_type == MULTIPART:
         return parse_multipart(request.headers["Content-Type"], body)
     return (parse_parameters(body) if request.content_type == FORM else {}), {}
-
-
-async def serve(
-    options: Options,
-    *,
-    started: Callable[[str], None],
-    port: int = 0,
-    host: str = "127.0.0.1",
-    faults: Iterable[Fault] = (),
-) -> None:
-    """Runs a simulated Sailthru until cancelled; `started` is told its base URL."""
-    await serve_app(Sailthru(options, faults).app(), port, host, started)

@@ -2,14 +2,39 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
+from pydantic import ValidationError
 
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
+log = structlog.get_logger()
+
 Tell = Callable[[ConsumerRecord], None]
+
+
+def known(topic: Topic, record: ConsumerRecord) -> Any:
+    """What a record of this topic says; None where it says nothing.
+
+    That is a tombstone, or was written by somebody else: it is no delivery, and nothing is lost.
+    """
+    if record.value is None:
+        return None
+    try:
+        return topic.holds.validate_json(record.value)
+    except ValidationError as error:
+        log.warning(
+            "record_unreadable",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            errors=error.error_count(),
+        )
+        return None
 
 
 class Followed:

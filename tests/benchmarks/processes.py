@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.guard import new_guard
+from sandbox.ports import free_ports
 from streams.settings import KafkaSettings
 from tests.benchmarks.meter import VARIABLE, Readings
 
@@ -30,7 +30,7 @@ class Subject:
     ) -> None:
         """`argument` is the worker's name, or a rival's group."""
         self.name = name
-        self._port = _free_port()
+        self._port = next(free_ports())
         self._argument = argument
         self._directory = directory
         self._log = directory / f"{name}-{argument}.log"
@@ -129,10 +129,3 @@ def _inherited() -> Mapping[str, str]:
     """The environment without any setting of ours: a benchmark is not to depend on the shell."""
     prefixes = ("KAFKA_", "WORKER_", "ROUTER_", "SAILTHRU_", "ABTASTY_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,5 +1,6 @@
 """The command and its workers as processes, without any setting of whoever runs the tests."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from cli.settings import groups
+from streams.settings import KafkaSettings
 
 SECONDS = 60
 _PREFIXES = tuple(str(group.model_config.get("env_prefix")) for group in groups())
@@ -42,3 +44,14 @@ def run(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
+
+
+async def run_on(cluster: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What asks this Kafka."""
+    given = {
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+        "KAFKA_PREFIX": cluster.prefix,
+    }
+    said = await asyncio.to_thread(run, *arguments, settings=given)
+    assert "Traceback" not in said.stderr
+    return said

@@ -1,8 +1,6 @@
 """`dead-letters`: what is listed and shown of a topic, and what is said when nothing can be."""
 
-import asyncio
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -17,7 +15,7 @@ from sandbox.kafka import Kafka
 from streams.dead_letters import DeadLetters, preserve
 from streams.settings import KafkaSettings
 from streams.topics import DEAD_LETTERS, EVENTS
-from tests.cli.command import run
+from tests.cli.command import run, run_on
 from tests.streams.cluster import admin, create, producing, settings, write
 
 PERSONAL = "lin@shop.example"
@@ -51,16 +49,6 @@ LETTERS = (
 )
 
 
-async def ask(cluster: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    given = {
-        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        "KAFKA_PREFIX": cluster.prefix,
-    }
-    said = await asyncio.to_thread(run, "dead-letters", *arguments, settings=given)
-    assert "Traceback" not in said.stderr
-    return said
-
-
 async def written(kafka: Kafka, prefix: str) -> KafkaSettings:
     """All letters, one after the other in a partition, and something that is none before them."""
     cluster = settings(kafka, prefix, partitions=1)
@@ -76,7 +64,7 @@ async def written(kafka: Kafka, prefix: str) -> KafkaSettings:
 async def test_list_counts_then_names_the_newest_without_personal_data(
     kafka: Kafka, prefix: str
 ) -> None:
-    said = await ask(await written(kafka, prefix), "list", "--limit", "3")
+    said = await run_on(await written(kafka, prefix), "dead-letters", "list", "--limit", "3")
     rows = [line.split() for line in said.stdout.splitlines()]
     assert rows[:4] == [
         ["destination", "reason", "count"],
@@ -111,23 +99,23 @@ async def test_list_counts_then_names_the_newest_without_personal_data(
 async def test_list_for_scripts_has_a_line_for_each_that_is_chosen(
     kafka: Kafka, prefix: str, chosen: tuple[str, ...], positions: list[str]
 ) -> None:
-    said = await ask(await written(kafka, prefix), "list", "--json", *chosen)
+    said = await run_on(await written(kafka, prefix), "dead-letters", "list", "--json", *chosen)
     assert [orjson.loads(line)["position"] for line in said.stdout.splitlines()] == positions
 
 
 @pytest.mark.kafka
 async def test_show_prints_one_whole_and_says_what_is_not_there(kafka: Kafka, prefix: str) -> None:
     cluster = await written(kafka, prefix)
-    text = orjson.loads((await ask(cluster, "show", "0/1")).stdout)
+    text = orjson.loads((await run_on(cluster, "dead-letters", "show", "0/1")).stdout)
     assert (text["key"], text["value"], text["detail"]) == (PERSONAL, PERSONAL, "error 11")
-    other = orjson.loads((await ask(cluster, "show", "0/4")).stdout)
+    other = orjson.loads((await run_on(cluster, "dead-letters", "show", "0/4")).stdout)
     assert other["value_base64"] == "/3s="
     for position, says in [
         ("0/0", "What stands at 0/0 is no dead letter of ours."),
         ("0/5", "There is no dead letter 0/5 yet."),
         ("9/0", "There is no dead letter 9/0 yet."),
     ]:
-        missing = await ask(cluster, "show", position)
+        missing = await run_on(cluster, "dead-letters", "show", position)
         assert (missing.returncode, missing.stderr) == (1, f"Error: {says}\n")
 
 
@@ -136,10 +124,10 @@ async def test_a_letter_that_kafka_has_deleted_is_too_old(kafka: Kafka, prefix: 
     cluster = await written(kafka, prefix)
     async with admin(cluster) as client:
         await delete_before(client, cluster.topic(DEAD_LETTERS.name), 3)
-    gone = await ask(cluster, "redrive", "0/1")
+    gone = await run_on(cluster, "dead-letters", "redrive", "0/1")
     assert gone.returncode == 1
     assert gone.stderr == "Error: Kafka has deleted dead letter 0/1: it is too old.\n"
-    left = await ask(cluster, "list", "--json")
+    left = await run_on(cluster, "dead-letters", "list", "--json")
     assert len(left.stdout.splitlines()) == 2
 
 
@@ -151,7 +139,9 @@ async def delete_before(client: AIOKafkaAdminClient, topic: str, offset: int) ->
 @pytest.mark.kafka
 async def test_redrive_says_what_cannot_be_sent_and_why(kafka: Kafka, prefix: str) -> None:
     """The letters name topics without the prefix that this cluster has."""
-    said = await ask(await written(kafka, prefix), "redrive", "--destination", "sailthru")
+    said = await run_on(
+        await written(kafka, prefix), "dead-letters", "redrive", "--destination", "sailthru"
+    )
     assert said.returncode == 1
     why = "sailthru  rejected  not sent: sailthru reads no topic events here: see KAFKA_PREFIX"
     assert said.stdout.splitlines() == [
@@ -163,7 +153,7 @@ async def test_redrive_says_what_cannot_be_sent_and_why(kafka: Kafka, prefix: st
 
 @pytest.mark.kafka
 async def test_a_prefix_without_the_topic_is_said(kafka: Kafka, prefix: str) -> None:
-    said = await ask(settings(kafka, f"no-{prefix}"), "list")
+    said = await run_on(settings(kafka, f"no-{prefix}"), "dead-letters", "list")
     assert said.returncode == 1
     assert said.stderr.startswith(f"Error: There is no topic no-{prefix}dead-letters at ")
 

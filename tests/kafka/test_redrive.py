@@ -21,7 +21,7 @@ from streams import headers
 from streams.dead_letters import DeadLetters, preserve
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, RAW
-from tests.cli.command import run
+from tests.cli.command import run_on
 from tests.cli.messages import custom_event, event_batch
 from tests.kafka.log import everything
 from tests.kafka.outside import Outside, email, mpid
@@ -67,11 +67,7 @@ class World:
                     await asyncio.sleep(0.1)
 
     async def redrive(self, *arguments: str) -> str:
-        given = {
-            "KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
-            "KAFKA_PREFIX": self.cluster.prefix,
-        }
-        said = await asyncio.to_thread(run, "dead-letters", "redrive", *arguments, settings=given)
+        said = await run_on(self.cluster, "dead-letters", "redrive", *arguments)
         assert said.returncode == 0, said.stderr
         return said.stdout
 

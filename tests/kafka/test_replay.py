@@ -1,10 +1,10 @@
 """The command moves a group's offsets, and exactly what comes after them is delivered again."""
 
 import asyncio
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +14,10 @@ from aiokafka import TopicPartition
 
 from cli.demo.lag import Lag
 from cli.demo.run import READS
-from cli.demo.world import WorkerProcess
 from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
-from tests.cli.command import run
+from tests.cli.command import run_on
 from tests.kafka.outside import Outside, mpid, outside
 from tests.kafka.test_moved_offsets import RECORDS, event, headers_of
 from tests.streams.cluster import admin, create, producing, settings
@@ -28,29 +27,29 @@ BEGAN = int(time.time()) - 3_600
 ALL = range(2 * RECORDS)
 
 
-async def replay(cluster: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    given = {
-        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        "KAFKA_PREFIX": cluster.prefix,
-    }
-    said = await asyncio.to_thread(run, "replay", *arguments, settings=given)
-    assert "Traceback" not in said.stderr
-    return said
-
-
-async def write(cluster: KafkaSettings) -> None:
-    """Of users 0 to 5 into the first partition, of 6 to 11 into the second."""
-    async with producing(cluster) as producer:
+@pytest.fixture
+async def cluster(kafka: Kafka, prefix: str) -> KafkaSettings:
+    """With events of users 0 to 5 in the first partition, of 6 to 11 in the second."""
+    made = settings(kafka, prefix)
+    await create(made)
+    async with producing(made) as producer:
         for number in ALL:
             value = event(number)
             await producer.send_and_wait(
-                cluster.topic(EVENTS.name),
+                made.topic(EVENTS.name),
                 value,
                 key=mpid(number).encode(),
                 headers=headers_of(orjson.loads(value)),
                 partition=number // RECORDS,
                 timestamp_ms=(BEGAN + 60 * (number % RECORDS)) * 1000,
             )
+    return made
+
+
+@pytest.fixture
+async def world(cluster: KafkaSettings, tmp_path: Path) -> AsyncIterator[Outside]:
+    async with outside(cluster, tmp_path) as made:
+        yield made
 
 
 async def offsets(cluster: KafkaSettings) -> Mapping[TopicPartition, int]:
@@ -59,88 +58,79 @@ async def offsets(cluster: KafkaSettings) -> Mapping[TopicPartition, int]:
     return {tp: at.offset for tp, at in found.items() if tp.topic == cluster.topic(EVENTS.name)}
 
 
-async def worked_off(lag: Lag, worker: WorkerProcess) -> None:
-    async with asyncio.timeout(60):
-        while not (await lag.of("sailthru", READS["sailthru"])).done:
-            assert worker.code is None, "the worker ended by itself"
-            await asyncio.sleep(0.1)
-
-
-async def work_off(world: Outside, lag: Lag) -> None:
+@asynccontextmanager
+async def working(world: Outside) -> AsyncIterator[None]:
+    """A worker that has delivered all there is."""
     worker = world.start("sailthru")
     try:
-        await worked_off(lag, worker)
+        async with asyncio.timeout(60), Lag(world.cluster) as lag:
+            while not (await lag.of("sailthru", READS["sailthru"])).done:
+                assert worker.code is None, "the worker ended by itself"
+                await asyncio.sleep(0.1)
+        yield
     finally:
         code = await worker.stop()
     assert code == 0
 
 
+async def work_off(world: Outside) -> None:
+    async with working(world):
+        pass
+
+
 @pytest.mark.kafka
 @pytest.mark.timeout(240)
 async def test_what_came_since_a_time_is_delivered_again_in_the_partition_that_was_moved(
-    kafka: Kafka, prefix: str, tmp_path: Path
+    cluster: KafkaSettings, world: Outside
 ) -> None:
-    cluster = settings(kafka, prefix)
-    await create(cluster)
-    await write(cluster)
     at = datetime.fromtimestamp(BEGAN + 60 * 4 - 1, UTC).isoformat()
-    chosen = ("sailthru", "--to", at, "--topic", "events", "--partition", "1")
-    async with outside(cluster, tmp_path) as world, Lag(cluster) as lag:
-        await work_off(world, lag)
-        stood = await offsets(cluster)
-        world.sent.clear()
+    chosen = ("replay", "sailthru", "--to", at, "--topic", "events", "--partition", "1")
+    await work_off(world)
+    stood = await offsets(cluster)
+    world.sent.clear()
 
-        shown = await replay(cluster, *chosen)
-        assert shown.returncode == 0
-        assert [line.split() for line in shown.stdout.splitlines()[:-1]] == [
-            ["topic", "partition", "from", "to", "records"],
-            [f"{prefix}events", "1", "6", "4", "2"],
-        ]
-        assert "Nothing was moved: with --execute 2 records" in shown.stdout
-        assert await offsets(cluster) == stood
+    shown = await run_on(cluster, *chosen)
+    assert shown.returncode == 0
+    assert [line.split() for line in shown.stdout.splitlines()[:-1]] == [
+        ["topic", "partition", "from", "to", "records"],
+        [cluster.topic(EVENTS.name), "1", "6", "4", "2"],
+    ]
+    assert "Nothing was moved: with --execute 2 records" in shown.stdout
+    assert await offsets(cluster) == stood
 
-        moved = await replay(cluster, *chosen, "--execute")
-        assert moved.stdout.splitlines()[:-1] == shown.stdout.splitlines()[:-1]
-        await work_off(world, lag)
-        assert world.sent == Counter([10, 11])
+    moved = await run_on(cluster, *chosen, "--execute")
+    assert moved.stdout.splitlines()[:-1] == shown.stdout.splitlines()[:-1]
+    await work_off(world)
+    assert world.sent == Counter([10, 11])
 
-        world.sent.clear()
-        await replay(cluster, cluster.group("sailthru"), "--to", "earliest", "--execute")
-        await work_off(world, lag)
-        assert world.sent == Counter(ALL)
+    world.sent.clear()
+    await run_on(cluster, "replay", cluster.group("sailthru"), "--to", "earliest", "--execute")
+    await work_off(world)
+    assert world.sent == Counter(ALL)
 
-        world.sent.clear()
-        await replay(cluster, "sailthru", "--to", "5", "--topic", "events", "--execute")
-        await work_off(world, lag)
-        assert world.sent == Counter([5, 11])
+    world.sent.clear()
+    await run_on(cluster, "replay", "sailthru", "--to", "5", "--topic", "events", "--execute")
+    await work_off(world)
+    assert world.sent == Counter([5, 11])
 
 
 @pytest.mark.kafka
 async def test_a_group_with_a_live_worker_is_shown_and_not_moved(
-    kafka: Kafka, prefix: str, tmp_path: Path
+    cluster: KafkaSettings, world: Outside
 ) -> None:
-    cluster = settings(kafka, prefix)
-    await create(cluster)
-    await write(cluster)
-    async with outside(cluster, tmp_path) as world, Lag(cluster) as lag:
-        worker = world.start("sailthru")
-        try:
-            await worked_off(lag, worker)
-            stood = await offsets(cluster)
-            stop = (
-                f"The group {prefix}mparticle-streams-sailthru has 1 live member: stop its workers "
-                "first, and with KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
-            )
-            shown = await replay(cluster, "sailthru", "--to", "2h")
-            assert shown.returncode == 0
-            assert shown.stdout.endswith(f"12 records are delivered again. {stop}\n")
-            refused = await replay(cluster, "sailthru", "--to", "2h", "--execute")
-            assert (refused.returncode, refused.stderr) == (1, f"Error: {stop}\n")
-            assert await offsets(cluster) == stood
-        finally:
-            code = await worker.stop()
-        assert code == 0
-        assert world.sent == Counter(ALL)
+    async with working(world):
+        stood = await offsets(cluster)
+        stop = (
+            f"The group {cluster.group('sailthru')} has live members: stop its workers first, and "
+            "with KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
+        )
+        shown = await run_on(cluster, "replay", "sailthru", "--to", "2h")
+        assert shown.returncode == 0
+        assert shown.stdout.endswith(f"12 records are delivered again. {stop}\n")
+        refused = await run_on(cluster, "replay", "sailthru", "--to", "2h", "--execute")
+        assert (refused.returncode, refused.stderr) == (1, f"Error: {stop}\n")
+        assert await offsets(cluster) == stood
+    assert world.sent == Counter(ALL)
 
 
 @pytest.mark.kafka
@@ -156,6 +146,6 @@ async def test_a_group_with_a_live_worker_is_shown_and_not_moved(
 async def test_what_cannot_be_moved_says_what_to_do(
     kafka: Kafka, prefix: str, arguments: tuple[str, ...], says: str
 ) -> None:
-    said = await replay(settings(kafka, prefix), *arguments)
+    said = await run_on(settings(kafka, prefix), "replay", *arguments)
     assert said.returncode != 0
     assert says in said.stderr

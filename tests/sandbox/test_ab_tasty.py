@@ -1,13 +1,11 @@
 """The simulated AB Tasty: tokens, paths, faults, control."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
-import aiohttp
 import orjson
 import pytest
 
-from sandbox.ab_tasty import AbTasty, Options, refusals, serve
+from sandbox.ab_tasty import AbTasty, refusals
 from sandbox.faults import Answer
 from sandbox.server import Refusal
 from tests.sandbox.ab_tasty_account import CREDENTIALS, UPLOAD, Account, account, csv, stranger
@@ -141,14 +139,3 @@ async def test_forgetting_takes_the_tokens_too(plain: Account) -> None:
         assert response.status == 204
     assert (await plain.upload(BOTH))[0] == 401
     assert await plain.segments() == {}
-
-
-async def test_serving_needs_no_more_than_options() -> None:
-    started = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(Options(), started=started.set_result))
-    url = await started
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/_sandbox/state") as response:
-        assert (await response.json())["segments"] == {}
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving

@@ -1,13 +1,12 @@
 """The simulated Sailthru: requests, signatures, limits."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
 
 from sandbox.faults import Answer as ScriptedAnswer
-from sandbox.sailthru import PUBLISHED_CEILINGS, Options, Sailthru, refusals, serve
+from sandbox.sailthru import PUBLISHED_CEILINGS, Options, Sailthru, refusals
 from sandbox.sailthru.calls import signature
 from sandbox.server import Refusal, running
 from tests.sandbox.clock import Clock
@@ -217,14 +216,3 @@ async def test_faults_meet_users_by_any_of_their_keys() -> None:
         assert [profile["keys"]["email"] for profile in await called.profiles()] == [
             "user18@shop.example"
         ]
-
-
-async def test_serving_needs_no_more_than_options() -> None:
-    started = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(Options(), started=started.set_result))
-    url = await started
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/_sandbox/state") as response:
-        assert await response.json() == {"profiles": [], "lists": []}
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving

@@ -1,17 +1,17 @@
 """The group's part of `user-update`: where it stands, what comes after, and how far it has come."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from faust.types import TP
 
+from agents.sailthru.fill.alone import Alone, alone
 from agents.sailthru.fill.error import FillError
-from streams import topic_admin
+from streams import groups
 from streams.answering import answering, away
 from streams.engine.committed import read_committed
 from streams.engine.gaps import Gaps
@@ -41,12 +41,18 @@ class Log:
     """Reads without joining the group, and commits as nobody but an empty group lets one."""
 
     def __init__(
-        self, kafka: KafkaSettings, group: str, cluster: str, consumer: AIOKafkaConsumer
+        self,
+        kafka: KafkaSettings,
+        group: str,
+        cluster: str,
+        consumer: AIOKafkaConsumer,
+        held: Alone | None,
     ) -> None:
         self._kafka = kafka
         self._group = group
         self._cluster = cluster
         self._consumer = consumer
+        self._held = held
 
     async def parts(self, every: Sequence[TopicPartition]) -> Sequence[Part]:
         """The partitions of `user-update`; `every` are all that the group reads."""
@@ -110,6 +116,8 @@ class Log:
 
     async def commit(self, partition: Partition) -> None:
         """With our text beside the offset: a worker takes it for its own, and for no replay."""
+        if self._held is not None:
+            self._held.check()
         progress = partition.progress
         offset = OffsetAndMetadata(progress.offset, encode(progress, self._cluster))
         async with answering(self._kafka):
@@ -130,49 +138,30 @@ async def opened(
     """
     async with answering(kafka):
         cluster = await prepare(kafka, group, reads, begin=False)
-        every, members = await _look(kafka, group, reads)
-        if execute and members:
-            raise _live(group)
+        every, live = await groups.look(kafka, group, reads)
+    if execute and live:
+        raise _live(group)
+    async with alone(kafka, group) if execute else nullcontext() as held:
         if execute:
-            await prepare(kafka, group, reads)
-    consumer = AIOKafkaConsumer(
-        **kafka.client_options(),
-        group_id=group,
-        enable_auto_commit=False,
-        # Records that Kafka deletes meanwhile are not passed over.
-        auto_offset_reset="none",
-        max_partition_fetch_bytes=kafka.fetch_max_bytes,
-    )
-    try:
-        async with answering(kafka):
-            await consumer.start()
-            log = Log(kafka, group, cluster, consumer)
-            parts = await log.parts(every)
-        yield log, parts
-    finally:
-        await consumer.stop()
-
-
-async def _look(
-    kafka: KafkaSettings, group: str, reads: Iterable[Topic]
-) -> tuple[list[TopicPartition], int]:
-    """All partitions that the group reads, and how many members it has."""
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        await admin.start()
-        there = await topic_admin.existing(admin)
-        [answer] = await admin.describe_consumer_groups([group])
-        [described] = answer.to_object()["groups"]
-    finally:
-        await admin.close()
-    names = [kafka.topic(topic.name) for topic in reads]
-    every = [TopicPartition(name, number) for name in names for number in range(there[name])]
-    return every, len(described["members"])
+            async with answering(kafka):
+                await prepare(kafka, group, reads)
+        consumer = AIOKafkaConsumer(
+            **kafka.client_options(),
+            group_id=group,
+            enable_auto_commit=False,
+            # Records that Kafka deletes meanwhile are not passed over.
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=kafka.fetch_max_bytes,
+        )
+        try:
+            async with answering(kafka):
+                await consumer.start()
+                log = Log(kafka, group, cluster, consumer, held)
+                parts = await log.parts(every)
+            yield log, parts
+        finally:
+            await consumer.stop()
 
 
 def _live(group: str) -> FillError:
-    return FillError(
-        f"The group {group} has live members: stop its workers first, and with "
-        "KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S; what was not committed is sent "
-        "again."
-    )
+    return FillError(f"{groups.stop_first(group)} What was not committed is sent again.")

@@ -31,8 +31,9 @@ def _left_out(name: str, where: str) -> tuple[Panel, ...]:
             41,
             "Dead letters a minute, by reason",
             RECORDS_PER_MINUTE,
-            "Records that can never pass here. Normal: few, of reasons you know. A step: read the "
-            "topic dead-letters for that reason, and look at what changed then.",
+            "Records that can never pass here. Normal: few, of reasons you know. A step: "
+            "`mparticle-streams dead-letters list` names those of that reason; look at what "
+            "changed then.",
             Query(per_minute("dead_letters", "reason", where), "{{reason}}"),
         ).links([links.DEAD_LETTERS]),
         graph(

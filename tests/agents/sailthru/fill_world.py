@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from agents.router.routing import Out, route
 from agents.router.settings import RouterSettings
+from agents.sailthru.fill.alone import SUFFIX
 from cli.demo.lag import Lag
 from cli.demo.run import READS
 from cli.demo.world import WorkerProcess, worker_environment
@@ -27,7 +29,7 @@ from streams.engine.metadata import Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 from tests.cli.command import COMMAND, environment, run
-from tests.streams.cluster import assigned, create, producing, settings
+from tests.streams.cluster import admin, assigned, create, producing, settings
 
 PARTITIONS = 2
 NOW_MS = 1_767_225_600_000
@@ -100,6 +102,28 @@ class World:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    async def members(self) -> Sequence[str]:
+        """The ids of the fills at work, as Kafka sees it."""
+        async with admin(self.cluster) as client:
+            [answer] = await client.describe_consumer_groups([self.group + SUFFIX])
+        [described] = answer.to_object()["groups"]
+        return [each["member_id"] for each in described["members"]]
+
+    async def forgotten(self) -> None:
+        """Waits until Kafka no longer takes a fill that was killed for one at work."""
+        async with asyncio.timeout(30):
+            while await self.members():  # noqa: ASYNC110 - Kafka tells nobody
+                await asyncio.sleep(0.1)
+
+    async def expel(self) -> None:
+        """Has Kafka do as if it had not heard of the fill, and waits until that has come back."""
+        before = await self.members()
+        async with admin(self.cluster) as client:
+            await client._send_request(LeaveGroupRequest(self.group + SUFFIX, *before))
+        async with asyncio.timeout(30):
+            while (await self.members()) in ([], before):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
 
     async def taken(self, jobs: int) -> None:
         """Waits until the service has taken so many jobs."""

@@ -114,6 +114,7 @@ async def test_a_fill_that_was_killed_begins_again_and_loses_nothing(
         ends = await made.ends()
         assert await made.progress() == {number: Progress(0) for number in ends}
 
+        await made.forgotten()
         said = await made.fill("--execute")
         assert said.returncode == 0, said.stderr
         assert await all_committed(made)
@@ -144,6 +145,33 @@ async def test_a_worker_that_joins_meanwhile_keeps_its_offsets(
             said = await filling
         assert (said.returncode, "has live members" in said.stderr) == (1, True)
         assert await made.progress() == {number: Progress(0) for number in await made.ends()}
+
+
+UNTOLD = Answer(endpoint="GET job", status=503)
+
+
+async def test_of_two_fills_one_works_and_the_other_says_so(filled: World) -> None:
+    filled.service.set_faults([UNTOLD])
+    working = asyncio.create_task(filled.fill("--execute"))
+    await filled.taken(1)
+    refused = await filled.fill("--execute")
+    filled.service.set_faults([])
+    assert refused.returncode == 1
+    assert "Another fill is at work: " in refused.stderr.splitlines()[-1]
+    assert (await working).returncode == 0
+    assert filled.seen[JOBS] == filled.cluster.partitions
+    assert await all_committed(filled)
+
+
+async def test_a_fill_that_kafka_has_forgotten_commits_no_more(filled: World) -> None:
+    filled.service.set_faults([UNTOLD])
+    working = asyncio.create_task(filled.fill("--execute"))
+    await filled.taken(1)
+    await filled.expel()
+    filled.service.set_faults([])
+    said = await working
+    assert (said.returncode, "did not hear of this fill" in said.stderr) == (1, True)
+    assert await filled.progress() == {number: Progress(0) for number in await filled.ends()}
 
 
 FAILURES = [

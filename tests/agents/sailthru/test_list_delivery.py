@@ -8,38 +8,16 @@ import pytest
 from agents.sailthru.list_owner import ListWanted
 from models.list_state import ListState
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer
-from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_AUDIENCES, SAILTHRU_LISTS
+from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_LISTS
 from tests.agents.sailthru.factories import attributes, audience
-from tests.agents.sailthru.list_workers import (
-    PARTITIONS,
-    members,
-    named,
-    people,
-    until,
-    working,
-)
+from tests.agents.sailthru.list_workers import members, named, people, until, working
 from tests.agents.sailthru.simulated import Simulated
-from tests.streams.cluster import create, producing, read, settings
-from tests.streams.delivery.flow import without_pauses
+from tests.streams.cluster import producing, read
 
 pytestmark = pytest.mark.kafka
 
 OURS, THEIRS = named(0), named(1)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
-    monkeypatch.setattr("agents.sailthru.list_owner._LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
-    found = settings(kafka, prefix, partitions=PARTITIONS)
-    await create(found, (SAILTHRU_LISTS, SAILTHRU_AUDIENCES))
-    return found
 
 
 async def test_only_the_users_of_a_list_wait_for_it_and_hold_no_connection(

@@ -7,31 +7,16 @@ import pytest
 
 from models.audience import Audience
 from models.record import RawPosition
-from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_AUDIENCES, SAILTHRU_LISTS
+from streams.topics import SAILTHRU_AUDIENCES
 from tests.agents.sailthru.factories import audience, membership
-from tests.agents.sailthru.list_workers import PARTITIONS, members, working
+from tests.agents.sailthru.list_workers import members, working
 from tests.agents.sailthru.simulated import Simulated
-from tests.streams.cluster import create, read, settings
-from tests.streams.delivery.flow import without_pauses
+from tests.streams.cluster import read
 
 pytestmark = pytest.mark.kafka
 
 FIRST, SECOND = "Lapsed buyers", "Lost buyers"
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
-    monkeypatch.setattr("agents.sailthru.list_owner._LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
-    found = settings(kafka, prefix, partitions=PARTITIONS)
-    await create(found, (SAILTHRU_LISTS, SAILTHRU_AUDIENCES))
-    return found
 
 
 def left_after_compaction(name: str) -> Audience:

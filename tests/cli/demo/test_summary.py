@@ -60,7 +60,7 @@ def run(**changed: Any) -> Run:
     given: dict[str, Any] = {
         "ledger": Ledger(),
         "published": 100,
-        "seconds": 4.0,
+        "seconds": {"router": 3.0, "sailthru": 4.0, "ab-tasty": 4.0},
         "topics": TOPICS,
         "router": figures(ROUTER),
         "sinks": {"sailthru": figures(SAILTHRU), "ab-tasty": figures(AB_TASTY)},
@@ -130,10 +130,14 @@ def test_every_topic_is_in_the_sums_of_those_who_write_and_read_it(
     assert len(wrong) == sentences
 
 
-def test_table_shows_each_number_with_what_it_counts() -> None:
+def rows(of: Run) -> list[str]:
     shown = StringIO()
-    Console(file=shown, width=120).print(table(replace(run(), published=123_456)))
-    rows = [" ".join(line.split()) for line in shown.getvalue().splitlines()]
+    Console(file=shown, width=120).print(table(of))
+    return [" ".join(line.split()) for line in shown.getvalue().splitlines()]
+
+
+def test_table_shows_each_number_with_what_it_counts() -> None:
+    shown = rows(replace(run(), published=123_456))
     for row in (
         "raw messages published 123,456",
         "messages read by the router 100",
@@ -148,4 +152,12 @@ def test_table_shows_each_number_with_what_it_counts() -> None:
         "ceiling announced, POST user 18,000 a minute",
         "dead-lettered: no_visitor_id 2",
     ):
-        assert row in rows
+        assert row in shown
+
+
+def test_nothing_took_longer_than_the_run() -> None:
+    late = {'raw_to_accepted_seconds_bucket{le="300.0"}': 0}
+    late |= {f'raw_to_accepted_seconds_bucket{{le="{bound}"}}': 100 for bound in ("1800.0", "+Inf")}
+    sinks = {**run().sinks, "ab-tasty": figures({**AB_TASTY, **late})}
+    seconds = {**run().seconds, "ab-tasty": 354.0}
+    assert "raw to accepted, p99 353.46 s" in rows(run(sinks=sinks, seconds=seconds))
