@@ -43,7 +43,12 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
 
 
 def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
-    """One line.
+    """One line, of what `told` takes."""
+    return f"messages {messages:,}: {told(ends)}"
+
+
+def told(ends: Mapping[str, Counter[str]]) -> str:
+    """How messages ended, in a clause.
 
     `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and what no model
     knows as "unknown", which is told only if there was any.
@@ -60,4 +65,4 @@ def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
             continue
         by = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         parts.append(f"{what} {counts.total():,}" + (f" ({by})" if by else ""))
-    return f"messages {messages:,}: {'; '.join(parts)}"
+    return "; ".join(parts)

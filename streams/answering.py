@@ -12,6 +12,9 @@ from streams.settings import KafkaSettings
 SECONDS = 6.0
 """How long a command waits for an answer: it fails within ten seconds, start included."""
 
+# A fetch that waits at the end of one partition holds up what is read of the next.
+_FETCH_WAIT_MS = 20
+
 
 class UnansweredError(Exception):
     """Kafka is away or refuses; the message is one sentence that says what to do."""
@@ -49,10 +52,13 @@ async def reading(
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
     try:
         async with answering(kafka):
             await consumer.start()
+        # A task of aiokafka's has its first turn: cancelled before it, `stop` would raise that.
+        await asyncio.sleep(0)
         yield consumer
     finally:
         await consumer.stop()

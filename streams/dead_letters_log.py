@@ -1,28 +1,24 @@
 """Reads dead letters back from their topic, up to where it ended when reading began."""
 
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from models.dead_letter import DeadLetter
-from streams import topic_admin
-from streams.answering import SECONDS, UnansweredError, answering, away, reading
 from streams.settings import KafkaSettings
+from streams.stretches import Reader, Stretch
 from streams.topics import DEAD_LETTERS
 
 ROUTER = "router"
-_LOOK_MS = 200
 
 
 class Position(NamedTuple):
-    """Where a dead letter stands in its topic."""
+    """Where a record stands in its topic."""
 
     partition: int
     offset: int
@@ -67,91 +63,54 @@ class NoDeadLetterError(Exception):
 
 
 class DeadLetterLog:
-    """The topic as it was when `open` returned. `partitions` are those of every topic there is.
+    """The topic as it was when it was opened. `partitions` are those of every topic there is.
 
     What somebody else wrote there, and is no dead letter, is left out and counted.
     """
 
-    def __init__(
-        self,
-        kafka: KafkaSettings,
-        consumer: AIOKafkaConsumer,
-        partitions: Mapping[str, int],
-        first: Mapping[TopicPartition, int],
-        ends: Mapping[TopicPartition, int],
-    ) -> None:
-        self.partitions = partitions
+    def __init__(self, reader: Reader, there: Sequence[Stretch]) -> None:
+        self.partitions = reader.partitions
         self.unreadable = 0
-        self._kafka = kafka
-        self._consumer = consumer
-        self._topic = kafka.topic(DEAD_LETTERS.name)
-        self._first = first
-        self._ends = ends
+        self._reader = reader
+        self._there = there
 
     @classmethod
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
         """Raises UnansweredError when Kafka is away or has no such topic."""
-        partitions = await _partitions(kafka)
-        topic = kafka.topic(DEAD_LETTERS.name)
-        if topic not in partitions:
-            raise UnansweredError(
-                f"There is no topic {topic} at {kafka.bootstrap_servers}: "
-                "set KAFKA_PREFIX as the workers have it."
-            )
-        async with reading(kafka) as consumer:
-            every = [TopicPartition(topic, number) for number in range(partitions[topic])]
-            async with answering(kafka):
-                first = await consumer.beginning_offsets(every)
-                ends = await consumer.end_offsets(every)
-            yield cls(kafka, consumer, partitions, first, ends)
+        async with Reader.open(kafka) as reader:
+            yield await cls.read_by(reader)
+
+    @classmethod
+    async def read_by(cls, reader: Reader) -> Self:
+        """The topic as it is now, for who reads others too; raises as `open`."""
+        topic = reader.kafka.topic(DEAD_LETTERS.name)
+        every = [TopicPartition(topic, number) for number in range(reader.count(DEAD_LETTERS))]
+        return cls(reader, await reader.there(every))
 
     async def chosen(self, choice: Choice) -> AsyncIterator[Found]:
         """Yields them partition by partition in the order in which they were written."""
-        async with answering(self._kafka):
-            starts = await self._starts(choice.since_ms)
-        for tp, end in self._ends.items():
-            async for record in self._records(tp, starts[tp], end):
+        stretches = self._there
+        if choice.since_ms is not None:
+            stretches = await self._reader.since(stretches, choice.since_ms)
+        for stretch in stretches:
+            async for record in self._reader.records(stretch):
                 found = self._read(record)
                 if found is not None and choice.takes(found):
                     yield found
 
     async def at(self, position: Position) -> Found:
         """Raises NoDeadLetterError where there is none."""
-        tp = TopicPartition(self._topic, position.partition)
-        if position.offset >= self._ends.get(tp, 0):
+        partition, offset = position
+        if partition >= len(self._there) or offset >= self._there[partition].end:
             raise NoDeadLetterError(f"There is no dead letter {position} yet.")
-        if position.offset < self._first[tp]:
+        there = self._there[partition]
+        if offset < there.start:
             raise NoDeadLetterError(f"Kafka has deleted dead letter {position}: it is too old.")
-        async for record in self._records(tp, position.offset, position.offset + 1):
+        async for record in self._reader.records(Stretch(there.tp, offset, offset + 1)):
             if found := self._read(record):
                 return found
         raise NoDeadLetterError(f"What stands at {position} is no dead letter of ours.")
-
-    async def _starts(self, since_ms: int | None) -> Mapping[TopicPartition, int]:
-        if since_ms is None:
-            return self._first
-        found = await self._consumer.offsets_for_times(dict.fromkeys(self._ends, since_ms))
-        return {tp: at.offset if (at := found[tp]) else end for tp, end in self._ends.items()}
-
-    async def _records(
-        self, tp: TopicPartition, start: int, end: int
-    ) -> AsyncIterator[ConsumerRecord]:
-        if start >= end:
-            return
-        self._consumer.assign([tp])
-        self._consumer.seek(tp, start)
-        answered = time.monotonic()
-        while await self._consumer.position(tp) < end:
-            records = (await self._consumer.getmany(timeout_ms=_LOOK_MS)).get(tp, [])
-            for record in records:
-                if record.offset < end:
-                    yield record
-            now = time.monotonic()
-            if records:
-                answered = now
-            elif now > answered + SECONDS:
-                raise away(self._kafka)
 
     def _read(self, record: ConsumerRecord) -> Found | None:
         try:
@@ -160,13 +119,3 @@ class DeadLetterLog:
             self.unreadable += 1
             return None
         return Found(Position(record.partition, record.offset), record.timestamp, letter)
-
-
-async def _partitions(kafka: KafkaSettings) -> Mapping[str, int]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        async with answering(kafka):
-            await admin.start()
-            return await topic_admin.existing(admin)
-    finally:
-        await admin.close()

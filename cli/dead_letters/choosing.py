@@ -12,7 +12,7 @@ from streams.dead_letters_log import ROUTER, Choice, Position
 
 
 class PositionType(click.ParamType):
-    """Partition and offset of a dead letter, such as 3/1041."""
+    """Partition and offset, such as 3/1041."""
 
     name = "position"
 
@@ -21,7 +21,7 @@ class PositionType(click.ParamType):
     ) -> Position:
         parts = str(value).split("/")
         if len(parts) != len(Position._fields) or not all(part.isdecimal() for part in parts):
-            self.fail(f"{value} is no position: `list` shows them, such as 3/1041.", param, ctx)
+            self.fail(f"{value} is no position: give PARTITION/OFFSET, as in 3/1041.", param, ctx)
         return Position(*map(int, parts))
 
 

@@ -62,7 +62,7 @@ class _Newest:
         self._heap: list[tuple[int, Position, Line]] = []
 
     def add(self, found: Found) -> None:
-        heapq.heappush(self._heap, (found.written_ms, found.at, _line(found)))
+        heapq.heappush(self._heap, (found.written_ms, found.at, line_of(found)))
         if self._most is not None and len(self._heap) > self._most:
             heapq.heappop(self._heap)
 
@@ -70,7 +70,8 @@ class _Newest:
         return (line for _, _, line in sorted(self._heap, key=lambda each: each[:2]))
 
 
-def _line(found: Found) -> Line:
+def line_of(found: Found) -> Line:
+    """What may be shown of one: nothing of a person."""
     letter = found.letter
     part = "" if letter.index is None else f"#{letter.index}"
     return {

@@ -1,0 +1,110 @@
+"""A raw message's records: where the router writes what it makes of it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from aiokafka.structs import ConsumerRecord
+
+from agents.router.routing import Routed, route
+from agents.router.settings import RouterSettings
+from cli.trace.report import Made, Message, Raw, Report
+from streams.dead_letters_log import ROUTER, Found, Position
+from streams.headers import REDRIVEN_OF
+from streams.stretches import Reader
+from streams.topics import AUDIENCES, BY_USER, PRIVACY_REQUESTS, RAW, USER_UPDATE, Topic
+from streams.trace.fates import Place, Traced, made_of, traced
+from streams.trace.search import (
+    Span,
+    Story,
+    follow,
+    partitions,
+    places_of,
+    raw_message,
+    sent_again,
+    stands,
+)
+
+
+async def trace(
+    reader: Reader, position: Position, span: Span, sinks: Mapping[str, Sequence[Topic]]
+) -> Report:
+    """Raises NoRawMessageError where there never was one, SettingsError for the router's."""
+    settings = RouterSettings.load()
+    record = await raw_message(reader, position)
+    at = Place(reader.kafka.topic(RAW.name), *position)
+    # Before its records are looked for: what it has passed is there then.
+    router = await stands(reader, ROUTER, (RAW,), [at.tp])
+    if record is None:
+        routed, keys = Routed(), None
+        tps = partitions(reader, (*BY_USER, AUDIENCES, PRIVACY_REQUESTS))
+    else:
+        routed = route(record.value or b"", record, record.timestamp, settings, record.key)
+        keyed = _keyed(record, routed)
+        tps, keys = places_of(reader, keyed), {key for _, key in keyed}
+        # Records have the time of their message, and what is sent again has a later one.
+        span = span._replace(since_ms=record.timestamp) if span.since_ms is None else span
+    story = await follow(reader, tps, span, _takes(at, keys), _concerns(at, routed), sinks)
+    own = [found for found in story.letters.all if made_of(found) == at]
+    again, cuts = await sent_again(reader, at, own, span.most)
+    progress = router.stands.get(at.tp)
+    raw = Raw(
+        at=at,
+        message=_message(record, routed),
+        ended=router.has_ended(at),
+        passed=None if progress is None else progress.offset,
+        missing=_missing(reader, routed, story),
+        again=again,
+    )
+    return Report(span, story._replace(cuts=[*story.cuts, *cuts]), raw)
+
+
+def _keyed(record: ConsumerRecord, routed: Routed) -> list[tuple[Topic, bytes]]:
+    """Also by its own key: set otherwise, the router made of it what it would not make now."""
+    keyed = [(out.topic, out.key) for out in routed.outs]
+    return [*keyed, (USER_UPDATE, record.key)] if record.key else keyed
+
+
+def _takes(at: Place, keys: set[bytes] | None) -> Callable[[ConsumerRecord], bool]:
+    """Without keys each record is looked into."""
+
+    def takes(record: ConsumerRecord) -> bool:
+        if keys is not None and record.key not in keys:
+            return False
+        raw = traced(record).raw
+        return raw is not None and Place(raw.topic, raw.partition, raw.offset) == at
+
+    return takes
+
+
+def _concerns(at: Place, routed: Routed) -> Callable[[Sequence[Traced]], Callable[[Found], bool]]:
+    def concerns(records: Sequence[Traced]) -> Callable[[Found], bool]:
+        places = {at, *(record.at for record in records)}
+        ids = {out.id for out in routed.outs} | {record.id for record in records if record.id}
+        return lambda found: made_of(found) in places or found.letter.record_id in ids
+
+    return concerns
+
+
+def _message(record: ConsumerRecord | None, routed: Routed) -> Message | None:
+    if record is None:
+        return None
+    redriven_of = dict(record.headers).get(REDRIVEN_OF)
+    return Message(
+        record.timestamp,
+        len(record.value or b""),
+        redriven_of.decode(errors="replace") if redriven_of else None,
+        {
+            "topic": Counter(out.topic.name for out in routed.outs),
+            "dropped": Counter(routed.dropped),
+            "dead_letter": Counter(letter.reason for letter in routed.dead_letters),
+        },
+    )
+
+
+def _missing(reader: Reader, routed: Routed, story: Story) -> Sequence[Made]:
+    found = {record.id for record in story.records}
+    return [
+        Made(reader.kafka.topic(out.topic.name), out.kind, out.id, out.fields["raw"]["index"])
+        for out in routed.outs
+        if out.id not in found
+    ]

@@ -1,0 +1,22 @@
+"""A user's records: all topics of users have them in one partition, under his id."""
+
+from collections.abc import Mapping, Sequence
+
+from cli.trace.report import Report
+from streams.stretches import Reader
+from streams.topics import BY_USER, PRIVACY_REQUESTS, Topic
+from streams.trace.search import Span, follow, partitions
+
+
+async def trace(
+    reader: Reader, key: bytes, span: Span, sinks: Mapping[str, Sequence[Topic]]
+) -> Report:
+    story = await follow(
+        reader,
+        partitions(reader, (*BY_USER, PRIVACY_REQUESTS), key),
+        span,
+        lambda record: record.key == key,
+        lambda _: lambda found: found.letter.key == key,
+        sinks,
+    )
+    return Report(span, story)

@@ -1,0 +1,1 @@
+"""What became of records, as far as Kafka alone tells."""
