@@ -29,6 +29,6 @@ ENV PATH=/opt/mparticle-streams/bin:$PATH PYTHONUNBUFFERED=1
 
 # Its number and not its name: only then can Kubernetes tell that it is not root.
 USER 10001
-# The pages of router, sailthru and ab-tasty.
-EXPOSE 6066 6067 6068
+# The receiver's posts, and the pages of receiver, router, sailthru and ab-tasty.
+EXPOSE 8080 6065 6066 6067 6068
 ENTRYPOINT ["mparticle-streams"]

@@ -7,11 +7,13 @@ import click
 
 _COMMANDS = {
     "worker": "Run one worker: router, sailthru or ab-tasty.",
+    "receiver": "Take mParticle's HTTPS posts, and write them to Kafka.",
     "route": "Show what the router makes of raw messages.",
     "explain": "Show the requests that raw messages would cause at a destination.",
     "check": "Check settings, Kafka and credentials.",
     "dead-letters": "List what could not be delivered, show it, and send it again.",
     "replay": "Move a worker's offsets back, to deliver again what comes after them.",
+    "trace": "Say what became of a user's or a raw message's records.",
     "fill": "Send a backlog of user-updates to Sailthru as bulk jobs.",
     "settings": "List every setting with its default and meaning.",
     "sandbox": "Run one part of the outside world on this machine.",

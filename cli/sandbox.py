@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sandbox import ab_tasty, sailthru
 from sandbox.faults import load_faults
 from sandbox.kafka import BrokerError, Kafka, fetch
-from sandbox.mparticle import Traffic, duration_ms, generate
+from sandbox.mparticle import Traffic, duration_ms, generate, post
 from sandbox.server import Service, serve_app
 
 _port = click.option("--port", default=0, help="Port to listen on; 0 takes a free one.")
@@ -90,17 +90,37 @@ def ab_tasty_(port: int, host: str, faults: Any) -> None:
     help="Also write what must be true at the destinations, as JSON.",
 )
 @click.option("--print", "print_", is_flag=True, help="One line each, in place of Kafka.")
-def mparticle(messages: int, users: int, seed: int, ledger: Path | None, print_: bool) -> None:
+@click.option("--post", "url", help="Post them to a receiver's URL, in place of Kafka.")
+@click.option("--token", envvar="RECEIVER_TOKEN", help="What the receiver asks for.")
+def mparticle(
+    messages: int,
+    users: int,
+    seed: int,
+    ledger: Path | None,
+    print_: bool,
+    url: str | None,
+    token: str | None,
+) -> None:
     """Writes invented mParticle messages to mparticle-raw (KAFKA_… settings say where)."""
     start_ms = int(time.time() * 1000) - duration_ms(messages)
     traffic = generate(seed, users, messages, start_ms)
     if print_:
         for message in traffic:
             click.echo(message.value.replace(b"\n", b" "))
+    elif url:
+        _run(_post(url, traffic, token))
     else:
         _run(_publish(traffic))
     if ledger is not None:
         ledger.write_text(traffic.ledger.to_json())
+
+
+async def _post(url: str, traffic: Traffic, token: str | None) -> None:
+    posted = await post(url, traffic, token=token)
+    click.echo(f"{posted.accepted} messages posted to {url}, {posted.tried_again} tried again")
+    if posted.lost:
+        lost = ", ".join(f"{count} with {status}" for status, count in posted.lost.items())
+        raise click.ClickException(f"Lost, as mParticle would have lost them: {lost}.")
 
 
 async def _publish(traffic: Traffic) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from agents import registry
+from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from streams.settings import KafkaSettings, Settings, WorkerSettings
 
@@ -43,7 +44,7 @@ def table() -> Table:
 def groups() -> list[type[Settings]]:
     """The groups of settings, in data-path order."""
     sinks = [destination.settings for destination in registry.destinations().values()]
-    return [KafkaSettings, WorkerSettings, RouterSettings, *sinks]
+    return [KafkaSettings, WorkerSettings, ReceiverSettings, RouterSettings, *sinks]
 
 
 def rows() -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from faust.types.web import Request, Response, View
 from mode import CrashingSupervisor
 from yarl import URL
 
-from streams import metrics
+from streams import metrics, pages
 from streams.dry_run import SUFFIX
 from streams.engine import vitals
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
@@ -172,11 +172,9 @@ def _serve_pages(app: App) -> None:
 
     @app.page("/live")
     async def _live(view: View, _request: Request) -> Response:
-        return view.json({"live": True})
+        return view.json(pages.LIVE)
 
     @app.page("/ready")
     async def _ready(view: View, _request: Request) -> Response:
-        _, why_not = _readiness(app)
-        return view.json(
-            {"ready": why_not is None, "why_not": why_not}, status=503 if why_not else 200
-        )
+        body, status = pages.ready(_readiness(app)[1])
+        return view.json(body, status=status)

@@ -50,6 +50,22 @@ READINESS = _gauge(
     "long: Kafka is away, or there are more workers than partitions.",
     ("state",),
 )
+RECEIVED = _counter(
+    "received",
+    "Posts to the receiver by what it answered; accepted only when Kafka has the message. Another "
+    "outcome that grows: mParticle tries again for a while, and then it is lost; see the runbook.",
+    ("outcome",),
+)
+RECEIVED_BYTES = _counter("received_bytes", "Bytes of the messages that the receiver accepted.")
+RECEIVE_SECONDS = _histogram(
+    "receive_seconds",
+    "From a post's head to Kafka's acknowledgement. Rising: Kafka is slow, or posts arrive slowly.",
+)
+RECEIVER_IN_FLIGHT_BYTES = _gauge(
+    "receiver_in_flight_bytes",
+    "Bytes of posts that are read or wait for Kafka. At RECEIVER_IN_FLIGHT_BYTES: Kafka is slow or "
+    "away, or there are too few receivers.",
+)
 RECORDS_READ = _counter(
     "records_read",
     "Records taken from Kafka. Flat while mParticle sends: look at the worker's log and at lag.",

@@ -241,8 +241,8 @@ class WorkerSettings(Settings):
         None,
         ge=1,
         le=65535,
-        description="port for that; by default router 6066, sailthru 6067, ab-tasty 6068, in a dry "
-        "run 10 more",
+        description="port for that; by default receiver 6065, router 6066, sailthru 6067, ab-tasty "
+        "6068, in a dry run 10 more",
     )
     dry_run: bool = Field(
         False,

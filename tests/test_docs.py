@@ -133,7 +133,7 @@ def test_the_example_environment_is_accepted(
     known = {name for name, _, _ in settings.rows()}
     (example,) = _blocks(README, "env")
     secret = tmp_path / "secret"
-    secret.write_text("a-secret\n")
+    secret.write_text("a-secret-of-some-length\n")
     for line in example.splitlines():
         name, _, value = line.partition("=")
         # A misspelt name would be ignored, and so accepted.

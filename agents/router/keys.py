@@ -6,10 +6,17 @@ from typing import Any
 
 
 def key(fields: Mapping[str, Any]) -> bytes:
+    """The key of whoever a record is about; of nobody: a digest of the record's id.
+
+    `fields` are the record's, as its topic holds them.
+    """
+    return key_of_somebody(fields) or _digest(fields["id"])
+
+
+def key_of_somebody(fields: Mapping[str, Any]) -> bytes | None:
     """Takes the mpid; else a digest of the first of customer id, e-mail and device stamp.
 
-    Without a user: the audience's id; without an audience too: a digest of the record's id.
-    `fields` are the record's, as its topic holds them.
+    Without a user: the audience's id; without an audience too: none.
     """
     if mpid := fields.get("mpid"):
         return str(mpid).encode()
@@ -17,7 +24,7 @@ def key(fields: Mapping[str, Any]) -> bytes:
         return _digest(known)
     if audience_id := fields.get("audience_id"):
         return str(audience_id).encode()
-    return _digest(fields["id"])
+    return None
 
 
 def _known(fields: Mapping[str, Any]) -> str | None:

@@ -4,9 +4,11 @@ from grafana.boards import links
 from grafana.boards.blocks import blocks
 from grafana.boards.board import ROUTED_TOPIC, Board, Line
 from grafana.boards.panels import (
+    BYTES,
     COUNT,
     RECORDS_PER_MINUTE,
     RECORDS_PER_SECOND,
+    REQUESTS_PER_SECOND,
     SECONDS,
     Query,
     above,
@@ -20,6 +22,7 @@ from grafana.boards.promql import (
     increase,
     or_zero,
     per_minute,
+    quantile,
     rate,
     series,
     total,
@@ -71,6 +74,45 @@ TILES = (
         ),
         limits=above(1, 1000),
     ).decimals(0),
+)
+
+RECEIVED = (
+    graph(
+        98,
+        "Posts of mParticle's, by outcome",
+        REQUESTS_PER_SECOND,
+        "What the receiver answered to mParticle's HTTPS posts. Normal: accepted, and nothing else "
+        "but a stranger's unauthorized. Any other that lasts: mParticle tries again for a while "
+        "only, and then the data is lost. docs/receiver.md says what each asks of you. Nothing at "
+        "all is normal where mParticle writes to Kafka itself.",
+        Query(rate("received", "outcome"), "{{outcome}}"),
+    ).links([links.ENGINE]),
+    graph(
+        99,
+        "From a post to Kafka's acknowledgement",
+        SECONDS,
+        "How long accepted posts took, slowest 1 %. Normal: tens of milliseconds. It rises: Kafka "
+        "is slow, or bodies arrive slowly; mParticle wants answers within 0.1 s.",
+        Query(quantile(0.99, "receive_seconds", "worker"), "slowest 1 %"),
+        limits=above(1, 10),
+    ).links([links.ENGINE]),
+    graph(
+        100,
+        "Bytes of posts accepted, a second",
+        BYTES,
+        "What the receiver has written to mparticle-raw. Normal is your traffic, with its day and "
+        "night. Divide it by the posts: what grows then is a message, such as a large audience's.",
+        Query(rate("received_bytes"), "accepted"),
+    ),
+    graph(
+        101,
+        "Bytes of posts under way",
+        BYTES,
+        "Read, or waiting for Kafka, in the fullest receiver. Normal: near nothing. At "
+        "RECEIVER_IN_FLIGHT_BYTES, 64 MiB, posts are refused with no_room: Kafka is slow or away, "
+        "or there are too few receivers.",
+        Query(highest("receiver_in_flight_bytes"), "under way"),
+    ),
 )
 
 COMES_IN = (
@@ -157,6 +199,7 @@ BOARD = Board(
     says="What mParticle sends, what became of it, and what could not be read.",
     choices=(ROUTED_TOPIC,),
     rows=(
+        ("What comes over HTTPS", (Line(8, RECEIVED),)),
         ("Is it routed?", (Line(4, TILES), Line(8, (*COMES_IN, blocks('worker="router"'))))),
         ("What comes out", (Line(8, ROUTED),)),
         ("What does not", (Line(8, NOT_ROUTED),)),

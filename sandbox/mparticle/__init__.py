@@ -4,6 +4,7 @@ from sandbox.mparticle.firehose import LEAK_MARKER
 from sandbox.mparticle.handwritten import handwritten
 from sandbox.mparticle.kinds import Kind, Shares
 from sandbox.mparticle.ledger import Counts, Ledger, Profile
+from sandbox.mparticle.post import Posted, post
 from sandbox.mparticle.traffic import Traffic, duration_ms, generate
 from sandbox.mparticle.wire import Message
 
@@ -13,10 +14,12 @@ __all__ = [
     "Kind",
     "Ledger",
     "Message",
+    "Posted",
     "Profile",
     "Shares",
     "Traffic",
     "duration_ms",
     "generate",
     "handwritten",
+    "post",
 ]

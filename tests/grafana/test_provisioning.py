@@ -25,7 +25,7 @@ def prometheus() -> dict[str, Any]:
 def test_prometheus_scrapes_every_worker_and_names_it(prometheus: dict[str, Any]) -> None:
     (job,) = prometheus["scrape_configs"]
     targets = {each["labels"]["worker"]: each["targets"] for each in job["static_configs"]}
-    ports = {name: given(name)["WORKER_PORT"] for name in WORKERS}
+    ports = {name: given(name)["WORKER_PORT"] for name in ("receiver", *WORKERS)}
     assert targets == {name: [f"{name}:{port}"] for name, port in ports.items()}
 
 

@@ -17,6 +17,7 @@ class May(NamedTuple):
 
 
 _NO_CEILING = "AB Tasty publishes no ceiling"
+_NO_POSTS = "the demo writes to Kafka, as mParticle's own output does"
 EMPTY = (
     May("ab-tasty", "Requests a minute, and the ceiling", "rate_limit_per_minute", _NO_CEILING),
     May("ab-tasty", "Ceiling used", "rate_limit_used", _NO_CEILING),
@@ -27,6 +28,8 @@ EMPTY = (
         "drain_seconds",
         "each worker is alone in its group, and gives nothing away before it stops",
     ),
+    May("router", "Posts of mParticle's, by outcome", "received_total", _NO_POSTS),
+    May("router", "From a post to Kafka's acknowledgement", "receive_seconds", _NO_POSTS),
     May("overview", "Who is at fault", "records_in_flight", "no fault here makes a worker hang"),
 )
 

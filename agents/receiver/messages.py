@@ -1,0 +1,97 @@
+"""What the receiver must know of a message: in which order it stands, and what it asks for."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import orjson
+
+from agents.router.keys import key_of_somebody
+from agents.router.parsing import UnreadableMessageError, parse
+from models.mparticle.identity import DEVICE, USER, Named, read_identities
+from models.mparticle.values import UnreadableError
+
+_SPELLING = MappingProxyType({**USER, **DEVICE})
+# What the topic takes beside the message; an id of mParticle's has 20 digits, a digest has 32.
+_LONGEST_KEY = 512
+
+
+class Asked(NamedTuple):
+    """What of a message is kept while Kafka is waited for; parsed it may be ten times its bytes."""
+
+    key: bytes | None
+    type: str | None
+    id: str | None
+
+
+def look(body: bytes) -> Asked:
+    """Nothing is known of what is no message: what is wrong with it is the router's to say."""
+    message = _read(body)
+    envelope = message if isinstance(message, dict) else {}
+    type_, id_ = envelope.get("type"), envelope.get("id")
+    return Asked(
+        _key(message),
+        type_ if isinstance(type_, str) else None,
+        id_ if isinstance(id_, str) else None,
+    )
+
+
+def _read(body: bytes) -> Any:
+    # Of escaped characters the router's parser makes what records have; there are seldom any.
+    if b"\\u" not in body:
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body)
+    with suppress(UnreadableMessageError):
+        return parse(body)
+    return None
+
+
+def _key(message: Any) -> bytes | None:
+    """The key that the router gives the records of this user, or of this audience.
+
+    None for messages about nobody or about several, and for what has no form that we know. Of a
+    data-subject request's extensions nothing is read: there is no order for it to keep.
+    """
+    keys = {_key_of(part) for part in _parts(message)}
+    return keys.pop() if len(keys) == 1 else None
+
+
+def _parts(message: Any) -> Iterator[Mapping[str, Any]]:
+    """What is about one user each: a message may be a list of messages, and have profiles."""
+    for each in _objects(message if isinstance(message, list) else [message]):
+        profiles = each.get("user_profiles")
+        yield from _objects(profiles) if isinstance(profiles, list) else (each,)
+
+
+def _objects(listed: list[Any]) -> Iterator[dict[str, Any]]:
+    return (each for each in listed if isinstance(each, dict))
+
+
+def _key_of(part: Mapping[str, Any]) -> bytes | None:
+    if mpid := _text(part, "mpid"):
+        found: bytes | None = mpid.encode()
+    else:
+        stamp = part.get("device_application_stamp") or part.get("mp_deviceid")
+        about = {
+            "identities": [*_identities(part, "user_identities", "subject_identities")],
+            "device_stamp": stamp if isinstance(stamp, str) else None,
+            "audience_id": _text(part, "audience_id"),
+        }
+        found = key_of_somebody(about)
+    return found if found and len(found) <= _LONGEST_KEY else None
+
+
+def _text(part: Mapping[str, Any], name: str) -> str | None:
+    """An id as text; floats have lost digits."""
+    value = part.get(name)
+    return str(value) if type(value) is int or isinstance(value, str) else None
+
+
+def _identities(part: Mapping[str, Any], *names: str) -> Iterator[Named]:
+    for name in names:
+        yield from read_identities(part.get(name), _SPELLING, _pass_over)
+
+
+def _pass_over(_place: int | None, _error: UnreadableError) -> None:
+    """A broken identity names nobody; the router makes a dead letter of it."""

@@ -1,0 +1,107 @@
+"""Takes mParticle's posts: each is answered when Kafka has its message, or with what to do."""
+
+import asyncio
+import contextlib
+import hmac
+import time
+
+import structlog
+from aiohttp import web
+
+from agents.receiver import answers, body, messages
+from agents.receiver.answers import Refusal, RefusedError
+from agents.receiver.room import Claim, Room
+from agents.receiver.settings import ReceiverSettings
+from agents.receiver.writer import Writer
+from streams import metrics
+
+log = structlog.get_logger()
+
+_ACCEPTED = "accepted"
+_FAULT = "fault"
+_SCHEME = "token"
+# A line of log for each reason at most so often, however many are refused.
+_SAY_SECONDS = 60.0
+
+
+class Receiver:
+    """Nothing is refused for what it says: what cannot be read is the router's to set aside."""
+
+    def __init__(self, settings: ReceiverSettings, writer: Writer, most: int) -> None:
+        """`most` is how many bytes a message may have for the topic to take it."""
+        self._settings = settings
+        self._writer = writer
+        self._most = most
+        self._room = Room(settings.in_flight_bytes)
+        self._tokens = [token.encode() for token in settings.tokens]
+        self._module = settings.module
+        self._said: dict[Refusal, float] = {}
+        self._under_way = 0
+        self._is_stopping = False
+        self._idle = asyncio.Event()
+        # From nought, or an alert misses the first.
+        for outcome in (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in answers.REFUSALS)):
+            metrics.RECEIVED.labels(outcome=outcome)
+
+    def app(self) -> web.Application:
+        """To be served as it comes: what is packed is unpacked here, within the limit."""
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._post)
+        return app
+
+    async def drain(self, seconds: float) -> None:
+        """Waits until the posts under way are answered; each ends its connection with that."""
+        self._is_stopping = True
+        if self._under_way:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), seconds)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        self._under_way += 1
+        try:
+            response, outcome = await self._take(request), _ACCEPTED
+        except RefusedError as error:
+            response, outcome = answers.refuse(error.refusal), error.refusal.outcome
+            self._say(error.refusal)
+        except Exception:
+            metrics.RECEIVED.labels(outcome=_FAULT).inc()
+            raise
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+        metrics.RECEIVED.labels(outcome=outcome).inc()
+        if self._is_stopping:
+            response.force_close()
+        return response
+
+    async def _take(self, request: web.Request) -> web.Response:
+        began = time.monotonic()
+        if request.path != self._settings.path:
+            raise RefusedError(answers.ELSEWHERE)
+        if self._tokens and not self._knows(request.headers.get("Authorization", "")):
+            raise RefusedError(answers.UNAUTHORIZED)
+        declared = request.content_length or 0
+        if declared > self._most:
+            raise RefusedError(answers.TOO_LARGE)
+        with Claim(self._room, declared) as claim:
+            value = await body.read(request, claim, self._most, self._settings.timeout_s)
+            asked = messages.look(value)
+            await self._writer.write(asked.key, value, claim)
+        metrics.RECEIVED_BYTES.inc(len(value))
+        metrics.RECEIVE_SECONDS.observe(time.monotonic() - began)
+        return answers.answer(asked.type, asked.id, self._module)
+
+    def _say(self, refusal: Refusal) -> None:
+        now = time.monotonic()
+        if now - self._said.get(refusal, -_SAY_SECONDS) >= _SAY_SECONDS:
+            self._said[refusal] = now
+            log.warning("refuses", reason=refusal.outcome, detail=refusal.says)
+
+    def _knows(self, authorization: str) -> bool:
+        scheme, _, token = authorization.strip().partition(" ")
+        given = token.strip().encode(errors="surrogateescape")
+        # All of them, so that the time tells nothing of which.
+        known = [hmac.compare_digest(given, each) for each in self._tokens]
+        return scheme.lower() == _SCHEME and any(known)

@@ -1,0 +1,66 @@
+"""How many bytes of posts are held at once: a limit on memory, whatever mParticle sends."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from agents.receiver.answers import NO_ROOM, RefusedError
+from streams import metrics
+
+# What a connection reads ahead of a small post, and what a post costs beside its bytes.
+_LEAST = 64 * 1024
+
+
+class Room:
+    """What is left of the bytes that may be held."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        metrics.RECEIVER_IN_FLIGHT_BYTES.set(0)
+
+    def take(self, size: int) -> None:
+        """Raises RefusedError when there is not so much left."""
+        if self._taken + size > self._most:
+            raise RefusedError(NO_ROOM)
+        self.give_back(-size)
+
+    def give_back(self, size: int) -> None:
+        self._taken -= size
+        metrics.RECEIVER_IN_FLIGHT_BYTES.set(self._taken)
+
+
+class Claim:
+    """One post's part of the room, given back when leaving it, or when Kafka has the message."""
+
+    def __init__(self, room: Room, size: int) -> None:
+        self._room = room
+        self._size = max(size, _LEAST)
+        self._is_kept = False
+        room.take(self._size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._is_kept:
+            self._release()
+
+    def grow(self, size: int) -> None:
+        """Makes it at least so large; raises RefusedError when there is no room for that."""
+        if size > self._size:
+            self._room.take(size - self._size)
+            self._size = size
+
+    def keep_until(self, written: "asyncio.Future[Any]") -> None:
+        """The producer holds the message until then, however long anybody waits for that."""
+        self._is_kept = True
+        written.add_done_callback(lambda _: self._release())
+
+    def _release(self) -> None:
+        self._room.give_back(self._size)

@@ -1,0 +1,32 @@
+"""`receiver`: takes mParticle's posts until it is stopped."""
+
+import asyncio
+import sys
+
+import click
+
+from agents.receiver.process import run
+from agents.receiver.settings import ReceiverSettings
+from streams import logs
+from streams.answering import UnansweredError
+from streams.engine.start import StartError
+from streams.settings import KafkaSettings, SettingsError, WorkerSettings
+
+
+@click.command("receiver", short_help="Take mParticle's HTTPS posts, and write them to Kafka.")
+def command() -> None:
+    """Takes mParticle's posts, and answers each when Kafka has its message.
+
+    TLS ends in front of it. Beside that it serves /metrics, /live and /ready. Settings come from
+    the environment: see `mparticle-streams settings`.
+    """
+    try:
+        settings, kafka = ReceiverSettings.load(), KafkaSettings.load()
+        worker = WorkerSettings.load()
+        logs.set_up(worker, "receiver")
+        ended_well = asyncio.run(run(settings, kafka, worker))
+    except SettingsError as error:
+        sys.exit(f"Settings are not right: {error}")
+    except (StartError, UnansweredError) as error:
+        sys.exit(f"receiver does not start. {error}")
+    sys.exit(0 if ended_well else 1)

@@ -1,0 +1,69 @@
+"""A receiver in this process, on a real Kafka, that answers over HTTP."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from agents.receiver.process import _largest, _producing, _serving
+from agents.receiver.receiver import Receiver
+from agents.receiver.settings import ReceiverSettings
+from agents.receiver.writer import Writer
+from streams.settings import KafkaSettings
+from streams.topics import RAW
+
+TOKEN = "invented-token-of-mparticle"
+AUTHORIZED = {"Authorization": f"Token {TOKEN}"}
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - what is asked has no event
+            await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Served:
+    """`most` is how many bytes a message may have."""
+
+    url: str
+    port: int
+    writer: Writer
+    most: int
+
+    async def post(
+        self, body: bytes, headers: dict[str, str] | None = None, path: str = "/"
+    ) -> Answer:
+        sent = AUTHORIZED if headers is None else headers
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}{path}", data=io.BytesIO(body), headers=sent) as response,
+        ):
+            return Answer(response.status, await response.read(), dict(response.headers))
+
+
+@asynccontextmanager
+async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
+    settings = ReceiverSettings(**{"token": TOKEN, **given})
+    most = await _largest(kafka) - 1024
+    async with _producing(kafka, most) as producer:
+        writer = Writer(producer, kafka.topic(RAW.name), settings.timeout_s)
+        app = Receiver(settings, writer, most).app()
+        async with _serving(app, "127.0.0.1", 0, "RECEIVER_PORT") as site:
+            yield Served(f"http://127.0.0.1:{site.port}", site.port, writer, most)

@@ -1,0 +1,267 @@
+"""Nothing that mParticle was told is taken gets lost, whatever dies: Kafka, the receiver."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from sandbox.kafka import Kafka
+from sandbox.mparticle import Message, generate, post
+from sandbox.ports import free_ports
+from sandbox.proxy import Proxy
+from streams import metrics
+from streams.settings import KafkaSettings
+from streams.topics import RAW
+from tests.agents.receiver.served import TOKEN, served, until
+from tests.agents.test_workers import _get
+from tests.cli.command import COMMAND, environment
+from tests.cli.test_receiver import is_listening
+from tests.kafka.log import everything
+from tests.streams.cluster import create, settings
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+
+MESSAGES, USERS = 2_000, 60
+NOW_MS = 1_767_225_600_000
+
+
+@pytest.fixture
+async def proxied() -> AsyncIterator[tuple[Kafka, Proxy, KafkaSettings]]:
+    """A broker of its own, and the way to it, that can be cut."""
+    async with Proxy() as proxy, Kafka(advertised=[proxy.port]) as broker:
+        proxy.target = broker.listeners[proxy.port]
+        direct = settings(broker, "")
+        await create(direct, [RAW])
+        yield broker, proxy, direct
+
+
+def by_way_of(proxy: Proxy, direct: KafkaSettings) -> KafkaSettings:
+    return direct.model_copy(update={"bootstrap_servers": f"127.0.0.1:{proxy.port}"})
+
+
+class Process:
+    """The receiver as a process at one port, that can be killed and started again."""
+
+    def __init__(self, cluster: KafkaSettings, log: Path, given: Mapping[str, str]) -> None:
+        self.port, self._pages = islice(free_ports(), 2)
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._given = {
+            "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+            "RECEIVER_TOKEN": TOKEN,
+            "RECEIVER_PORT": str(self.port),
+            "RECEIVER_TIMEOUT_S": "1",
+            "RECEIVER_REGISTRATION": '{"name": "Streams", "version": "1.0"}',
+            "WORKER_PORT": str(self._pages),
+            **given,
+        }
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as lines:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+                [*COMMAND, "receiver"], env=environment(self._given), stdout=lines, stderr=lines
+            )
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def page(self, name: str) -> tuple[int, bytes]:
+        return await asyncio.to_thread(_get, f"http://127.0.0.1:{self._pages}/{name}")
+
+    def peak_bytes(self) -> int:
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+
+    async def stop(self) -> int:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self._process.wait, 30)
+
+
+@contextmanager
+def running(cluster: KafkaSettings, log: Path, **given: str) -> Iterator[Process]:
+    process = Process(cluster, log, given)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def values(records: Iterable[ConsumerRecord]) -> list[bytes]:
+    return [record.value for record in records]
+
+
+@pytest.mark.timeout(240)
+async def test_killing_receiver_and_kafka_loses_nothing_and_keeps_each_users_order(
+    tmp_path: Path,
+) -> None:
+    messages = list(generate(seed=11, users=USERS, messages=MESSAGES, start_ms=NOW_MS))
+    reached = {count: asyncio.Event() for count in (MESSAGES // 4, MESSAGES // 2)}
+    accepted: list[Message] = []
+
+    def note(message: Message) -> None:
+        accepted.append(message)
+        if (event := reached.get(len(accepted))) is not None:
+            event.set()
+
+    async with Kafka(tmp_path / "kafka") as broker:
+        cluster = settings(broker, "")
+        await create(cluster, [RAW])
+        with running(cluster, tmp_path / "log") as receiver:
+
+            async def disturb() -> None:
+                killed_receiver, killed_broker = reached.values()
+                await killed_receiver.wait()
+                receiver.kill()
+                receiver.start()
+                await killed_broker.wait()
+                await broker.kill()
+                # What it holds now, Kafka has not.
+                while b"in_flight_bytes 0.0" in (await receiver.page("metrics"))[1]:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.05)
+                receiver.kill()
+                await broker.start()
+                receiver.start()
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(disturb())
+                posted = await post(
+                    receiver.url, messages, token=TOKEN, accepted=note, patience_s=120
+                )
+            assert await receiver.stop() == 0
+        found = await everything(cluster, RAW)
+
+    assert posted.lost == {}
+    assert posted.accepted == MESSAGES
+    assert posted.tried_again > 0
+    assert set(values(found)) == {message.value for message in messages}
+    order = _first_of_each(found)
+    compared = 0
+    for mpid in {message.key for message in messages if message.key}:
+        wanted = dict.fromkeys(message.value for message in messages if message.key == mpid)
+        mine = [value for value in order.get(mpid, ()) if value in wanted]
+        assert mine == [value for value in wanted if value in set(mine)]
+        compared += len(mine)
+    assert compared > MESSAGES // 2
+
+
+def _first_of_each(found: Iterable[ConsumerRecord]) -> dict[bytes, list[bytes]]:
+    """By key, what the log holds, each once: a repeat is known by its first."""
+    order: dict[bytes, dict[bytes, None]] = {}
+    for record in sorted(found, key=lambda record: (record.partition, record.offset)):
+        order.setdefault(record.key, {})[record.value] = None
+    return {key: list(of_key) for key, of_key in order.items()}
+
+
+async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_afterwards(
+    proxied: tuple[Kafka, Proxy, KafkaSettings],
+) -> None:
+    _, proxy, direct = proxied
+    clock = asyncio.get_running_loop().time
+    async with served(by_way_of(proxy, direct), timeout_s=0.5) as receiver:
+        assert (await receiver.post(b'{"before": 1}')).status == 202
+        proxy.black_hole()
+        began = clock()
+        late = [await receiver.post(b'{"mpid": "%d"}' % user) for user in range(8)]
+        # One that waits for each partition, and the others at once.
+        assert {answer.status for answer in late} == {503}
+        assert clock() - began < 8
+        was_away = receiver.writer.is_away
+        # What the producer still holds counts, although it is answered.
+        held = metrics.RECEIVER_IN_FLIGHT_BYTES._value.get()
+        assert held == sum(receiver.writer._late.values()) * 64 * 1024 > 0
+        proxy.heal()
+        async with asyncio.timeout(60):
+            while (answer := await receiver.post(b'{"mpid": "9"}')).status != 202:
+                assert answer.status == 503
+                await asyncio.sleep(0.05)
+        assert (await receiver.post(b"{}")).status == 202
+        assert (was_away, receiver.writer.is_away) == (True, False)
+        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+    found = values(await everything(direct, RAW))
+    # What was late comes once, of those that were refused at once nothing does.
+    assert {b'{"before": 1}', b'{"mpid": "9"}', b"{}"} <= set(found)
+    refused_at_once = [
+        value for value in found if value.startswith(b'{"mpid": "') and b"9" not in value
+    ]
+    assert 1 <= len(refused_at_once) <= direct.partitions
+
+
+async def test_a_receiver_without_kafka_says_so_and_is_ready_again_with_it(
+    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+) -> None:
+    _, proxy, direct = proxied
+    messages = [Message(None, b'{"mpid": "17"}')]
+    with running(by_way_of(proxy, direct), tmp_path / "log") as receiver:
+        assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
+        assert (await receiver.page("ready"))[0] == 200
+        proxy.black_hole()
+        assert (await post(receiver.url, messages, token=TOKEN, patience_s=0)).lost == {503: 1}
+        status, why_not = await receiver.page("ready")
+        assert (status, b"look at the brokers" in why_not) == (503, True)
+        proxy.heal()
+        assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
+        assert (await receiver.page("ready"))[0] == 200
+        assert await receiver.stop() == 0
+    assert set(values(await everything(direct, RAW))) == {b'{"mpid": "17"}'}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process does not tell its memory")
+async def test_what_waits_for_kafka_stays_within_the_limit_on_memory(
+    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+) -> None:
+    _, proxy, direct = proxied
+    room = 64 * 1024 * 1024
+    # Of many small strings: parsed, a message is ten times its bytes.
+    body = b'{"mpid": "%d", "events": [' + b'"ab", ' * 850_000 + b'""]}'
+    messages = [Message(None, body % user) for user in range(16)]
+    with running(by_way_of(proxy, direct), tmp_path / "log", RECEIVER_TIMEOUT_S="8") as receiver:
+        await post(receiver.url, [Message(None, b"{}")], token=TOKEN)
+        proxy.black_hole()
+        # Until each has been read whole and has waited in vain, or was refused.
+        posted = await asyncio.gather(
+            *(post(receiver.url, [each], token=TOKEN, patience_s=0) for each in messages)
+        )
+        peak = receiver.peak_bytes()
+        proxy.heal()
+        assert await receiver.stop() == 0
+    assert [each.lost for each in posted] == [{503: 1}] * len(messages)
+    assert 2 * room < peak < 4 * room + 200_000_000
+
+
+async def test_told_to_stop_it_waits_for_kafkas_word_on_what_is_under_way(
+    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+) -> None:
+    _, proxy, direct = proxied
+    messages = [Message(None, b'{"mpid": "%d"}' % user) for user in range(10)]
+    with running(by_way_of(proxy, direct), tmp_path / "log", RECEIVER_TIMEOUT_S="20") as receiver:
+        await post(receiver.url, [Message(None, b"{}")], token=TOKEN)
+        proxy.black_hole()
+        under_way = [
+            asyncio.create_task(post(receiver.url, [each], token=TOKEN, patience_s=0))
+            for each in messages
+        ]
+        held = f"mparticle_streams_receiver_in_flight_bytes {len(messages) * 64 * 1024}.0".encode()
+        while held not in (await receiver.page("metrics"))[1]:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.05)
+        stopping = asyncio.create_task(receiver.stop())
+        await until(lambda: not is_listening(receiver.port))
+        assert not any(task.done() for task in (*under_way, stopping))
+        proxy.heal()
+        assert [(await task).accepted for task in under_way] == [1] * len(messages)
+        assert await stopping == 0
+    found = set(values(await everything(direct, RAW)))
+    assert found == {b"{}", *(message.value for message in messages)}
