@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord
 
 from agents.router.drift import Drift
-from agents.router.routing import Out, Routed, route
+from agents.router.raw_message import RawMessage
+from agents.router.routing import Out, Routed, route_together
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from streams import headers, metrics, topics
@@ -25,9 +27,23 @@ from streams.topics import EVENTS, PRIVACY_REQUESTS, USER_UPDATE
 
 log = structlog.get_logger()
 
-# How many messages are mapped before others get a turn of the event loop.
-_SLICE = 50
+# How much is mapped together, before others get a turn of the event loop. Parsed, a message may
+# take ten times its bytes.
+_SLICE_MESSAGES = 50
+_SLICE_BYTES = 1024 * 1024
 _HELD_SECONDS = 0.2
+
+
+def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
+    """Parts of a chunk; a message that is too large stands alone."""
+    first = size = 0
+    for count, record in enumerate(records):
+        length = len(record.value or b"")
+        if count > first and (count - first == _SLICE_MESSAGES or size + length > _SLICE_BYTES):
+            yield records[first:count]
+            first, size = count, 0
+        size += length
+    yield records[first:]
 
 
 @dataclass(slots=True)
@@ -108,21 +124,11 @@ class Router:
     async def _route(self, chunk: Chunk) -> None:
         partition = chunk.partition
         became = _Became()
-        for count, source in enumerate(chunk.records):
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)
-                if partition.closed:
-                    return
-            # A record from Kafka also is the place where it stands.
-            routed = route(
-                source.value or b"", source, source.timestamp, self._settings, source.key
-            )
-            for out in routed.outs:
-                became.add(out, self._outgoing(out, partition.epoch, source.timestamp))
-            became.end(routed)
-            if routed.strangers:
-                self._drift.count(routed.strangers)
-            self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
+        for sources in slices(chunk.records):
+            await asyncio.sleep(0)
+            if partition.closed:
+                return
+            self._route_together(sources, partition.epoch, became)
         # What is written after the updates may count on them: see "updates first" in the docs.
         await batches.write(self._producer, became.updates)
         await batches.write(self._producer, became.others)
@@ -132,6 +138,22 @@ class Router:
         partition.ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
+
+    def _route_together(
+        self, sources: Sequence[ConsumerRecord], epoch: int, became: _Became
+    ) -> None:
+        # A record from Kafka also is the place where it stands.
+        raws = [
+            RawMessage(each.value or b"", each, each.timestamp, self._settings, each.key)
+            for each in sources
+        ]
+        for source, routed in zip(sources, route_together(raws), strict=True):
+            for out in routed.outs:
+                became.add(out, self._outgoing(out, epoch, source.timestamp))
+            became.end(routed)
+            if routed.strangers:
+                self._drift.count(routed.strangers)
+            self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
 
     def _outgoing(self, out: Out, epoch: int, at_ms: int) -> Outgoing:
         return Outgoing(

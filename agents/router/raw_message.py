@@ -25,7 +25,10 @@ _MOST_PLACES = 3
 
 
 class RawMessage:
-    """Gathers what a raw message becomes. `whole` is the index for faults of all of it."""
+    """Gathers what a raw message becomes.
+
+    `whole` is the index for faults of all of it, or of the element where it `is_list`.
+    """
 
     def __init__(
         self,
@@ -35,13 +38,14 @@ class RawMessage:
         settings: RouterSettings,
         key: bytes | None = None,
     ) -> None:
+        self.value = value
         self.routed = Routed()
         self.settings = settings
         self.received_at_ms = received_at_ms
+        self.is_list = False
         self.whole: int | None = None
         self.taken = 0
         self._at = at
-        self._value = value
         self._key = key
         self._ids = Ids()
         self._copied = 0
@@ -94,7 +98,7 @@ class RawMessage:
             name: value for name, value in content.fields.items() if value or name not in sparse
         }
         out = Out(topic, key(fields), fields)
-        if len(self._value) > _LARGE and len(out.written()) > _MOST_BYTES:
+        if len(self.value) > _LARGE and len(out.written()) > _MOST_BYTES:
             self.refuse("record_too_large", index, f"it does not fit into {topic.name}")
             return
         self.routed.outs.append(out)
@@ -151,7 +155,7 @@ class RawMessage:
 
     @cached_property
     def _preserved(self) -> dict[str, Any]:
-        return preserve(without_settings(self._value))
+        return preserve(without_settings(self.value))
 
 
 def _places(faults: list[ErrorDetails]) -> str:

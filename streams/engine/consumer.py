@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 from mode import Service
 
@@ -24,6 +25,8 @@ from streams.engine.processor import Processor
 from streams.engine.watchdog import watch
 
 _COMMIT_PAUSE_SECONDS = 0.05
+# What Faust takes for that, and waits for the next assignment.
+_OVERTAKEN = IllegalStateError("another rebalance has begun")
 
 
 class Consumer(FetchingConsumer):
@@ -33,6 +36,8 @@ class Consumer(FetchingConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._drains = 0
+        self._is_revoked = False
         self.membership = Membership(self.transport.kafka.session_timeout_s)
         self.commits = Commits(self.partitions, self.membership, self._commit)
 
@@ -85,9 +90,16 @@ class Consumer(FetchingConsumer):
     # -- assignment
 
     async def perform_seek(self) -> None:
-        """Takes over the assigned partitions; Faust calls it before the flow starts."""
+        """Takes over the assigned partitions; Faust calls it before the flow starts.
+
+        Raises IllegalStateError when the next rebalance has begun: Faust calls this beside the
+        rebalance that gave the partitions, at any time after it.
+        """
+        if self._is_revoked:
+            raise _OVERTAKEN
         self._forget()
         self.gaps.held.clear()
+        drains = self._drains
         starts = {
             tp: progress
             for tp, start in (await self._thread.read_starts()).items()
@@ -95,6 +107,8 @@ class Consumer(FetchingConsumer):
         }
         self.pause_partitions(self.gaps.held)
         await self.seek_to({tp: start.offset for tp, start in starts.items()})
+        if drains != self._drains:
+            raise _OVERTAKEN
         self._read_offset.update(dict.fromkeys(starts, None))
         kafka = self.transport.kafka
         limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
@@ -106,17 +120,21 @@ class Consumer(FetchingConsumer):
         metrics.REBALANCES.inc()
         await self.commits.begin(starts)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._is_revoked = False
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Drains and commits before Faust forgets; then lets it go on."""
+        self._is_revoked = True
         self.stop_flow()
         await self.drain()
         await super().on_partitions_revoked(revoked)
 
     async def drain(self) -> None:
         """Closes all partitions, waits for what is in flight, commits, forgets."""
-        partitions = list(self.partitions.values())
-        for partition in partitions:
-            partition.closed = True
+        self._drains += 1
+        partitions = self._close()
         if partitions:
             deadline = self.transport.kafka.drain_s
             with metrics.DRAIN_SECONDS.time():
@@ -126,8 +144,14 @@ class Consumer(FetchingConsumer):
                     await asyncio.wait_for(self.commit(), deadline)
         self._forget()
 
+    def _close(self) -> list[Partition]:
+        partitions = list(self.partitions.values())
+        for partition in partitions:
+            partition.closed = True
+        return partitions
+
     def _forget(self) -> None:
-        vitals.count_ended(self.partitions.values(), self.transport.kafka.bare)
+        vitals.count_ended(self._close(), self.transport.kafka.bare)
         self.partitions.clear()
 
     # -- commits, in place of Faust's

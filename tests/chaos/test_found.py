@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
@@ -30,9 +31,16 @@ HERE = TP(RAW.name, 0)
 class Idle:
     """A processor with nothing to do."""
 
+    def __init__(self) -> None:
+        self.known: list[Partition] = []
+
     async def assigned(self, partitions: Sequence[Partition]) -> None:
+        self.known += partitions
         for partition in partitions:
             partition.start()
+
+    async def revoked(self, _partitions: Sequence[Partition], _deadline: float) -> None:
+        """Has nothing under way."""
 
 
 class Kafka:
@@ -42,6 +50,7 @@ class Kafka:
         self.position = 0
         self.commits: list[Mapping[TP, Progress]] = []
         self.before_answer: Callable[[], Awaitable[None]] | None = None
+        self.before_starts: Callable[[], Awaitable[None]] | None = None
 
     async def getmany(self, _active: set[TP], _timeout: float) -> Mapping[TP, list[ConsumerRecord]]:
         if (first := self.before_answer) is not None:
@@ -52,6 +61,9 @@ class Kafka:
         return {HERE: [source(b"{}", offset, topic=RAW.name) for offset in offsets]}
 
     async def read_starts(self) -> Mapping[TP, Start]:
+        if (first := self.before_starts) is not None:
+            self.before_starts = None
+            await first()
         return {HERE: Start(Progress(3), first=0, end=10)}
 
     async def seek_to(self, positions: Mapping[TP, int]) -> None:
@@ -99,6 +111,36 @@ async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again()
 
     assert too_early == []
     assert [record.offset for record in message.value.records] == [3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> None:
+    """Faust takes partitions over beside the rebalance that gave them, so the next may come first.
+
+    The worker took over what was revoked before it knew of it, so nothing closed it. When its past
+    was read back it had its partitions fetched, in the name of those of the next assignment, whose
+    past was not: their first chunks went to nobody, and waited until the worker was started anew,
+    while all that came later was sent. 949 events were sent out of order.
+    """
+    kafka = Kafka()
+    consumer = consumer_of(kafka)
+    kafka.before_starts = consumer.drain
+    with pytest.raises(IllegalStateError):
+        await consumer.perform_seek()
+    after_the_first = list(consumer.processor.known)
+    await consumer.perform_seek()
+
+    assert after_the_first == []
+    assert consumer.processor.known == list(consumer.partitions.values())
+
+
+async def test_partitions_that_are_forgotten_are_closed() -> None:
+    consumer = consumer_of(Kafka())
+    await consumer.perform_seek()
+    (before,) = consumer.partitions.values()
+    await consumer.perform_seek()
+    (after,) = consumer.partitions.values()
+
+    assert (before.closed, after.closed) == (True, False)
 
 
 async def test_a_heartbeat_that_kafka_answers_after_a_silence_confirms_nothing() -> None:

@@ -24,7 +24,7 @@ from tests.agents.router.messages import (
     objects,
     shuffled,
 )
-from tests.agents.router.routing import routed
+from tests.agents.router.routing import routed, together
 
 # An object inside an attribute that was bent becomes text, and its digits are no id.
 _IDS = frozenset(
@@ -106,6 +106,11 @@ def each_broken_part_is_one_dead_letter(message: Any) -> None:
     assert len({letter.index for letter in letters}) == len(letters)
 
 
+def messages_together_become_what_each_becomes_alone(several: list[Any]) -> None:
+    values = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in several]
+    assert together(values) == [routed(value) for value in values]
+
+
 _randoms = st.randoms(use_true_random=False)
 
 PROPERTIES: Mapping[Callable[[Any], None], Strategy] = MappingProxyType(
@@ -120,6 +125,9 @@ PROPERTIES: Mapping[Callable[[Any], None], Strategy] = MappingProxyType(
         no_output_holds_a_value_of_the_account_settings: st.tuples(bent(), st.booleans()),
         digits_of_every_id_survive: messages,
         each_broken_part_is_one_dead_letter: bent(),
+        messages_together_become_what_each_becomes_alone: st.lists(
+            messages | bent() | any_json | st.binary() | st.lists(bent(), max_size=3), max_size=5
+        ),
     }
 )
 

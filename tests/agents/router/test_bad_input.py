@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from agents.router import routing
+from agents.router.drift import take_strangers
+from agents.router.routed import Stranger
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.record import serialize
 from streams.topics import DEAD_LETTERS, EVENTS, MAX_MESSAGE_BYTES
-from tests.agents.router.routing import AT, RECEIVED_MS, routed
+from tests.agents.router.routing import AT, RECEIVED_MS, routed, together
 
 _MB = 1_000_000
 
@@ -51,6 +53,7 @@ def _only_letter(value: bytes) -> DeadLetter:
         (b"17", "unknown_message"),
         (b'"' + b"[{" * 200 + b'"', "unknown_message"),
         (b'{"type":"quantum_request"}', "unknown_message"),
+        (b'{"type":"event_batch","events":[]}', "unknown_message"),
     ],
 )
 def test_unreadable_bytes_end_as_one_dead_letter(value: bytes, reason: str) -> None:
@@ -144,9 +147,28 @@ def test_mistake_of_ours_costs_the_message_and_not_the_worker(
     def mistaken(message: dict[str, Any], raw: object) -> None:
         raise LookupError(message["mpid"])
 
-    monkeypatch.setattr(routing, "_ROUTED", {"event_processing_request": mistaken})
+    monkeypatch.setattr(routing, "_HANDLERS", {"event_processing_request": mistaken})
     letter = _only_letter(json.dumps(_request()).encode())
     assert (letter.reason, letter.detail) == ("router_fault", "LookupError")
+
+
+def test_mistake_of_ours_in_one_stage_costs_no_other_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mistaken(message: dict[str, Any], family: str) -> list[Stranger]:
+        if message["mpid"] == "-13":
+            raise LookupError(message["mpid"])
+        return take_strangers(message, family)
+
+    monkeypatch.setattr(routing, "take_strangers", mistaken)
+    values = [json.dumps({**_request(), "mpid": mpid}).encode() for mpid in ("-12", "-13", "-14")]
+    before, broken, after = together(values)
+
+    assert [(each.reason, each.detail) for each in broken.dead_letters] == [
+        ("router_fault", "LookupError")
+    ]
+    assert not broken.outs
+    assert [len(each.outs) for each in (before, after)] == [1, 1]
 
 
 def test_dead_letter_reads_back_from_its_topic_byte_by_byte() -> None:

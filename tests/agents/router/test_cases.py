@@ -33,7 +33,7 @@ def _words() -> set[str]:
 
 def _published() -> set[str]:
     """Types of messages and events, and every name of a field that our models read."""
-    types = {*routing._ROUTED, *routing._DROPPED, *firehose.EVENTS, *event_batch.EVENTS}
+    types = {*routing._BY_TYPE, *routing._DROPPED, *firehose.EVENTS, *event_batch.EVENTS}
     return types.union(*(known.fields(shape).names for shape in _shapes(Arriving)))
 
 

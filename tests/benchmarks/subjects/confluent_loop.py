@@ -6,17 +6,18 @@ from typing import Any, NoReturn
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
+from agents.router.raw_message import RawMessage
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.benchmarks.meter import Meter
-from tests.benchmarks.work import Place, outputs
+from tests.benchmarks.work import SETTINGS, Place, outputs_together
 
 _AT_ONCE = 2_000
 
 
 def main(group: str) -> None:
     kafka = KafkaSettings.load()
-    work = Meter.of_this_process().marking_first("work", outputs)
+    work = Meter.of_this_process().marking_first("work", outputs_together)
     servers = {"bootstrap.servers": kafka.bootstrap_servers}
     consumer = Consumer(
         servers | {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
@@ -28,15 +29,14 @@ def main(group: str) -> None:
     try:
         while True:
             messages = consumer.consume(_AT_ONCE, timeout=0.1)
-            for message in messages:
-                at = Place(message.topic(), message.partition(), message.offset())
-                received_at_ms = message.timestamp()[1]
-                for out in work(message.value(), at, received_at_ms):
+            raws = [_raw(message) for message in messages]
+            for raw, outs in zip(raws, work(raws), strict=True):
+                for out in outs:
                     producer.produce(
                         kafka.topic(out.topic),
                         out.value,
                         out.key,
-                        timestamp=received_at_ms,
+                        timestamp=raw.received_at_ms,
                         headers=out.headers,
                         on_delivery=_delivered,
                     )
@@ -45,6 +45,11 @@ def main(group: str) -> None:
                 consumer.commit(asynchronous=True)
     finally:
         consumer.close()
+
+
+def _raw(message: Any) -> RawMessage:
+    at = Place(message.topic(), message.partition(), message.offset())
+    return RawMessage(message.value(), at, message.timestamp()[1], SETTINGS)
 
 
 def _delivered(error: Any, _message: object) -> None:

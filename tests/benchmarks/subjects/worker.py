@@ -11,7 +11,8 @@ from tests.benchmarks.meter import Meter
 
 def main(name: str) -> None:
     meter = Meter.of_this_process()
-    processor.route = meter.marking_first("work", routing.route)  # type: ignore[attr-defined]  # imported there
+    together = meter.marking_first("work", routing.route_together)
+    processor.route_together = together  # type: ignore[attr-defined]  # imported there
     Consumer.perform_seek = meter.marking_first("assigned", Consumer.perform_seek)  # type: ignore[method-assign]
     run(import_module(f"agents.{name.replace('-', '_')}.app").app)
 

@@ -4,6 +4,7 @@ Each line is a name that streams/ overrides or calls although it is private, or 
 depend on.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -14,16 +15,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.producer.message_accumulator import BatchBuilder
+from faust.tables.recovery import Recovery
 from faust.transport.consumer import ConsumerThread as AnyConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
-from faust.types import ConsumerMessage
+from faust.types import TP, ConsumerMessage
 from mode.services import ServiceTask
 from mode.threads import QueueServiceThread
 
 from streams import app, worker
 from streams.engine import chunks, consumer, consumer_thread, fetching, transport
 from streams.settings import KafkaSettings
+from streams.topics import RAW
 from tests.streams.engine.unstarted import router_app
 
 Parameters = tuple[str, ...]
@@ -32,6 +35,10 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Consumer.getmany": (driver.Consumer.getmany, ("self", "timeout")),
     "Consumer._to_message": (driver.Consumer._to_message, ("self", "tp", "record")),
     "Consumer.perform_seek": (driver.Consumer.perform_seek, ("self",)),
+    "Consumer.on_partitions_assigned": (
+        driver.Consumer.on_partitions_assigned,
+        ("self", "assigned", "generation_id"),
+    ),
     "Consumer.on_partitions_revoked": (driver.Consumer.on_partitions_revoked, ("self", "revoked")),
     "Consumer.commit": (driver.Consumer.commit, ("self", "topics", "start_new_transaction")),
     "Consumer._commit": (driver.Consumer._commit, ("self", "offsets")),
@@ -239,6 +246,8 @@ async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
 
     assert producer._txn_manager is not None
     assert producer._sender._acks == -1
+    # The receiver's never gives a batch up.
+    assert producer._message_accumulator._batch_ttl > 0
     await producer.stop()
 
 
@@ -248,3 +257,22 @@ def test_faust_gives_a_takeover_all_the_time_it_needs() -> None:
     A Kafka that is away may be away for longer than minutes.
     """
     assert router_app().conf.broker_request_timeout > 24 * 3600
+
+
+async def test_faust_lets_no_flow_go_on_after_a_takeover_that_a_rebalance_overtook() -> None:
+    made: Any = router_app()
+    recovery = Recovery(made, made.tables)
+    made.consumer.assignment = lambda: {TP(RAW.name, 0)}
+    made.consumer.stop_flow()
+    made.consumer._is_revoked = True
+
+    takeover: Any = Recovery._restart_recovery
+    taking_over = asyncio.create_task(takeover.fun(recovery))
+    recovery._generation_id = made.consumer_generation_id
+    recovery.signal_recovery_start.set()
+    await asyncio.sleep(0.1)
+
+    assert not recovery.signal_recovery_start.is_set()
+    assert not taking_over.done()
+    assert made.consumer.flow_active is False
+    taking_over.cancel()
