@@ -33,20 +33,21 @@ class Prometheus:
 
     async def __aenter__(self) -> Self:
         address = f"127.0.0.1:{next(free_ports())}"
+        settings = scaled.write(self._directory, self._targets)
         self._guard = new_guard()
-        self._process = self._start(address)
+        self._process = self._start(address, settings)
         self._http = aiohttp.ClientSession(f"http://{address}")
         self.started_at = time.time()
         await self._come_up()
         return self
 
-    def _start(self, address: str) -> subprocess.Popen[bytes]:
+    def _start(self, address: str, settings: Path) -> subprocess.Popen[bytes]:
         assert PROGRAM is not None, WHY_NOT
         with (self._directory / "prometheus.log").open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own words, and no shell
                 [
                     PROGRAM,
-                    f"--config.file={scaled.write(self._directory, self._targets)}",
+                    f"--config.file={settings}",
                     f"--storage.tsdb.path={self._directory / 'data'}",
                     f"--web.listen-address={address}",
                     "--log.level=warn",

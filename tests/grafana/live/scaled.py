@@ -43,12 +43,18 @@ def rule(given: Mapping[str, Any], factor: int) -> dict[str, Any]:
 
 
 def write(directory: Path, targets: Mapping[str, str], factor: int = FACTOR) -> Path:
-    """Writes the settings and rules for workers at `targets`, host and port by worker's name."""
+    """Writes the settings and rules for workers at `targets`, host and port by worker's name.
+
+    Who is not among them is not scraped.
+    """
     settings = yaml.safe_load((COMMITTED / "prometheus.yml").read_text(encoding="utf-8"))
     settings["global"] = {"scrape_interval": _EVERY, "evaluation_interval": _EVERY}
     (job,) = settings["scrape_configs"]
-    for each in job["static_configs"]:
-        each["targets"] = [targets[each["labels"]["worker"]]]
+    job["static_configs"] = [
+        {**each, "targets": [targets[name]]}
+        for each in job["static_configs"]
+        if (name := each["labels"]["worker"]) in targets
+    ]
     (directory / "rules").mkdir()
     for file in COMMITTED.glob("rules/*.yml"):
         groups = yaml.safe_load(file.read_text(encoding="utf-8"))
