@@ -267,7 +267,13 @@ async def test_a_packed_body_is_written_unpacked(
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", b"no gzip"), ("gzip", gzip.compress(BATCH)[:-4]), ("br", b"of another kind")],
+    # The time in gzip's head would make another test of it each second.
+    [
+        ("gzip", b"no gzip"),
+        ("gzip", gzip.compress(BATCH, mtime=0)[:-4]),
+        ("br", b"of another kind"),
+    ],
+    ids=["no gzip", "cut off", "another kind"],
 )
 async def test_what_cannot_be_unpacked_is_written_as_it_came(
     receiver: Served, cluster: KafkaSettings, encoding: str, body: bytes
