@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
@@ -84,9 +83,7 @@ class DeadLetterLog:
     @classmethod
     async def read_by(cls, reader: Reader) -> Self:
         """The topic as it is now, for who reads others too; raises as `open`."""
-        topic = reader.kafka.topic(DEAD_LETTERS.name)
-        every = [TopicPartition(topic, number) for number in range(reader.count(DEAD_LETTERS))]
-        return cls(reader, await reader.there(every))
+        return cls(reader, await reader.there(reader.every(DEAD_LETTERS)))
 
     async def chosen(self, choice: Choice) -> AsyncIterator[Found]:
         """Yields them partition by partition in the order in which they were written."""

@@ -38,6 +38,7 @@ class Marks(NamedTuple):
     kind: bytes | None
     epoch: bytes
     redriven_for: str | None
+    redriven_of: str | None
 
     def is_for(self, destination: str) -> bool:
         """What was sent again is for the one destination that failed."""
@@ -58,4 +59,5 @@ def read(headers: Headers) -> Marks:
         found.get(KIND) or None,
         epoch,
         redriven_for.decode(errors="replace") if redriven_for else None,
+        letter.decode(errors="replace") if letter else None,
     )

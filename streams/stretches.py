@@ -58,6 +58,11 @@ class Reader:
             )
         return self.partitions[name]
 
+    def every(self, topic: Topic) -> list[TopicPartition]:
+        """Its partitions, by their numbers; raises as `count`."""
+        name = self.kafka.topic(topic.name)
+        return [TopicPartition(name, number) for number in range(self.count(topic))]
+
     async def there(self, tps: Iterable[TopicPartition]) -> Sequence[Stretch]:
         """All that Kafka has now of these partitions, which must be there."""
         every = list(tps)

@@ -80,8 +80,8 @@ class _Known(NamedTuple):
 
     raw: RawMessage
     message: Any
-    family: str | None = None
-    fault: Exception | None = None
+    family: str | None
+    fault: Exception | None
 
 
 def _read(raw: RawMessage) -> Sequence[Any]:
@@ -100,15 +100,15 @@ def _read(raw: RawMessage) -> Sequence[Any]:
 
 
 def _take_strangers(raw: RawMessage, message: Any) -> _Known:
-    if (family := _family(message)) is None:
-        return _Known(raw, message)
+    family, fault = _family(message), None
     try:
-        raw.routed.strangers += take_strangers(message, family)
+        if family is not None:
+            raw.routed.strangers += take_strangers(message, family)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a mistake of ours costs a message, not the flow
-        return _Known(raw, message, family, error)
-    return _Known(raw, message, family)
+        fault = error
+    return _Known(raw, message, family, fault)
 
 
 def _family(message: Any) -> str | None:

@@ -8,8 +8,8 @@ from aiokafka.structs import ConsumerRecord
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from cli.trace.report import Made, Message, Raw, Report
+from streams import headers
 from streams.dead_letters_log import ROUTER, Found, Position
-from streams.headers import REDRIVEN_OF
 from streams.stretches import Reader
 from streams.topics import AUDIENCES, BY_USER, PRIVACY_REQUESTS, RAW, USER_UPDATE, Topic
 from streams.trace.fates import Place, Traced, made_of, traced
@@ -88,11 +88,10 @@ def _concerns(at: Place, routed: Routed) -> Callable[[Sequence[Traced]], Callabl
 def _message(record: ConsumerRecord | None, routed: Routed) -> Message | None:
     if record is None:
         return None
-    redriven_of = dict(record.headers).get(REDRIVEN_OF)
     return Message(
         record.timestamp,
         len(record.value or b""),
-        redriven_of.decode(errors="replace") if redriven_of else None,
+        headers.read(record.headers).redriven_of,
         {
             "topic": Counter(out.topic.name for out in routed.outs),
             "dropped": Counter(routed.dropped),

@@ -108,13 +108,13 @@ def traced(record: ConsumerRecord) -> Traced:
         head = _Head.model_validate_json(record.value or b"")
     except ValidationError:
         head = _Head()
-    redriven_of = dict(record.headers).get(headers.REDRIVEN_OF)
+    marks = headers.read(record.headers)
     return Traced(
         Place(record.topic, record.partition, record.offset),
         record.timestamp,
         head.kind,
         head.id,
         head.raw,
-        headers.read(record.headers).redriven_for,
-        redriven_of.decode(errors="replace") if redriven_of else None,
+        marks.redriven_for,
+        marks.redriven_of,
     )

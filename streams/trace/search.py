@@ -6,12 +6,12 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from streams import headers
 from streams.answering import answering, reading
 from streams.dead_letters_log import Choice, DeadLetterLog, Found, Position
 from streams.engine.batches import partition_of
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode
-from streams.headers import REDRIVEN_OF
 from streams.stretches import Reader, Stretch
 from streams.topics import BY_USER, RAW, Topic
 from streams.trace.fates import Group, Letters, Place, Traced, traced
@@ -77,9 +77,8 @@ def partitions(
     """The partition of the key in each topic; without a key, all of them."""
     found = []
     for topic in topics:
-        count = reader.count(topic)
-        numbers = range(count) if key is None else [partition_of(key, count)]
-        found += [TopicPartition(reader.kafka.topic(topic.name), number) for number in numbers]
+        every = reader.every(topic)
+        found += every if key is None else [every[partition_of(key, len(every))]]
     return found
 
 
@@ -158,8 +157,8 @@ async def sent_again(
     """The raw messages that somebody sent again of these dead letters of one."""
     if not letters:
         return (), ()
-    marks = {str(found.at).encode() for found in letters}
+    marks = {str(found.at) for found in letters}
     stretches = await reader.since(await reader.there([of.tp]), letters[0].written_ms)
     return await search(
-        reader, stretches, most, lambda record: dict(record.headers).get(REDRIVEN_OF) in marks
+        reader, stretches, most, lambda record: headers.read(record.headers).redriven_of in marks
     )
