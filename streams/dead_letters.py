@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaProducer
 
@@ -41,11 +42,17 @@ def preserve(value: bytes) -> dict[str, object]:
 class FloodGuard:
     """Blocks when too large a share of the last 1,000 records became dead letters.
 
-    One bad deploy must not empty a topic into the dead letters.
+    One bad deploy or setting must not empty a topic into the dead letters. Only records that could
+    tell of one are counted: neither those that are left out, nor dead letters that lie in an
+    account's users and audiences, or a deploy that breaks all the others would hide behind them.
     """
 
-    def __init__(self, max_share: float) -> None:
+    def __init__(
+        self, max_share: float, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`settings`: reason -> the one or two settings that an operator would look at."""
         self._most = max_share * _WINDOW
+        self._settings = settings
         self._window: deque[str | None] = deque(maxlen=_WINDOW)
         self._reasons: Counter[str] = Counter()
 
@@ -61,11 +68,13 @@ class FloodGuard:
         if rejected <= self._most or self._most >= _WINDOW:
             return None
         most_common, _ = self._reasons.most_common(1)[0]
+        settings = self._settings.get(most_common)
+        look = f"look at {settings}, " if settings else ""
         return Blocked(
             "too_many_rejections",
             f"{rejected} of the last {len(self._window)} records became dead letters, most of them "
-            f"{most_common}: mend the cause and start the worker again, or let them pass with "
-            "WORKER_MAX_REJECTED_SHARE=1.",
+            f"{most_common}: {look}mend the cause and start the worker again, or let them pass "
+            "with WORKER_MAX_REJECTED_SHARE=1.",
         )
 
 

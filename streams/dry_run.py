@@ -34,6 +34,7 @@ class DryRun(Sink[Any]):
         self.rate_share = sink.rate_share
         self.admitted_in_a_turn = sink.admitted_in_a_turn
         self.recalls = sink.recalls
+        self.behind = sink.behind
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - the contract's signature
         return nullcontext()

@@ -257,6 +257,7 @@ class WorkerSettings(Settings):
         0.5,
         ge=0,
         le=1,
-        description="share of the last 1,000 records that may become dead letters before the "
-        "worker holds and asks for a person; 1 switches the guard off",
+        description="share of the last 1,000 records that may become dead letters as a wrong "
+        "deploy or setting makes them (refused, not mapped, not readable) before the worker holds "
+        "and asks for a person; 1 switches the guard off",
     )

@@ -66,7 +66,8 @@ _ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
 }
 _SUSPENDED = Blocked(
     "suspended",
-    "ask AB Tasty why it suspends the subscription, and let it be resumed: its answer asks to stop",
+    "ask AB Tasty why it suspends the subscription of ABTASTY_ACCOUNT_ID at ABTASTY_BASE_URL, and "
+    "let it be resumed: its answer asks to stop",
 )
 
 

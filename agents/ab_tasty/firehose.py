@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from agents.ab_tasty.connects import Connects
-from agents.ab_tasty.mapping import audience_unknown, fold
+from agents.ab_tasty.mapping import audience_unknown, fold, no_visitor
 from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
@@ -71,7 +71,7 @@ class Firehose:
                 self._connects.expect(record.audience_id, self._subscription(record))
             return Lane(SUBSCRIPTION, record.audience_id)
         if not record.mpid:
-            return Rejected("no_visitor_id", "the record has no mpid")
+            return no_visitor("mpid")
         return Lane(MEMBERSHIP, at.partition)
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:

@@ -13,6 +13,8 @@ from streams.delivery.outcomes import Rejected
 
 Entry = TypeVar("Entry")
 
+NO_VISITOR = "no_visitor_id"
+
 # Both rules: AB Tasty docs, "Universal data connector API", file format. Of the punctuation that
 # page permits in a value we keep three; the rule for `segment` itself is not published.
 _VISITOR_ID = re.compile(r"[A-Za-z0-9-]{1,32}")
@@ -60,10 +62,14 @@ def row(change: MembershipChanged, audience_name: str | None, rules: RowRules) -
 def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
     found = _identity(change, identity)
     if not found:
-        return Rejected("no_visitor_id", f"the record has no {identity}")
+        return no_visitor(identity)
     if not _VISITOR_ID.fullmatch(found):
         return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
     return found
+
+
+def no_visitor(identity: str) -> Rejected:
+    return Rejected(NO_VISITOR, f"the record has no {identity}", ordinary=True)
 
 
 def _identity(change: MembershipChanged, identity: str) -> str | None:
@@ -82,7 +88,9 @@ def _first_raw(identities: Iterable[Identity], type_: str) -> str | None:
 
 
 def audience_unknown(audience_id: str) -> Rejected:
-    return Rejected("audience_unknown", f"no name is known for audience {audience_id}")
+    return Rejected(
+        "audience_unknown", f"no name is known for audience {audience_id}", ordinary=True
+    )
 
 
 # Few audiences, many memberships.

@@ -98,6 +98,11 @@ class AbTastySettings(Settings):
         description="udc: the visitor id: mpid (mParticle's user id), partner:<type> or "
         "user:<type> (that identity, unhashed); 1 to 32 letters, digits and hyphens",
     )
+    no_visitor_id: Literal["drop", "dead_letter"] = Field(
+        "drop",
+        description="what becomes of memberships whose user has no visitor id: left out and "
+        "counted as no_visitor_id, or a dead letter",
+    )
     batch_max_rows: int = Field(
         1000, ge=1, le=10_000, description="most rows (memberships) in one request"
     )

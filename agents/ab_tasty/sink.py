@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 from agents.ab_tasty.client import Client, with_key
@@ -10,7 +11,7 @@ from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.http import Http
 from agents.ab_tasty.known_audiences import KnownAudiences
-from agents.ab_tasty.mapping import visitor_id
+from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
 from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.refresh import Refresh
@@ -39,6 +40,16 @@ class AbTastySink(Sink[Post]):
     destination = "ab-tasty"
     topics = (AUDIENCE_MEMBERSHIP,)
     recalls = frozenset({b"audience_changed"})
+    behind: Mapping[str, str] = MappingProxyType(
+        {
+            "invalid_record": "KAFKA_PREFIX",
+            "visitor_id": "ABTASTY_IDENTITY",
+            "audience_id": "ABTASTY_MODE",
+            "refused_rows": "ABTASTY_IDENTITY and ABTASTY_SEGMENT_TEMPLATE",
+            "too_large": "ABTASTY_BATCH_MAX_BYTES",
+            "retries_exhausted": "ABTASTY_BASE_URL and ABTASTY_TIMEOUT_S",
+        }
+    )
     # A request a partition, of a thousand rows: with fewer, it takes what few have been admitted.
     admitted_in_a_turn = 500
 
@@ -97,7 +108,11 @@ class AbTastySink(Sink[Post]):
         left = isinstance(record, MembershipChanged) and record.change == "left"
         if left and self._settings.delete_strategy == "skip":
             return Dropped("leave_skipped")
-        return self._mode.place(record, at)
+        placed = self._mode.place(record, at)
+        nobody = isinstance(placed, Rejected) and placed.reason == NO_VISITOR
+        if nobody and self._settings.no_visitor_id == "drop":
+            return Dropped(NO_VISITOR)
+        return placed
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
         return self._mode.take(lane, waiting)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.router.processor import Router
+from agents.router.processor import BEHIND, Router
 from agents.router.settings import RouterSettings
 from streams.app import App, create_app, settings_or_exit
 from streams.dead_letters import DeadLetters, FloodGuard
@@ -22,7 +22,7 @@ def _processor(app: App) -> Processor:
         _kafka,
         producer,
         DeadLetters(producer, _kafka.topic(DEAD_LETTERS.name)),
-        FloodGuard(_worker.max_rejected_share),
+        FloodGuard(_worker.max_rejected_share, BEHIND),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -32,6 +33,13 @@ log = structlog.get_logger()
 _SLICE_MESSAGES = 50
 _SLICE_BYTES = 1024 * 1024
 _HELD_SECONDS = 0.2
+
+ORDINARY = frozenset({"alias_request", "record_too_large"})
+"""Reasons of dead letters that say nothing of a deploy or a setting."""
+BEHIND = MappingProxyType(
+    dict.fromkeys(("not_utf8", "not_json", "unknown_message", "other_output"), "KAFKA_PREFIX")
+)
+"""Reason of a dead letter -> the setting to look at where many have that reason."""
 
 
 def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
@@ -153,7 +161,7 @@ class Router:
             became.end(routed)
             if routed.strangers:
                 self._drift.count(routed.strangers)
-            self._count(routed.dead_letters[0].reason if routed.dead_letters else None)
+            self._count(routed)
 
     def _outgoing(self, out: Out, epoch: int, at_ms: int) -> Outgoing:
         return Outgoing(
@@ -164,8 +172,11 @@ class Router:
             headers.make(out.id, out.kind, epoch),
         )
 
-    def _count(self, rejected: str | None) -> None:
-        flood = self._guard.count(rejected)
+    def _count(self, routed: Routed) -> None:
+        reasons = [letter.reason for letter in routed.dead_letters if letter.reason not in ORDINARY]
+        if not reasons and not routed.outs:
+            return
+        flood = self._guard.count(reasons[0] if reasons else None)
         if flood is not None and self.blocked is None:
             self.blocked = flood
             log.error("blocked", reason=flood.reason, what_to_do=flood.what_to_do)

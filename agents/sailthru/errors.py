@@ -37,7 +37,9 @@ UNREACHABLE = RetryLater("unreachable")
 _RATE_LIMITED = RetryLater("rate_limited", endpoint=True)
 _SERVER_ERROR = RetryLater("server_error")
 _BAD_TEXT = Rejected("bad_text", "a text is not valid UTF-8")
-_RECIPIENT = Rejected("recipient_refused", "the user has opted out or cannot be mailed")
+_RECIPIENT = Rejected(
+    "recipient_refused", "the user has opted out or cannot be mailed", ordinary=True
+)
 _NOT_OURS = Rejected("refused", "an error of a call that is never made here")
 _REFUSED = Rejected("refused", "Sailthru refuses the request")
 _NOT_AUTHORISED = Blocked(
@@ -58,8 +60,8 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
         "3": WRONG_KEY,
         "4": Blocked(
             "address_not_allowed",
-            "Ask Sailthru support to put this worker's IP address on the account's allow-list "
-            "(error 4).",
+            "Ask Sailthru support to put this worker's IP address on the allow-list of the account "
+            "of SAILTHRU_API_KEY (error 4).",
         ),
         "5": SIGNATURE_REFUSED,
         "6": _BAD_TEXT,
@@ -73,10 +75,13 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
         "17": _NOT_OURS,
         "18": Rejected("invalid_time", "a time is not understood"),
         "21": Blocked(
-            "account_not_approved", "Ask Sailthru to approve the account for mailing (error 21)."
+            "account_not_approved",
+            "Ask Sailthru to approve the account of SAILTHRU_API_KEY for mailing (error 21).",
         ),
         "22": Blocked(
-            "plan_too_small", "Ask Sailthru for a plan that includes this call (error 22)."
+            "plan_too_small",
+            "Ask Sailthru for a plan that includes this call, for the account of SAILTHRU_API_KEY "
+            "(error 22).",
         ),
         "32": _RECIPIENT,
         "33": _RECIPIENT,

@@ -63,10 +63,10 @@ class SailthruSettings(Settings):
         description="how lists and objects become vars: as JSON text, which Audience Builder can "
         "search, or as they are",
     )
-    no_identity: Literal["dead_letter", "drop"] = Field(
-        "dead_letter",
+    no_identity: Literal["drop", "dead_letter"] = Field(
+        "drop",
         description="what becomes of records whose user has no usable key (hashed addresses are "
-        "none): a dead letter, or left out and counted",
+        "none): left out and counted as no_identity, or a dead letter",
     )
     events_allow: str = Field(
         "",

@@ -36,7 +36,9 @@ from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_NO_LIST_NAME = Rejected("no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name")
+_NO_LIST_NAME = Rejected(
+    "no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name", ordinary=True
+)
 
 
 class SailthruSink(Sink[Request]):
@@ -51,6 +53,21 @@ class SailthruSink(Sink[Request]):
     # 300 requests a second, each of which takes several turns.
     admitted_in_a_turn = 20
     recalls = frozenset({b"identities_changed", b"audience_changed"})
+    behind: Mapping[str, str] = MappingProxyType(
+        {
+            "invalid_record": "KAFKA_PREFIX",
+            "invalid_email": "SAILTHRU_IDENTITY_KEY",
+            "key_conflict": "SAILTHRU_IDENTITY_KEY and SAILTHRU_EXTID_FROM",
+            "bad_request": "SAILTHRU_IDENTITY_KEY",
+            "refused": "SAILTHRU_API_KEY and SAILTHRU_LIST_NAME",
+            "too_many_lists": "SAILTHRU_LIST_NAME",
+            "too_large": "SAILTHRU_EVENTS_DENY",
+            "bad_text": "SAILTHRU_EVENTS_DENY",
+            "invalid_time": "SAILTHRU_EVENTS_DENY",
+            "unknown_effect": "SAILTHRU_EVENT_TIMEOUTS and SAILTHRU_TIMEOUT_S",
+            "retries_exhausted": "SAILTHRU_BASE_URL and SAILTHRU_TIMEOUT_S",
+        }
+    )
 
     def __init__(self, settings: SailthruSettings, kafka: KafkaSettings | None = None) -> None:
         """Without Kafka it agrees with no other worker on who makes a list."""
@@ -64,7 +81,7 @@ class SailthruSink(Sink[Request]):
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
         if settings.no_identity == "dead_letter":
             usable = " or ".join(settings.identity_keys)
-            self._no_identity = Rejected("no_identity", f"no usable {usable}")
+            self._no_identity = Rejected("no_identity", f"no usable {usable}", ordinary=True)
         self._addresses = Addresses(settings.email_changes)
         keeps_first = settings.list_on_rename == "keep"
         self._names = ListNames(self._options, kafka, keeps_first=keeps_first)

@@ -51,9 +51,9 @@ TILES = (
         93,
         "Share of what ended, by worker",
         SHARE,
-        "Dead letters of the last 15 minutes as a share of what ended. Normal: below 1 %, but for "
-        "destinations that cannot know many of your users. At WORKER_MAX_REJECTED_SHARE of the "
-        "last 1,000 the worker holds and asks for a person.",
+        "Dead letters of the last 15 minutes as a share of what ended. Normal: below 1 %. When "
+        "those that a wrong deploy or setting makes are WORKER_MAX_REJECTED_SHARE of the last "
+        "1,000, the worker holds and asks for a person.",
         Query(f"{recorded('dead_letters:ratio_rate15m')} >= 0", "{{worker}}"),
         limits=above(0.01, 0.05),
     ),

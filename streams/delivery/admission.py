@@ -96,8 +96,9 @@ class Admission:
             if self._dispatch.held:
                 return
             letter = self._admit(partition, source, record, barrier)
-            self._dispatch.hold(self._guard.count(letter[1].reason if letter else None))
             if letter is not None:
+                if not letter[1].ordinary:
+                    self._dispatch.hold(self._guard.count(letter[1].reason))
                 yield letter
 
     def _admit(
@@ -131,6 +132,7 @@ class Admission:
                 if self._precedence is not None:
                     self._precedence.queued(item, placed)
                 self._dispatch.queue(placed, item)
+                self._guard.count(None)
         return None
 
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:

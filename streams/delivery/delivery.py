@@ -50,7 +50,7 @@ class Delivery:
         self._precedence = precedence
         self._memory = Memory(sink, topics, audiences, history, horizon, staleness, self._go_on)
         # Two guards, because records are admitted far ahead of those that are being answered.
-        answers, admissions = FloodGuard(max_rejected_share), FloodGuard(max_rejected_share)
+        answers, admissions = (FloodGuard(max_rejected_share, sink.behind) for _ in range(2))
         self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send, sharing)
         self._feed = Feed(self._dispatch, may_send)
         self._chunks = ChunkLanes(

@@ -203,4 +203,5 @@ class Dispatch:
         if item.record is not None:
             await self._sink.refused(item.record, item.source.partition)
         await self._ends.rejected([(item, why)])
-        self.hold(self._guard.count(why.reason))
+        if not why.ordinary:
+            self.hold(self._guard.count(why.reason))

@@ -27,12 +27,14 @@ class Rejected:
     """These records will never pass: dead letter, or try them in smaller parts.
 
     `reason` is from a small fixed set, `detail` is safe to show (codes, names of fields).
-    `size` tells that there is too much of them, and nothing is wrong with any one.
+    `size` tells that there is too much of them, and nothing is wrong with any one; `ordinary`, that
+    it lies in the users or audiences of an account and says nothing of a deploy or a setting.
     """
 
     reason: str
     detail: str = ""
     size: bool = False
+    ordinary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

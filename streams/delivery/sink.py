@@ -3,6 +3,7 @@
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from models.audience import Audience
@@ -63,6 +64,8 @@ class Sink(Protocol[Request]):
     """
     recalls: Collection[bytes]
     """The kinds of record, as in their header, that `recall` wants to see."""
+    behind: Mapping[str, str] = MappingProxyType({})
+    """Reason of a dead letter -> the one or two settings to look at where many have that reason."""
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:
         """Holds what `send` needs (connections, tokens) while the worker runs.

@@ -162,7 +162,7 @@ def test_what_is_not_sent_is_told_with_its_reason() -> None:
     response, unreadable, no_identity = lines(result)
     assert response == {"dropped": "response", "records": []}
     assert unreadable == {"dead_letter": "not_json", "detail": "character 1", "records": []}
-    assert no_identity["dead_letter"] == "no_identity"
+    assert no_identity["dropped"] == "no_identity"
     assert len(no_identity["records"]) == 1
 
 

@@ -81,7 +81,7 @@ SCENARIOS = (
         seen=memberships,
         expected={MPID: {"31001": "left"}, OTHER: {"31001": "joined"}},
         large=membership(audience_name=LONG),
-        never_passes=membership(mpid=None),
+        never_passes=membership(audience_id="not a number"),
     ),
     _firehose(
         name="firehose-subscription",

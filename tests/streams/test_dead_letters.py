@@ -141,3 +141,16 @@ def test_the_guard_says_how_many_why_and_what_to_do() -> None:
     assert "101 of the last 101 records" in said.what_to_do
     assert "most of them refused" in said.what_to_do
     assert "WORKER_MAX_REJECTED_SHARE=1" in said.what_to_do
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("refused", "refused: look at A_KEY and B_KEY, mend"), ("other", "mend")]
+)
+def test_the_guard_names_the_settings_that_an_operator_would_look_at(
+    reason: str, told: str
+) -> None:
+    said = verdicts(FloodGuard(0.0, {"refused": "A_KEY and B_KEY"}), reason)[-1]
+
+    assert said is not None
+    assert told in said.what_to_do
+    assert ("look at" in said.what_to_do) is (reason == "refused")

@@ -83,13 +83,13 @@ class Fill:
         horizon, staleness = Horizon(kafka.horizon_ids), Staleness(kafka.horizon_ids)
         self.sums = Sums(CountedEnds(sink.destination, letters, horizon))
         topics = {kafka.topic(USER_UPDATE.name): USER_UPDATE}
-        share = worker.max_rejected_share
+        guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]
         self._waiting = Waiting()
         self._admission = Admission(
-            sink, topics, self.sums.ends, horizon, staleness, None, self._waiting, FloodGuard(share)
+            sink, topics, self.sums.ends, horizon, staleness, None, self._waiting, guards[0]
         )
         self._dispatch = Dispatch(
-            sink, self.sums.ends, None, connections, FloodGuard(share), may_send=lambda: True
+            sink, self.sums.ends, None, connections, guards[1], may_send=lambda: True
         )
         self._audiences = Audiences(kafka, sink.learn)
         self._memory = Memory(

@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
 
 from agents.ab_tasty.post import Post
+from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
@@ -36,6 +37,15 @@ def test_a_partition_is_one_lane_and_a_subscription_has_its_audiences() -> None:
         assert sink.place(membership(mpid="2"), AT, NOW_MS) == Lane(endpoint, 3)
         assert sink.place(membership(mpid="7"), other, NOW_MS) == Lane(endpoint, 4)
     assert sink.place(audience(), AT, NOW_MS) == Lane("subscription", "31001")
+
+
+@pytest.mark.parametrize("settings", [udc, firehose])
+def test_a_user_without_a_visitor_id_is_ordinary(settings: Callable[..., AbTastySettings]) -> None:
+    nobody = membership(mpid=None)
+    assert AbTastySink(settings()).place(nobody, AT, NOW_MS) == Dropped("no_visitor_id")
+    keeps = AbTastySink(settings(no_visitor_id="dead_letter"))
+    why = Rejected("no_visitor_id", "the record has no mpid", ordinary=True)
+    assert keeps.place(nobody, AT, NOW_MS) == why
 
 
 @pytest.mark.parametrize("learned", ["placed", "recalled"])

@@ -103,5 +103,8 @@ async def test_numbers_that_json_has_no_word_for_do_not_stop_the_sink(
 def test_outcomes_without_a_call_are_named() -> None:
     sink = SailthruSink(settings())
     nobody = attributes(None, tier="gold")
-    assert sink.place(nobody, USER, NOW_MS) == Rejected("no_identity", "no usable email")
+    assert sink.place(nobody, USER, NOW_MS) == Dropped("no_identity")
+    keeps = SailthruSink(settings(no_identity="dead_letter"))
+    why = Rejected("no_identity", "no usable email", ordinary=True)
+    assert keeps.place(nobody, USER, NOW_MS) == why
     assert sink.place(attributes(), USER, NOW_MS) == Dropped("nothing_to_send")

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from models.audience import Audience
@@ -54,13 +55,15 @@ class ScriptedSink(Sink[Request]):
     Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused",
     "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the
     mapping", "breaks the mapping in company", "breaks the placing", "has no place",
-    "is not wanted". Several may be joined by commas.
+    "is ordinary" (as a dead letter), "is ordinary at the service", "is not wanted". Several may be
+    joined by commas.
     """
 
     destination = "scripted"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS)
     ceilings: Mapping[str, int | None] = {"call": None, "update": None}
     recalls: Collection[bytes] = ()
+    behind = MappingProxyType({"no_place": "SCRIPTED_PLACES", "refused": "SCRIPTED_COLOURS"})
 
     def __init__(self, most: int, *, one_lane: bool = False) -> None:
         self.most = most
@@ -89,6 +92,8 @@ class ScriptedSink(Sink[Request]):
                 raise KeyError(record.mpid)
             case "has no place":
                 return Rejected("no_place", "no place for it")
+            case "is ordinary":
+                return Rejected("no_key", "nobody", ordinary=True)
             case "is not wanted":
                 return Dropped("not_wanted")
         is_update = not isinstance(record, Event) and not self.one_lane
@@ -128,6 +133,8 @@ class ScriptedSink(Sink[Request]):
             return RetryLater("limited", 0.001, endpoint=True)
         if fate in BLOCKS and not self.mended.is_set():
             return BLOCKS[fate]
+        if fate == "is ordinary at the service":
+            return Rejected("opted_out", ordinary=True)
         return Rejected("refused", "field 'colour'") if fate == "is refused" else None
 
     async def refused(self, record: Record, partition: int) -> None:

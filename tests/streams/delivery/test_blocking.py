@@ -87,6 +87,7 @@ async def test_too_many_rejections_hold_what_is_left() -> None:
 
     assert flow.delivery.blocked is not None
     assert flow.delivery.blocked.reason == "too_many_rejections"
+    assert "look at SCRIPTED_COLOURS" in flow.delivery.blocked.what_to_do
     assert "WORKER_MAX_REJECTED_SHARE" in flow.delivery.blocked.what_to_do
     assert len(flow.letters.written) == 11
     assert partition.progress.offset == 11
@@ -109,6 +110,36 @@ async def test_records_that_are_refused_on_arrival_are_held_too(kind: str) -> No
     assert flow.delivery.blocked is not None
     assert len(flow.letters.written) == 11
     assert partition.progress.offset == 11
+
+
+@pytest.mark.parametrize("fate", ["is ordinary", "is ordinary at the service", "is not wanted"])
+async def test_what_says_nothing_of_a_deploy_or_a_setting_holds_nothing(fate: str) -> None:
+    """Most visitors of a site are unknown, and many a user has opted out."""
+    fates = [("17", "passes" if number % 10 == 0 else fate) for number in range(1_000)]
+    async with Flow(max_rejected_share=0.5, most=1).running() as flow:
+        partition = await flow.given(*fates)
+        await flow.settled(partition)
+
+    assert flow.delivery.blocked is None
+    assert len(flow.sink.delivered) == 100
+
+
+@pytest.mark.parametrize("fate", ["is ordinary", "is not wanted"])
+@pytest.mark.parametrize(
+    ("broken", "settings"),
+    [("has no place", "SCRIPTED_PLACES"), ("breaks the placing", ""), ("is refused", "COLOURS")],
+)
+async def test_a_wrong_deploy_does_not_hide_behind_what_is_left_out(
+    fate: str, broken: str, settings: str
+) -> None:
+    """All that could go breaks: nine of ten others must not count as if they had passed."""
+    fates = [("17", broken if number % 10 == 0 else fate) for number in range(1_000)]
+    async with Flow(max_rejected_share=0.05, most=1).running() as flow:
+        await flow.given(*fates)
+        await flow.until(lambda: flow.delivery.blocked)
+
+    assert flow.delivery.blocked is not None
+    assert settings in flow.delivery.blocked.what_to_do
 
 
 async def test_what_is_held_stays_held_whatever_passes_or_comes_back() -> None:
