@@ -1,7 +1,7 @@
 """Every group of settings is one class of environment variables, checked at start."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -26,6 +27,31 @@ from pydantic_settings import (
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one sentence that says what to set."""
+
+
+def _set(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is blank: a secret that has not been written yet must not switch a lock off."""
+    return {name: value for name, value in given.items() if not _is_blank(value)}
+
+
+def _is_blank(value: Any) -> bool:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return isinstance(text, str) and not text.strip()
+
+
+def text_of(file: Path) -> str:
+    """What a mounted file says; raises OSError or UnicodeDecodeError.
+
+    Some editors put a mark of the encoding in front.
+    """
+    return file.read_text(encoding="utf-8-sig").strip()
+
+
+class _Variables(EnvSettingsSource):
+    """Reads `NAME`; a blank one does not hide `NAME_FILE`."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _set(super().__call__())
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -37,11 +63,11 @@ class _Files(PydanticBaseSettingsSource):
         field_name: str,
     ) -> tuple[Any, str, bool]:
         name = f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
-        path = os.environ.get(name)
-        if not path:
+        path = os.environ.get(name, "")
+        if _is_blank(path):
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+            return text_of(Path(path)), field_name, False
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name} names a file that cannot be read: {error}.") from error
 
@@ -51,11 +77,14 @@ class _Files(PydanticBaseSettingsSource):
             value, _, _ = self.get_field_value(field, name)
             if value is not None:
                 found[name] = value
-        return found
+        return _set(found)
 
 
 class Settings(BaseSettings):
-    """A group of settings. Subclasses set `env_prefix`; field descriptions become the manual."""
+    """A group of settings. Subclasses set `env_prefix`; field descriptions become the manual.
+
+    A value that is blank, from wherever it comes, is one that nobody has set.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -64,11 +93,16 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _Files(settings_cls)
+        return init_settings, _Variables(settings_cls), _Files(settings_cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, given: Any) -> Any:
+        return _set(given) if isinstance(given, dict) else given
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -99,8 +133,8 @@ class Settings(BaseSettings):
     def mounted(cls, field: str) -> Path | None:
         """The file that a setting's value comes from, which may change while the process runs."""
         name = cls.variable(field)
-        path = os.environ.get(f"{name}_FILE")
-        return Path(path) if path and not os.environ.get(name) else None
+        path = os.environ.get(f"{name}_FILE", "")
+        return None if _is_blank(path) or not _is_blank(os.environ.get(name, "")) else Path(path)
 
 
 def _sentence(cls: type[Settings], error: ValidationError) -> str:

@@ -7,6 +7,7 @@ import structlog
 from pydantic import SecretStr
 
 from agents.sailthru.settings import SailthruSettings
+from streams.settings import text_of
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ def _read(file: Path | None) -> SecretStr | None:
     if file is None:
         return None
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = text_of(file)
     except (OSError, UnicodeDecodeError):
         return None
     return SecretStr(text) if text else None

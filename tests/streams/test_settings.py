@@ -3,11 +3,18 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from agents.ab_tasty.settings import AbTastySettings
+from agents.receiver.settings import ReceiverSettings
+from agents.router.settings import RouterSettings
+from agents.sailthru.settings import SailthruSettings
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 
 SECRET = "s3cret-Boca-Raton"
@@ -126,6 +133,55 @@ def test_an_empty_variable_is_one_that_is_not_set(
     group = KafkaSettings if name.startswith("KAFKA") else WorkerSettings
 
     assert group.load() == group()
+
+
+BLANK = st.text(" \t\r\n\v\f\N{NO-BREAK SPACE}", max_size=5)
+GROUPS = [
+    *(KafkaSettings, WorkerSettings, DemoSettings),
+    *(ReceiverSettings, RouterSettings, SailthruSettings, AbTastySettings),
+]
+FIELDS = [(group, field) for group in GROUPS for field in group.model_fields]
+
+
+@given(of=st.sampled_from(FIELDS), blank=BLANK, where=st.sampled_from(["variable", "file", "both"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_blank_is_unset_in_every_group_and_wherever_it_stands(
+    tmp_path: Path, of: tuple[type[Settings], str], blank: str, where: str
+) -> None:
+    group, field = of
+    variable = group.variable(field)
+    (tmp_path / "blank").write_text(blank, encoding="utf-8-sig")
+    with pytest.MonkeyPatch.context() as environment:
+        for name in group.model_fields:
+            environment.delenv(group.variable(name), raising=False)
+            environment.delenv(f"{group.variable(name)}_FILE", raising=False)
+        unset = outcome(group)
+        if where != "file":
+            environment.setenv(variable, blank)
+        if where != "variable":
+            environment.setenv(f"{variable}_FILE", str(tmp_path / "blank"))
+        assert outcome(group) == unset
+        assert outcome(group, **{field: blank}) == unset
+
+
+def outcome(group: type[Settings], **values: Any) -> Settings | str:
+    try:
+        return group.load(**values)
+    except SettingsError as error:
+        return str(error)
+
+
+@given(blank=BLANK)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_blank_variable_does_not_hide_its_file(tmp_path: Path, blank: str) -> None:
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8-sig")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DEMO_API_SECRET", blank)
+        environment.setenv("DEMO_API_SECRET_FILE", str(tmp_path / "secret"))
+        assert DemoSettings.load().api_secret.get_secret_value() == SECRET
+        assert DemoSettings.mounted("api_secret") == tmp_path / "secret"
+        environment.setenv("DEMO_API_SECRET_FILE", blank)
+        assert DemoSettings.mounted("api_secret") is None
 
 
 @pytest.mark.parametrize(
