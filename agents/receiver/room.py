@@ -57,6 +57,12 @@ class Claim:
             self._room.take(size - self._size)
             self._size = size
 
+    def shrink(self, size: int) -> None:
+        """Gives back what is more than that, once no more is held."""
+        if (needed := max(size, _LEAST)) < self._size:
+            self._room.give_back(self._size - needed)
+            self._size = needed
+
     def keep_until(self, written: "asyncio.Future[Any]") -> None:
         """The producer holds the message until then, however long anybody waits for that."""
         self._is_kept = True

@@ -136,7 +136,7 @@ def test_an_empty_variable_is_one_that_is_not_set(
 
 
 BLANK = st.text(" \t\r\n\v\f\N{NO-BREAK SPACE}", max_size=5)
-GROUPS = [
+GROUPS: list[type[Settings]] = [
     *(KafkaSettings, WorkerSettings, DemoSettings),
     *(ReceiverSettings, RouterSettings, SailthruSettings, AbTastySettings),
 ]

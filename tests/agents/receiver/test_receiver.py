@@ -16,6 +16,7 @@ from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
 from agents.receiver import messages
+from agents.receiver.room import Claim
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.engine.batches import partition_of
@@ -252,10 +253,27 @@ async def test_a_topic_that_takes_less_sets_the_limit(kafka: Kafka, prefix: str)
 # Packed bodies.
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pack"),
-    [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)],
-)
+def members(body: bytes) -> bytes:
+    return b"".join(gzip.compress(body[at : at + 10]) for at in range(0, len(body), 10))
+
+
+def bare(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+PACKED = [
+    ("gzip", gzip.compress),
+    ("GZIP", gzip.compress),
+    ("x-gzip", gzip.compress),
+    ("gzip", members),
+    ("gzip", lambda body: gzip.compress(body) + bytes(500)),
+    ("deflate", zlib.compress),
+    ("deflate", bare),
+]
+
+
+@pytest.mark.parametrize(("encoding", "pack"), PACKED)
 async def test_a_packed_body_is_written_unpacked(
     receiver: Served, cluster: KafkaSettings, encoding: str, pack: Callable[[bytes], bytes]
 ) -> None:
@@ -267,13 +285,13 @@ async def test_a_packed_body_is_written_unpacked(
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    # The time in gzip's head would make another test of it each second.
     [
         ("gzip", b"no gzip"),
-        ("gzip", gzip.compress(BATCH, mtime=0)[:-4]),
+        ("gzip", gzip.compress(BATCH, mtime=0) + b"and something else"),
+        ("deflate", zlib.compress(BATCH) + b"and something else"),
         ("br", b"of another kind"),
+        ("gzip, gzip", b"twice"),
     ],
-    ids=["no gzip", "cut off", "another kind"],
 )
 async def test_what_cannot_be_unpacked_is_written_as_it_came(
     receiver: Served, cluster: KafkaSettings, encoding: str, body: bytes
@@ -281,6 +299,17 @@ async def test_what_cannot_be_unpacked_is_written_as_it_came(
     answer = await receiver.post(body, {**AUTHORIZED, "Content-Encoding": encoding})
     assert answer.status == 202
     assert [record.value for record in await raw(cluster)] == [body]
+
+
+@pytest.mark.parametrize(("encoding", "pack"), PACKED)
+async def test_a_packed_body_that_ends_early_is_asked_for_again(
+    receiver: Served, cluster: KafkaSettings, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    whole = pack(BATCH).rstrip(b"\0")
+    for length in (0, 1, len(whole) // 2, len(whole) - 1):
+        answer = await receiver.post(whole[:length], {**AUTHORIZED, "Content-Encoding": encoding})
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert await raw(cluster) == []
 
 
 async def test_a_small_body_that_unpacks_to_more_than_the_topic_takes_is_refused(
@@ -294,6 +323,27 @@ async def test_a_small_body_that_unpacks_to_more_than_the_topic_takes_is_refused
 
 
 # Memory and slowness.
+
+
+async def test_packed_posts_that_wait_for_kafka_hold_what_they_were_unpacked_to(
+    cluster: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(cluster, in_flight_bytes=20 * 1024 * 1024) as receiver:
+        acknowledged, write = asyncio.Event(), receiver.writer.write
+
+        async def late(key: bytes | None, value: bytes, claim: Claim) -> None:
+            await acknowledged.wait()
+            await write(key, value, claim)
+
+        monkeypatch.setattr(receiver.writer, "write", late)
+        headers = {**AUTHORIZED, "Content-Encoding": "gzip"}
+        posts = [
+            asyncio.create_task(receiver.post(gzip.compress(BATCH), headers)) for _ in range(30)
+        ]
+        await until(lambda: metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 30 * 64 * 1024)
+        acknowledged.set()
+        assert [(await post).status for post in posts] == [202] * 30
+        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
 
 
 async def test_slow_posts_never_hold_more_than_the_limit_and_the_others_are_told_to_wait(
