@@ -1,7 +1,7 @@
 """Every destination there is: a folder beside this file that has a `sink.py`."""
 
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple
 
 import agents
 from streams.delivery.sink import Sink
+from streams.placeholders import with_placeholders
 from streams.settings import Settings
+from streams.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ def destinations() -> Mapping[str, Destination]:
         if module.ispkg and find_spec(f"agents.{module.name}.sink")
     )
     return {destination.name: destination for destination in found}
+
+
+def topics() -> Mapping[str, Sequence[Topic]]:
+    """The topics that each destination reads, whatever its settings; none is asked for anything."""
+    sinks = {
+        name: each.sink(with_placeholders(each.settings)) for name, each in destinations().items()
+    }
+    return {name: sink.topics for name, sink in sinks.items()}
 
 
 def live_check(name: str) -> LiveCheck | None:

@@ -11,10 +11,10 @@ from streams import headers
 from streams.answering import answering
 from streams.dead_letters import key_is_whole
 from streams.dead_letters_log import Found
+from streams.reach import Reach
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, MAX_MESSAGE_BYTES, RAW, USER_UPDATE
 
-_HOUR_MS = 3_600_000
 _REQUEST_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024
 
 
@@ -31,31 +31,28 @@ class Again(NamedTuple):
 class Plan:
     """Says of each dead letter what is to be sent again, or in a clause why not.
 
-    `partitions` are those of every topic there is. What is older than the horizon is left, unless
-    `beyond_horizon`: the workers no longer know then what was delivered, and what came since.
+    `partitions` are those of every topic there is. What is beyond the `reach` of workers is left:
+    they no longer know what was delivered of it, and what came since. Without a reach all may go.
     """
 
     def __init__(
         self,
         kafka: KafkaSettings,
         partitions: Mapping[str, int],
-        now_ms: int,
-        *,
-        beyond_horizon: bool = False,
+        reach: Reach | None,
     ) -> None:
         self._sinks_read = {kafka.topic(topic.name) for topic in BY_USER}
         self._router_reads = {kafka.topic(RAW.name)}
         self._updates = kafka.topic(USER_UPDATE.name)
         self._partitions = partitions
-        self._hours = kafka.horizon_hours
-        self._oldest_ms = 0 if beyond_horizon else int(now_ms - self._hours * _HOUR_MS)
+        self._reach = reach
         self._raw: set[tuple[int, int]] = set()
         self.updates = 0
 
     def of(self, found: Found) -> Again | str | None:
         """None when its raw message goes already, for another of its parts; each is asked once."""
         letter = found.letter
-        if why_not := self._astray(found) or self._lacking(found) or self._too_old(found):
+        if why_not := self._astray(found) or self._lacking(found) or self._forgotten(found):
             return why_not
         if letter.stage == "router":
             if (letter.partition, letter.offset) in self._raw:
@@ -85,10 +82,19 @@ class Plan:
             return "its key was too long to be kept"
         return None
 
-    def _too_old(self, found: Found) -> str | None:
-        if found.written_ms >= self._oldest_ms:
+    def _forgotten(self, found: Found) -> str | None:
+        letter, reach = found.letter, self._reach
+        if reach is None:
             return None
-        return f"it is older than the {self._hours:g} hours of the horizon: see --beyond-horizon"
+        if letter.stage == "router":
+            # Its other parts were written at about that time, to whatever partitions.
+            known = reach.knows_all_since(found.written_ms)
+        else:
+            place = letter.topic, letter.partition, letter.offset
+            known = reach.knows(found.failed_at, *place)
+        if known:
+            return None
+        return "workers no longer know what was delivered then: see --beyond-horizon"
 
 
 def _headers(found: Found) -> list[tuple[str, bytes]]:

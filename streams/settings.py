@@ -216,11 +216,10 @@ class KafkaSettings(Settings):
         description="when Kafka has deleted records before they were read: hold the partition and "
         "say so, or skip them, counted",
     )
-    horizon_hours: PositiveFloat = Field(
-        24, description="a record that comes again within this time is delivered once"
-    )
     horizon_ids: PositiveInt = Field(
-        1_000_000, description="record ids a worker remembers at most for that"
+        1_000_000,
+        description="records that a worker remembers, of all its partitions together: one that "
+        "comes again while it is among them is delivered once",
     )
 
     @model_validator(mode="after")

@@ -155,20 +155,19 @@ class Router:
             RawMessage(each.value or b"", each, each.timestamp, self._settings, each.key)
             for each in sources
         ]
-        for source, routed in zip(sources, route_together(raws), strict=True):
+        for routed in route_together(raws):
             for out in routed.outs:
-                became.add(out, self._outgoing(out, epoch, source.timestamp))
+                became.add(out, self._outgoing(out, epoch))
             became.end(routed)
             if routed.strangers:
                 self._drift.count(routed.strangers)
             self._count(routed)
 
-    def _outgoing(self, out: Out, epoch: int, at_ms: int) -> Outgoing:
+    def _outgoing(self, out: Out, epoch: int) -> Outgoing:
         return Outgoing(
             self._names[out.topic.name],
             out.key,
             out.written(),
-            at_ms,
             headers.make(out.id, out.kind, epoch),
         )
 

@@ -1,25 +1,31 @@
 """`dead-letters redrive`: what failed goes again to where it failed."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import click
 
+from agents import registry
 from cli.asking import ask
 from cli.dead_letters import choosing
 from cli.dead_letters.choosing import PositionType
 from streams.answering import UnansweredError
 from streams.dead_letters_log import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
 from streams.dead_letters_redrive import Again, Plan, Redrive
+from streams.reach import Reach
 from streams.settings import KafkaSettings
+from streams.stretches import Reader
 
 
 @click.command("redrive", short_help="Send them again, to just the destination that failed.")
 @click.argument("positions", nargs=-1, metavar="[POSITION]...", type=PositionType())
 @choosing.options
-@click.option("--beyond-horizon", is_flag=True, help="Also those older than KAFKA_HORIZON_HOURS.")
+@click.option(
+    "--beyond-horizon",
+    is_flag=True,
+    help="Also those of which workers no longer know what they delivered (KAFKA_HORIZON_IDS).",
+)
 @click.option("--execute", is_flag=True, help="Send them, and not only show what would be sent.")
 def redrive(
     positions: tuple[Position, ...], beyond_horizon: bool, execute: bool, **which: Any
@@ -37,9 +43,10 @@ def redrive(
 
     async def work(kafka: KafkaSettings) -> bool:
         async with AsyncExitStack() as stack:
-            log = await stack.enter_async_context(DeadLetterLog.open(kafka))
-            now_ms = int(time.time() * 1000)
-            plan = Plan(kafka, log.partitions, now_ms, beyond_horizon=beyond_horizon)
+            reader = await stack.enter_async_context(Reader.open(kafka))
+            log = await DeadLetterLog.read_by(reader)
+            reach = None if beyond_horizon else await Reach.look(reader, registry.topics())
+            plan = Plan(kafka, log.partitions, reach)
             to = await stack.enter_async_context(Redrive.open(kafka)) if execute else None
             return await _redrive(_found(log, positions, choosing.choice(**which)), plan, to)
 

@@ -2,9 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -14,10 +12,8 @@ from cli.dead_letters.choosing import PositionType
 from cli.moments import Moment
 from cli.trace import of_raw, of_user, shown
 from streams.dead_letters_log import Position
-from streams.placeholders import with_placeholders
 from streams.settings import KafkaSettings
 from streams.stretches import Reader
-from streams.topics import Topic
 from streams.trace.search import NoRawMessageError, Span
 
 _HOURS = 2
@@ -36,10 +32,10 @@ _MPID = re.compile(r"-?[0-9]{1,19}")
 @click.option(
     "--since",
     type=Moment(),
-    help="Read from then on (2026-01-31T00:00:00Z), or that long ago (2h). Unless given: of a raw "
-    f"message from when Kafka took it, of a user {_HOURS}h.",
+    help="Read what was written from then on (2026-01-31T00:00:00Z), or that long ago (2h). Unless "
+    f"given: of a raw message from when Kafka took it, of a user {_HOURS}h.",
 )
-@click.option("--until", type=Moment(), help="Read up to then, and not up to now.")
+@click.option("--until", type=Moment(), help="Read what was written up to then, and not up to now.")
 @click.option(
     "--most",
     default=_MOST,
@@ -72,7 +68,7 @@ def command(
     span = Span(_ms(since), _ms(until), most)
 
     async def work(kafka: KafkaSettings) -> bool:
-        sinks = _sinks()
+        sinks = registry.topics()
         async with Reader.open(kafka) as reader:
             if raw is not None:
                 try:
@@ -92,12 +88,3 @@ def command(
 
 def _ms(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp() * 1000)
-
-
-def _sinks() -> Mapping[str, Sequence[Topic]]:
-    """The topics of each destination; none is asked to send anything."""
-    sinks: dict[str, Any] = {
-        name: each.sink(with_placeholders(each.settings))
-        for name, each in registry.destinations().items()
-    }
-    return {name: sink.topics for name, sink in sinks.items()}

@@ -24,6 +24,9 @@ from streams.trace.search import (
     stands,
 )
 
+# How far ahead of its own clock a broker lets a producer's be (message.timestamp.after.max.ms).
+_AHEAD_MS = 3_600_000
+
 
 async def trace(
     reader: Reader, position: Position, span: Span, sinks: Mapping[str, Sequence[Topic]]
@@ -41,8 +44,9 @@ async def trace(
         routed = route(record.value or b"", record, record.timestamp, settings, record.key)
         keyed = _keyed(record, routed)
         tps, keys = places_of(reader, keyed), {key for _, key in keyed}
-        # Records have the time of their message, and what is sent again has a later one.
-        span = span._replace(since_ms=record.timestamp) if span.since_ms is None else span
+        # Records are written after their message, by whatever clock it has its time.
+        since_ms = record.timestamp - _AHEAD_MS
+        span = span._replace(since_ms=since_ms) if span.since_ms is None else span
     story = await follow(reader, tps, span, _takes(at, keys), _concerns(at, routed), sinks)
     own = [found for found in story.letters.all if made_of(found) == at]
     again, cuts = await sent_again(reader, at, own, span.most)

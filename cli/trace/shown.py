@@ -15,8 +15,8 @@ _ENDED = (
     "ended: delivered, or left out for a reason that the metrics count; Kafka does not tell which."
 )
 _TWICE = (
-    "Same record twice: the message came again or was routed again, which within "
-    "KAFKA_HORIZON_HOURS is delivered once; or it was redriven or replayed."
+    "Same record twice: the message came again or was routed again, which is "
+    "delivered once while workers know of it (KAFKA_HORIZON_IDS); or it was redriven or replayed."
 )
 _NOT_FOUND = (
     f"{NOT_FOUND}: not written yet, not in what was read, deleted by Kafka, or replaced by a newer "

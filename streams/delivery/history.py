@@ -1,6 +1,5 @@
 """The log as memory: what ended in a partition before this worker took it over."""
 
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -29,9 +28,11 @@ class _Span(NamedTuple):
 
 
 class History:
-    """Reads back the last horizon before the committed offsets.
+    """Reads back what stands before the committed offsets.
 
-    Records come whole: Kafka's protocol knows no fetch of headers alone.
+    By position and by count, whatever the time: a worker that was away for a week knows as much as
+    one that was away for a minute. Records come whole: Kafka's protocol knows no fetch of headers
+    alone.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -42,8 +43,8 @@ class History:
     ) -> AsyncGenerator[Group, None]:
         """Yields each group when all that has ended in its partitions has been told.
 
-        One group after the other, and in offset order within each partition. Bounded by the
-        horizon's hours, and by `share` offsets of each partition.
+        One group after the other, and in offset order within each partition; of each partition no
+        more than the last `share` offsets.
         """
         consumer = AIOKafkaConsumer(
             **self._kafka.client_options(),
@@ -63,16 +64,14 @@ class History:
     async def _spans(
         self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition], share: int
     ) -> Mapping[Partition, _Span]:
-        since = int((time.time() - self._kafka.horizon_hours * 3600) * 1000)
         at = {each: TopicPartition(*each.tp) for each in partitions}
-        by_time = await consumer.offsets_for_times(dict.fromkeys(at.values(), since))
+        first = await consumer.beginning_offsets(list(at.values()))
         # An offset moved by hand may lie beyond the log's end.
         there = await consumer.end_offsets(list(at.values()))
         spans = {}
         for each, tp in at.items():
             end = min(_end(each), there[tp])
-            first = by_time[tp].offset if by_time[tp] is not None else end
-            spans[each] = _Span(each, max(first, end - share), end)
+            spans[each] = _Span(each, max(first[tp], end - share), end)
         return spans
 
 

@@ -10,12 +10,15 @@ from aiokafka.partitioner import murmur2
 
 
 class Outgoing(NamedTuple):
-    """A record ready to be written; the timestamp is the raw message's, in milliseconds."""
+    """A record ready to be written.
+
+    Kafka's own time of it is that of the writing. What a message says of times is in the value:
+    retention would delete at once what bears an old one, and a broker refuses one that is ahead.
+    """
 
     topic: str
     key: bytes
     value: bytes
-    timestamp_ms: int
     headers: list[tuple[str, bytes]]
 
 
@@ -38,7 +41,7 @@ async def write(producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> None
         builder = producer.create_batch()
         for each in batch:
             while not builder.append(
-                timestamp=each.timestamp_ms, key=each.key, value=each.value, headers=each.headers
+                timestamp=None, key=each.key, value=each.value, headers=each.headers
             ):
                 sent.append(await producer.send_batch(builder, topic, partition=partition))
                 builder = producer.create_batch()

@@ -30,7 +30,10 @@ class Place(NamedTuple):
 
 
 class Traced(NamedTuple):
-    """A record without anything of a person; `at_ms` is the time that Kafka has of it."""
+    """A record without anything of a person.
+
+    `at_ms` is the time of its raw message; of what somebody else wrote, that of the record.
+    """
 
     at: Place
     at_ms: int
@@ -101,6 +104,7 @@ class _Head(Shape):
     kind: str = ""
     id: str = ""
     raw: RawPosition | None = None
+    received_at_ms: int | None = None
 
 
 def traced(record: ConsumerRecord) -> Traced:
@@ -111,7 +115,7 @@ def traced(record: ConsumerRecord) -> Traced:
     marks = headers.read(record.headers)
     return Traced(
         Place(record.topic, record.partition, record.offset),
-        record.timestamp,
+        record.timestamp if head.received_at_ms is None else head.received_at_ms,
         head.kind,
         head.id,
         head.raw,

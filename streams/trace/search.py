@@ -16,7 +16,7 @@ from streams.stretches import Reader, Stretch
 from streams.topics import BY_USER, RAW, Topic
 from streams.trace.fates import Group, Letters, Place, Traced, traced
 
-# A dead letter has the time of the worker's clock, a record that of who wrote the raw message.
+# Who writes records and who writes dead letters are different machines.
 _CLOCKS_DIFFER_MS = 60_000
 
 Takes = Callable[[ConsumerRecord], bool]

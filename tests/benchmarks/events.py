@@ -95,4 +95,4 @@ def _copy(topic: str, written: bytes, number: int, user: int) -> Outgoing:
     kind = written.partition(b'"kind":"')[2].partition(b'"')[0].decode()
     id_, mpid = f"{number:032x}", f"{user}"
     value = written.replace(_ID.encode(), id_.encode()).replace(_USER.encode(), mpid.encode())
-    return Outgoing(topic, mpid.encode(), value, RECEIVED_MS, headers.make(id_, kind, 0))
+    return Outgoing(topic, mpid.encode(), value, headers.make(id_, kind, 0))

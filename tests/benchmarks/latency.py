@@ -42,7 +42,7 @@ async def event(broker: Kafka, rounds: int, messages: int = _MESSAGES) -> list[R
 
         def write(number: int) -> Outgoing:
             message = one_record(number)
-            return Outgoing(raw, message.key or b"", message.value, 0, [])
+            return Outgoing(raw, message.key or b"", message.value, [])
 
         spent = await _rounds(log, taken, write, rounds, messages)
     return _results("P5", "idle, one event at a time", "raw to accepted", spent, p50=50)

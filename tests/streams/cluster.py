@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
 from sandbox.kafka import Kafka
@@ -38,6 +39,15 @@ async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
             # No event: nobody but the broker knows, and it has to be asked.
             while not names <= (await topic_admin.existing(client)).keys():  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.01)
+
+
+async def configure(to: KafkaSettings, topic: Topic, values: Mapping[str, str]) -> None:
+    """Sets a topic's configuration; what is not named goes back to the broker's default."""
+    async with admin(to) as client:
+        name = to.topic(topic.name)
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(values))
+        for answer in await client.alter_configs([resource]):
+            assert all(code == 0 for code, *_ in answer.resources), answer
 
 
 @asynccontextmanager

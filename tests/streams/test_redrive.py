@@ -10,11 +10,14 @@ from streams import headers
 from streams.dead_letters import preserve, preserve_key
 from streams.dead_letters_log import Choice, Found, Position
 from streams.dead_letters_redrive import Again, Plan
+from streams.reach import Reach
 from streams.settings import KafkaSettings
 from tests.streams.records import event
 
 HOUR_MS = 3_600_000
 NOW_MS = 100 * HOUR_MS
+# Sailthru's workers would read that partition from offset 41 on; elsewhere a day is remembered.
+REACH = Reach({("sailthru", "eu-events", 1): 41}, since_ms=NOW_MS - 24 * HOUR_MS)
 RECORD = event("17", "Read", "record-1")
 PARTITIONS = {"eu-mparticle-raw": 2, "eu-events": 2, "eu-user-update": 2, "eu-other": 2}
 
@@ -41,13 +44,14 @@ def found(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
     return Found(Position(3, at), NOW_MS - age_ms, DeadLetter(**fields))
 
 
-def raw(at: int = 7, **changed: Any) -> Found:
+def raw(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
     of_router = {"stage": "router", "destination": None, "topic": "eu-mparticle-raw"}
-    return found(at, **{**of_router, "record_id": None, **keeping(b"{"), **changed})
+    fields = {**of_router, "record_id": None, **keeping(b"{"), **changed}
+    return found(at, age_ms=age_ms, **fields)
 
 
-def plan(**options: Any) -> Plan:
-    return Plan(KafkaSettings(prefix="eu-"), PARTITIONS, NOW_MS, **options)
+def plan(reach: Reach | None = REACH) -> Plan:
+    return Plan(KafkaSettings(prefix="eu-"), PARTITIONS, reach)
 
 
 def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_failed() -> None:
@@ -95,7 +99,10 @@ def test_a_raw_message_of_which_two_parts_failed_goes_once() -> None:
             "only the first 65536 of 10000000 bytes: replay eu-events/1/41",
         ),
         (found(key=preserve_key(b"k" * 70_000)), "key was too long"),
-        (found(age_ms=25 * HOUR_MS), "older than the 24 hours of the horizon"),
+        (found(offset=40), "workers no longer know what was delivered then: see --beyond-horizon"),
+        (raw(age_ms=25 * HOUR_MS), "workers no longer know what was delivered then"),
+        # One may have been written a moment before the other, by another machine's clock.
+        (raw(age_ms=24 * HOUR_MS), "workers no longer know what was delivered then"),
     ],
 )
 def test_what_cannot_be_sent_again_says_why(letter: Found, says: str) -> None:
@@ -104,8 +111,22 @@ def test_what_cannot_be_sent_again_says_why(letter: Found, says: str) -> None:
     assert says in said
 
 
-def test_what_is_older_than_the_horizon_goes_when_it_is_meant() -> None:
-    assert isinstance(plan(beyond_horizon=True).of(found(age_ms=25 * HOUR_MS)), Again)
+@pytest.mark.parametrize("letter", [found(offset=40), raw(age_ms=25 * HOUR_MS)])
+def test_what_workers_have_forgotten_goes_when_it_is_meant(letter: Found) -> None:
+    assert isinstance(plan(reach=None).of(letter), Again)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        found(age_ms=1_000 * HOUR_MS),
+        found(destination="ab-tasty", offset=1),
+        found(partition=0, offset=1),
+        raw(age_ms=23 * HOUR_MS, offset=1),
+    ],
+)
+def test_what_workers_still_know_goes_however_old_it_is(letter: Found) -> None:
+    assert isinstance(plan().of(letter), Again)
 
 
 def test_updates_are_counted_because_they_overwrite() -> None:

@@ -16,19 +16,17 @@ from tests.streams.cluster import create, producing, settings
 
 pytestmark = pytest.mark.kafka
 
-HOUR_MS = 3_600_000
 
-
-async def store(to: KafkaSettings, *ages_in_hours: float, partition: int = 0) -> None:
-    """Records of these ages, oldest first."""
-    now = int(time.time() * 1000)
+async def store(to: KafkaSettings, count: int, *, days: float = 0, partition: int = 0) -> None:
+    """Records of this age."""
+    at_ms = int((time.time() - days * 24 * 3600) * 1000)
     async with producing(to) as producer:
-        for number, age in enumerate(ages_in_hours):
+        for number in range(count):
             await producer.send_and_wait(
                 to.topic(EVENTS.name),
                 f"{number}".encode(),
                 partition=partition,
-                timestamp_ms=now - int(age * HOUR_MS),
+                timestamp_ms=at_ms,
             )
 
 
@@ -40,15 +38,14 @@ def partitions_of(to: KafkaSettings, *progresses: Progress) -> list[Partition]:
 
 
 async def recalled(
-    to: KafkaSettings, *progresses: Progress, hours: float = 24, ids: int = 1_000
+    to: KafkaSettings, *progresses: Progress, ids: int = 1_000
 ) -> list[tuple[int, int]]:
     """(partition, offset) of what is read back for partitions that go on from there."""
-    within = to.model_copy(update={"horizon_hours": hours, "horizon_ids": ids})
     partitions = partitions_of(to, *progresses)
     told: list[tuple[int, int]] = []
     share = ids // len(partitions)
     async with asyncio.timeout(10):
-        history = History(within).read(
+        history = History(to).read(
             [[each] for each in partitions],
             share,
             lambda partition, record: told.append((partition.tp.partition, record.offset)),
@@ -72,26 +69,28 @@ async def test_all_that_ended_is_read_back_and_nothing_that_did_not(
 ) -> None:
     to = settings(kafka, prefix, partitions=1)
     await create(to, [EVENTS])
-    await store(to, *[0.0] * 6)
+    await store(to, 6)
 
     assert await recalled(to, progress) == [(0, offset) for offset in offsets]
 
 
-async def test_no_more_than_the_horizons_hours_are_read(kafka: Kafka, prefix: str) -> None:
+async def test_what_is_read_back_is_as_much_after_a_month_away_as_after_a_minute(
+    kafka: Kafka, prefix: str
+) -> None:
     to = settings(kafka, prefix, partitions=1)
     await create(to, [EVENTS])
-    await store(to, 30, 25, 3, 1, 0)
+    await store(to, 3, days=30)
+    await store(to, 2)
 
-    assert await recalled(to, Progress(5)) == [(0, 2), (0, 3), (0, 4)]
-    assert await recalled(to, Progress(5), hours=2) == [(0, 3), (0, 4)]
-    assert await recalled(to, Progress(2)) == []
+    assert await recalled(to, Progress(5), ids=4) == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert await recalled(to, Progress(2), ids=4) == [(0, 0), (0, 1)]
 
 
 async def test_no_more_ids_are_read_than_the_worker_may_remember(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix, partitions=2)
     await create(to, [EVENTS])
-    await store(to, *[0.0] * 6)
-    await store(to, *[0.0] * 6, partition=1)
+    await store(to, 6)
+    await store(to, 6, partition=1)
     read = await recalled(to, Progress(6), Progress(4), ids=6)
 
     assert sorted(read) == [(0, 3), (0, 4), (0, 5), (1, 1), (1, 2), (1, 3)]
@@ -110,7 +109,7 @@ async def test_an_offset_beyond_the_end_of_the_log_does_not_wait_for_ever(
     """A topic that was made anew, or lost its tail: the group's offset is older than it."""
     to = settings(kafka, prefix, partitions=1)
     await create(to, [EVENTS])
-    await store(to, 0.0, 0.0)
+    await store(to, 2)
 
     assert await recalled(to, Progress(50)) == [(0, 0), (0, 1)]
 
@@ -122,7 +121,7 @@ async def test_a_group_is_whole_before_anything_of_the_next_is_read(
     to = settings(kafka, prefix, partitions=3)
     await create(to, [EVENTS])
     for number in range(3):
-        await store(to, *[0.0] * 4, partition=number)
+        await store(to, 4, partition=number)
     progresses = (Progress(4), Progress(0, ((1, 3),)), Progress(2))
     first, second, third = partitions_of(to, *progresses)
     told: list[tuple[int, int]] = []
