@@ -41,6 +41,7 @@ _TELLING = 4
 _TELLING_NUMBER = 8
 # A place in Kafka, and numbers.
 UNPACKED = {"at", "summary.since()"}
+_NOBODY = {"no_identity", "no_visitor_id"}
 _ORDINARY = {"true", "false", "none"}
 
 
@@ -130,7 +131,9 @@ def labels() -> str:
 async def deliver(destination: registry.Destination, traffic: Routed) -> None:
     """All that the destination's worker does with the records, except for sending."""
     secret = dict.fromkeys(with_placeholders(destination.settings).model_fields_set, SECRET)
-    sink: Any = DryRun(destination.sink(destination.settings.load(**secret)))
+    # Whom a destination cannot know becomes a dead letter, so that a line tells of it.
+    strict = dict.fromkeys(_NOBODY & destination.settings.model_fields.keys(), "dead_letter")
+    sink: Any = DryRun(destination.sink(destination.settings.load(**secret, **strict)))
     sink.ceilings = dict.fromkeys(sink.ceilings)
     for audience in traffic.audiences:
         sink.learn(audience)

@@ -14,23 +14,27 @@ from sandbox.mparticle.wire import Body, Message, chance, int64, message, number
 
 
 def crowd(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Message:
-    """A first fill: many users join; one in ten has no e-mail but a hashed one."""
+    """A first fill: many users join; half of them have no e-mail, or a hashed one."""
     profiles = []
     for place in range(rng.randint(3, 12)):
         mpid, email = int64(rng), f"crowd{number}.{place}@shop.example"
-        hashed = chance(rng, 0.1)
+        reachable, hashed = chance(rng, 0.5), chance(rng, 0.5)
         joined = rng.sample(CROWD_AUDIENCES, rng.randint(1, 2))
-        value = hashlib.md5(email.encode()).hexdigest() if hashed else email
+        if reachable:
+            known = [identity("email", email)]
+        else:
+            digest = identity("email", hashlib.md5(email.encode()).hexdigest(), "md5")
+            known = [digest] if hashed else []
         profile: Body = {
             "mpid": number_or_text(rng, mpid),
-            "user_identities": [identity("email", value, "md5" if hashed else "raw")],
+            "user_identities": known,
             "audiences": [membership(audience, joined=True) for audience in joined],
         }
         profiles.append(profile)
         ledger.segments[str(mpid)] = {audience.segment: "true" for audience in joined}
-        if not hashed:
+        if reachable:
             ledger.profiles[email] = Profile(lists=[audience.name for audience in joined])
-        ledger.note(None if hashed else email, memberships=len(joined))
+        ledger.note(email if reachable else None, memberships=len(joined))
     body = request(rng, "audience_membership_change_request", time_ms)
     return message(body | {"user_profiles": profiles})
 

@@ -41,6 +41,11 @@ class Schedule:
             kind = rng.choices(kinds, cum_weights=by_kind)[0]
             yield kind, rng.choices(numbers, cum_weights=by_rank)[0]
 
+    def of_rank(self, number: int, share: float) -> float:
+        """A share of users as it is among those of a user's rank: larger where they come seldom."""
+        busiest = max(0.0, share - min(share, 1 - share) / 2)
+        return busiest + 2 * (share - busiest) * (number + 0.5) / self.users
+
     def by_user(self) -> dict[int, Counter[Kind]]:
         """How many messages of each kind every user has."""
         counts: dict[int, Counter[Kind]] = {}

@@ -36,29 +36,37 @@ def generate(
     start_ms: int,
     *,
     shares: Shares | None = None,
+    unknown: float = 0.6,
     renamed: float = 0.2,
 ) -> "Traffic":
     """Messages that are the same for the same arguments, one each `STEP_MS` from `start_ms` on.
 
-    Audiences are connected first. `renamed` is the share of users whose e-mail changes, as far as
-    they have messages to tell it.
+    Audiences are connected first. `unknown` is the share of users without a usable address: most
+    of a shop's visitors never log in, but those who do come more often, so that fewer of the
+    messages are about the others. `renamed` is the share of the rest whose e-mail changes, as far
+    as they have messages to tell it.
     """
     schedule = Schedule(seed, users, messages - len(_ALL_AUDIENCES), shares or Shares())
-    return Traffic(schedule, _ALL_AUDIENCES[:messages], start_ms, renamed)
+    return Traffic(schedule, _ALL_AUDIENCES[:messages], start_ms, unknown, renamed)
 
 
 class Traffic(Iterator[Message]):
     """Writes messages as they are asked for; `ledger` is complete when there are no more."""
 
     def __init__(
-        self, schedule: Schedule, audiences: Sequence[Audience], start_ms: int, renamed: float
+        self,
+        schedule: Schedule,
+        audiences: Sequence[Audience],
+        start_ms: int,
+        unknown: float,
+        renamed: float,
     ) -> None:
         self.ledger = Ledger()
         self._rng = Random(f"{schedule.seed} messages")
         self._schedule = schedule
         self._audiences = audiences
         self._start_ms = start_ms
-        self._renamed = renamed
+        self._unknown, self._renamed = unknown, renamed
         self._to_come: dict[int, Counter[Kind]] = {}
         self._users: dict[int, User] = {}
         self._recent: deque[tuple[Message, int]] = deque(maxlen=_RECENT)
@@ -110,7 +118,14 @@ class Traffic(Iterator[Message]):
         return sent
 
     def _meet(self, first: Kind, number: int) -> User:
-        user = User(self._rng, number, first, self._to_come.pop(number), self._renamed)
+        user = User(
+            self._rng,
+            number,
+            first,
+            self._to_come.pop(number),
+            unknown=self._schedule.of_rank(number, self._unknown),
+            renamed=self._renamed,
+        )
         self._users[number] = user
         if user.email:
             self.ledger.profiles[user.email] = user.profile()

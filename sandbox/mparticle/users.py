@@ -40,11 +40,19 @@ class User:
 
     Present state may wander from the end as long as a later message can bring it back: the last
     message able to tell an attribute or a membership tells its end. A user whose first message can
-    carry it may get the first e-mail there; nothing is ever told of them before.
+    carry it may get the first e-mail there; nothing is ever told of them before. `unknown` is how
+    likely it is that mParticle never learns an address.
     """
 
     def __init__(
-        self, rng: Random, number: int, first: Kind, to_come: Counter[Kind], renamed: float
+        self,
+        rng: Random,
+        number: int,
+        first: Kind,
+        to_come: Counter[Kind],
+        *,
+        unknown: float,
+        renamed: float,
     ) -> None:
         self.rng = rng
         self.mpid = int64(rng)
@@ -54,7 +62,7 @@ class User:
         self._emails: list[str] = []
         self._customers: list[str] = []
         self._steps: list[IdentityChange] = []
-        self._plan_identities(number, first, renamed)
+        self._plan_identities(number, first, unknown, renamed)
         self._plan_attributes()
         self._plan_memberships()
 
@@ -142,14 +150,14 @@ class User:
             return GONE
         return attribute.draw(self.rng)
 
-    def _plan_identities(self, number: int, first: Kind, renamed: float) -> None:
+    def _plan_identities(self, number: int, first: Kind, unknown: float, renamed: float) -> None:
         rng, room = self.rng, sum(self.to_come[kind] for kind in IDENTITY_CARRIERS)
         customers = [f"C-{number}", f"C-{number}-b"][: rng.choice((0, 1, 1, 1, 2))]
         shop = "Shop.example" if chance(rng, 0.15) else "shop.example"
         emails = [f"user{number}@{shop}", f"User{number}.new@{shop}", f"u{number}@{shop}"]
         luck = rng.random()
-        self.hashed = 0.06 <= luck < 0.09  # noqa: PLR2004 - three users in a hundred
-        knows_email = luck >= 0.09  # noqa: PLR2004 - and six more without any
+        self.hashed = luck < unknown / 8
+        knows_email = luck >= unknown
         emails = emails[: (1 + chance(rng, renamed) + chance(rng, renamed / 4)) * knows_email]
         late = first in IDENTITY_CARRIERS and chance(rng, 0.15)
         self._emails = self._walk("email", emails, late=late, room=room)

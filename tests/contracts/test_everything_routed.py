@@ -45,7 +45,8 @@ def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out
         else:
             assert isinstance(place, Dropped | Rejected)
     assert {lane.endpoint for lane in lanes} <= sink.ceilings.keys()
-    assert sum(map(len, lanes.values())) > len(ours) / 2
+    # Most users are unknown, and most kinds of events are not sent.
+    assert sum(map(len, lanes.values())) > len(ours) / 10
     for lane, waiting in lanes.items():
         while waiting:
             batch = sink.take(lane, waiting)

@@ -22,6 +22,18 @@ def objects(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
         yield from (part for part in parts if isinstance(part, dict))
 
 
+def identities(body: dict[str, Any]) -> dict[str, Any]:
+    """A user's identities by type, but for hashed ones."""
+    written: Any = body.get("user_identities") or []
+    if isinstance(written, dict):
+        written = [{"type": kind, "value": value} for kind, value in written.items()]
+    return {
+        each.get("type", each.get("identity_type")): each.get("value", each.get("identity"))
+        for each in written
+        if each.get("encoding", "raw") == "raw"
+    }
+
+
 class Reader:
     """What the destinations must hold after messages that came in their order, by mpid.
 
@@ -72,14 +84,7 @@ class Reader:
         return self._all_emails - set(self.emails.values())
 
     def _who(self, body: dict[str, Any]) -> tuple[str, bool]:
-        identities: Any = body.get("user_identities") or []
-        if isinstance(identities, dict):
-            identities = [{"type": kind, "value": value} for kind, value in identities.items()]
-        known = {
-            each.get("type", each.get("identity_type")): each.get("value", each.get("identity"))
-            for each in identities
-            if each.get("encoding", "raw") == "raw"
-        }
+        known = identities(body)
         email = stripped(known.get("email", "")).lower()
         who = str(body.get("mpid", email))
         if email:

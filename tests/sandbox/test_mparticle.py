@@ -1,6 +1,7 @@
 """The traffic is what was asked for: its kinds, its types, its order."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.mparticle import Kind, Message, Shares, duration_ms, generate
-from tests.sandbox.mparticle_reader import objects
+from tests.sandbox.mparticle_reader import identities, objects
 from tests.sandbox.mparticle_runs import NOW_MS, Run, generated_run, handwritten_run, traffic
 
 FIREHOSE_TYPES = {
@@ -240,3 +241,18 @@ def test_handwritten_events_have_ids_of_their_own(written: Run) -> None:
     ids = [event["id"] for event in firehose_events(sent_once)]
     ids += [str(event["data"]["event_id"]) for event in batch_events(sent_once)]
     assert len(ids) == len(set(ids))
+
+
+def test_most_users_never_have_a_usable_address_and_write_less_often(generated: Run) -> None:
+    known: dict[str, bool] = {}
+    messages: Counter[str] = Counter()
+    for body in objects(generated.messages):
+        if "mpid" in body:
+            mpid = str(body["mpid"])
+            known[mpid] = known.get(mpid, False) or "email" in identities(body)
+            messages[mpid] += 1
+    unknown = [mpid for mpid in known if not known[mpid]]
+
+    assert 0.5 < len(unknown) / len(known) < 0.7
+    share = sum(messages[mpid] for mpid in unknown) / messages.total()
+    assert 0.4 < share < len(unknown) / len(known)

@@ -76,7 +76,7 @@ def test_segment_names_have_only_what_ab_tasty_takes(run: Run) -> None:
 
 
 def test_the_last_message_of_a_user_brings_the_planned_end() -> None:
-    user = User(Random(1), 17, Kind.FIREHOSE, Counter({Kind.FIREHOSE: 1}), renamed=0)
+    user = User(Random(1), 17, Kind.FIREHOSE, Counter({Kind.FIREHOSE: 1}), unknown=0, renamed=0)
     attributes = {attribute.name: attribute for attribute in ATTRIBUTES}
     user.ends = [(attributes["tier"], "gold"), (attributes["trial"], GONE)]
     user.known = {"trial": "yes"}

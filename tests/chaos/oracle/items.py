@@ -12,7 +12,7 @@ from tests.chaos.oracle.evidence import BY_USER, Evidence
 from tests.chaos.traffic import TAG
 
 Destination = Literal["sailthru", "ab-tasty"]
-End = Literal["delivered", "dead_letter"]
+End = Literal["delivered", "dropped"]
 Key = tuple[str, ...]
 """What a record is known by in the requests that carry it."""
 
@@ -54,10 +54,10 @@ class Item:
         if destination == "ab-tasty":
             if kind != "membership_changed":
                 return None
-            return "delivered" if self.body.get("mpid") else "dead_letter"
+            return "delivered" if self.body.get("mpid") else "dropped"
         if kind in ("identities_changed", "audience_changed"):
             return None
-        return "delivered" if self.email else "dead_letter"
+        return "delivered" if self.email else "dropped"
 
 
 def items(evidence: Evidence) -> dict[str, Item]:

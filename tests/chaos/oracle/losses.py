@@ -98,9 +98,7 @@ def undelivered(
     }
     for record_id, item in found.items():
         expected, reason = item.expected(destination), reasons.get(record_id)
-        if expected == "dead_letter" and reason is None:
-            yield f"{destination}: {item} became no dead letter"
-        elif expected == "delivered" and reason is not None:
+        if expected is not None and reason is not None:
             yield f"{destination}: {item} became a dead letter, {reason}"
         elif expected == "delivered" and id(item) in missed:
             yield f"{destination}: {item} was never delivered"
