@@ -1,14 +1,19 @@
 """A script of faults: what a simulated service does instead of answering as it should."""
 
 import asyncio
+import contextlib
 import socket
 import struct
+import zlib
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import Annotated, Literal
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
+
+_CHUNK_BYTES = 1024 * 1024
 
 
 class Rule(BaseModel, frozen=True, extra="forbid"):
@@ -27,12 +32,38 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Answer(Rule, frozen=True):
-    """Answers at once; a text is sent as it is, any other body as JSON."""
+    """Answers at once; a text is sent as it is, in `charset`, any other body as JSON."""
 
     action: Literal["answer"] = "answer"
     status: Annotated[int, Field(ge=200, le=599)]
     body: JsonValue = None
     headers: dict[str, str] = {}
+    charset: Literal["utf-8", "latin-1"] = "utf-8"
+
+
+class Bomb(Rule, frozen=True):
+    """Answers with a few bytes of gzip that unpack to so many; nobody need have asked for gzip."""
+
+    action: Literal["bomb"] = "bomb"
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+    unpacked: Annotated[int, Field(ge=1, le=1_000_000_000)] = 400_000_000
+
+
+class Flood(Rule, frozen=True):
+    """Answers with a body that has no end."""
+
+    action: Literal["flood"] = "flood"
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+
+
+class Raw(Rule, frozen=True):
+    """Writes a text to the connection in place of an answer, each character a byte, and ends it.
+
+    So does what is no web server, or a broken one.
+    """
+
+    action: Literal["raw"] = "raw"
+    text: Annotated[str, Field(pattern=r"^[\x00-\xff]*$")]
 
 
 class Delay(Rule, frozen=True):
@@ -63,7 +94,8 @@ class EffectWithoutAnswer(Rule, frozen=True):
 
 
 Fault = Annotated[
-    Answer | Delay | Hang | Reset | EffectWithoutAnswer, Field(discriminator="action")
+    Answer | Bomb | Flood | Raw | Delay | Hang | Reset | EffectWithoutAnswer,
+    Field(discriminator="action"),
 ]
 _FAULTS: TypeAdapter[list[Fault]] = TypeAdapter(list[Fault])
 
@@ -100,6 +132,13 @@ async def play(
     match fault:
         case Answer():
             return _scripted(fault)
+        case Bomb():
+            return await asyncio.to_thread(_bomb, fault)
+        case Flood():
+            await _flood(fault, request)
+        case Raw():
+            await _write(fault.text.encode("latin-1"), request)
+            return None
         case Delay(seconds=seconds):
             await asyncio.sleep(seconds)
             return await proceed()
@@ -116,7 +155,7 @@ async def play(
 
 def _scripted(fault: Answer) -> web.Response:
     if isinstance(fault.body, str):
-        body, media_type = fault.body.encode(), "text/plain"
+        body, media_type = fault.body.encode(fault.charset, "replace"), "text/plain"
     elif fault.body is None:
         body, media_type = b"", "text/plain"
     else:
@@ -124,6 +163,36 @@ def _scripted(fault: Answer) -> web.Response:
     return web.Response(
         status=fault.status, body=body, headers={"Content-Type": media_type, **fault.headers}
     )
+
+
+def _bomb(fault: Bomb) -> web.Response:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    return web.Response(status=fault.status, body=_packed(fault.unpacked), headers=headers)
+
+
+@cache
+def _packed(size: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    chunk = b" " * min(size, _CHUNK_BYTES)
+    packed = bytearray()
+    for begin in range(0, size, len(chunk)):
+        packed += packer.compress(chunk[: size - begin])
+    return bytes(packed + packer.flush())
+
+
+async def _flood(fault: Flood, request: web.Request) -> None:
+    response = web.StreamResponse(status=fault.status)
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * _CHUNK_BYTES)
+
+
+async def _write(data: bytes, request: web.Request) -> None:
+    transport = request.transport
+    if isinstance(transport, asyncio.Transport):
+        transport.write(data)
+        transport.close()
 
 
 def _cut(request: web.Request) -> None:

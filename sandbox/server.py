@@ -1,6 +1,7 @@
 """What both simulated services share: refusals, faults, counts, control routes, start and stop."""
 
 import asyncio
+import ssl
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -158,15 +159,18 @@ class Service(ABC):
 
 @asynccontextmanager
 async def running(
-    app: web.Application, port: int = 0, host: str = "127.0.0.1"
+    app: web.Application,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Runs the application and yields its base URL; requests that hang do not delay the end."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
         await site.start()
-        yield f"http://{host}:{site.port}"
+        yield f"{'https' if tls else 'http'}://{host}:{site.port}"
     finally:
         await runner.cleanup()
 

@@ -7,12 +7,12 @@ import orjson
 
 from agents.ab_tasty.client import classify, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, probe
-from agents.ab_tasty.http import Answer, Http, is_success
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import TokenSource
 from agents.ab_tasty.udc import SEGMENTS
 from agents.registry import Finding
 from streams.delivery.outcomes import Blocked, Outcome, RetryLater
+from streams.http import Answer, Http, is_success
 
 # Of nobody: mParticle's ids are numbers.
 _NOBODY = "mparticle-streams-check"
@@ -24,7 +24,7 @@ _NOT_PROVED = (
 
 async def live(settings: AbTastySettings) -> AsyncIterator[Finding]:
     """Fetches a token where one is used, and makes one call that changes nothing."""
-    async with Http.open(settings.timeout_s) as http:
+    async with Http.open(settings) as http:
         headers: dict[str, str] = {}
         if settings.auth_method == "oauth":
             tokens = TokenSource(settings, http)
@@ -50,7 +50,7 @@ async def _read_nobody(settings: AbTastySettings, http: Http, headers: dict[str,
     The route is known second-hand only: elevate-agency-data/n8n-nodes-abtasty, AbTasty.node.ts.
     """
     url = settings.model_copy(update={"partner_name": _NOBODY}).url(SEGMENTS)
-    answer = await http.get(url, headers)
+    answer = await http.request("GET", url, headers=headers)
     if not isinstance(answer, Answer):
         return _failed(answer, url)
     if is_success(answer.status):
@@ -70,7 +70,7 @@ async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str])
     key = settings.api_key.get_secret_value() if settings.api_key else ""
     message = with_key(probe(settings.account_number), settings, key)
     json = {"Content-Type": "application/json"}
-    answer = await http.post(url, headers | json, orjson.dumps(message))
+    answer = await http.request("POST", url, headers=headers | json, data=orjson.dumps(message))
     if not isinstance(answer, Answer):
         return _failed(answer, url)
     if not is_success(answer.status):
@@ -81,7 +81,7 @@ async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str])
 def _failed(outcome: Outcome, url: str) -> Finding:
     match outcome:
         case Blocked():
-            return Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}.")
+            return Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}")
         case RetryLater():
             return Finding(
                 "wrong",

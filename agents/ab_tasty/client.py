@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION
-from agents.ab_tasty.http import Answer, Http, is_success, is_transient, retry_after
 from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import HIDDEN, TokenSource
@@ -15,48 +14,56 @@ from agents.ab_tasty.udc import SEGMENTS
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.delivery.unsure import UnsureError
+from streams.http import (
+    Answer,
+    Http,
+    is_success,
+    is_too_large,
+    is_transient,
+    json_object,
+    retry_after,
+)
 
 # Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
 # Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.
 _REFUSED: Mapping[int, Outcome] = {
     400: Rejected("refused_rows", "HTTP 400"),
     409: Rejected("refused_rows", "HTTP 409"),
-    413: Rejected("too_large", "HTTP 413", size=True),
     422: Rejected("refused_rows", "HTTP 422"),
 }
 _UDC: Mapping[int, Outcome] = {
     **_REFUSED,
     401: Blocked(
         "unauthorized",
-        "check that ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET (or ABTASTY_API_KEY) belong to the "
-        "account of ABTASTY_ACCOUNT_ID: AB Tasty refuses them",
+        "Check that ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET (or ABTASTY_API_KEY) belong to the "
+        "account of ABTASTY_ACCOUNT_ID: AB Tasty refuses them.",
     ),
     403: Blocked(
         "forbidden",
-        "give the credential of ABTASTY_CLIENT_ID the role 'Send and get third party segments', "
+        "Give the credential of ABTASTY_CLIENT_ID the role 'Send and get third party segments', "
         "and ask AB Tasty whether the Universal Data Connector is switched on for the account and "
-        "takes ABTASTY_PARTNER_NAME: it refuses the upload",
+        "takes ABTASTY_PARTNER_NAME: it refuses the upload.",
     ),
     404: Blocked(
         "not_found",
-        "check ABTASTY_ACCOUNT_ID (the account's identifier, not its number) and "
-        "ABTASTY_PARTNER_NAME: AB Tasty does not know this address",
+        "Check ABTASTY_ACCOUNT_ID (the account's identifier, not its number) and "
+        "ABTASTY_PARTNER_NAME: AB Tasty does not know this address.",
     ),
     415: Blocked(
-        "media_type", "set ABTASTY_BODY_FORMAT to the other format: AB Tasty does not take this one"
+        "media_type", "Set ABTASTY_BODY_FORMAT to the other format: AB Tasty does not take it."
     ),
 }
-_KEY = "check ABTASTY_API_KEY, ABTASTY_API_KEY_SETTING and ABTASTY_AUTH: AB Tasty refuses the key"
+_KEY = "Check ABTASTY_API_KEY, ABTASTY_API_KEY_SETTING and ABTASTY_AUTH: AB Tasty refuses the key."
 _FIREHOSE: Mapping[int, Outcome] = {
     **_REFUSED,
     401: Blocked("unauthorized", _KEY),
     403: Blocked("forbidden", _KEY),
     404: Blocked(
         "not_found",
-        "check ABTASTY_BASE_URL, ABTASTY_PATH_TEMPLATE, ABTASTY_MEMBERSHIP_PATH and "
-        "ABTASTY_SUBSCRIPTION_PATH: AB Tasty does not know this address",
+        "Check ABTASTY_BASE_URL, ABTASTY_PATH_TEMPLATE, ABTASTY_MEMBERSHIP_PATH and "
+        "ABTASTY_SUBSCRIPTION_PATH: AB Tasty does not know this address.",
     ),
-    415: Blocked("media_type", "check ABTASTY_BASE_URL: AB Tasty takes no JSON at this address"),
+    415: Blocked("media_type", "Check ABTASTY_BASE_URL: AB Tasty takes no JSON at this address."),
 }
 _ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
     SEGMENTS: _UDC,
@@ -66,8 +73,8 @@ _ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
 }
 _SUSPENDED = Blocked(
     "suspended",
-    "ask AB Tasty why it suspends the subscription of ABTASTY_ACCOUNT_ID at ABTASTY_BASE_URL, and "
-    "let it be resumed: its answer asks to stop",
+    "Ask AB Tasty why it suspends the subscription of ABTASTY_ACCOUNT_ID at ABTASTY_BASE_URL, and "
+    "have it resumed: its answer asks to stop.",
 )
 
 
@@ -80,20 +87,19 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str
         limited = status == HTTPStatus.TOO_MANY_REQUESTS
         outage = status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
         return RetryLater(f"http_{status}", after, endpoint=limited or outage, outage=outage)
+    if is_too_large(status):
+        return Rejected("too_large", f"HTTP {status}", size=True)
     # What nobody documents may hit every record: hold, rather than drain the topic.
     return _ENDINGS[endpoint].get(status) or Blocked(
         "unexpected_answer",
-        f"check ABTASTY_BASE_URL and ABTASTY_PATH_TEMPLATE: AB Tasty answers HTTP {status}, which "
-        "nothing documents",
+        f"Check ABTASTY_BASE_URL and ABTASTY_PATH_TEMPLATE: AB Tasty answers HTTP {status}, which "
+        "nothing documents.",
     )
 
 
 def _suspends(body: bytes) -> bool:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(said, dict) and said.get("suspend_subscription") is True
+    said = json_object(body)
+    return said is not None and said.get("suspend_subscription") is True
 
 
 class Client:
@@ -119,7 +125,9 @@ class Client:
             # It was frozen while it waited. Who has the partition now may have sent what came
             # after, and what becomes of these members is not for this worker to write down.
             raise UnsureError
-        return classify(*answer, post.endpoint) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        return classify(answer.status, answer.headers, answer.body, post.endpoint)
 
     async def close(self) -> None:
         if self._tokens is not None:
@@ -136,7 +144,7 @@ class Client:
             self._tokens.discard(token)
         return answer
 
-    async def _exchange(self, post: Post, token: str | None) -> Answer | RetryLater:
+    async def _exchange(self, post: Post, token: str | None) -> Answer | RetryLater | Blocked:
         settings = self._settings
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         headers = {"Content-Type": "text/csv" if isinstance(post.body, str) else "application/json"}
@@ -146,7 +154,7 @@ class Client:
             headers[settings.header_name] = key
         body = with_key(post.body, settings, key)
         content = body.encode() if isinstance(body, str) else orjson.dumps(body)
-        return await self._http.post(post.url, headers, content)
+        return await self._http.request("POST", post.url, headers=headers, data=content)
 
 
 def with_key(

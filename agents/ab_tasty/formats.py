@@ -3,7 +3,6 @@
 import re
 from string import Formatter
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, StringConstraints
 
@@ -32,13 +31,6 @@ def _segment_template(template: str) -> str:
     return template
 
 
-def _url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("use a URL such as https://host, without user and password")
-    return url.rstrip("/")
-
-
 def _identity(source: str) -> str:
     if not re.fullmatch(r"mpid|(partner|user):\S+", source):
         raise ValueError("use mpid, partner:<type> or user:<type>")
@@ -52,7 +44,6 @@ def _one_line(key: SecretStr | None) -> SecretStr | None:
 
 
 Path = Annotated[str, AfterValidator(_path)]
-Url = Annotated[str, AfterValidator(_url)]
 Value = Annotated[str, StringConstraints(pattern=_VALUE)]
 SegmentTemplate = Annotated[str, AfterValidator(_segment_template)]
 IdentitySource = Annotated[str, AfterValidator(_identity)]

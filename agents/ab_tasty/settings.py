@@ -8,8 +8,9 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from agents.ab_tasty.formats import IdentitySource, Key, Path, SegmentTemplate, Url, Value, fields
-from streams.settings import Settings
+from agents.ab_tasty.formats import IdentitySource, Key, Path, SegmentTemplate, Value, fields
+from streams.addresses import Url
+from streams.http import HttpSettings
 
 Auth = Literal["oauth", "body_key", "header_key", "none"]
 
@@ -17,10 +18,11 @@ _UDC_URL = "https://api-data-connector.abtasty.com"
 _PATHS = {"udc": "/accounts/{account}/segments/{partner}", "firehose": "/"}
 
 
-class AbTastySettings(Settings):
+class AbTastySettings(HttpSettings):
     """`udc` uploads rows to the Universal Data Connector; `firehose` plays mParticle's part."""
 
     model_config = SettingsConfigDict(env_prefix="ABTASTY_")
+    addresses = ("base_url", "token_url")
 
     mode: Literal["udc", "firehose"] = Field(
         "udc",
@@ -116,10 +118,6 @@ class AbTastySettings(Settings):
         description="udc: rows lapse after 30 days, so each member's is sent again within this "
         "time; 0 sends none again; needs the delete strategy overwrite",
     )
-    timeout_s: float = Field(
-        10.0, gt=0, le=300, description="longest wait for one answer, in seconds"
-    )
-    connections: int = Field(32, ge=1, description="most requests in flight from one worker")
 
     @property
     def auth_method(self) -> Auth:

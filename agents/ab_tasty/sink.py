@@ -9,7 +9,6 @@ from typing import Any
 from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
-from agents.ab_tasty.http import Http
 from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
@@ -27,6 +26,7 @@ from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.http import Http
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 
@@ -92,7 +92,7 @@ class AbTastySink(Sink[Post]):
         async with (
             self._known.session(),
             self._members.session(),
-            Http.open(self._settings.timeout_s, pacer.may_send) as http,
+            Http.open(self._settings, pacer.may_send) as http,
         ):
             self._client = Client(self._settings, http, pacer)
             try:

@@ -10,9 +10,17 @@ from typing import Any
 
 import orjson
 
-from agents.ab_tasty.http import Answer, Http, is_success, is_transient, retry_after
 from agents.ab_tasty.settings import AbTastySettings
 from streams.delivery.outcomes import Blocked, RetryLater
+from streams.http import (
+    Answer,
+    Http,
+    is_success,
+    is_transient,
+    json_object,
+    retry_after,
+    whole_number,
+)
 
 HIDDEN = "***"
 
@@ -23,6 +31,8 @@ _RENEW_SECONDS = 300.0
 _RENEW_SHARE = 0.2
 # While a renewal fails and the old token still lives.
 _RENEWAL_PAUSE_SECONDS = 10.0
+# Used for as long at least, whatever is said of it: a token for each request is none.
+_LEAST_LIFE_SECONDS = 60.0
 
 Token = str | RetryLater | Blocked
 
@@ -48,26 +58,36 @@ def judge(answer: Answer) -> Grant | RetryLater | Blocked:
     if status in {400, 401, 403}:
         return Blocked(
             "token_refused",
-            "check ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET on AB Tasty's Public API page: it "
-            f"gives no token for them (HTTP {status})",
+            "Check ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET on AB Tasty's Public API page: it "
+            f"gives no token for them (HTTP {status}).",
         )
     grant = _grant(answer.body) if is_success(status) else None
     return grant or Blocked(
         "token_route",
-        f"check ABTASTY_TOKEN_URL: it does not answer as a token route does (HTTP {status})",
+        f"Check ABTASTY_TOKEN_URL: it does not answer as a token route does (HTTP {status}).",
     )
 
 
 def _grant(body: bytes) -> Grant | None:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    match said:
-        case {"access_token": str(token)} if token and token.isprintable():
-            lives = said.get("expires_in")
-            return Grant(token, float(lives) if isinstance(lives, int | float) else math.inf)
+    match json_object(body):
+        case {"access_token": str(token), **said} if token and token.isprintable():
+            return Grant(token, _lifetime(said.get("expires_in")))
     return None
+
+
+def _lifetime(said: object) -> float:
+    """Seconds; endless where none are said, or none are left, as nobody gives out such a token.
+
+    It is refused when it has ended after all, and another is fetched.
+    """
+    match said:
+        case str():
+            seconds = float(whole_number(said) or 0)
+        case int() | float() if not isinstance(said, bool):
+            seconds = float(said)
+        case _:
+            return math.inf
+    return max(seconds, _LEAST_LIFE_SECONDS) if seconds > 0 else math.inf
 
 
 def token_call(settings: AbTastySettings) -> Mapping[str, Any]:
@@ -126,12 +146,12 @@ class TokenSource:
         secret = self._settings.client_secret
         assert secret is not None, "the settings ask for it where tokens are used"
         body = orjson.dumps(_credentials(self._settings, secret.get_secret_value()))
-        answer = await self._http.post(self._settings.token_url, _HEADERS, body)
-        granted = (
-            judge(answer)
-            if isinstance(answer, Answer)
-            else replace(answer, endpoint=True, outage=True)
+        answer = await self._http.request(
+            "POST", self._settings.token_url, headers=_HEADERS, data=body
         )
+        granted = judge(answer) if isinstance(answer, Answer) else answer
+        if isinstance(answer, RetryLater):
+            granted = replace(answer, endpoint=True, outage=True)
         if not isinstance(granted, Grant):
             self._renew_at = min(self._clock() + _RENEWAL_PAUSE_SECONDS, self._ends_at)
             return granted

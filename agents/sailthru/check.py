@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-import aiohttp
-
 from agents.registry import Finding
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
 from agents.sailthru.settings import SailthruSettings
 from streams.delivery.outcomes import Blocked, Delivered, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.http import Http
 
 # Correct signatures are refused now and then (sailthru-java-client, issue 8).
 _TRIES = 4
@@ -20,7 +19,7 @@ _NOT_PROVED = (
 
 async def live(settings: SailthruSettings) -> AsyncIterator[Finding]:
     """Reads the account's settings: page "settings" of the API documentation."""
-    async with aiohttp.ClientSession() as http:
+    async with Http.open(settings) as http:
         client = Client(http, settings, Pacer({"settings GET": None}))
         for _ in range(_TRIES):
             outcome = await client.get("settings", {})

@@ -7,7 +7,6 @@ sailthru/sailthru-python-client sailthru/sailthru_client.py for the signature, "
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -15,10 +14,7 @@ import aiohttp
 
 from agents.sailthru.credentials import Credentials, Pair
 from agents.sailthru.errors import (
-    CONNECTION_LOST,
     SIGNATURE_REFUSED,
-    TIMED_OUT,
-    UNREACHABLE,
     WRONG_KEY,
     WRONG_SECRET,
     classify,
@@ -29,14 +25,17 @@ from agents.sailthru.settings import SailthruSettings
 from streams.delivery.budget import Quota
 from streams.delivery.outcomes import Delivered, Outcome, Rejected
 from streams.delivery.pacing import Pacer
+from streams.http import Answer, Http, whole_number
 
 # Correct clients have been refused a few times in a row (sailthru-java-client, issue 8).
 _SIGNATURES_REFUSED_AT_MOST = 10
 # A file of some megabytes takes longer than any call.
-_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
+_UPLOAD_SECONDS = 300.0
+# Of a minute; nothing of Sailthru's comes near.
+_HIGHEST_LIMIT = 10**8
 
 
-class Answer(NamedTuple):
+class Ending(NamedTuple):
     """How a call ended, and what the service said; nothing where it did not answer."""
 
     outcome: Outcome
@@ -51,12 +50,13 @@ def signature(secret: str, parameters: Mapping[str, str]) -> str:
 
 def quota(headers: Mapping[str, str], took: float) -> Quota | None:
     """What an answer says of its endpoint's limit; it `took` so many seconds to come."""
-    limit, remaining = (headers.get(f"X-Rate-Limit-{name}", "") for name in ("Limit", "Remaining"))
-    if not limit.isdecimal():
+    limit = whole_number(headers.get("X-Rate-Limit-Limit", ""))
+    remaining = whole_number(headers.get("X-Rate-Limit-Remaining", ""))
+    if limit is None or not 0 < limit < _HIGHEST_LIMIT:
         return None
     return Quota(
-        limit=int(limit),
-        remaining=int(remaining) if remaining.isdecimal() else None,
+        limit=limit,
+        remaining=remaining if remaining is not None and remaining <= limit else None,
         reset_at=reset_time(headers),
         now=service_time(headers),
         took=took,
@@ -66,15 +66,10 @@ def quota(headers: Mapping[str, str], took: float) -> Quota | None:
 class Client:
     """Makes calls and tells the pacer what the answers say of the limits."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, settings: SailthruSettings, pacer: Pacer
-    ) -> None:
+    def __init__(self, http: Http, settings: SailthruSettings, pacer: Pacer) -> None:
         self._http = http
         self._base_url = settings.base_url
         self._credentials = Credentials(settings)
-        self._timeout = aiohttp.ClientTimeout(
-            total=settings.timeout_s, sock_connect=settings.timeout_s / 2
-        )
         self._pacer = pacer
         self._signatures_refused = 0
 
@@ -84,11 +79,11 @@ class Client:
     async def get(self, endpoint: str, arguments: Mapping[str, Any]) -> Outcome:
         return (await self.read(endpoint, arguments)).outcome
 
-    async def read(self, endpoint: str, arguments: Mapping[str, Any]) -> Answer:
+    async def read(self, endpoint: str, arguments: Mapping[str, Any]) -> Ending:
         """A GET whose answer matters."""
         return await self._call("GET", endpoint, arguments, limit=f"{endpoint} GET")
 
-    async def upload(self, endpoint: str, arguments: Mapping[str, Any], file: bytes) -> Answer:
+    async def upload(self, endpoint: str, arguments: Mapping[str, Any], file: bytes) -> Ending:
         """A POST with a file, which is no part of the signature."""
         return await self._call("POST", endpoint, arguments, limit=endpoint, file=file)
 
@@ -100,31 +95,22 @@ class Client:
         *,
         limit: str,
         file: bytes | None = None,
-    ) -> Answer:
+    ) -> Ending:
         signed_with = self._credentials.present()
         parameters = _parameters(arguments, signed_with)
-        sent_at = time.monotonic()
-        try:
-            async with self._http.request(
-                method,
-                f"{self._base_url}/{endpoint}",
-                params=parameters if method == "GET" else None,
-                data=_form(parameters, file) if method == "POST" else None,
-                timeout=self._timeout if file is None else _UPLOAD_TIMEOUT,
-                # Followed, a redirect would turn a POST into a GET.
-                allow_redirects=False,
-            ) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return Answer(UNREACHABLE)
-        except TimeoutError:
-            return Answer(TIMED_OUT)
-        except aiohttp.ClientError:
-            return Answer(CONNECTION_LOST)
-        if announced := quota(answer.headers, time.monotonic() - sent_at):
+        answer = await self._http.request(
+            method,
+            f"{self._base_url}/{endpoint}",
+            params=parameters if method == "GET" else None,
+            data=_form(parameters, file) if method == "POST" else None,
+            timeout_s=None if file is None else _UPLOAD_SECONDS,
+        )
+        if not isinstance(answer, Answer):
+            return Ending(answer)
+        if announced := quota(answer.headers, answer.took):
             self._pacer.observe(limit, announced)
-        outcome = classify(answer.status, answer.headers, body)
-        return Answer(self._judge(outcome, signed_with), body)
+        outcome = classify(answer.status, answer.headers, answer.body)
+        return Ending(self._judge(outcome, signed_with), answer.body)
 
     def _judge(self, outcome: Outcome, signed_with: Pair) -> Outcome:
         if outcome in (SIGNATURE_REFUSED, WRONG_KEY) and signed_with != self._credentials.present():

@@ -7,14 +7,18 @@ ours.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
-
-import orjson
 
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.http import (
+    CONNECTION_LOST,
+    TIMED_OUT,
+    http_date,
+    is_too_large,
+    json_object,
+    whole_number,
+)
 
 UNKNOWN_LIST = RetryLater("unknown_list")
 SIGNATURE_REFUSED = RetryLater("signature_refused")
@@ -27,12 +31,8 @@ WRONG_SECRET = Blocked(
     "every signature (error 5).",
 )
 # The request may have taken effect all the same.
-TIMED_OUT = RetryLater("timed_out")
-CONNECTION_LOST = RetryLater("connection_lost")
 UNREADABLE = RetryLater("unreadable_answer")
 UNKNOWN_EFFECT = (TIMED_OUT, CONNECTION_LOST, UNREADABLE)
-# The request was never sent.
-UNREACHABLE = RetryLater("unreachable")
 
 _RATE_LIMITED = RetryLater("rate_limited", endpoint=True)
 _SERVER_ERROR = RetryLater("server_error")
@@ -108,9 +108,11 @@ _BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
         406: _OUR_MISTAKE,
         408: TIMED_OUT,
         409: Rejected("key_conflict", "a key belongs to another profile"),
-        413: Rejected("too_large", "the request is too large"),
     }
 )
+
+# Of these the status alone decides, whoever answers: the API, or what stands before it.
+_OF_ANYBODY = frozenset({401, 405, 406, 408})
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -124,12 +126,19 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         return TIMED_OUT if status == HTTPStatus.GATEWAY_TIMEOUT else _SERVER_ERROR
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return _OUR_MISTAKE
-    answer = _parse(body)
-    if answer is None:
-        return _NOT_AUTHORISED if status == HTTPStatus.UNAUTHORIZED else UNREADABLE
+    answer = json_object(body)
+    if answer is None or is_too_large(status):
+        return _judge_anybody(status)
     if status == HTTPStatus.OK and answer.get("error") is None:
         return Delivered()
     return _judge(status, str(answer.get("error")), headers)
+
+
+def _judge_anybody(status: int) -> Outcome:
+    """Judges what need not be the API's own answer: what no status leaves in doubt."""
+    if is_too_large(status):
+        return Rejected("too_large", f"HTTP {status}: the request is too large", size=True)
+    return _BY_STATUS[status] if status in _OF_ANYBODY else UNREADABLE
 
 
 def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
@@ -144,14 +153,6 @@ def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
     return outcome
 
 
-def _parse(body: bytes) -> dict[str, Any] | None:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
 def _until_reset(headers: Mapping[str, str]) -> RetryLater:
     # By Sailthru's own clock: ours may differ by more than the minute there is to wait.
     reset, now = reset_time(headers), service_time(headers)
@@ -162,13 +163,10 @@ def _until_reset(headers: Mapping[str, str]) -> RetryLater:
 
 def reset_time(headers: Mapping[str, str]) -> float | None:
     """When the current minute of the limit ends, in unix seconds."""
-    text = headers.get("X-Rate-Limit-Reset", "")
-    return float(text) if text.isdecimal() else None
+    seconds = whole_number(headers.get("X-Rate-Limit-Reset", ""))
+    return None if seconds is None else float(seconds)
 
 
 def service_time(headers: Mapping[str, str]) -> float | None:
     """When Sailthru answered, in unix seconds."""
-    try:
-        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return http_date(headers.get("Date", ""))

@@ -5,26 +5,26 @@ from typing import Literal, Self, cast
 
 from pydantic import (
     Field,
-    HttpUrl,
     PositiveFloat,
     PositiveInt,
     SecretStr,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
 from pydantic_settings import SettingsConfigDict
 
 from agents.sailthru.calls import Key
-from streams.settings import Settings
+from streams.addresses import Url
+from streams.http import HttpSettings
 
 _PLACEHOLDERS = {"audience_name", "audience_id"}
 
 
-class SailthruSettings(Settings):
+class SailthruSettings(HttpSettings):
     """The account, how users are found there, and what becomes of lists and events."""
 
     model_config = SettingsConfigDict(env_prefix="SAILTHRU_")
+    addresses = ("base_url",)
 
     api_key: SecretStr = Field(
         min_length=1,
@@ -32,7 +32,7 @@ class SailthruSettings(Settings):
         "its own",
     )
     api_secret: SecretStr = Field(min_length=1, description="API secret that belongs to the key")
-    base_url: str = Field(
+    base_url: Url = Field(
         "https://api.sailthru.com", description="address of Sailthru's API, without a path"
     )
     identity_key: Literal["email", "extid", "email,extid", "extid,email"] = Field(
@@ -87,7 +87,6 @@ class SailthruSettings(Settings):
         description="an event whose answer got lost may have started a flow: at_least_once sends "
         "it again, at_most_once makes it a dead letter (unknown_effect)",
     )
-    connections: PositiveInt = Field(32, description="most requests in flight at a time")
     rate_share: float = Field(
         1.0,
         gt=0,
@@ -95,7 +94,6 @@ class SailthruSettings(Settings):
         description="part of the account's rate limits that the workers use together; set it to "
         "less than 1 when other integrations need the rest",
     )
-    timeout_s: PositiveFloat = Field(10, description="how long one request may take")
     email_changes: PositiveInt = Field(
         100_000,
         description="users whose changes of e-mail address a worker remembers, to send what still "
@@ -111,15 +109,6 @@ class SailthruSettings(Settings):
     @classmethod
     def _without_spaces(cls, value: object) -> object:
         return value.replace(" ", "") if isinstance(value, str) else value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        try:
-            TypeAdapter(HttpUrl).validate_python(value)
-        except ValueError:
-            raise ValueError("set it to an http or https address") from None
-        return value.rstrip("/")
 
     @field_validator("list_name")
     @classmethod

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-import aiohttp
-
 from agents.registry import Destination
 from agents.sailthru import identity, mapping
 from agents.sailthru.addresses import Addresses
@@ -31,7 +29,7 @@ from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
 from streams.delivery.sink import Batch, Lane, Placement, Sink
-from streams.delivery.unsure import guarded
+from streams.http import Http
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
@@ -90,11 +88,7 @@ class SailthruSink(Sink[Request]):
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
-        async with aiohttp.ClientSession(
-            request_class=guarded(pacer.may_send),
-            connector=aiohttp.TCPConnector(limit=self._settings.connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        ) as http:
+        async with Http.open(self._settings, pacer.may_send) as http:
             client = Client(http, self._settings, pacer)
             self._sender = Sender(
                 client,

@@ -176,4 +176,4 @@ async def test_a_service_that_is_silent_does_not_hold_the_check() -> None:
         said = await check(
             {**given, "ABTASTY_TIMEOUT_S": "0.5"}, "--destination", "ab-tasty", "--live"
         )
-    assert [line for line in lines(said, "WRONG") if "timeout" in line]
+    assert [line for line in lines(said, "WRONG") if "timed_out" in line]

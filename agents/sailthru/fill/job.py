@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from agents.sailthru.client import Client
-from agents.sailthru.errors import SIGNATURE_REFUSED, UNREACHABLE
+from agents.sailthru.errors import SIGNATURE_REFUSED
 from agents.sailthru.fill.error import FillError
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, RetryLater
+from streams.http import NOT_SENT, json_object
 
 # A wrong secret is one only after ten refusals in a row.
 _TRIES = 12
@@ -99,7 +98,7 @@ _UNKNOWN = (
 
 def _was_not_taken(outcome: Outcome) -> bool:
     return isinstance(outcome, RetryLater) and (
-        outcome in (UNREACHABLE, SIGNATURE_REFUSED) or outcome.reason == "rate_limited"
+        outcome in (*NOT_SENT, SIGNATURE_REFUSED) or outcome.reason == "rate_limited"
     )
 
 
@@ -108,5 +107,4 @@ def _why(outcome: Outcome) -> str:
 
 
 def _said(body: bytes) -> dict[str, Any]:
-    said = orjson.loads(body)  # it was read before, to judge it
-    return said if isinstance(said, dict) else {}
+    return json_object(body) or {}

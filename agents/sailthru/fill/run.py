@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import aiohttp
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
@@ -32,6 +31,7 @@ from streams.delivery.pacing import Pacer
 from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
+from streams.http import Http
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
 
@@ -187,7 +187,7 @@ async def fill(
     async with (
         opened(kafka, group, sink.topics, execute=plan.execute) as (log, parts),
         _letters(kafka, execute=plan.execute) as letters,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+        Http.open(settings) as http,
     ):
         for part in parts:
             tp, begin = part.partition.tp, part.partition.offsets.watermark

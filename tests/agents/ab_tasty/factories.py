@@ -19,7 +19,7 @@ UDC: dict[str, Any] = {
 }
 FIREHOSE: dict[str, Any] = {
     "mode": "firehose",
-    "base_url": "http://ab-tasty.example",
+    "base_url": "https://ab-tasty.example",
     "account_id": "4242",
     "api_key": "sandbox-key",
 }

@@ -95,7 +95,7 @@ WRONG = [
     ),
     pytest.param(
         {**UDC, "base_url": "https://user:word@ab-tasty.example"},
-        "ABTASTY_BASE_URL: use a URL such as https://host, without user and password.",
+        "ABTASTY_BASE_URL: use a URL such as https://host, without user, password, ? and #.",
         id="a password in the URL",
     ),
     pytest.param(
@@ -136,8 +136,8 @@ def test_udc_defaults_are_ab_tastys_published_addresses(monkeypatch: pytest.Monk
 def test_firehose_messages_may_have_a_path_each(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, {**FIREHOSE, "subscription_path": "/audiences"})
     settings = AbTastySettings.load()
-    assert settings.url("subscription") == "http://ab-tasty.example/audiences"
-    assert settings.url("membership") == "http://ab-tasty.example/"
+    assert settings.url("subscription") == "https://ab-tasty.example/audiences"
+    assert settings.url("membership") == "https://ab-tasty.example/"
     assert settings.auth_method == "body_key"
 
 

@@ -187,9 +187,9 @@ async def test_too_many_rows_and_bad_rows_are_rejected() -> None:
 
 
 FAULTS: list[tuple[Fault, Outcome]] = [
-    (Reset(), RetryLater("connection")),
-    (Hang(), RetryLater("timeout")),
-    (EffectWithoutAnswer(), RetryLater("connection")),
+    (Reset(), RetryLater("connection_lost")),
+    (Hang(), RetryLater("timed_out")),
+    (EffectWithoutAnswer(), RetryLater("connection_lost")),
     (Answer(status=408), RetryLater("http_408")),
     (Answer(status=503), RetryLater("http_503")),
     (
@@ -226,7 +226,7 @@ async def test_nobody_listening_is_waited_for() -> None:
     async with ab_tasty() as (_, url):
         pass
     async with firehose_sink(url) as sink:
-        assert await send(sink, membership()) == RetryLater("connection")
+        assert await send(sink, membership()) == RetryLater("unreachable")
 
 
 async def test_a_redirect_is_not_followed_with_the_credential() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.ab_tasty.http import Answer, Http
 from agents.ab_tasty.token import Grant, TokenSource, judge
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer as AnswerFault
 from sandbox.faults import Delay, Hang, Reset
 from streams.delivery.outcomes import Blocked, RetryLater
+from streams.http import Answer, Http
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
 
@@ -23,7 +23,7 @@ async def token_source(
     **settings: Any,
 ) -> AsyncIterator[TokenSource]:
     chosen = udc(token_url=url + TOKEN_PATH, **settings)
-    async with Http.open(chosen.timeout_s) as http:
+    async with Http.open(chosen) as http:
         tokens = TokenSource(chosen, http, clock)
         try:
             yield tokens
@@ -111,8 +111,8 @@ async def test_ending_a_session_ends_the_fetch_too() -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        pytest.param(Reset(endpoint="POST token"), "connection", id="a cut connection"),
-        pytest.param(Hang(endpoint="POST token"), "timeout", id="no answer"),
+        pytest.param(Reset(endpoint="POST token"), "connection_lost", id="a cut connection"),
+        pytest.param(Hang(endpoint="POST token"), "timed_out", id="no answer"),
     ],
 )
 async def test_a_token_route_that_fails_makes_the_endpoint_wait(

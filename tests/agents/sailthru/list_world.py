@@ -8,12 +8,13 @@ from typing import Any
 from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.client import Client
-from agents.sailthru.errors import CONNECTION_LOST, TIMED_OUT, UNKNOWN_LIST
+from agents.sailthru.errors import UNKNOWN_LIST
 from agents.sailthru.list_owner import Term
 from agents.sailthru.lists import Lists
 from models.list_state import ListState
 from streams.delivery.outcomes import Delivered, Outcome, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.http import CONNECTION_LOST, TIMED_OUT
 from streams.settings import KafkaSettings
 from tests.agents.sailthru.simulated import unpaced
 from tests.streams.records import source

@@ -4,24 +4,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from agents.sailthru.client import Client, quota, signature
-from agents.sailthru.errors import (
-    CONNECTION_LOST,
-    SIGNATURE_REFUSED,
-    TIMED_OUT,
-    UNKNOWN_LIST,
-    UNREACHABLE,
-    WRONG_SECRET,
-)
+from agents.sailthru.errors import SIGNATURE_REFUSED, UNKNOWN_LIST, WRONG_SECRET
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
 from streams.delivery.budget import Quota
 from streams.delivery.outcomes import Blocked, Delivered, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
+from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
 from tests.agents.sailthru.factories import EMAIL
 from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
 
@@ -30,8 +23,9 @@ USER = {"id": EMAIL, "key": "email"}
 
 @asynccontextmanager
 async def client(url: str, pacer: Pacer | None = None, **changed: Any) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as http:
-        yield Client(http, settings(base_url=url, **changed), pacer or unpaced())
+    chosen = settings(base_url=url, **changed)
+    async with Http.open(chosen) as http:
+        yield Client(http, chosen, pacer or unpaced())
 
 
 def test_signature_agrees_with_the_published_vector() -> None:

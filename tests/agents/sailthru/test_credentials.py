@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
@@ -15,6 +14,7 @@ from agents.sailthru.credentials import Credentials, Pair
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_KEY, WRONG_SECRET
 from agents.sailthru.settings import SailthruSettings
 from streams.delivery.outcomes import Delivered
+from streams.http import Http
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated, unpaced
 from tests.agents.sailthru.test_client import USER, answering
 
@@ -99,8 +99,9 @@ def test_neither_logs_nor_repr_show_anything_of_them(mounted: Mounted) -> None:
 
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as http:
-        yield Client(http, SailthruSettings.load(base_url=url), unpaced())
+    settings = SailthruSettings.load(base_url=url)
+    async with Http.open(settings) as http:
+        yield Client(http, settings, unpaced())
 
 
 async def test_worker_goes_on_with_the_new_secret_when_the_old_one_is_withdrawn(

@@ -43,7 +43,7 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_IDENTITY_KEY", "email, extid", "set SAILTHRU_EXTID_FROM to customer_id or mpid"),
         ("SAILTHRU_IDENTITY_KEY", "sid", "SAILTHRU_IDENTITY_KEY: Input should be 'email', "),
         ("SAILTHRU_LIST_ON_RENAME", "rename", "SAILTHRU_LIST_ON_RENAME: Input should be 'keep' or"),
-        ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: set it to an http"),
+        ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: use a URL such"),
         ("SAILTHRU_RATE_SHARE", "0", "SAILTHRU_RATE_SHARE: Input should be greater than 0"),
         ("SAILTHRU_RATE_SHARE", "70", "SAILTHRU_RATE_SHARE: Input should be less than or equal to"),
         ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
