@@ -48,8 +48,8 @@ _TO_DO: Mapping[tls.Fault, str] = {
     "is one of yours or a proxy's",
     "expired": "Have whoever runs {host} renew its certificate, or set this machine's clock",
     "not_yet_valid": "Set this machine's clock, or have whoever runs {host} mend its certificate",
-    "wrong_name": "Check the name of {host}, in the settings and in DNS",
-    "no_tls": "Check the port of {host}, and that its address begins with https:// for TLS only",
+    "wrong_name": "Set {addresses} to the name that the certificate of {host} is for",
+    "no_tls": "Check port and https:// of {host} in {addresses}",
     "too_old": "Have whoever runs {host} switch on TLS 1.2 or newer",
     "client_certificate": "Ask whoever runs {host} to let this client in without a certificate",
 }
@@ -255,7 +255,12 @@ class Http:
         trouble = tls.explain(error)
         if trouble is None:
             return TLS_FAILED
-        to_do = _TO_DO[trouble.fault].format(host=host, ca_file=self._settings.variable("ca_file"))
+        variable = self._settings.variable
+        to_do = _TO_DO[trouble.fault].format(
+            host=host,
+            ca_file=variable("ca_file"),
+            addresses=" or ".join(map(variable, self._settings.addresses)),
+        )
         return Blocked(f"tls_{trouble.fault}", f"{to_do}: {trouble.said}.")
 
     def _refused_by_proxy(self, status: int) -> RetryLater | Blocked:
