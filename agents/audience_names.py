@@ -8,7 +8,8 @@ from models.record import Record
 class NameBook:
     """The newest name of each audience, however records of different partitions interleave.
 
-    With `keeps_first` the first one it meets, whatever comes later, also in a record of its own.
+    A name of spaces is none. With `keeps_first` the first one it meets, whatever comes later, also
+    in a record of its own.
 
     It forgets nobody, so that a record that was placed by a name can still be sent by it; when it
     is full, new audiences are not learned, and memberships without a name of their own are dead
@@ -29,16 +30,17 @@ class NameBook:
             case (
                 MembershipChanged(audience_id=audience_id, audience_name=str(name))
                 | AudienceChanged(audience_id=audience_id, audience_name=str(name))
-            ) if name:
+            ) if name.strip():
                 self._note(audience_id, name, record)
-            case Audience(audience_id=audience_id, name=str(name)) if name:
+            case Audience(audience_id=audience_id, name=str(name)) if name.strip():
                 self._note(audience_id, name, record)
 
     def name(self, change: MembershipChanged | AudienceChanged) -> str | None:
         """Returns the record's own name, or else the one that was learned; the latter if kept."""
         known = self._names.get(change.audience_id)
-        if change.audience_name and not (known and self._keeps_first):
-            return change.audience_name
+        name = change.audience_name
+        if name and name.strip() and not (known and self._keeps_first):
+            return name
         return known and known[1]
 
     def _note(self, audience_id: str, name: str, record: Record) -> None:

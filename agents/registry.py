@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import agents
 from streams.delivery.sink import Sink
 from streams.placeholders import with_placeholders
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 from streams.topics import Topic
 
 
@@ -32,6 +32,7 @@ class Finding(NamedTuple):
 
 
 LiveCheck = Callable[[Any], AsyncIterator[Finding]]
+KeptCheck = Callable[[KafkaSettings], AsyncIterator[Finding]]
 
 
 @cache
@@ -58,8 +59,16 @@ def live_check(name: str) -> LiveCheck | None:
 
     It takes the destination's settings and tries them at the service, without changing anything.
     """
-    module = f"agents.{name.replace('-', '_')}.check"
-    if not find_spec(module):
-        return None
-    live: LiveCheck = import_module(module).live
+    live: LiveCheck | None = _check(name, "live")
     return live
+
+
+def kept_check(name: str) -> KeptCheck | None:
+    """The function `kept` there, which tells of what the destination keeps in Kafka."""
+    kept: KeptCheck | None = _check(name, "kept")
+    return kept
+
+
+def _check(name: str, function: str) -> Any:
+    module = f"agents.{name.replace('-', '_')}.check"
+    return getattr(import_module(module), function, None) if find_spec(module) else None

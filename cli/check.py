@@ -61,7 +61,7 @@ async def check(names: Sequence[str], *, live: bool) -> AsyncIterator[Finding]:
         yield finding
     kafka = loaded.get(KafkaSettings)
     if isinstance(kafka, KafkaSettings):
-        async for finding in _kafka(kafka, _reads(names, loaded)):
+        async for finding in _kafka(names, kafka, _reads(names, loaded)):
             yield finding
     for name, group in zip(names, groups, strict=True) if live else ():
         if group in loaded:
@@ -95,7 +95,7 @@ def _reads(
 
 
 async def _kafka(
-    kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+    names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
 ) -> AsyncIterator[Finding]:
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
@@ -121,6 +121,9 @@ async def _kafka(
     if not missing:
         async for finding in _workers(kafka, reads):
             yield finding
+        for name in names:
+            async for finding in _kept(name, kafka):
+                yield finding
 
 
 async def _topics(kafka: KafkaSettings) -> Mapping[str, int]:
@@ -149,6 +152,18 @@ async def _workers(
             yield Finding("wrong", f"worker {name}: {error}")
         else:
             yield Finding("ok", f"worker {name} may start.")
+
+
+async def _kept(name: str, kafka: KafkaSettings) -> AsyncIterator[Finding]:
+    kept = registry.kept_check(name)
+    try:
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            findings = [finding async for finding in kept(kafka)] if kept else []
+    except (TimeoutError, KafkaError) as error:
+        yield Finding("open", f"{name}: its topics cannot be read ({type(error).__name__}).")
+        return
+    for how, said in findings:
+        yield Finding(how, f"{name}: {said}")
 
 
 async def _live(name: str, settings: Any) -> AsyncIterator[Finding]:

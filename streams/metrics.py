@@ -215,6 +215,12 @@ BLOCKED = _gauge(
     "1 while nothing is sent until a person mends something; the log line says what.",
     ("destination", "reason"),
 )
+AUDIENCE_NAMES_TAKEN = _counter(
+    "audience_names_taken",
+    "Audiences whose name at a destination was another audience's already, so that their id stands "
+    "behind it: the log line audience_name_taken and `check` name them.",
+    ("destination",),
+)
 AUDIENCES_WITHOUT_MEMBERS = _gauge(
     "ab_tasty_audiences_without_members",
     "1 for each connected audience of which AB Tasty took no member yet: it does not show it. Look "

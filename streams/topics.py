@@ -11,6 +11,7 @@ from models.audience_membership import AudienceMembership
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.list_state import ListState
+from models.owned_name import OwnedName
 from models.privacy_request import PrivacyRequest
 from models.rate_demand import RateDemand
 from models.user_update import UserUpdate
@@ -41,8 +42,10 @@ AUDIENCES = Topic("audiences", TypeAdapter(Audience), compacted=True)
 PRIVACY_REQUESTS = Topic("privacy-requests", TypeAdapter(PrivacyRequest))
 DEAD_LETTERS = Topic("dead-letters", TypeAdapter(DeadLetter))
 
+# Audiences by their ids, and whose a name is by the name.
+_AT_DESTINATION = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
 # What AB Tasty has: written and read by its sink alone.
-AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", TypeAdapter(AcceptedAudience), compacted=True)
+AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", _AT_DESTINATION, compacted=True)
 # Keyed by visitor and audience: when AB Tasty last took the membership, in milliseconds.
 AB_TASTY_MEMBERS = Topic("ab-tasty-members", TypeAdapter(int), compacted=True)
 
@@ -53,7 +56,7 @@ RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000)
 # it is to make.
 SAILTHRU_LISTS = Topic("sailthru-lists", TypeAdapter(ListState), compacted=True)
 # By what names its lists are called.
-SAILTHRU_AUDIENCES = Topic("sailthru-audiences", TypeAdapter(AcceptedAudience), compacted=True)
+SAILTHRU_AUDIENCES = Topic("sailthru-audiences", _AT_DESTINATION, compacted=True)
 
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 # Partition i of each belongs to the worker that has partition i of the others.

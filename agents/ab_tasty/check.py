@@ -7,12 +7,14 @@ import orjson
 
 from agents.ab_tasty.client import classify, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, probe
+from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import TokenSource
 from agents.ab_tasty.udc import SEGMENTS
 from agents.registry import Finding
 from streams.delivery.outcomes import Blocked, Outcome, RetryLater
 from streams.http import Answer, Http, is_success
+from streams.settings import KafkaSettings
 
 # Of nobody: mParticle's ids are numbers.
 _NOBODY = "mparticle-streams-check"
@@ -20,6 +22,16 @@ _NOT_PROVED = (
     "Not proved: that the partner name is taken, that an upload has effect, that visitors are "
     "recognised by this id. docs/ab-tasty.md says how to try it with one visitor."
 )
+
+
+async def kept(kafka: KafkaSettings) -> AsyncIterator[Finding]:
+    """Names the audiences whose segment is not called as they are, because another's is."""
+    for theirs, owner in await KnownAudiences(kafka).told_apart():
+        yield Finding(
+            "open",
+            f"the segment of audience {theirs.audience_id} is called {theirs.owned}, because "
+            f"{theirs.instead_of} is that of audience {owner.audience_id}.",
+        )
 
 
 async def live(settings: AbTastySettings) -> AsyncIterator[Finding]:

@@ -114,7 +114,9 @@ class Firehose:
             Member(each.mpid or "", each.audience_id, each.change == "joined")
             for each in waiting[:size]
         ]
-        return Batch(Post(MEMBERSHIP, self._urls[MEMBERSHIP], message, names, members), size)
+        return Batch(
+            Post(MEMBERSHIP, self._urls[MEMBERSHIP], message, names, members=members), size
+        )
 
     def _entries(
         self, waiting: Iterable[MembershipChanged]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from agents.ab_tasty.mapping import segment_apart
 from agents.fixed_names import FixedNames
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
@@ -17,7 +18,7 @@ class KnownAudiences(FixedNames):
     """Fixed names, so that a rename does not split a segment; and who has had a member."""
 
     def __init__(self, kafka: KafkaSettings | None) -> None:
-        super().__init__(kafka, AB_TASTY_AUDIENCES)
+        super().__init__(kafka, AB_TASTY_AUDIENCES, "ab-tasty", segment_apart)
         self._connected: set[str] = set()
         self._disconnected: set[str] = set()
         self._named: set[str] = set()
@@ -45,8 +46,8 @@ class KnownAudiences(FixedNames):
             self._disconnected.add(audience.audience_id)
         self._observe(audience.audience_id)
 
-    def _note(self, audience: AcceptedAudience) -> None:
-        super()._note(audience)
+    def _note_name(self, audience: AcceptedAudience) -> None:
+        super()._note_name(audience)
         self._observe(audience.audience_id)
 
     def _observe(self, audience_id: str) -> None:

@@ -51,12 +51,12 @@ def no_row(
     return None
 
 
-def row(change: MembershipChanged, audience_name: str | None, rules: RowRules) -> Row:
+def row(change: MembershipChanged, segment: str, rules: RowRules) -> Row:
     """The row of a change that can have one."""
     visitor = _identity(change, rules.identity)
     assert visitor, "only what can have a row has one"
     value = rules.join_value if change.change == "joined" else rules.leave_value
-    return Row(visitor, segment(rules.segment_template, change.audience_id, audience_name), value)
+    return Row(visitor, segment, value)
 
 
 def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
@@ -99,6 +99,11 @@ def segment(template: str, audience_id: str, audience_name: str | None) -> str:
     """Names an audience's segment; every character AB Tasty may refuse becomes a hyphen."""
     name = template.format(audience_id=audience_id, audience_name=audience_name)
     return _NOT_IN_SEGMENT.sub("-", unicodedata.normalize("NFC", name))
+
+
+def segment_apart(name: str, audience_id: str) -> str:
+    """Another segment, for an audience whose segment is another's."""
+    return segment("{audience_name}-{audience_id}", audience_id, name)
 
 
 def fold(

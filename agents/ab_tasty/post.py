@@ -22,13 +22,15 @@ class Member(NamedTuple):
 class Post:
     """`body` is CSV as text, or a JSON document. It holds identities, so it is never shown.
 
-    `names` are the audiences that it is about and what it calls them, `members` the changes that it
-    carries, in their order, and `partition` the one that they came from.
+    `names` are the audiences that it is about and their names, `segments` what rows call them,
+    `members` the changes that it carries, in their order, and `partition` the one that they came
+    from.
     """
 
     endpoint: str
     url: str
     body: str | list[Any] | dict[str, Any] = field(repr=False)
     names: Mapping[str, str] = field(default_factory=dict)
+    segments: Mapping[str, str] = field(default_factory=dict)
     members: Sequence[Member] = field(default=(), repr=False)
     partition: int = 0

@@ -83,8 +83,9 @@ class AbTastySettings(HttpSettings):
     )
     segment_template: SegmentTemplate = Field(
         "{audience_name}-{audience_id}",
-        description="udc: the segment of an audience; what AB Tasty does not permit becomes -; "
-        "without {audience_id} two audiences of one name share a segment",
+        description="udc: the segment of an audience, from {audience_name} and {audience_id}; what "
+        "AB Tasty does not permit becomes -; a name that is another audience's gets the id behind "
+        "it",
     )
     join_value: Value = Field("true", description="udc: value of the row of a user who joined")
     leave_value: Value = Field(

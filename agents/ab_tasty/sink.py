@@ -126,7 +126,7 @@ class AbTastySink(Sink[Post]):
             first = await self._connects.before_memberships(request.names, send)
             if first != Delivered():
                 return first
-        elif not await self._known.settle(request.names):
+        elif isinstance(self._mode, Udc) and not await self._mode.settle(request):
             return _OTHER_NAME
         outcome = await send(request)
         if isinstance(outcome, Delivered):

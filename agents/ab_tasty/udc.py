@@ -1,12 +1,13 @@
 """Mode `udc`: rows for AB Tasty's Universal Data Connector."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import orjson
 
 from agents.ab_tasty.known_audiences import KnownAudiences
-from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row
+from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row, segment
 from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
@@ -51,28 +52,44 @@ class Udc:
         """Folds to one row per visitor and segment; the last change wins."""
         limits = self._settings
         names: dict[str, str] = {}
+        segments: dict[str, str] = {}
         members: list[Member] = []
         rows, size = fold(
-            self._entries(cast("Sequence[MembershipChanged]", waiting), names, members),
+            self._entries(cast("Sequence[MembershipChanged]", waiting), names, segments, members),
             limits.batch_max_rows,
             limits.batch_max_bytes - len(_HEADER),
         )
         body = to_csv(rows) if limits.body_format == "csv" else [each._asdict() for each in rows]
         partition = cast("int", lane.key)
-        return Batch(Post(lane.endpoint, self._url, body, names, members[:size], partition), size)
+        members = members[:size]
+        return Batch(
+            Post(lane.endpoint, self._url, body, names, segments, members, partition), size
+        )
+
+    async def settle(self, post: Post) -> bool:
+        """Has it settled what its audiences are called; False when it calls one otherwise."""
+        settled = True
+        for audience_id, name in post.names.items():
+            wanted = partial(segment, self._rules.segment_template, audience_id)
+            called = await self._known.settle(audience_id, name, wanted)
+            settled &= called == post.segments[audience_id]
+        return settled
 
     def _entries(
         self,
         waiting: Iterable[MembershipChanged],
         names: dict[str, str],
+        segments: dict[str, str],
         members: list[Member],
     ) -> Iterator[tuple[tuple[str, str], int, Row]]:
-        """Also notes the names used, one for each audience, and the changes."""
+        """Also notes the names and segments used, one for each audience, and the changes."""
         for change in waiting:
             audience_id = change.audience_id
             if audience_id not in names:
-                names[audience_id] = self._name(change) or ""
-            each = row(change, names[audience_id], self._rules)
+                name = names[audience_id] = self._name(change) or ""
+                wanted = segment(self._rules.segment_template, audience_id, name)
+                segments[audience_id] = self._known.called(audience_id, wanted).name
+            each = row(change, segments[audience_id], self._rules)
             members.append(Member(each.visitor_id, audience_id, change.change == "joined"))
             yield (each.visitor_id, each.segment), len(self._line(each)), each
 

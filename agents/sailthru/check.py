@@ -5,16 +5,28 @@ from collections.abc import AsyncIterator
 from agents.registry import Finding
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
+from agents.sailthru.list_names import fixed_names
 from agents.sailthru.settings import SailthruSettings
 from streams.delivery.outcomes import Blocked, Delivered, RetryLater
 from streams.delivery.pacing import Pacer
 from streams.http import Http
+from streams.settings import KafkaSettings
 
 # Correct signatures are refused now and then (sailthru-java-client, issue 8).
 _TRIES = 4
 _NOT_PROVED = (
     "Not proved: that the key may write users, events and lists, and that flows start on events."
 )
+
+
+async def kept(kafka: KafkaSettings) -> AsyncIterator[Finding]:
+    """Names the audiences whose list is not called as they are, because another's is."""
+    for theirs, owner in await fixed_names(kafka).told_apart():
+        yield Finding(
+            "open",
+            f"the list of audience {theirs.audience_id} is called {theirs.owned}, because "
+            f"{theirs.instead_of} is that of audience {owner.audience_id}.",
+        )
 
 
 async def live(settings: SailthruSettings) -> AsyncIterator[Finding]:

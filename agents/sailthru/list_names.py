@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from agents.audience_names import NameBook
-from agents.fixed_names import FixedNames
+from agents.fixed_names import Called, FixedNames
 from agents.sailthru import mapping
 from agents.sailthru.options import Options
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -16,23 +16,28 @@ from streams.topics import SAILTHRU_AUDIENCES
 OfAudience = MembershipChanged | AudienceChanged
 
 
+def fixed_names(kafka: KafkaSettings | None) -> FixedNames:
+    """What all workers have agreed on."""
+    return FixedNames(kafka, SAILTHRU_AUDIENCES, "sailthru", mapping.list_apart)
+
+
 class ListNames:
     """The names of lists, from what has been learned of their audiences.
 
-    With `keeps_first` all workers agree on the first name of each, in a topic; without Kafka this
-    process keeps to what it has met first.
+    A list belongs to the audience that took its name first: another that comes to it gets the name
+    with its id behind. With `keeps_first` also the first name of each audience holds for ever. All
+    workers agree on both, in a topic; without Kafka this process keeps to what it has met first.
     """
 
     def __init__(
         self, options: Options, kafka: KafkaSettings | None = None, *, keeps_first: bool
     ) -> None:
-        self._options = options
+        self._template = options.list_name
         self._audiences = NameBook(keeps_first=keeps_first)
-        fixes = keeps_first and "{audience_name}" in options.list_name
-        self._fixed = FixedNames(kafka if fixes else None, SAILTHRU_AUDIENCES)
-        self._fixes = kafka is not None and fixes
+        self._fixed = fixed_names(kafka)
+        self._fixes = kafka is not None and keeps_first and "{audience_name}" in options.list_name
         self._tasks: asyncio.TaskGroup | None = None
-        self._fixing: dict[str, asyncio.Task[None]] = {}
+        self._settling: dict[str, asyncio.Task[str]] = {}
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -43,29 +48,48 @@ class ListNames:
     def learn(self, record: Record) -> None:
         self._audiences.learn(record)
 
-    def named(self, record: OfAudience) -> OfAudience:
-        """The record with the audience's name."""
-        name = self._fixed.name(record.audience_id) or self._audiences.name(record)
-        return record.model_copy(update={"audience_name": name})
-
     def of(self, record: OfAudience) -> str | None:
         """The list of a record's audience; None when its name needs what nobody has said."""
-        return mapping.list_name(self.named(record), self._options)
+        called = self._called(record)
+        return called and called.name
 
     def settled(self, record: OfAudience) -> bool:
         """Whether the list of a record's audience will always be called as it is now."""
-        return not self._fixes or self._fixed.full or bool(self._fixed.name(record.audience_id))
+        if self._fixes and not self._fixed.full and not self._fixed.name(record.audience_id):
+            return False
+        called = self._called(record)
+        return called is not None and called.settled
 
-    def missing(self, record: OfAudience) -> asyncio.Future[None] | None:
-        """Has the name of the audience fixed; None when it is so already."""
-        name = self._audiences.name(record)
-        if self._tasks is None or self.settled(record) or not name:
+    def missing(self, record: OfAudience) -> asyncio.Future[str] | None:
+        """Has settled what the list of the audience is called; None when it is so already."""
+        if self._tasks is None or self.settled(record) or not self._wanted(record):
             return None
         audience_id = record.audience_id
-        if audience_id not in self._fixing:
-            self._fixing[audience_id] = task = self._tasks.create_task(self._fix(audience_id, name))
-            task.add_done_callback(lambda _: self._fixing.pop(audience_id))
-        return self._fixing[audience_id]
+        if audience_id not in self._settling:
+            task = self._settling[audience_id] = self._tasks.create_task(self._settle(record))
+            task.add_done_callback(lambda _: self._settling.pop(audience_id))
+        return self._settling[audience_id]
 
-    async def _fix(self, audience_id: str, name: str) -> None:
-        await self._fixed.settle({audience_id: name})
+    async def _settle(self, record: OfAudience) -> str:
+        audience_id = record.audience_id
+
+        def wanted(name: str) -> str:
+            made = mapping.list_name(self._template, audience_id, name)
+            assert made, "only what has a name is settled"
+            return made
+
+        name = self._name(record) or ""
+        if self._fixes:
+            return await self._fixed.settle(audience_id, name, wanted)
+        return await self._fixed.own(audience_id, wanted(name))
+
+    def _called(self, record: OfAudience) -> Called | None:
+        wanted = self._wanted(record)
+        return self._fixed.called(record.audience_id, wanted) if wanted else None
+
+    def _wanted(self, record: OfAudience) -> str | None:
+        return mapping.list_name(self._template, record.audience_id, self._name(record))
+
+    def _name(self, record: OfAudience) -> str | None:
+        fixed = self._fixed.name(record.audience_id) if self._fixes else None
+        return fixed or self._audiences.name(record)

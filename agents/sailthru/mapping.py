@@ -14,7 +14,7 @@ from agents.sailthru.calls import EventCall, UserCall
 from agents.sailthru.identity import Whom, new_keys
 from agents.sailthru.names import var_names
 from agents.sailthru.options import Options
-from models.audience_membership import AudienceChanged, MembershipChanged
+from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def user_call(record: Record, who: Whom, options: Options) -> UserCall:
-    """What a user-update or a membership says of a user, as the change of one profile."""
+    """What a user-update says of a user, as the change of one profile."""
     match record:
         case AttributesChanged():
             values = {name: _as_var(value, options) for name, value in record.attributes.items()}
@@ -36,11 +36,12 @@ def user_call(record: Record, who: Whom, options: Options) -> UserCall:
             return UserCall(who.id, who.key, keys, named, {}, renamed, told_apart)
         case IdentitiesChanged():
             return UserCall(who.id, who.key, new_keys(record, who, options))
-        case MembershipChanged():
-            name = list_name(record, options)
-            assert name, "place() lets no membership without a list pass"
-            return UserCall(who.id, who.key, lists={name: int(record.change == "joined")})
     raise TypeError(f"{type(record).__name__} changes no profile")
+
+
+def membership_call(record: MembershipChanged, list_: str, who: Whom) -> UserCall:
+    """Who is on the list of that name, and who no more."""
+    return UserCall(who.id, who.key, lists={list_: int(record.change == "joined")})
 
 
 def event_call(record: Event, who: Whom, options: Options) -> EventCall:
@@ -62,14 +63,21 @@ def event_call(record: Event, who: Whom, options: Options) -> EventCall:
     return EventCall(who.id, name, who.key, named, record.name, renamed, told_apart)
 
 
-def list_name(record: MembershipChanged | AudienceChanged, options: Options) -> str | None:
-    """The list of an audience; None when the message does not say what its name needs."""
-    audience_name = (record.audience_name or "").strip()
-    if not audience_name and "{audience_name}" in options.list_name:
+def list_name(template: str, audience_id: str, audience_name: str | None) -> str | None:
+    """The list that an audience would have; None when nobody has said what its name needs."""
+    audience_name = (audience_name or "").strip()
+    if not audience_name and "{audience_name}" in template:
         return None
-    name = options.list_name.format(audience_name=audience_name, audience_id=record.audience_id)
+    name = template.format(audience_name=audience_name, audience_id=audience_id)
     # Sailthru takes no $ in a list's name: grouparoo/grouparoo, plugins/@grouparoo/sailthru.
     return name.replace("$", "-").strip() or None
+
+
+def list_apart(name: str, audience_id: str) -> str:
+    """Another name, for an audience whose name is another's list."""
+    apart = list_name("{audience_name} ({audience_id})", audience_id, name)
+    assert apart, "a list has a name"
+    return apart
 
 
 def fold(calls: Iterable[UserCall]) -> tuple[UserCall, int]:

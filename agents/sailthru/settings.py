@@ -50,7 +50,8 @@ class SailthruSettings(HttpSettings):
     list_name: str = Field(
         "{audience_name}",
         description="name of an audience's list at Sailthru, from the placeholders "
-        "{audience_name} and {audience_id}; a $ becomes -",
+        "{audience_name} and {audience_id}; a $ becomes -; a name that is another audience's gets "
+        "the id behind it",
     )
     list_on_rename: Literal["keep", "follow"] = Field(
         "keep",

@@ -129,11 +129,11 @@ class SailthruSink(Sink[Request]):
         age_ms = now_ms - (event.occurred_at_ms or event.received_at_ms)
         return Dropped("too_old") if age_ms > self._event_max_age_ms else None
 
-    def missing(self, record: Record) -> asyncio.Future[None] | None:
+    def missing(self, record: Record) -> asyncio.Future[Any] | None:
         if not isinstance(record, AudienceChanged | MembershipChanged):
             return None
-        if fixing := self._names.missing(record):
-            return fixing
+        if settling := self._names.missing(record):
+            return settling
         name = self._names.of(record)
         return self._lists.missing(name) if name else None
 
@@ -163,8 +163,12 @@ class SailthruSink(Sink[Request]):
         for index, record in enumerate(waiting):
             coming = [change for position, change in changes if position > index]
             who = self._whom(user, record, coming)
-            named = self._names.named(record) if isinstance(record, MembershipChanged) else record
-            yield mapping.user_call(named, who, self._options)
+            if isinstance(record, MembershipChanged):
+                name = self._names.of(record)
+                assert name, "place() lets no membership without a list pass"
+                yield mapping.membership_call(record, name, who)
+            else:
+                yield mapping.user_call(record, who, self._options)
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:
         who = identity.whom(record, self._options)

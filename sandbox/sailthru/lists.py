@@ -74,7 +74,12 @@ class MailingLists:
 
     def find(self, name: str) -> MailingList | None:
         """The oldest of the name."""
-        return next((each for each in self if each.name == name), None)
+        return next((each for each in self if self._is_called(each, name)), None)
+
+    def _is_called(self, each: MailingList, name: str) -> bool:
+        if self._options.list_name_case == "ignored":
+            return each.name.casefold() == name.casefold()
+        return each.name == name
 
     async def ensure(self, names: Iterable[str]) -> dict[str, MailingList]:
         found = {name: self.find(name) for name in names}
@@ -89,9 +94,9 @@ class MailingLists:
             mailing_list.members.add(profile.sid)
 
     def leave(self, profile: Profile, name: str) -> None:
-        profile.lists.pop(name, None)
         for each in self:
-            if each.name == name:
+            if self._is_called(each, name):
+                profile.lists.pop(each.name, None)
                 each.members.discard(profile.sid)
 
     def replace_member(self, old: Profile, new: Profile) -> None:

@@ -43,6 +43,8 @@ class Options:
     leading_digit: Literal["refuse", "strip"] = "refuse"
     event_var_names: Literal["keep", "clean"] = "keep"
     dollar_in_list_name: Literal["refuse", "keep"] = "refuse"
+    list_name_case: Literal["told_apart", "ignored"] = "told_apart"
+    """Nothing is published of whether two names that differ in case only are one list's."""
     job_seconds: float = 0.2
     """How long a job waits before it is carried out; the real ones take minutes to hours."""
     job_lines: int = 10_000

@@ -77,7 +77,7 @@ class Sink(Protocol[Request]):
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         """Says in which lane a record waits, or why it does not."""
 
-    def missing(self, record: Record) -> "Future[None] | None":
+    def missing(self, record: Record) -> "Future[Any] | None":
         """What must be done first, by whatever worker, so that a record may be sent; None: nothing.
 
         Asked right before `take`. The record's lane waits for it without a connection and as long

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from models.owned_name import OwnedName
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer, Fault, Hang
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams import topics
-from streams.topics import EVENTS, RAW
+from streams.topics import AB_TASTY_AUDIENCES, EVENTS, RAW, SAILTHRU_AUDIENCES, Topic
 from tests.cli.command import run
 from tests.streams.cluster import create, settings, write
 
@@ -109,6 +110,30 @@ async def test_a_first_start_that_would_be_refused_says_what_to_set(
     [line] = lines(said, "WRONG")
     assert line.startswith("worker router: ")
     assert "KAFKA_START" in line
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("topic", "told"),
+    [
+        (SAILTHRU_AUDIENCES, "sailthru: the list of audience 2 is called VIP (2), because VIP is"),
+        (AB_TASTY_AUDIENCES, "ab-tasty: the segment of audience 2 is called VIP (2), because VIP"),
+    ],
+    ids=["sailthru", "ab-tasty"],
+)
+async def test_audiences_that_are_not_called_as_they_would_be_are_named(
+    kafka: Kafka, prefix: str, topic: Topic, told: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    first = OwnedName(owned="VIP", audience_id="1")
+    second = OwnedName(owned="VIP (2)", audience_id="2", instead_of="VIP")
+    await write(to, topic, *(each.model_dump_json().encode() for each in (first, second)))
+    said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
+    assert said.returncode == 0, said.stdout
+    [line] = [line for line in lines(said, "?") if "audience" in line]
+    assert line.startswith(told)
+    assert "audience 1." in line
 
 
 async def test_a_kafka_that_is_away_is_named_in_time() -> None:

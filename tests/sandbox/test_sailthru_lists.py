@@ -163,3 +163,12 @@ async def test_a_dollar_in_a_list_name_may_be_taken_instead() -> None:
     async with account(dollar_in_list_name="keep") as called:
         await called.post_user(id=ANN, lists={"Spends $100": 1})
         assert [each["list"] for each in await called.lists()] == ["Spends $100"]
+
+
+async def test_names_that_differ_in_case_only_may_be_one_lists() -> None:
+    async with account(list_name_case="ignored") as called:
+        await called.post_user(id=ANN, lists={"VIP": 1})
+        await called.post_user(id=ANN, lists={"vip": 1})
+        assert [(each["list"], each["count"]) for each in await called.lists()] == [("VIP", 1)]
+        await called.post_user(id=ANN, lists={"Vip": 0})
+        assert (await called.profiles())[0]["lists"] == {}

@@ -79,6 +79,17 @@ _WITHOUT_MEMBERS = listing(
 )
 
 
+def _names_taken(where: str) -> Panel:
+    return graph(
+        48,
+        "Audiences whose name was taken",
+        TIMES_PER_MINUTE,
+        "Audiences that come to the list or segment of another, and so have their id behind it. "
+        "Normal: none. Any: `mparticle-streams check` names them.",
+        Query(per_minute("audience_names_taken", where=where), "audiences"),
+    )
+
+
 def _board(name: str, title: str, own: tuple[Panel, ...]) -> Board:
     where = f'destination="{name}"'
     return Board(
@@ -99,7 +110,10 @@ def _board(name: str, title: str, own: tuple[Panel, ...]) -> Board:
                     Line(5, limits.outages(name, where)),
                 ),
             ),
-            ("What it is not told", (Line(8, _left_out(name, where)), Line(8, own))),
+            (
+                "What it is not told",
+                (Line(8, _left_out(name, where)), Line(8, (*own, _names_taken(where)))),
+            ),
         ),
     )
 

@@ -11,6 +11,7 @@ from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.sink import AbTastySink
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
+from models.owned_name import OwnedName
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import metrics
@@ -114,10 +115,10 @@ class Overtaken(KnownAudiences):
         super().__init__(to)
         self._to = to
 
-    async def _write(self, audience: AcceptedAudience) -> None:
-        if audience.name == "Second":
-            await keep(self._to, AcceptedAudience(audience_id=audience.audience_id, name="First"))
-        await super()._write(audience)
+    async def _write(self, said: AcceptedAudience | OwnedName) -> None:
+        if isinstance(said, AcceptedAudience) and said.name == "Second":
+            await keep(self._to, AcceptedAudience(audience_id=said.audience_id, name="First"))
+        await super()._write(said)
 
 
 @KAFKA
@@ -128,10 +129,11 @@ async def test_the_name_that_stands_first_is_also_the_last_so_that_compaction_ke
     await create(to, KEPT)
     known = Overtaken(to)
     async with known.session():
-        assert not await known.settle({"31001": "Second"})
+        assert await known.settle("31001", "Second", str) == "First"
         assert known.name("31001") == "First"
-    records = await read(to, AB_TASTY_AUDIENCES, 3)
-    names = [AcceptedAudience.model_validate_json(record.value).name for record in records]
+    records = await read(to, AB_TASTY_AUDIENCES, 4)
+    kept = [record.value for record in records if record.key == b"31001"]
+    names = [AcceptedAudience.model_validate_json(value).name for value in kept]
     assert names == ["First", "Second", "First"]
 
 
@@ -145,7 +147,7 @@ async def test_what_cannot_be_read_there_harms_nothing(kafka: Kafka, prefix: str
             await producer.send_and_wait(topic, value, key=b"31001")
     known = KnownAudiences(to)
     async with known.session():
-        assert await known.settle({"31001": "First"})
+        assert await known.settle("31001", "First", str) == "First"
 
 
 @KAFKA

@@ -48,6 +48,32 @@ def test_a_user_without_a_visitor_id_is_ordinary(settings: Callable[..., AbTasty
     assert keeps.place(nobody, AT, NOW_MS) == why
 
 
+@pytest.mark.parametrize("template", ["{audience_name}", "all-{audience_name}", "{audience_id}"])
+@pytest.mark.parametrize("name", ["VIP", "VIP ", "vip"])
+async def test_who_leaves_one_audience_stays_in_another_of_that_name(
+    template: str, name: str
+) -> None:
+    async with ab_tasty() as (service, url), udc_sink(url, segment_template=template) as sink:
+        for change in (
+            membership(audience_id="1", audience_name="VIP"),
+            membership(audience_id="2", audience_name=name),
+            membership("left", audience_id="1", audience_name="VIP"),
+        ):
+            assert await send(sink, change) == Delivered()
+    [held] = service.state()["segments"].values()  # type: ignore[attr-defined]  # as JSON
+    assert list(held.values()) == ["false", "true"]
+
+
+async def test_one_request_about_audiences_of_one_name_has_a_row_for_each() -> None:
+    template = "{audience_name}"
+    async with ab_tasty() as (service, url), udc_sink(url, segment_template=template) as sink:
+        joined = (membership(audience_id=each, audience_name="V!P") for each in "123")
+        assert await send(sink, *joined, membership("left", audience_id="2")) == Delivered()
+    assert list(service.state()["segments"].values()) == [  # type: ignore[attr-defined]  # as JSON
+        {"V-P": "true", "V-P-2": "false", "V-P-3": "true"}
+    ]
+
+
 @pytest.mark.parametrize("learned", ["placed", "recalled"])
 def test_a_name_is_learned_from_the_audience(learned: str) -> None:
     sink = AbTastySink(udc())

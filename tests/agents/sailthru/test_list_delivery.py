@@ -42,8 +42,8 @@ async def test_an_audience_that_is_connected_has_its_list_made_by_the_owner_too(
     to: KafkaSettings, sailthru: Simulated
 ) -> None:
     async with working(to, sailthru, 0) as one, working(to, sailthru, 1) as other:
-        await one.accept(audience(THEIRS), audience(OURS, audience_id="902"))
-        await other.accept(audience(OURS, audience_id="902"), *people(2, THEIRS))
+        await one.accept(audience(THEIRS, audience_id=THEIRS), audience(OURS, audience_id=OURS))
+        await other.accept(audience(OURS, audience_id=OURS), *people(2, THEIRS))
         await asyncio.gather(one.ended(), other.ended())
     assert sorted(sailthru.list_names()) == sorted([OURS, THEIRS])
     assert sailthru.requests()["POST list"] == 2

@@ -78,6 +78,17 @@ async def test_list_is_made_once_for_all_who_join_at_the_same_moment(sailthru: S
     assert sailthru.requests() == {"GET list": 1, "POST list": 1, "POST user": 20}
 
 
+@pytest.mark.parametrize("spelling", ["Lapsed buyers", "Lapsed buyers ", "LAPSED BUYERS"])
+async def test_who_leaves_one_audience_stays_in_another_of_that_name(spelling: str) -> None:
+    """An account where the service ignores case."""
+    async with simulated(list_name_case="ignored") as sailthru, sailthru.sink() as sink:
+        await deliver(sink, membership(audience_id="901"))
+        await deliver(sink, membership(audience_id="902", audience=spelling))
+        await deliver(sink, membership(audience_id="901", joined=False))
+        [profile] = sailthru.profiles().values()
+    assert list(profile["lists"]) == [f"{spelling.strip()} (902)"]
+
+
 async def test_list_that_is_there_is_not_made_and_asked_for_once(sailthru: Simulated) -> None:
     async with sailthru.sink() as sink:
         await deliver(sink, audience())
