@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.router.events import attributes_changed
+from agents.router.firehose import meaning_of_text
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content, told
 from agents.router.user import identities
@@ -20,6 +21,7 @@ from models.mparticle.firehose import (
     UserProfile,
 )
 from models.mparticle.identity import DEVICE, USER, Named, Spelling
+from models.mparticle.texts import typed
 from models.record import Value
 
 _AUDIENCE_CHANGES = {"add": "connected", "update": "updated", "remove": "disconnected"}
@@ -73,7 +75,8 @@ def _route_profile(profile: UserProfile, about: About, raw: RawMessage) -> None:
             raw.refuse_part(error, "bad_audience", index)
         else:
             _route_audience(entry, about, index, audience, raw)
-    for content in attributes_changed(profile.user_attributes, ()):
+    attributes = typed(profile.user_attributes, meaning_of_text(raw.settings))
+    for content in attributes_changed(attributes, ()):
         raw.emit(content, about, raw.take(), profile.user_attributes)
     if raw.taken == before:
         raw.take()
@@ -95,7 +98,8 @@ def _route_audience(
     audience: ProfileAudience, about: About, index: int, part: Any, raw: RawMessage
 ) -> None:
     before = raw.mark()
-    attributes, removed = _shared_attributes(audience, index, raw)
+    shared, removed = _shared_attributes(audience, index, raw)
+    attributes = typed(shared, meaning_of_text(raw.settings))
     for content in attributes_changed(attributes, removed):
         raw.emit(content, about, index, part)
     if change := _MEMBERSHIP_CHANGES.get(audience.action):

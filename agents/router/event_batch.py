@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.router.events import route_events
+from agents.router.events import route_events, without_server_ids
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, told
 from agents.router.user import environment, identities, route_notifications, route_snapshot
@@ -59,7 +59,9 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
 def _read(part: Any) -> tuple[str, happened.Happened]:
     kind, data = _opened(part)
     shape = EVENTS.get(kind, happened.UnknownEvent)
-    return _KINDS.get(kind, kind), shape.__pydantic_validator__.validate_python(data)
+    event = shape.__pydantic_validator__.validate_python(data)
+    without_server_ids(data, event)
+    return _KINDS.get(kind, kind), event
 
 
 def _opened(part: Any) -> tuple[str, dict[str, Any]]:

@@ -14,10 +14,12 @@ from models.mparticle.commerce import CommerceEvent, ProductActionEvent, Promoti
 from models.mparticle.events import CustomEvent
 from models.mparticle.happened import Happened
 from models.mparticle.identity import USER, Named, read_identities
+from models.mparticle.texts import Typed, typed, typed_inside
 from models.mparticle.values import UnreadableError
 from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
 
+_SERVER_IDS = frozenset({"id", "event_id", "message_id"})
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
 
 
@@ -34,13 +36,15 @@ def route_events(
     about: About,
     events: list[Any],
     read: Callable[[Any], tuple[str, Happened]],
+    of_text: Typed | None = None,
 ) -> None:
     """Routes a message's events in the order of their own times; equal times keep their places.
 
     Changes of identity go before all others. Every record carries the identities that the user
     has at the end of the message, so a destination must know these before it hears anything else:
     else it would make a profile under an address that is about to be another profile's.
-    `read` gives an event's kind and content. An event without a time has the message's.
+    `read` gives an event's kind and content, `of_text` what a text among attributes means, where
+    all of them are text. An event without a time has the message's.
     """
     told = []
     message_ms = about.at_ms or raw.received_at_ms
@@ -48,6 +52,8 @@ def route_events(
         try:
             kind, event = read(part)
             contents = _contents(kind, event)
+            if of_text is not None:
+                contents = tuple(_typed(content, of_text) for content in contents)
         except (ValidationError, UnreadableError) as error:
             raw.refuse_part(error, "bad_event", index)
         else:
@@ -62,12 +68,30 @@ def route_events(
             raw.drop("no_change")
 
 
-def attributes_changed(attributes: dict[str, Value], removed: Iterable[str]) -> tuple[Content, ...]:
+def without_server_ids(data: dict[str, Any], event: Happened) -> None:
+    """Takes out of an event that its sender's own id and time tell apart what differs by upload."""
+    if event.source_id and event.at_ms:
+        for name in _SERVER_IDS.intersection(data):
+            del data[name]
+
+
+def attributes_changed(
+    attributes: Mapping[str, Value], removed: Iterable[str]
+) -> tuple[Content, ...]:
     """Says what was set and removed; a name in both keeps its new value."""
     gone = sorted(set(removed) - attributes.keys())
     if not attributes and not gone:
         return ()
     return (Content(AttributesChanged, {"attributes": attributes, "removed": gone}),)
+
+
+def _typed(content: Content, of_text: Typed) -> Content:
+    fields = dict(content.fields)
+    if "attributes" in fields:
+        fields["attributes"] = typed(fields["attributes"], of_text)
+    if "details" in fields:
+        fields["details"] = typed_inside(fields["details"], of_text)
+    return Content(content.of, fields)
 
 
 def _order(told: _Told) -> tuple[bool, int]:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from agents.router.events import route_events
+from agents.router.events import route_events, without_server_ids
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, told
+from agents.router.settings import RouterSettings
 from agents.router.user import identities, route_notifications, route_snapshot
 from models.mparticle import changes, commerce, events, happened
 from models.mparticle.firehose import EventRequest, RuntimeEnvironment
 from models.mparticle.identity import DEVICE, USER
+from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
 from models.mparticle.values import UnreadableError
 
 EVENTS: dict[str, type[happened.Happened]] = {
@@ -38,11 +40,12 @@ def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
     request = _REQUEST.validate_python(message)
     about = _about(message, request, raw)
     parts = request.events or []
-    route_events(raw, about, parts, _read)
+    of_text = meaning_of_text(raw.settings)
+    route_events(raw, about, parts, _read, of_text)
     route_snapshot(
         raw,
         about,
-        request.user_attributes | request.user_attribute_lists,
+        typed(request.user_attributes | request.user_attribute_lists, of_text),
         [],
         has_events=bool(parts),
         channel=request.source_channel,
@@ -51,12 +54,18 @@ def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
         route_notifications(raw, about, request.system_notifications)
 
 
+def meaning_of_text(settings: RouterSettings) -> Typed:
+    return boolean_or_number if settings.firehose_numbers == "number" else boolean
+
+
 def _read(part: Any) -> tuple[str, happened.Happened]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not kind:
         raise UnreadableError("an event is an object with a type")
     shape = EVENTS.get(kind, happened.UnknownEvent)
-    return kind, shape.__pydantic_validator__.validate_python(part)
+    event: happened.Happened = shape.__pydantic_validator__.validate_python(part)
+    without_server_ids(part, event)
+    return kind, event
 
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:

@@ -8,6 +8,7 @@ from agents.router.routed import About, Content, told
 from agents.router.user import identities
 from models.mparticle.firehose import SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
+from models.mparticle.values import known_mpid
 from models.privacy_request import DataSubjectRequest
 
 _EXTENSION = "opendsr.mparticle.com"
@@ -36,7 +37,7 @@ def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
         for written in (request.subject_identities, _extended(request.extensions))
         for identity in identities(raw, "subject_identities", written, _SPELLING)
     ]
-    mpid = next((identity["value"] for identity in known if identity["type"] == "mpid"), None)
+    mpid = next((known_mpid(each["value"]) for each in known if each["type"] == "mpid"), None)
     return {
         "mpid": mpid,
         "identities": [each for each in known if not _is_device(each) and each["type"] != "mpid"],

@@ -50,6 +50,11 @@ class RawMessage:
         self._ids = Ids()
         self._copied = 0
 
+    def begin(self) -> None:
+        """Begins the next of the messages that it lists."""
+        self.whole = self.taken
+        self._ids = Ids()
+
     def take(self, parts: int = 1) -> int:
         """Gives the next parts their indexes, and returns the first."""
         self.taken += parts

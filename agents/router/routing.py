@@ -127,7 +127,7 @@ def _route(known: _Known) -> None:
     """Routes one message whole or not at all: what breaks its frame breaks what is inside."""
     raw = known.raw
     if raw.is_list:
-        raw.whole = raw.taken
+        raw.begin()
     before = raw.mark()
     try:
         _dispatch(known)

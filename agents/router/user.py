@@ -1,5 +1,6 @@
 """What messages of both vocabularies say of their user besides events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,7 +41,7 @@ def environment(written: str | None) -> str:
 def route_snapshot(
     raw: RawMessage,
     about: About,
-    attributes: dict[str, Value],
+    attributes: Mapping[str, Value],
     removed: list[str],
     *,
     has_events: bool,

@@ -21,9 +21,9 @@ class Product(Arriving):
     brand: Detail = None
     category: Detail = None
     variant: Detail = None
-    position: Detail = None
+    position: Amount = None
     coupon_code: Detail = None
-    added_to_cart_time_ms: Detail = None
+    added_to_cart_time_ms: Amount = None
     price: Amount = None
     quantity: Amount = None
     total_amount: Amount = Field(
@@ -50,7 +50,7 @@ class ProductAction(Arriving):
     """What both vocabularies say of a product action."""
 
     action: str | None = None
-    checkout_step: Detail = None
+    checkout_step: Amount = None
     checkout_options: Detail = None
     product_action_list: Detail = None
     product_list_source: Detail = None

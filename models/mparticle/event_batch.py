@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from models.mparticle.values import Arriving, Attributes, Detail, Flag, Id, Millis
+from models.mparticle.values import Arriving, Attributes, Detail, Flag, Id, Millis, Mpid
 
 
 class SourceInfo(Arriving):
@@ -24,7 +24,7 @@ class EventBatch(Arriving):
     """Events of one user; without events a profile update."""
 
     events: list[Any] | None = None
-    mpid: Id = None
+    mpid: Mpid = None
     mp_deviceid: str | None = None
     environment: str | None = None
     timestamp_unixtime_ms: Millis = None

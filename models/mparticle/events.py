@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, PlainValidator
 
 from models.mparticle.happened import Flagged
-from models.mparticle.values import Detail, Flag, Id
+from models.mparticle.values import Amount, Detail, Flag, Id
 
 
 class SessionEnd(Flagged):
-    session_length_ms: Detail = Field(
+    session_length_ms: Amount = Field(
         None, validation_alias=AliasChoices("session_length_ms", "session_duration_ms")
     )
 
@@ -43,7 +43,7 @@ class Error(Flagged):
     pl_crash_report_file_base64: Detail = None
     ios_image_base_address: Detail = None
     ios_image_size: Detail = None
-    session_number: Detail = None
+    session_number: Amount = None
 
 
 class PrivacySettingChange(Flagged):
@@ -112,16 +112,16 @@ class Attribution(Flagged):
 class NetworkPerformance(Flagged):
     http_verb: Detail = None
     url: Detail = None
-    time_elapsed: Detail = None
-    bytes_in: Detail = None
-    bytes_out: Detail = None
+    time_elapsed: Amount = None
+    bytes_in: Amount = None
+    bytes_out: Amount = None
     response_code: Detail = None
     data: Detail = None
 
 
 class Breadcrumb(Flagged):
     label: Detail = None
-    session_number: Detail = None
+    session_number: Amount = None
 
 
 class ProfileEvent(Flagged):

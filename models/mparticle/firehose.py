@@ -15,6 +15,8 @@ from models.mparticle.values import (
     Flag,
     Id,
     Millis,
+    Mpid,
+    Name,
     RequiredId,
     Texts,
 )
@@ -41,7 +43,7 @@ class RuntimeEnvironment(Arriving):
 class EventRequest(FirehoseMessage):
     """Events of one user on one device; without events also a profile update, or a probe."""
 
-    mpid: Id = None
+    mpid: Mpid = None
     source_channel: str | None = None
     device_application_stamp: str | None = None
     runtime_environment: RuntimeEnvironment | None = None
@@ -58,7 +60,7 @@ class SubscriptionRequest(FirehoseMessage):
 
     account: Account | None = None
     audience_id: RequiredId
-    audience_name: str | None = None
+    audience_name: Name = None
     audience_description: str | None = None
     audience_subscription_settings: Texts = Field(default_factory=dict)
     previous_audience_subscription_settings: Texts = Field(default_factory=dict)
@@ -77,7 +79,7 @@ class UserProfile(Arriving):
     `user_attributes` were there until SDK 1.5.
     """
 
-    mpid: Id = None
+    mpid: Mpid = None
     user_identities: Any = None
     device_identities: Any = None
     partner_identities: Any = None
@@ -89,7 +91,7 @@ class UserProfile(Arriving):
 
 class ProfileAudience(Arriving):
     audience_id: RequiredId
-    audience_name: str | None = None
+    audience_name: Name = None
     audience_subscription_settings: Texts = Field(default_factory=dict)
     action: Literal["add", "delete", "attribute_update"]
     user_attributes: list[Any] | None = None

@@ -9,7 +9,16 @@ from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
-from models.mparticle.values import Arriving, Attributes, Detail, Id, Millis, NumberText, number
+from models.mparticle.values import (
+    Amount,
+    Arriving,
+    Attributes,
+    Detail,
+    Id,
+    Millis,
+    NumberText,
+    number,
+)
 
 
 class Happened(Arriving):
@@ -62,9 +71,16 @@ def _plain(value: Any) -> Any:
 
 
 class Flagged(Happened):
-    """`custom_flags` steer integrations inside mParticle; raw outputs get them all."""
+    """`custom_flags` steer integrations inside mParticle; raw outputs get them all.
+
+    The web SDK says since 2026 on which page, and after how long there (its pull requests 1276 and
+    1306, and `active_time_on_site_ms` beside them).
+    """
 
     custom_flags: Detail = None
+    page_url: Detail = None
+    active_time_on_site_ms: Amount = None
+    total_time_on_site_ms: Amount = None
 
 
 # What every event may have and records do not hold.

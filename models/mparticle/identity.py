@@ -6,6 +6,7 @@ or, the way batches come in, an object of name to value. Data-subject requests: 
 `OpenDsrIdentity.Type`) and mParticle docs, "JSON Reference".
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
@@ -48,6 +49,11 @@ DEVICE_FIELDS = (
 
 _ENCODINGS = frozenset(get_args(Encoding))
 _NO_VALUE = ("", "00000000-0000-0000-0000-000000000000")
+# Types whose values have a form of their own, which no digest has: an address has an @, a number in
+# the longest form has 15 digits. Ids of a customer may look like anything.
+_FORMED = frozenset({"email", "mobile_number", "phone_number_2", "phone_number_3"})
+_DIGEST = re.compile(r"\s*[0-9a-fA-F]+\s*", re.ASCII)
+_DIGESTS: Mapping[int, Encoding] = MappingProxyType({32: "md5", 40: "sha1", 64: "sha256"})
 
 
 def read_identities(
@@ -57,7 +63,8 @@ def read_identities(
 ) -> list[Named]:
     """Reads the identities of one user or device (or of partners, whose types have no spelling).
 
-    Those without a value are left out; `refuse` gets the place of each that cannot be read. An
+    Those without a value are left out; a digest that says no encoding is told by its length, where
+    the type's values cannot look like one. `refuse` gets the place of each that cannot be read. An
     object's order means nothing, so what it holds comes sorted by name.
     """
     found = []
@@ -105,7 +112,12 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if spelling is not None:
         type_ = type_.lower()
         type_ = spelling.get(type_, type_)
-    return {"type": type_, "value": str(value), "encoding": encoding}
+    text = str(value)
+    if not text.strip():
+        return None
+    if encoding == "raw" and type_ in _FORMED and _DIGEST.fullmatch(text):
+        encoding = _DIGESTS.get(len(text.strip()), encoding)
+    return {"type": type_, "value": text, "encoding": encoding}
 
 
 def _is_whole(value: object) -> bool:

@@ -26,7 +26,7 @@ from models.mparticle.firehose import (
     SubscriptionRequest,
     UserProfile,
 )
-from models.mparticle.happened import LEFT_OUT, Happened
+from models.mparticle.happened import LEFT_OUT, Flagged, Happened
 from models.mparticle.identity import DEVICE_FIELDS
 
 
@@ -75,7 +75,8 @@ def event(model: type[Happened]) -> Fields:
     inside = {"location": _LOCATION, "device_current_state": _DEVICE_STATE}
     if issubclass(model, IdentitiesChange):
         inside |= dict.fromkeys(("added", "removed", "new", "old"), _IDENTITY)
-    more = ["custom_flags", *LEFT_OUT, *_MORE_IN_EVENTS.get(model, ())]
+    said_by_all = Flagged.model_fields.keys() - Happened.model_fields.keys()
+    more = [*said_by_all, *LEFT_OUT, *_MORE_IN_EVENTS.get(model, ())]
     return fields(model, " ".join(more), **inside)
 
 
@@ -186,7 +187,7 @@ def event_batch(events: Fields) -> Fields:
     return fields(
         EventBatch,
         "schema_version message_type unique_id origin_mpid sdk_version ip integration_attributes "
-        "partner_identity api_key api_keys job_id lock_key",
+        "partner_identity api_key api_keys job_id lock_key modified",
         user_identities=_LISTED,
         device_info=_DEVICE_INFO,
         application_info=_APPLICATION_INFO,

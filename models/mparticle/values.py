@@ -4,17 +4,21 @@ The drift that these types take in is told in mParticle's "JSON Reference" and s
 samples (mParticle/docs, `static/schema`; mParticle/mparticle-firehose-java-sdk, `examples/json`).
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from models.record import Scalar, Value
 
 _LONGEST_TIME = 20
+_NUMBER = re.compile(
+    r"[+-]?(?=[0-9.]{1,40}(?:[eE]|\Z))(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -60,6 +64,12 @@ def is_true(value: object) -> bool:
     return value is True or value == 1 or (isinstance(value, str) and value.lower() == "true")
 
 
+def known_mpid(value: object) -> str | None:
+    """0 is what SDKs say before they know who it is: all who share it are nobody."""
+    known = _id(value)
+    return known if known is not None and known.strip("-0") else None
+
+
 def _id(value: object) -> str | None:
     if type(value) is str or type(value) is int:
         return str(value) or None
@@ -70,19 +80,40 @@ def _id(value: object) -> str | None:
     raise PydanticCustomError("bad_id", "An id is a whole number or text")
 
 
+def _name(name: str | None) -> str | None:
+    """None where nothing of it can be seen."""
+    return None if name is None or all(map(_is_unseen, name)) else name
+
+
+def _is_unseen(character: str) -> bool:
+    return character.isspace() or not character.isprintable()
+
+
 def _required_id(value: object) -> str:
     if (known := _id(value)) is None:
         raise PydanticCustomError("missing", "Field required")
     return known
 
 
-def number(text: NumberText) -> float | str:
+def number(text: str) -> float | str:
     """A float where it is the same number in other digits (1.50, 1E+3), else the text."""
     same = float(text)
     try:
         return same if Decimal(text) == Decimal(repr(same)) else str(text)
     except InvalidOperation:
         return str(text)
+
+
+def _amount(value: Any) -> Any:
+    if type(value) is not str:
+        return value
+    text = value.strip()
+    if not _NUMBER.fullmatch(text):
+        return value if text else None
+    if "." not in text and "e" not in text and "E" not in text:
+        whole = int(text)
+        return whole if -(2**63) <= whole < 2**64 else str(value)
+    return number(text)
 
 
 def _scalar(value: Any) -> Scalar:
@@ -124,6 +155,11 @@ Flag = Annotated[bool, PlainValidator(is_true)]
 Id = Annotated[str | None, PlainValidator(_id)]
 """A 64-bit or textual id as text; refuses floats, which have lost digits already."""
 
+Mpid = Annotated[str | None, PlainValidator(known_mpid)]
+"""mParticle's user id; None for 0, which is nobody."""
+
+Name = Annotated[str | None, AfterValidator(_name)]
+
 RequiredId = Annotated[str, PlainValidator(_required_id)]
 
 AttributeValue = Annotated[Value, PlainValidator(_attribute)]
@@ -136,5 +172,5 @@ Texts = Annotated[dict[str, str], PlainValidator(_texts)]
 Detail = Any
 """A field that goes into a record's details as it came."""
 
-Amount = Annotated[Any, PlainValidator(lambda value: None if value == "" else value)]
-"""A decimal number, as number or text; empty text is none."""
+Amount = Annotated[Any, PlainValidator(_amount)]
+"""What mParticle defines as a number, written as number or text; empty text is none."""

@@ -47,8 +47,9 @@ def whole_message_breaks_nothing_but_its_ids(message: Any) -> None:
 
 
 def ids_are_unique_in_a_message(message: Any) -> None:
-    ids = _record_ids(routed(message))
-    assert len(set(ids)) == len(ids)
+    for each in message if isinstance(message, list) else [message]:
+        ids = _record_ids(routed(each))
+        assert len(set(ids)) == len(ids)
 
 
 def ids_are_the_same_when_a_message_comes_again(message: Any) -> None:

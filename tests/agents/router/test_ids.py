@@ -47,8 +47,8 @@ def test_recipe_is_the_one_written_down() -> None:
     event, membership = _batch(_event()), _membership()
     [audience] = membership["user_profiles"][0]["audiences"]
     scope = ["m-1", _TIME, None, None]
-    assert _ids(event) == [_digest([1, "custom_event", "5", None, event["events"][0]])]
-    assert _ids(membership) == [_digest([1, "membership_changed", "5", scope, audience])]
+    assert _ids(event) == [_digest([2, "custom_event", "5", None, event["events"][0]])]
+    assert _ids(membership) == [_digest([2, "membership_changed", "5", scope, audience])]
 
 
 @pytest.mark.parametrize("message", [_batch(_event()), _membership()])
@@ -60,6 +60,64 @@ def test_same_message_in_other_spelling_has_the_same_ids(message: dict[str, Any]
 def test_event_with_an_id_keeps_it_in_another_message() -> None:
     again = _batch(_event(event_id=1), _event(), message_id="m-2", batch_id=3)
     assert _ids(again)[1] == _ids(_batch(_event()))[0]
+
+
+def _uploaded(event_id: int | None, **data: Any) -> dict[str, Any]:
+    own = {"source_message_id": "c0-ffee", "session_uuid": "5E55-10"}
+    return _event(event_id=event_id, **own | data)
+
+
+def _firehose(id_: str | None, message: str, **event: Any) -> dict[str, Any]:
+    own = {"type": "custom_event", "name": "bought", "timestamp_ms": _TIME, "source_id": "c0-ffee"}
+    return {
+        "type": "event_processing_request",
+        "id": message,
+        "timestamp_ms": _TIME + 5,
+        "mpid": "5",
+        "events": [own | {"id": id_} | event],
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_batch(_uploaded(7)), _batch(_uploaded(9), message_id="m-2", batch_id=3)),
+        (_batch(_uploaded(7)), _batch(_uploaded(None, message_id="m-2"), message_id="m-2")),
+        (_firehose("e-1", "m-1"), _firehose("e-2", "m-2")),
+        (
+            _batch({"event_type": "session_start", "data": _uploaded(1)["data"]}),
+            _batch({"event_type": "session_start", "data": _uploaded(2)["data"]}),
+        ),
+    ],
+)
+def test_event_that_its_sender_uploads_twice_is_one(one: Any, other: Any) -> None:
+    assert _ids(other) == _ids(one)
+
+
+def test_event_that_stands_in_two_of_several_messages_at_once_is_one() -> None:
+    one, other = _ids([_batch(_uploaded(7)), _batch(_uploaded(9), message_id="m-2")])
+    assert other == one
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source_message_id": "c1-ffee"},
+        {"timestamp_unixtime_ms": _TIME + 1},
+        {"session_uuid": "5E55-11"},
+        {"custom_attributes": {"sku": "S-2"}},
+        {"event_name": "sold"},
+    ],
+)
+def test_what_its_sender_says_otherwise_is_another_event(other: dict[str, Any]) -> None:
+    assert _ids(_batch(_uploaded(9, **other))) != _ids(_batch(_uploaded(7)))
+
+
+@pytest.mark.parametrize("said", [{"timestamp_unixtime_ms": None}, {"source_message_id": None}])
+def test_without_its_senders_id_and_time_mparticles_id_tells_events_apart(
+    said: dict[str, Any],
+) -> None:
+    assert _ids(_batch(_uploaded(9, **said))) != _ids(_batch(_uploaded(7, **said)))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,10 @@ def _types(written: object, spelling: Any) -> list[str]:
     return [identity["type"] for identity in read_identities(written, spelling, _refuse)]
 
 
+def _encodings(written: object) -> list[str]:
+    return [identity["encoding"] for identity in read_identities(written, USER, _refuse)]
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -69,9 +73,37 @@ def test_object_comes_sorted_and_list_as_it_stands() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ["", None, "00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize("value", ["", " ", None, "00000000-0000-0000-0000-000000000000"])
 def test_what_has_no_value_is_no_identity(value: object) -> None:
     assert _types([{"type": "email", "value": value}], USER) == []
+
+
+@pytest.mark.parametrize(("digits", "encoding"), [(32, "md5"), (40, "sha1"), (64, "sha256")])
+@pytest.mark.parametrize("type_", ["email", "Email", "mobile_number", "phone_number_3"])
+@pytest.mark.parametrize("said", [{}, {"encoding": None}, {"encoding": "raw"}])
+def test_digest_that_says_no_encoding_is_told_by_its_length(
+    digits: int, encoding: str, type_: str, said: dict[str, Any]
+) -> None:
+    value = "0aF9" * (digits // 4)
+    [identity] = read_identities([{"type": type_, "value": value, **said}], USER, _refuse)
+    assert identity == {"type": type_.lower(), "value": value, "encoding": encoding}
+    assert _encodings({type_: value}) == [encoding]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("customer_id", "a" * 32),
+        ("other_id_2", "b" * 64),
+        ("email", "a" * 31),
+        ("email", "a" * 31 + "@"),
+        ("email", "g" * 32),
+        ("email", "lin@shop.example"),
+        ("mobile_number", "4915112345678"),
+    ],
+)
+def test_what_may_be_no_digest_stays_as_it_is(type_: str, value: str) -> None:
+    assert _encodings({type_: value}) == ["raw"]
 
 
 @pytest.mark.parametrize("written", [None, [], {}, ""])

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from models.mparticle.values import (
@@ -10,6 +12,8 @@ from models.mparticle.values import (
     Attributes,
     Flag,
     Id,
+    Mpid,
+    Name,
     NumberText,
     RequiredId,
     Texts,
@@ -125,6 +129,59 @@ def test_flag_is_down(written: object) -> None:
     assert TypeAdapter(Flag).validate_python(written) is False
 
 
-@pytest.mark.parametrize(("written", "read"), [("", None), ("7.08", "7.08"), (42.5, 42.5), (0, 0)])
-def test_amount_keeps_its_digits_and_empty_text_is_none(written: object, read: object) -> None:
-    assert TypeAdapter(Amount).validate_python(written) == read
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("7.08", 7.08),
+        (" 12 ", 12),
+        ("+3", 3),
+        ("-0.50", -0.5),
+        ("007", 7),
+        ("1.5E+3", 1500.0),
+        (42.5, 42.5),
+        (0, 0),
+        ("", None),
+        ("  ", None),
+        (None, None),
+        ("1,000.00", "1,000.00"),
+        ("12.50 EUR", "12.50 EUR"),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("0x1F", "0x1F"),
+        ("1e400", "1e400"),
+        ("18446744073709551617", "18446744073709551617"),
+        ("9" * 5_000, "9" * 5_000),
+        (True, True),
+        (["7.08"], ["7.08"]),
+    ],
+)
+def test_amount_is_a_number_however_it_is_written(written: object, read: object) -> None:
+    known = TypeAdapter(Amount).validate_python(written)
+    assert known == read
+    assert type(known) is type(read)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
+def test_amount_as_text_is_the_amount_as_number(number: float) -> None:
+    assert TypeAdapter(Amount).validate_python(repr(number)) == pytest.approx(number, rel=0, abs=0)
+
+
+@pytest.mark.parametrize("written", [0, "0", -0, "-0", "000", NumberText("0"), "", None])
+def test_user_id_zero_is_nobody(written: object) -> None:
+    assert TypeAdapter(Mpid).validate_python(written) is None
+
+
+@pytest.mark.parametrize("written", [10, "-7701122334455667788", "0f", 2**64 - 1])
+def test_any_other_user_id_is_somebody(written: object) -> None:
+    assert TypeAdapter(Mpid).validate_python(written) == str(written)
+
+
+@pytest.mark.parametrize("written", [None, "", " ", "\t\n", "\u00a0", "\u200b\u2060", " \ufeff "])
+def test_name_of_which_nothing_can_be_seen_is_none(written: object) -> None:
+    assert TypeAdapter(Name).validate_python(written) is None
+
+
+@pytest.mark.parametrize("written", ["VIP", " VIP ", "\u200bx", "日本", "0"])
+def test_name_stays_as_it_is_written(written: object) -> None:
+    assert TypeAdapter(Name).validate_python(written) == written
