@@ -1,10 +1,17 @@
 """What a person did: topic `events`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
 
 from models.record import Record, Sparse, Value
+
+# Where the Firehose has another name for the same kind of event, ours is the Firehose's.
+BATCH_KINDS: Mapping[str, str] = MappingProxyType(
+    {"crash_report": "error", "push_registration": "push_subscription"}
+)
 
 
 class Event(Record):

@@ -130,11 +130,13 @@ DELIVERIES = _counter(
     "Ends of records at a destination, by operation and outcome.",
     ("destination", "operation", "outcome"),
 )
-NAMES_TOLD_APART = _counter(
-    "names_told_apart",
-    "Names of one record that a destination would have taken for one, and that were kept apart by "
-    "a tail. Any: rename one of them in mParticle; `explain` shows which.",
-    ("destination",),
+VAR_NAMES = _counter(
+    "var_names",
+    "Names of attributes that could not be kept, by why: told_apart, they would have become one "
+    "var in one call; collides, they share a var from different messages (counted once a name); "
+    "reserved, the destination keeps that name; switch, left out, because it steers mParticle's "
+    "SDKs. Name vars yourself with SAILTHRU_VAR_NAMES; `explain` shows which.",
+    ("destination", "why"),
 )
 REQUESTS = _counter(
     "requests",

@@ -6,6 +6,7 @@ from agents.router.events import route_events, without_server_ids
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, told
 from agents.router.user import environment, identities, route_notifications, route_snapshot
+from models.event import BATCH_KINDS
 from models.mparticle import changes, commerce, events, happened
 from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
@@ -34,8 +35,6 @@ _NO_SOURCE = SourceInfo()
 # Of what comes with every message, straight: `model_validate` checks its own arguments first.
 _BATCH = EventBatch.__pydantic_validator__
 _EVENT = BatchEvent.__pydantic_validator__
-# Where the Firehose has another name for the same kind of event, ours is the Firehose's.
-_KINDS = {"crash_report": "error", "push_registration": "push_subscription"}
 
 
 def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
@@ -61,7 +60,7 @@ def _read(part: Any) -> tuple[str, happened.Happened]:
     shape = EVENTS.get(kind, happened.UnknownEvent)
     event = shape.__pydantic_validator__.validate_python(data)
     without_server_ids(data, event)
-    return _KINDS.get(kind, kind), event
+    return BATCH_KINDS.get(kind, kind), event
 
 
 def _opened(part: Any) -> tuple[str, dict[str, Any]]:

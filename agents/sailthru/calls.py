@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from agents.sailthru.names import Naming
+
 Key = Literal["email", "extid"]
 
 
@@ -15,9 +17,7 @@ class UserCall:
     """Changes the profile that `id` finds by `key`, and makes it where there is none.
 
     `keys` are set on it; another profile that has one of them is merged into it. A var set to None
-    is kept as null. `lists` maps a name to 1 (joined) or 0 (left). `renamed` maps an attribute to
-    the var it became, where that is called otherwise; `told_apart` counts names that would have
-    become one var.
+    is kept as null. `lists` maps a name to 1 (joined) or 0 (left).
     """
 
     endpoint: ClassVar[str] = "user"
@@ -27,8 +27,7 @@ class UserCall:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     lists: Mapping[str, int] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    told_apart: int = 0
+    naming: Naming = field(default_factory=Naming)
 
     @property
     def new_email(self) -> str | None:
@@ -47,14 +46,14 @@ class UserCall:
 
     def renames(self) -> dict[str, Mapping[str, str]]:
         """What is called otherwise than mParticle calls it, by what it is."""
-        return {"vars": self.renamed} if self.renamed else {}
+        return {"vars": self.naming.renamed} if self.naming.renamed else {}
 
 
 @dataclass(frozen=True, slots=True)
 class EventCall:
     """Says that something happened to a user; vars belong to the event alone.
 
-    `name` is what mParticle calls the event; `renamed` and `told_apart` are those of UserCall.
+    `name` is what mParticle calls the event.
     """
 
     endpoint: ClassVar[str] = "event"
@@ -64,8 +63,7 @@ class EventCall:
     key: Key = "email"
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     name: str = ""
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    told_apart: int = 0
+    naming: Naming = field(default_factory=Naming)
 
     def payload(self) -> dict[str, Any]:
         payload: dict[str, Any] = {"id": self.id, "key": self.key, "event": self.event}
@@ -76,7 +74,7 @@ class EventCall:
     def renames(self) -> dict[str, Mapping[str, str]]:
         """What is called otherwise than mParticle calls it, by what it is."""
         event = {self.name: self.event} if self.name != self.event else {}
-        shown = {"event": event, "vars": self.renamed}
+        shown = {"event": event, "vars": self.naming.renamed, "details": self.naming.details}
         return {what: renamed for what, renamed in shown.items() if renamed}
 
 

@@ -4,11 +4,31 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 
-from models.event import Event
+from models.event import BATCH_KINDS, Event
 from streams.delivery.outcomes import Dropped
 
 _DENIED = Dropped("event_denied")
 _NOT_ALLOWED = Dropped("event_not_allowed")
+_NOT_NAMED = Dropped("event_kind_not_named")
+_KIND = "kind:"
+
+# What these tell is none of marketing's business, or a secret: addresses with tokens in them, push
+# tokens and what was pushed, stack traces, who refused to be measured, who else uses a device
+# (Firehose Java SDK, `eventprocessing/`; mParticle docs, "JSON Reference").
+PRIVATE_KINDS = frozenset(
+    {
+        "breadcrumb",
+        "error",
+        "network_performance",
+        "opt_out",
+        "privacy_setting_change",
+        "profile",
+        "push_message",
+        "push_message_open",
+        "push_message_receipt",
+        "push_subscription",
+    }
+)
 
 
 def patterns(text: str) -> list[str]:
@@ -19,24 +39,34 @@ def patterns(text: str) -> list[str]:
 class EventFilter:
     """Globs for the names of events as mParticle has them, or after `kind:` for their kinds.
 
-    Who denies has the last word. Where nothing is allowed by name, everything is allowed.
+    Who denies has the last word. Private kinds pass where they are allowed by their own names and
+    not by a placeholder.
     """
 
     def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
-        self._allow = _one_of(allow)
-        self._deny = _one_of(deny)
+        allowed = [_in_our_words(glob) for glob in allow]
+        self._allow = _one_of(allowed)
+        self._deny = _one_of(map(_in_our_words, deny))
+        self._private = PRIVATE_KINDS - {glob.removeprefix(_KIND) for glob in allowed}
 
     def reason_against(self, event: Event) -> Dropped | None:
         # `name:` keeps an event that is called kind:… from passing for that kind.
-        said = (f"name:{event.name}", f"kind:{event.kind}")
-        if self._deny and any(map(self._deny.fullmatch, said)):
+        said = (f"name:{event.name}", f"{_KIND}{event.kind}")
+        if any(map(self._deny.fullmatch, said)):
             return _DENIED
-        if self._allow and not any(map(self._allow.fullmatch, said)):
-            return _NOT_ALLOWED
-        return None
+        if event.kind in self._private:
+            return _NOT_NAMED
+        return None if any(map(self._allow.fullmatch, said)) else _NOT_ALLOWED
 
 
-def _one_of(globs: Iterable[str]) -> re.Pattern[str] | None:
-    prefixed = (glob if glob.startswith("kind:") else f"name:{glob}" for glob in globs)
-    joined = "|".join(map(translate, prefixed))
-    return re.compile(joined) if joined else None
+def _in_our_words(glob: str) -> str:
+    """`kind:crash_report` as `kind:error`, and every name as `name:…`."""
+    if not glob.startswith(_KIND):
+        return f"name:{glob}"
+    kind = glob.removeprefix(_KIND)
+    return f"{_KIND}{BATCH_KINDS.get(kind, kind)}"
+
+
+def _one_of(globs: Iterable[str]) -> re.Pattern[str]:
+    # Where there are none, nothing matches.
+    return re.compile("|".join(map(translate, globs)) or r"(?!)")

@@ -8,20 +8,18 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from agents.sailthru.calls import EventCall, UserCall
+from agents.sailthru.event_names import event_name
 from agents.sailthru.identity import Whom, new_keys
-from agents.sailthru.names import var_names
-from agents.sailthru.options import Options
+from agents.sailthru.options import ObjectsAs, Options
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 
-_SESSION_EVENTS = {"session_start": "mp_session_start", "session_end": "mp_session_end"}
-# Page "event": Sailthru answers these with HTTP 400.
-_RESERVED_EVENTS = frozenset({"send", "cancel", "open", "click", "purchase", "daily"})
+# mParticle docs, "Custom Flags": what a flag says is meant for one partner only.
+_NOT_TOLD = "custom_flags"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,11 +27,14 @@ def user_call(record: Record, who: Whom, options: Options) -> UserCall:
     """What a user-update says of a user, as the change of one profile."""
     match record:
         case AttributesChanged():
-            values = {name: _as_var(value, options) for name, value in record.attributes.items()}
-            values |= dict.fromkeys(record.removed)
-            named, renamed, told_apart = _named(values)
-            keys = new_keys(record, who, options)
-            return UserCall(who.id, who.key, keys, named, {}, renamed, told_apart)
+            names, naming = options.var_names.profile((*record.attributes, *record.removed))
+            values = {
+                var: _as_var(record.attributes[name], options.objects_as)
+                if name in record.attributes
+                else None
+                for name, var in names.items()
+            }
+            return UserCall(who.id, who.key, new_keys(record, who, options), values, naming=naming)
         case IdentitiesChanged():
             return UserCall(who.id, who.key, new_keys(record, who, options))
     raise TypeError(f"{type(record).__name__} changes no profile")
@@ -46,21 +47,22 @@ def membership_call(record: MembershipChanged, list_: str, who: Whom) -> UserCal
 
 def event_call(record: Event, who: Whom, options: Options) -> EventCall:
     details = {
-        f"mp_{name}" if name in record.attributes else name: value
+        name: value
         for name, value in record.details.items()
-        if value is not None
+        if value is not None and name != _NOT_TOLD
     }
     ours = {
         "mp_event_id": record.event_id,
         "mp_event_time": _iso_time(record.occurred_at_ms),
         "mp_session_id": record.session_id,
     }
-    known = {name: value for name, value in ours.items() if value is not None}
-    values = {**details, **record.attributes, **known}
-    as_vars = {name: _as_var(value, options) for name, value in values.items()}
-    named, renamed, told_apart = _named(as_vars)
-    name = _event_name(record)
-    return EventCall(who.id, name, who.key, named, record.name, renamed, told_apart)
+    named, detailed, naming = options.var_names.event(record.attributes, details, ours)
+    told = [(detailed[name], value) for name, value in details.items()]
+    told += [(named[name], value) for name, value in record.attributes.items()]
+    values = {var: _as_var(value, options.event_objects_as) for var, value in told}
+    values |= {name: value for name, value in ours.items() if value is not None}
+    name = event_name(record.kind, record.name)
+    return EventCall(who.id, name, who.key, values, record.name, naming)
 
 
 def list_name(template: str, audience_id: str, audience_name: str | None) -> str | None:
@@ -88,36 +90,22 @@ def fold(calls: Iterable[UserCall]) -> tuple[UserCall, int]:
     """
     following = iter(calls)
     first = next(following)
-    values, lists, renamed = dict(first.vars), dict(first.lists), dict(first.renamed)
-    told_apart, size = first.told_apart, 1
+    values, lists, naming = dict(first.vars), dict(first.lists), first.naming
+    size = 1
     for call in following:
         if (call.id, call.key, call.keys) != (first.id, first.key, first.keys):
             break
         values.update(call.vars)
         lists.update(call.lists)
-        renamed.update(call.renamed)
-        told_apart += call.told_apart
+        naming += call.naming
         size += 1
-    folded = replace(first, vars=values, lists=lists, renamed=renamed, told_apart=told_apart)
-    return folded, size
+    return replace(first, vars=values, lists=lists, naming=naming), size
 
 
-def _event_name(record: Event) -> str:
-    if record.kind in _SESSION_EVENTS:
-        return _SESSION_EVENTS[record.kind]
-    return f"mp_{record.name}" if record.name in _RESERVED_EVENTS else record.name
-
-
-def _named(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], int]:
-    names, told_apart = var_names(values)
-    named = {names[name]: value for name, value in values.items()}
-    return named, {name: var for name, var in names.items() if name != var}, told_apart
-
-
-def _as_var(value: object, options: Options) -> object:
+def _as_var(value: object, objects_as: ObjectsAs) -> object:
     if value is None:
         return True  # a tag
-    if isinstance(value, list | dict) and options.objects_as == "text":
+    if isinstance(value, list | dict) and objects_as == "text":
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _plain(value)
 

@@ -11,6 +11,7 @@ from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.identity import EmailChange
 from agents.sailthru.lists import Lists
+from agents.sailthru.names import Naming
 from streams import metrics
 from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
 
@@ -44,7 +45,7 @@ class Sender:
             case ListCall():
                 return await self._lists.ensure(request.call.name)
         if isinstance(outcome, Delivered):
-            metrics.NAMES_TOLD_APART.labels(destination="sailthru").inc(request.call.told_apart)
+            _count(request.call.naming)
         return outcome
 
     async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
@@ -84,3 +85,13 @@ class Sender:
     def _lock(self, user: Hashable) -> asyncio.Lock:
         """Keeps a user's events and the change of his address apart, each on its own lane."""
         return self._locks.setdefault(user, asyncio.Lock())
+
+
+def _count(naming: Naming) -> None:
+    counts = {
+        "told_apart": naming.told_apart,
+        "reserved": naming.reserved,
+        "switch": naming.switches,
+    }
+    for why, count in counts.items():
+        metrics.VAR_NAMES.labels(destination="sailthru", why=why).inc(count)

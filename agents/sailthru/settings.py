@@ -1,5 +1,6 @@
 """What an operator sets for Sailthru."""
 
+from collections.abc import Mapping
 from string import Formatter
 from typing import Literal, Self, cast
 
@@ -14,6 +15,8 @@ from pydantic import (
 from pydantic_settings import SettingsConfigDict
 
 from agents.sailthru.calls import Key
+from agents.sailthru.event_filter import patterns
+from agents.sailthru.names import LONGEST_VAR, is_var
 from streams.addresses import Url
 from streams.http import HttpSettings
 
@@ -61,8 +64,18 @@ class SailthruSettings(HttpSettings):
     )
     objects_as: Literal["text", "as_is"] = Field(
         "text",
-        description="how lists and objects become vars: as JSON text, which Audience Builder can "
-        "search, or as they are",
+        description="how lists and objects become vars of profiles: as JSON text, which Audience "
+        "Builder can search, or as they are",
+    )
+    event_objects_as: Literal["text", "as_is"] = Field(
+        "as_is",
+        description="how lists and objects become vars of events: as they are, so that templates "
+        "can loop over them, or as JSON text",
+    )
+    var_names: str = Field(
+        "",
+        description="vars that you name yourself, as mParticle's name=var, parted by commas or one "
+        "a line, such as City=shipping_city; best given as SAILTHRU_VAR_NAMES_FILE",
     )
     no_identity: Literal["drop", "dead_letter"] = Field(
         "drop",
@@ -70,10 +83,11 @@ class SailthruSettings(HttpSettings):
         "none): left out and counted as no_identity, or a dead letter",
     )
     events_allow: str = Field(
-        "",
+        "kind:custom_event,kind:session_start,kind:session_end",
         description="events to send, others are left out: names as mParticle has them, or kinds "
-        "such as kind:product_action, parted by commas, with * and ? as placeholders; empty sends "
-        "all",
+        "such as kind:product_action, parted by commas, with * and ? as placeholders; * sends all "
+        "but the private kinds (network_performance, push_subscription and so on), each of which "
+        "has to be named outright",
     )
     events_deny: str = Field(
         "",
@@ -111,6 +125,33 @@ class SailthruSettings(HttpSettings):
     def _without_spaces(cls, value: object) -> object:
         return value.replace(" ", "") if isinstance(value, str) else value
 
+    @property
+    def given_vars(self) -> Mapping[str, str]:
+        """The vars that the operator named, by mParticle's names."""
+        return pairs(self.var_names)
+
+    @field_validator("var_names")
+    @classmethod
+    def _names_vars(cls, value: str) -> str:
+        given = pairs(value)
+        for name, var in given.items():
+            if not is_var(var):
+                raise ValueError(
+                    f"give {name} another var than {var!r}: letters, digits and _, no digit first, "
+                    f"at most {LONGEST_VAR} characters, and no name that Sailthru keeps to itself"
+                )
+        vars_ = list(given.values())
+        if twice := next((var for var in vars_ if vars_.count(var) > 1), None):
+            raise ValueError(f"give each name a var of its own: {twice} is there twice")
+        return value
+
+    @field_validator("events_allow")
+    @classmethod
+    def _allows_something(cls, value: str) -> str:
+        if not patterns(value):
+            raise ValueError("name an event or a kind; * sends all but private kinds")
+        return value
+
     @field_validator("list_name")
     @classmethod
     def _is_template(cls, value: str) -> str:
@@ -139,3 +180,19 @@ class SailthruSettings(HttpSettings):
                 f"{self.identity_key}"
             )
         return self
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Reads name=value, parted by commas, or by line ends where there are any.
+
+    A name may hold a comma where each has a line of its own, and = anywhere.
+    """
+    written = text.strip().splitlines() if "\n" in text.strip() else text.split(",")
+    given: dict[str, str] = {}
+    for each in filter(None, map(str.strip, written)):
+        name, is_given, value = (part.strip() for part in each.rpartition("="))
+        if not (is_given and name and value):
+            raise ValueError(f"write name=value instead of {each!r}")
+        if given.setdefault(name, value) != value:
+            raise ValueError(f"say once what {name} becomes")
+    return given

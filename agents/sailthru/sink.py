@@ -16,10 +16,12 @@ from agents.sailthru.identity import EmailChange, Whom
 from agents.sailthru.list_names import ListNames
 from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.lists import Lists
+from agents.sailthru.names import VarNames, is_switch
 from agents.sailthru.options import Options
 from agents.sailthru.sending import Request, Sender
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.shown import Shown
+from agents.sailthru.var_book import VarBook
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
@@ -72,8 +74,14 @@ class SailthruSink(Sink[Request]):
         self._settings = settings
         self.rate_share = settings.rate_share
         self._options = Options(
-            settings.identity_keys, settings.extid_from, settings.list_name, settings.objects_as
+            settings.identity_keys,
+            settings.extid_from,
+            settings.list_name,
+            settings.objects_as,
+            settings.event_objects_as,
+            VarNames(settings.given_vars),
         )
+        self._var_book = VarBook(self._options.var_names)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
         self._filter = EventFilter(patterns(settings.events_allow), patterns(settings.events_deny))
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
@@ -101,6 +109,7 @@ class SailthruSink(Sink[Request]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         self._names.learn(record)
+        self._var_book.learn(record)
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
@@ -119,7 +128,7 @@ class SailthruSink(Sink[Request]):
                 return None if self._names.of(record) else _NO_LIST_NAME
             case Event():
                 return self._filter.reason_against(record) or self._too_old(record, now_ms)
-            case AttributesChanged() if not (record.attributes or record.removed):
+            case AttributesChanged() if not _has_vars(record):
                 return Dropped("nothing_to_send")
             case IdentitiesChanged() if not identity.changes_keys(record, self._options):
                 return Dropped("identity_not_used")
@@ -208,6 +217,10 @@ class SailthruSink(Sink[Request]):
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         return self._shown.preparations([request.call for request in requests])
+
+
+def _has_vars(record: AttributesChanged) -> bool:
+    return not all(map(is_switch, (*record.attributes, *record.removed)))
 
 
 DESTINATION = Destination("sailthru", SailthruSettings, SailthruSink)

@@ -118,9 +118,16 @@ LEGACY_AUDIENCES = (
     Audience(933, "Since 2015", "Since-2015-933"),
 )
 
+# Without a setting that asks for more: "mParticle HTTP Integration" of Sailthru's documentation.
+_SENT = frozenset({"session_start", "session_end"})
 _RESERVED = frozenset({"send", "cancel", "open", "click", "purchase", "daily"})
 
 
-def event_name(name: str) -> str:
-    """Sailthru's event API refuses its reserved names."""
-    return f"mp_{name}" if name in _RESERVED else name
+def event_names(kind: str, name: str) -> tuple[str, ...]:
+    """What an event is called at Sailthru; nothing where nobody asked for its kind.
+
+    Sailthru's event API refuses its reserved names.
+    """
+    if kind == "custom_event":
+        return (f"custom_{name}" if name in _RESERVED else name,)
+    return (f"mp_{kind}",) if kind in _SENT else ()

@@ -67,7 +67,7 @@ def event_request(
     return Written(
         body,
         updates=len(story) + bool(identity),
-        events=tuple((name, event["id"]) for event, name in drawn),
+        events=tuple((name, event["id"]) for event, names in drawn for name in names),
     )
 
 

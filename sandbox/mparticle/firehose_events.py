@@ -5,51 +5,48 @@ from itertools import accumulate
 from random import Random
 from typing import TypeAlias
 
-from sandbox.mparticle.catalogue import event_name
+from sandbox.mparticle.catalogue import event_names
 from sandbox.mparticle.shop import attributes, custom_name, products, promotions
 from sandbox.mparticle.wire import Body, chance, uuid
 
-# An event's own fields, and its name at Sailthru.
-Draw: TypeAlias = Callable[[Random], tuple[Body, str]]
+# An event's own fields, and its name at Sailthru, where it is sent there.
+Draw: TypeAlias = Callable[[Random], tuple[Body, tuple[str, ...]]]
 
 
-def _plain(event_type: str, name: str | None = None, /, **fields: object) -> Draw:
-    return lambda _: ({"type": event_type, **fields}, name or event_type)
+def _plain(event_type: str, /, **fields: object) -> Draw:
+    return lambda _: ({"type": event_type, **fields}, event_names(event_type, event_type))
 
 
-def _session_end(rng: Random) -> tuple[Body, str]:
+def _session_end(rng: Random) -> tuple[Body, tuple[str, ...]]:
     length = rng.randrange(1_000, 3_600_000)
-    return {"type": "session_end", "session_length_ms": length}, "mp_session_end"
+    body: Body = {"type": "session_end", "session_length_ms": length}
+    return body, event_names("session_end", "session_end")
 
 
-def _custom_event(rng: Random) -> tuple[Body, str]:
+def _custom_event(rng: Random) -> tuple[Body, tuple[str, ...]]:
     name = custom_name(rng)
     body = {"type": "custom_event", "name": name, "attributes": attributes(rng)}
     if chance(rng, 0.7):
         body["custom_event_type"] = rng.choice(("navigation", "search", "social", "other"))
     if chance(rng, 0.2):
         body["custom_flags"] = {"Vendor.X": "1"}
-    return body, event_name(name)
+    return body, event_names("custom_event", name)
 
 
-def _screen_view(rng: Random) -> tuple[Body, str]:
+def _screen_view(rng: Random) -> tuple[Body, tuple[str, ...]]:
     screen = rng.choice(("Home", "Basket", "Look book"))
-    return {
-        "type": "screen_view",
-        "screen_name": screen,
-        "attributes": attributes(rng),
-    }, "screen_view"
+    return {"type": "screen_view", "screen_name": screen, "attributes": attributes(rng)}, ()
 
 
-def _push_subscription(rng: Random) -> tuple[Body, str]:
+def _push_subscription(rng: Random) -> tuple[Body, tuple[str, ...]]:
     action = rng.choice(("subscribe", "unsubscribe"))
-    return {"type": "push_subscription", "action": action, "token": uuid(rng)}, "push_subscription"
+    return {"type": "push_subscription", "action": action, "token": uuid(rng)}, ()
 
 
-def _transition(rng: Random) -> tuple[Body, str]:
+def _transition(rng: Random) -> tuple[Body, tuple[str, ...]]:
     states = ("install", "upgrade", "initialize", "exit", "background", "foreground")
     body = {"type": "application_state_transition", "application_state": rng.choice(states)}
-    return body, "application_state_transition"
+    return body, ()
 
 
 PRODUCT_ACTIONS = (
@@ -66,7 +63,7 @@ PRODUCT_ACTIONS = (
 )
 
 
-def _product_action(rng: Random) -> tuple[Body, str]:
+def _product_action(rng: Random) -> tuple[Body, tuple[str, ...]]:
     action = rng.choice(PRODUCT_ACTIONS)
     body = {
         "type": "product_action",
@@ -76,26 +73,26 @@ def _product_action(rng: Random) -> tuple[Body, str]:
         "products": products(rng, total_name="total_amount"),
         "attributes": attributes(rng),
     }
-    return body, event_name(action)
+    return body, ()
 
 
-def _promotion_action(rng: Random) -> tuple[Body, str]:
+def _promotion_action(rng: Random) -> tuple[Body, tuple[str, ...]]:
     action = rng.choice(("view", "click"))
     body = {"type": "promotion_action", "action": action, "promotions": promotions(rng)}
-    return body, f"promotion_{action}"
+    return body, ()
 
 
-def _impression(rng: Random) -> tuple[Body, str]:
+def _impression(rng: Random) -> tuple[Body, tuple[str, ...]]:
     seen = {
         "impression_list_name": "Related",
         "products": products(rng, total_name="total_amount"),
     }
-    return {"type": "impression", "impressions": [seen]}, "impression"
+    return {"type": "impression", "impressions": [seen]}, ()
 
 
 # Relative frequency and writer of each type; the last one is a type of the future.
 EVENTS: tuple[tuple[int, Draw], ...] = (
-    (8, _plain("session_start", "mp_session_start")),
+    (8, _plain("session_start")),
     (8, _session_end),
     (30, _custom_event),
     (14, _screen_view),
@@ -117,5 +114,5 @@ _DRAWS = [draw for _, draw in EVENTS]
 _WEIGHTS = list(accumulate(weight for weight, _ in EVENTS))
 
 
-def draw_event(rng: Random) -> tuple[Body, str]:
+def draw_event(rng: Random) -> tuple[Body, tuple[str, ...]]:
     return rng.choices(_DRAWS, cum_weights=_WEIGHTS)[0](rng)

@@ -10,7 +10,19 @@ from sandbox.server import RefusedError
 
 VAR_NAME_LIMIT = 32
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-_STRIPPED = str.maketrans({"%": None, "-": None, ".": None, "$": None, " ": "_"})
+_SPACE, _SPECIAL = re.compile(r"\s"), re.compile(r"\W")
+RESERVED_VARS = frozenset(
+    (
+        *("true", "false", "null", "if", "else", "case", "switch", "select", "for", "foreach"),
+        *("lambda", "beacon", "beacon_src", "beacon_ssl", "beacon_src_ssl", "beacon_url", "blast"),
+        *("email", "emailnum", "forward_url", "optout_client_url", "optout_confirm_url"),
+        *("profile", "public_url", "signup_confirm_url", "text_url", "view_url"),
+    )
+)
+"""Documented: "Zephyr Template Variables" (getstarted.sailthru.com, getstarted.meetmarigold.com),
+the words to avoid included; "Set Custom Fields (Variables) on Users" says that a custom field may
+not be one of them. Zephyr is case-sensitive.
+"""
 
 
 def clean_email(value: str) -> str:
@@ -23,14 +35,16 @@ def clean_email(value: str) -> str:
 def clean_vars(values: Mapping[str, object], options: Options) -> dict[str, object]:
     """Names as the service keeps them.
 
-    Documented, "Set Custom Fields (Variables) on Users": %, -, . and $ are stripped, a space
-    becomes _, a digit cannot lead. Of two names that become one the later holds: inferred.
+    Documented, "Set Custom Fields (Variables) on Users": special characters "such as %, -, ., or $"
+    are scrubbed, a space becomes _, a digit cannot lead; "Replacement Variables"
+    (docs.sailthru.com, 2010): a name has letters, numbers and underscores only. Inferred: so all
+    other characters are scrubbed, and of two names that become one the later holds.
     """
     return {_clean_var_name(name, options): value for name, value in values.items()}
 
 
 def _clean_var_name(name: str, options: Options) -> str:
-    clean = name.translate(_STRIPPED)
+    clean = _SPECIAL.sub("", _SPACE.sub("_", name))
     if options.leading_digit == "strip":
         clean = clean.lstrip(string.digits)
     if not clean or clean[0] in string.digits:
@@ -41,6 +55,8 @@ def _clean_var_name(name: str, options: Options) -> str:
         raise RefusedError(
             refusals.VAR_NAME_TOO_LONG, f"Var name {name!r} is over {VAR_NAME_LIMIT} characters"
         )
+    if clean in RESERVED_VARS and options.reserved_vars == "refuse":
+        raise RefusedError(refusals.RESERVED_VAR, f"Var name {name!r} is reserved")
     return clean
 
 

@@ -41,6 +41,7 @@ class Options:
     keysconflict_default: Literal["merge", "error"] = "error"
     nested_vars: Literal["replace", "merge"] = "replace"
     leading_digit: Literal["refuse", "strip"] = "refuse"
+    reserved_vars: Literal["refuse", "keep"] = "refuse"
     event_var_names: Literal["keep", "clean"] = "keep"
     dollar_in_list_name: Literal["refuse", "keep"] = "refuse"
     list_name_case: Literal["told_apart", "ignored"] = "told_apart"

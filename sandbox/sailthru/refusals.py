@@ -97,6 +97,15 @@ VAR_NAME_WITHOUT_START = Refusal(
     'documented in "Set Custom Fields (Variables) on Users": no leading digit; answer unknown',
 )
 
+RESERVED_VAR = Refusal(
+    "reserved_var",
+    400,
+    99,
+    INFERRED,
+    'documented in "Set Custom Fields (Variables) on Users": may not be a reserved word; answer '
+    "unknown",
+)
+
 # Events and lists.
 RESERVED_EVENT = Refusal(
     "reserved_event", 400, 99, DOCUMENTED, '"event": reserved names are refused with 400'

@@ -12,7 +12,9 @@ from sandbox.sailthru.profiles import Profile, Profiles
 from sandbox.server import Refusal, RefusedError
 
 RESERVED_EVENTS = frozenset({"send", "cancel", "open", "click", "purchase", "daily"})
-"""Documented: page "event" (getstarted.meetmarigold.com/engagebysailthru)."""
+"""Documented: page "event" (getstarted.meetmarigold.com/engagebysailthru). That their case and the
+spaces around them do not matter is inferred: the page does not say that they do.
+"""
 
 
 class UserEndpoints:
@@ -52,7 +54,7 @@ class UserEndpoints:
         """Documented: vars belong to the event and are not saved on the profile."""
         kind, value = read_identity(arguments, self._options)
         name = required_text(arguments, "event")
-        if name in RESERVED_EVENTS:
+        if name.strip().casefold() in RESERVED_EVENTS:
             raise RefusedError(refusals.RESERVED_EVENT, f"Reserved event name: {name}")
         values = optional_object(arguments, "vars")
         if self._options.event_var_names == "clean":

@@ -177,19 +177,10 @@ def _changed(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(kind: str, event: dict[str, Any]) -> list[str]:
-    if kind == "custom_event":
-        names = [event["name"] if "name" in event else event["event_name"]]
-    elif kind == "product_action":
-        names = [event["action"]]
-    elif kind == "promotion_action":
-        names = [f"promotion_{event['action']}"]
-    elif kind == "commerce_event":
-        products, promotions = event.get("product_action"), event.get("promotion_action")
-        names = [products["action"]] if products else []
-        names += [f"promotion_{promotions['action']}"] if promotions else []
-        names += ["impression"] if "product_impressions" in event else []
-    else:
-        renamed = {"crash_report": "error", "push_registration": "push_subscription"}
-        renamed |= {name: f"mp_{name}" for name in ("session_start", "session_end")}
-        names = [renamed.get(kind, kind)]
-    return [f"mp_{name}" if name in RESERVED else name for name in names]
+    """Only what mParticle's own Sailthru integration sends."""
+    if kind in {"session_start", "session_end"}:
+        return [f"mp_{kind}"]
+    if kind != "custom_event":
+        return []
+    name = event["name"] if "name" in event else event["event_name"]
+    return [f"custom_{name}" if name in RESERVED else name]

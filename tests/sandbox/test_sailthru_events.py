@@ -29,7 +29,9 @@ async def test_events_stay_in_order_with_their_vars_and_leave_the_profile_alone(
     ]
 
 
-@pytest.mark.parametrize("name", ["send", "cancel", "open", "click", "purchase", "daily"])
+@pytest.mark.parametrize(
+    "name", ["send", "cancel", "open", "click", "purchase", "daily", "Purchase", " open", "DAILY "]
+)
 async def test_reserved_event_names_are_refused(plain: Account, name: str) -> None:
     assert (await plain.post_event(id=ANN, event=name)).refusal == (400, 99)
     assert await plain.profiles() == []

@@ -44,6 +44,9 @@ async def test_null_is_stored_as_null_and_ids_keep_every_digit(plain: Account) -
         ("Boca Raton", "Boca_Raton"),
         ("x" * 32, "x" * 32),
         ("x" * 32 + "$", "x" * 32),
+        ("~campaign's +name", "campaigns_name"),
+        ("größe", "größe"),
+        ("Email", "Email"),
     ],
 )
 async def test_var_names_are_stripped(plain: Account, sent: str, kept: str) -> None:
@@ -57,6 +60,20 @@ async def test_a_var_name_too_long_or_without_a_first_letter_is_error_99(
 ) -> None:
     assert (await plain.post_user(id=ANN, vars={name: 1, "good": 1})).refusal == (400, 99)
     assert await plain.profiles() == []
+
+
+@pytest.mark.parametrize("name", ["email", "$email", "profile", "optout_confirm_url", "if"])
+async def test_a_var_name_that_templates_need_themselves_is_error_99(
+    plain: Account, name: str
+) -> None:
+    assert (await plain.post_user(id=ANN, vars={name: 1})).refusal == (400, 99)
+    assert await plain.profiles() == []
+
+
+async def test_a_reserved_var_name_may_be_taken_instead() -> None:
+    async with account(reserved_vars="keep") as called:
+        await called.post_user(id=ANN, vars={"email": 1})
+        assert (await called.profiles())[0]["vars"] == {"email": 1}
 
 
 async def test_a_leading_digit_may_be_stripped_instead() -> None:

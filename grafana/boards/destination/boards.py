@@ -59,11 +59,13 @@ _OVERTAKEN = graph(
 )
 _TOLD_APART = graph(
     44,
-    "Names told apart",
+    "Names that could not be kept",
     TIMES_PER_MINUTE,
-    "Names of one record that Sailthru would take for one, kept apart by a tail. Normal: none. "
-    "Any: rename one of them in mParticle; `mparticle-streams explain` shows which.",
-    Query(per_minute("names_told_apart", where='destination="sailthru"'), "names"),
+    "Names of attributes that Sailthru would take for one (told_apart; collides, in different "
+    "messages), that it keeps to itself (reserved), or that are no data (switch). Normal: few, and "
+    "no told_apart. Name vars yourself with SAILTHRU_VAR_NAMES; `mparticle-streams explain` shows "
+    "which.",
+    Query(per_minute("var_names", by="why", where='destination="sailthru"'), "{{why}}"),
 )
 _WITHOUT_MEMBERS = listing(
     46,

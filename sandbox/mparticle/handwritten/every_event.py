@@ -16,79 +16,79 @@ from sandbox.mparticle.wire import Body, message
 _SCARF: Body = {"id": "SKU-1", "name": "Scarf", "price": 42.5, "quantity": 1}
 _SALE: Body = {"id": "P-7", "name": "Sale", "position": "top"}
 
-# Name at Sailthru, and the event.
-FIREHOSE: tuple[tuple[str, Body], ...] = (
+# Name at Sailthru, where it is sent there, and the event.
+FIREHOSE: tuple[tuple[str | None, Body], ...] = (
     ("mp_session_start", {"type": "session_start", "session_id": -55}),
     ("viewed_lookbook", {"type": "custom_event", "name": "viewed_lookbook"}),
-    ("mp_open", {"type": "custom_event", "name": "open", "attributes": {"door": "2"}}),
-    ("screen_view", {"type": "screen_view", "screen_name": "Home"}),
-    ("error", {"type": "error", "message": "Out of stock", "is_crash": True}),
+    ("custom_open", {"type": "custom_event", "name": "open", "attributes": {"door": "2"}}),
+    (None, {"type": "screen_view", "screen_name": "Home"}),
+    (None, {"type": "error", "message": "Out of stock", "is_crash": True}),
     (
-        "privacy_setting_change",
+        None,
         {"type": "privacy_setting_change", "setting": "app_data_collection"},
     ),
-    ("push_subscription", {"type": "push_subscription", "action": "subscribe", "token": "t-1"}),
-    ("push_message_receipt", {"type": "push_message_receipt", "payload": '{"alert": "Sale"}'}),
-    ("push_message_open", {"type": "push_message_open", "payload": '{"alert": "Sale"}'}),
+    (None, {"type": "push_subscription", "action": "subscribe", "token": "t-1"}),
+    (None, {"type": "push_message_receipt", "payload": '{"alert": "Sale"}'}),
+    (None, {"type": "push_message_open", "payload": '{"alert": "Sale"}'}),
     (
-        "application_state_transition",
+        None,
         {"type": "application_state_transition", "application_state": "install"},
     ),
-    ("add_to_cart", {"type": "product_action", "action": "add_to_cart", "products": [_SCARF]}),
-    ("mp_click", {"type": "product_action", "action": "click", "products": [_SCARF]}),
-    ("mp_purchase", {"type": "product_action", "action": "purchase", "total_amount": ""}),
-    ("remove_from_wish_list", {"type": "product_action", "action": "remove_from_wish_list"}),
-    ("promotion_view", {"type": "promotion_action", "action": "view", "promotions": [_SALE]}),
-    ("promotion_click", {"type": "promotion_action", "action": "click", "promotions": [_SALE]}),
+    (None, {"type": "product_action", "action": "add_to_cart", "products": [_SCARF]}),
+    (None, {"type": "product_action", "action": "click", "products": [_SCARF]}),
+    (None, {"type": "product_action", "action": "purchase", "total_amount": ""}),
+    (None, {"type": "product_action", "action": "remove_from_wish_list"}),
+    (None, {"type": "promotion_action", "action": "view", "promotions": [_SALE]}),
+    (None, {"type": "promotion_action", "action": "click", "promotions": [_SALE]}),
     (
-        "impression",
+        None,
         {"type": "impression", "impressions": [{"impression_list_name": "New", "products": []}]},
     ),
-    ("attribution", {"type": "attribution", "name": "re-engagement", "publisher_name": "Ads"}),
-    ("moon_landed", {"type": "moon_landed"}),
+    (None, {"type": "attribution", "name": "re-engagement", "publisher_name": "Ads"}),
+    (None, {"type": "moon_landed"}),
     ("mp_session_end", {"type": "session_end", "session_id": -55, "session_length_ms": 4000}),
 )
 
-# Names at Sailthru, and the event with its data beside the type.
-BATCH: tuple[tuple[tuple[str, ...], Body], ...] = (
-    (("mp_session_start",), {"event_type": "session_start", "session_id": "-55"}),
-    (("viewed_lookbook",), {"event_type": "custom_event", "event_name": "viewed_lookbook"}),
-    (("mp_send",), {"event_type": "custom_event", "event_name": "send"}),
-    (("screen_view",), {"event_type": "screen_view", "screen_name": "Home"}),
-    (("error",), {"event_type": "crash_report", "severity": "fatal", "message": "Out of stock"}),
-    (("opt_out",), {"event_type": "opt_out", "is_opted_out": True}),
-    (("first_run",), {"event_type": "first_run"}),
-    (("pre_attribution",), {"event_type": "pre_attribution"}),
+# Name at Sailthru, where it is sent there, and the event with its data beside the type.
+BATCH: tuple[tuple[str | None, Body], ...] = (
+    ("mp_session_start", {"event_type": "session_start", "session_id": "-55"}),
+    ("viewed_lookbook", {"event_type": "custom_event", "event_name": "viewed_lookbook"}),
+    ("custom_send", {"event_type": "custom_event", "event_name": "send"}),
+    (None, {"event_type": "screen_view", "screen_name": "Home"}),
+    (None, {"event_type": "crash_report", "severity": "fatal", "message": "Out of stock"}),
+    (None, {"event_type": "opt_out", "is_opted_out": True}),
+    (None, {"event_type": "first_run"}),
+    (None, {"event_type": "pre_attribution"}),
     (
-        ("push_subscription",),
+        None,
         {"event_type": "push_registration", "register": True, "registration_token": "t-1"},
     ),
     (
-        ("application_state_transition",),
+        None,
         {
             "event_type": "application_state_transition",
             "application_transition_type": "application_initialized",
             "is_first_run": True,
         },
     ),
-    (("push_message",), {"event_type": "push_message", "push_message_type": "received"}),
+    (None, {"event_type": "push_message", "push_message_type": "received"}),
     (
-        ("network_performance",),
+        None,
         {
             "event_type": "network_performance",
             "url": "http://shop.example/",
             "response_code": "200",
         },
     ),
-    (("breadcrumb",), {"event_type": "breadcrumb", "label": "Home"}),
-    (("profile",), {"event_type": "profile", "profile_event_type": "login", "previous_mpid": -1}),
-    (("push_reaction",), {"event_type": "push_reaction"}),
-    (("uninstall",), {"event_type": "uninstall"}),
-    (("validation_result",), {"event_type": "validation_result"}),
-    (("unknown",), {"event_type": "unknown"}),
-    (("moon_landed",), {"event_type": "moon_landed"}),
+    (None, {"event_type": "breadcrumb", "label": "Home"}),
+    (None, {"event_type": "profile", "profile_event_type": "login", "previous_mpid": -1}),
+    (None, {"event_type": "push_reaction"}),
+    (None, {"event_type": "uninstall"}),
+    (None, {"event_type": "validation_result"}),
+    (None, {"event_type": "unknown"}),
+    (None, {"event_type": "moon_landed"}),
     (
-        ("mp_purchase", "promotion_view", "impression"),
+        None,
         {
             "event_type": "commerce_event",
             "product_action": {"action": "purchase", "products": [_SCARF], "tax_amount": "7.08"},
@@ -96,7 +96,7 @@ BATCH: tuple[tuple[tuple[str, ...], Body], ...] = (
             "product_impressions": [{"product_impression_list": "New", "products": [_SCARF]}],
         },
     ),
-    (("mp_session_end",), {"event_type": "session_end", "session_duration_ms": 4000}),
+    ("mp_session_end", {"event_type": "session_end", "session_duration_ms": 4000}),
 )
 
 
@@ -107,7 +107,7 @@ def firehose_events(base: int) -> Case:
         {"type": "user_identity_change", "added": [identity("customer", "C-1009")]},
     ]
     events = [event for _, event in FIREHOSE]
-    names = [((name,), event_id(mpid, number)) for number, (name, _) in enumerate(FIREHOSE, 1)]
+    names = [(name, event_id(mpid, number)) for number, (name, _) in enumerate(FIREHOSE, 1)]
     body = request(mpid, email, base, *events, *changes)
     body["user_attributes"] = {"tier": "gold"}
     body["user_identities"].append(identity("customer", "C-1009"))
@@ -128,14 +128,14 @@ def batch_events(base: int) -> Case:
     body = batch(mpid, email, base, *events, *changes)
     body["user_attributes"] = {"tier": "gold"}
     body["user_identities"].append({"identity_type": "customer_id", "identity": "C-1010"})
-    names = [(names, str(own)) for own, (names, _) in zip(ids, BATCH, strict=True)]
+    names = [(name, str(own)) for own, (name, _) in zip(ids, BATCH, strict=True)]
     profile = Profile(vars={"tier": "gold"}, customer_id="C-1010", events=_grouped(names))
     return Case([message(body, mpid)], Ledger(profiles={email.lower(): profile}))
 
 
-def _grouped(named: Iterable[tuple[tuple[str, ...], str]]) -> dict[str, list[str]]:
+def _grouped(named: Iterable[tuple[str | None, str]]) -> dict[str, list[str]]:
     grouped: dict[str, list[str]] = {}
-    for names, own in named:
-        for name in names:
+    for name, own in named:
+        if name is not None:
             grouped.setdefault(name, []).append(own)
     return grouped

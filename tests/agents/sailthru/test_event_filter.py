@@ -2,11 +2,12 @@
 
 import pytest
 
-from agents.sailthru.event_filter import EventFilter, patterns
+from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter, patterns
 from streams.delivery.outcomes import Dropped
 from tests.agents.sailthru.factories import event
 
 DENIED, NOT_ALLOWED = Dropped("event_denied"), Dropped("event_not_allowed")
+NOT_NAMED = Dropped("event_kind_not_named")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,6 @@ def test_commas_part_patterns(text: str, globs: list[str]) -> None:
 @pytest.mark.parametrize(
     ("allow", "deny", "reason"),
     [
-        ("", "", None),
         ("viewed_lookbook", "", None),
         ("*", "", None),
         ("viewed_*", "", None),
@@ -38,10 +38,11 @@ def test_commas_part_patterns(text: str, globs: list[str]) -> None:
         ("Viewed_lookbook", "", NOT_ALLOWED),
         ("custom_event", "", NOT_ALLOWED),
         ("kind:viewed_lookbook", "", NOT_ALLOWED),
-        ("", "viewed_lookbook", DENIED),
-        ("", "*", DENIED),
-        ("", "kind:*", DENIED),
-        ("", "kind:screen_view,other", None),
+        ("", "", NOT_ALLOWED),
+        ("*", "viewed_lookbook", DENIED),
+        ("*", "*", DENIED),
+        ("*", "kind:*", DENIED),
+        ("*", "kind:screen_view,other", None),
         ("viewed_lookbook", "kind:custom_event", DENIED),
         ("other", "viewed_lookbook", DENIED),
     ],
@@ -57,5 +58,23 @@ def test_name_that_looks_like_a_kind_is_none(name: str) -> None:
 
 
 def test_name_with_a_line_break_is_matched_whole() -> None:
-    assert EventFilter([], ["viewed*"]).reason_against(event("viewed\nlookbook")) == DENIED
-    assert EventFilter([], ["viewed"]).reason_against(event("viewed\n")) is None
+    assert EventFilter(["*"], ["viewed*"]).reason_against(event("viewed\nlookbook")) == DENIED
+    assert EventFilter(["*"], ["viewed"]).reason_against(event("viewed\n")) is None
+
+
+@pytest.mark.parametrize("kind", sorted(PRIVATE_KINDS))
+def test_private_kinds_pass_by_their_own_names_alone(kind: str) -> None:
+    private = event(kind, kind=kind)
+    for allow in ("*", "kind:*", kind, f"kind:{kind[:-1]}?", f"kind:{kind[:4]}*"):
+        assert EventFilter(patterns(allow), []).reason_against(private) == NOT_NAMED, allow
+    assert EventFilter([f"kind:{kind}"], []).reason_against(private) is None
+    assert EventFilter([f"kind:{kind}"], ["kind:*"]).reason_against(private) == DENIED
+
+
+@pytest.mark.parametrize(
+    ("spelling", "kind"), [("crash_report", "error"), ("push_registration", "push_subscription")]
+)
+def test_a_kind_may_be_named_as_event_batches_spell_it(spelling: str, kind: str) -> None:
+    told = event(kind, kind=kind)
+    assert EventFilter([f"kind:{spelling}"], []).reason_against(told) is None
+    assert EventFilter(["*"], [f"kind:{spelling}"]).reason_against(told) == DENIED

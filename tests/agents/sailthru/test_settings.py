@@ -22,10 +22,12 @@ def test_defaults_are_those_of_the_design() -> None:
     loaded = SailthruSettings.load()
     assert loaded.base_url == "https://api.sailthru.com"
     assert loaded.identity_keys == ("email",)
-    assert (loaded.events_allow, loaded.events_deny) == ("", "")
+    assert loaded.events_allow == "kind:custom_event,kind:session_start,kind:session_end"
+    assert loaded.events_deny == ""
     assert loaded.list_on_rename == "keep"
     assert loaded.list_name == "{audience_name}"
-    assert loaded.objects_as == "text"
+    assert (loaded.objects_as, loaded.event_objects_as) == ("text", "as_is")
+    assert loaded.given_vars == {}
     assert loaded.event_max_age_days == 14
     assert loaded.event_timeouts == "at_least_once"
 
@@ -46,6 +48,14 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: use a URL such"),
         ("SAILTHRU_RATE_SHARE", "0", "SAILTHRU_RATE_SHARE: Input should be greater than 0"),
         ("SAILTHRU_RATE_SHARE", "70", "SAILTHRU_RATE_SHARE: Input should be less than or equal to"),
+        ("SAILTHRU_EVENTS_ALLOW", " , ", "SAILTHRU_EVENTS_ALLOW: name an event or a kind"),
+        ("SAILTHRU_VAR_NAMES", "City", "SAILTHRU_VAR_NAMES: write name=value instead of 'City'"),
+        ("SAILTHRU_VAR_NAMES", "City=", "SAILTHRU_VAR_NAMES: write name=value instead of 'City='"),
+        ("SAILTHRU_VAR_NAMES", "City=a-b", "SAILTHRU_VAR_NAMES: give City another var than 'a-b'"),
+        ("SAILTHRU_VAR_NAMES", "City=2nd", "SAILTHRU_VAR_NAMES: give City another var than '2nd'"),
+        ("SAILTHRU_VAR_NAMES", "mail=email", "SAILTHRU_VAR_NAMES: give mail another var than"),
+        ("SAILTHRU_VAR_NAMES", "a=x,b=x", "SAILTHRU_VAR_NAMES: give each name a var of its own: x"),
+        ("SAILTHRU_VAR_NAMES", "a=x,a=y", "SAILTHRU_VAR_NAMES: say once what a becomes"),
         ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
         ("SAILTHRU_LIST_NAME", "{audience}", "SAILTHRU_LIST_NAME: use {audience_name}"),
         ("SAILTHRU_LIST_NAME", "{audience_name", "SAILTHRU_LIST_NAME: use {audience_name}"),
@@ -92,3 +102,21 @@ def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path:
 def test_secret_is_not_shown() -> None:
     shown = settings()
     assert SECRET not in f"{shown!r} {shown} {shown.model_dump()} {shown.model_dump_json()}"
+
+
+def test_vars_are_named_in_a_file_one_a_line(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = tmp_path / "vars"
+    names.write_text("City = shipping_city\n\nsize, colour=size_colour\na=b=c\n")
+    environment.setenv("SAILTHRU_VAR_NAMES_FILE", str(names))
+    assert SailthruSettings.load().given_vars == {
+        "City": "shipping_city",
+        "size, colour": "size_colour",
+        "a=b": "c",
+    }
+
+
+def test_one_line_parts_them_by_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SAILTHRU_VAR_NAMES", " City=shipping_city , $Age = years,")
+    assert SailthruSettings.load().given_vars == {"City": "shipping_city", "$Age": "years"}
