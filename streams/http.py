@@ -3,7 +3,6 @@
 Whatever a service, a proxy or a stranger at its address sends, nothing here raises but UnsureError.
 """
 
-import time
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,7 +18,7 @@ import orjson
 from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 from yarl import URL
 
-from streams import tls
+from streams import clocks, tls
 from streams.addresses import is_loopback, split_url
 from streams.delivery.outcomes import Blocked, RetryLater
 from streams.delivery.unsure import guarded
@@ -206,7 +205,7 @@ class Http:
         timeout_s: float | None = None,
     ) -> Answer | RetryLater | Blocked:
         """`url` is sent as it is written; `timeout_s` is given where the setting's is too short."""
-        sent_at = time.monotonic()
+        sent_at = clocks.monotonic()
         proxy = self._settings.proxy_to(url)
         try:
             async with self._session.request(
@@ -225,7 +224,7 @@ class Http:
                 ),
             ) as response:
                 packed = await _read(response.content)
-                took = time.monotonic() - sent_at
+                took = clocks.monotonic() - sent_at
         except (aiohttp.ClientError, OSError) as error:
             return self._why(error, url)
         if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:

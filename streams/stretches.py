@@ -1,6 +1,5 @@
 """Reads stretches of topics, as far as these went when they were asked for; joins no group."""
 
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
@@ -9,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
-from streams import topic_admin
+from streams import clocks, topic_admin
 from streams.answering import SECONDS, UnansweredError, answering, away, reading
 from streams.settings import KafkaSettings
 from streams.topics import Topic
@@ -88,13 +87,13 @@ class Reader:
             return
         self._consumer.assign([tp])
         self._consumer.seek(tp, start)
-        answered = time.monotonic()
+        answered = clocks.monotonic()
         while await self._consumer.position(tp) < end:
             records = (await self._consumer.getmany(timeout_ms=_LOOK_MS)).get(tp, [])
             for record in records:
                 if record.offset < end:
                     yield record
-            now = time.monotonic()
+            now = clocks.monotonic()
             if records:
                 answered = now
             elif now > answered + SECONDS:

@@ -1,6 +1,5 @@
 """AB Tasty as a sink: the two modes and the client joined."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
+from streams import clocks
 from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.delivery.pacing import Pacer
@@ -57,7 +57,7 @@ class AbTastySink(Sink[Post]):
         self,
         settings: AbTastySettings,
         kafka: KafkaSettings | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clocks.wall,
     ) -> None:
         """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
         self._clock = clock

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from agents.ab_tasty.settings import AbTastySettings
+from streams import clocks
 from streams.delivery.outcomes import Blocked, RetryLater
 from streams.http import (
     Answer,
@@ -110,7 +110,7 @@ class TokenSource:
         self,
         settings: AbTastySettings,
         http: Http,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clocks.monotonic,
     ) -> None:
         self._settings = settings
         self._http = http

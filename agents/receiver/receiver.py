@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hmac
-import time
 
 import structlog
 from aiohttp import web
@@ -13,7 +12,7 @@ from agents.receiver.answers import Refusal, RefusedError
 from agents.receiver.room import Claim, Room
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
-from streams import metrics
+from streams import clocks, metrics
 
 log = structlog.get_logger()
 
@@ -77,7 +76,7 @@ class Receiver:
         return response
 
     async def _take(self, request: web.Request) -> web.Response:
-        began = time.monotonic()
+        began = clocks.monotonic()
         if request.path != self._settings.path:
             raise RefusedError(answers.ELSEWHERE)
         if self._tokens and not self._knows(request.headers.get("Authorization", "")):
@@ -90,11 +89,11 @@ class Receiver:
             asked = messages.look(value)
             await self._writer.write(asked.key, value, claim)
         metrics.RECEIVED_BYTES.inc(len(value))
-        metrics.RECEIVE_SECONDS.observe(time.monotonic() - began)
+        metrics.RECEIVE_SECONDS.observe(clocks.monotonic() - began)
         return answers.answer(asked.type, asked.id, self._module)
 
     def _say(self, refusal: Refusal) -> None:
-        now = time.monotonic()
+        now = clocks.monotonic()
         if now - self._said.get(refusal, -_SAY_SECONDS) >= _SAY_SECONDS:
             self._said[refusal] = now
             log.warning("refuses", reason=refusal.outcome, detail=refusal.says)

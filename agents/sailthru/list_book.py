@@ -1,6 +1,5 @@
 """What the topic `sailthru-lists` says of each list."""
 
-import time
 from collections.abc import Callable
 from math import inf
 
@@ -9,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from models.list_state import ListState
+from streams import clocks
 from streams.delivery.outcomes import Delivered, Rejected
 from streams.topics import SAILTHRU_LISTS
 
@@ -24,7 +24,7 @@ _TOO_MANY = Rejected("too_many_lists", f"there are {_MOST_NAMES} lists already")
 class ListBook:
     """The last word on each list, as far as it has been told."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = clocks.wall) -> None:
         """`clock` gives unix seconds."""
         self._clock = clock
         # Until when it holds, and what.

@@ -1,7 +1,6 @@
 """Which worker makes a list: the one that holds the partition its name falls into."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
@@ -10,6 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.list_book import ListBook
 from models.record import RawPosition, Record
+from streams import clocks
 from streams.delivery.feed import Feed, Repeat
 from streams.delivery.log_end import LogEnd
 from streams.delivery.sink import Lane
@@ -39,7 +39,7 @@ class Term:
         may_send: Callable[[], bool],
         end: int,
         request_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clocks.monotonic,
     ) -> None:
         """`end` is where the partition ended at the takeover; `request_s` a request's time-out."""
         self._may_send = may_send

@@ -5,7 +5,6 @@ requests at that moment (grouparoo/grouparoo, pull request 56).
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.list_book import ListBook
 from agents.sailthru.list_owner import ListOwner, Term
 from models.list_state import ListState
+from streams import clocks
 from streams.delivery.feed import Feed
 from streams.delivery.kept import Kept
 from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
@@ -41,7 +41,7 @@ class Lists:
         self,
         kafka: KafkaSettings | None,
         request_s: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clocks.wall,
     ) -> None:
         """`request_s` is the time-out of a request."""
         self._kafka = kafka

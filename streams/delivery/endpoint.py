@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from streams import clocks
 from streams.delivery.connections import Connections
 from streams.delivery.lane import WaitingLane
 from streams.delivery.pacing import RateLimit
@@ -88,7 +88,7 @@ class Endpoint:
         """Something passed: the endpoint works, whoever else fails."""
         self._failing.clear()
         self._failures = self._probes = 0
-        self._passed_at = time.monotonic()
+        self._passed_at = clocks.monotonic()
 
     def failed(self, lane: WaitingLane) -> float:
         """Notes a failure; returns for how many seconds the lane has failed while others passed."""

@@ -1,6 +1,5 @@
 """The ways a record ends at a destination: delivered, dropped, or dead-lettered."""
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.record import Record
-from streams import metrics
+from streams import clocks, metrics
 from streams.dead_letters import DeadLetters, preserve, preserve_key
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
@@ -21,7 +20,7 @@ Refused = tuple[Item, Rejected]
 
 
 def now_ms() -> int:
-    return int(time.time() * 1000)
+    return clocks.wall_ms()
 
 
 class Ends:

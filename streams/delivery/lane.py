@@ -1,6 +1,5 @@
 """A lane: the records that must keep their order, one request in flight."""
 
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TypeAlias
 from aiokafka.structs import ConsumerRecord
 
 from models.record import Record
+from streams import clocks
 from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
@@ -87,7 +87,7 @@ class WaitingLane:
 
         `counts` is False while nothing passes at all: then it is not this lane's fault.
         """
-        now = time.monotonic()
+        now = clocks.monotonic()
         if self.failures and counts:
             # A lane that nobody tried in between did not fail in between.
             self._failing_seconds += min(now - self.failed_at, _LONGEST_PAUSE_SECONDS)

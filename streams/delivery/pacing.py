@@ -2,10 +2,10 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from streams import clocks
 from streams.delivery.budget import Budget, Foreign, Left, Quota
 
 # A tenth of a second's worth may go at once: smooth for the service, and timers need not be finer
@@ -53,7 +53,7 @@ class RateLimit:
     def __init__(
         self,
         per_minute: int | None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clocks.monotonic,
         *,
         ours: float = 1.0,
         part: Part | None = None,
@@ -193,7 +193,7 @@ class Pacer:
     def __init__(
         self,
         ceilings: Mapping[str, int | None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clocks.monotonic,
         *,
         ours: float = 1.0,
         part: Callable[[str], Part] | None = None,

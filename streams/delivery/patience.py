@@ -1,7 +1,6 @@
 """How long one user may fail while others pass."""
 
-import time
-
+from streams import clocks
 from streams.delivery.sink import Lane
 
 _PATIENCE_SECONDS = 15 * 60.0
@@ -16,7 +15,7 @@ class Patience:
 
     def lasts(self, lane: Lane, failing: float) -> bool:
         """Whether to try again what has failed for so many seconds while others passed."""
-        now = time.monotonic()
+        now = clocks.monotonic()
         if self._set_aside.get(lane, 0.0) > now:
             return False
         if failing < _PATIENCE_SECONDS:

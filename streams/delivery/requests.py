@@ -1,10 +1,9 @@
 """One request, and what is noted of it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from streams import metrics
+from streams import clocks, metrics
 from streams.delivery.connections import Connections
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.sink import Batch, Sink
@@ -32,9 +31,9 @@ async def send(
     if not may_send():
         raise UnsureError
     labels = {"destination": sink.destination, "endpoint": endpoint}
-    started = time.monotonic()
+    started = clocks.monotonic()
     outcome = await sink.send(batch.request)
-    seconds = time.monotonic() - started
+    seconds = clocks.monotonic() - started
     metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
     connections.observe(endpoint, seconds)
     metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)

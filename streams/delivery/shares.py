@@ -1,11 +1,11 @@
 """Who may use how much of a limit that several workers share: pure, but for the clock."""
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from models.rate_demand import RateDemand
+from streams import clocks
 
 # Of an even share, for whoever wants nothing: what comes of a sudden can start.
 _FLOOR = 0.05
@@ -71,7 +71,7 @@ class Shares:
     is gone when another has told five times since.
     """
 
-    def __init__(self, me: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, me: str, clock: Callable[[], float] = clocks.monotonic) -> None:
         self._me = me
         self._clock = clock
         self._workers: dict[str, _Worker] = {}

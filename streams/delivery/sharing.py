@@ -1,7 +1,6 @@
 """Tells a destination's other workers what this one wants of the rate limits, and hears them."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from models.rate_demand import EndpointDemand, RateDemand
+from streams import clocks
 from streams.delivery.pacing import RateLimit
 from streams.delivery.shares import Shares
 from streams.settings import KafkaSettings
@@ -113,7 +113,7 @@ class Sharing:
     async def run(self, endpoints: Mapping[str, Limited]) -> None:
         """Tells and hears until cancelled; returns when there is no limit to share."""
         limited = {name: each for name, each in endpoints.items() if each.limit.allowed is not None}
-        demand = Demand(limited, time.monotonic)
+        demand = Demand(limited, clocks.monotonic)
         while limited:
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -1,7 +1,8 @@
 """Whether this worker surely still is a member of its group."""
 
-import time
 from collections.abc import Callable
+
+from streams import clocks
 
 
 class Membership:
@@ -19,7 +20,7 @@ class Membership:
     _SURE_SHARE = 0.8
 
     def __init__(
-        self, session_timeout_s: float, clock: Callable[[], float] = time.monotonic
+        self, session_timeout_s: float, clock: Callable[[], float] = clocks.monotonic
     ) -> None:
         self._sure_for = session_timeout_s * self._SURE_SHARE
         self._clock = clock

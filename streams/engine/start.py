@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams import topic_admin, topics
+from streams import clocks, topic_admin, topics
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
@@ -155,7 +154,7 @@ async def read_starts(consumer: AIOKafkaConsumer, cluster: str) -> Mapping[Topic
     first = await consumer.beginning_offsets(assigned)
     end = await consumer.end_offsets(assigned)
     committed = await read_committed(consumer, assigned)
-    epoch = int(time.time() * 1000)
+    epoch = clocks.wall_ms()
     return {
         tp: Start(
             _resume(committed[tp], cluster, epoch) if tp in committed else Progress(first[tp]),

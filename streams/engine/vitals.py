@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
@@ -11,7 +10,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from prometheus_client import Gauge
 
-from streams import metrics
+from streams import clocks, metrics
 from streams.delivery.outcomes import Blocked
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
@@ -58,7 +57,7 @@ def observe(
 
 
 def _oldest(partitions: Iterable[Partition]) -> float:
-    now = time.time()
+    now = clocks.wall()
     came = [at for each in partitions if (at := each.oldest_at) is not None]
     return max(0.0, now - min(came, default=now))
 

@@ -1,11 +1,11 @@
 """Tells a worker that waits from one that hangs."""
 
 import asyncio
-import time
 from collections.abc import Callable, Hashable, Mapping
 
 from faust.types import TP
 
+from streams import clocks
 from streams.engine.membership import Membership
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
@@ -22,7 +22,7 @@ class Watchdog:
     another.
     """
 
-    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limit_s: float, clock: Callable[[], float] = clocks.monotonic) -> None:
         self._limit = limit_s
         self._clock = clock
         self._mark: Hashable = None

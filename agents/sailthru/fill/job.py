@@ -4,13 +4,13 @@ Source: pages "job" and "job - Update" (docs.sailthru.com, getstarted.sailthru.c
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED
 from agents.sailthru.fill.error import FillError
+from streams import clocks
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, RetryLater
 from streams.http import NOT_SENT, json_object
 
@@ -58,9 +58,9 @@ class Jobs:
 
     async def ended(self, job_id: str) -> None:
         """Waits for a job's end."""
-        until = time.monotonic() + self._wait_s
+        until = clocks.monotonic() + self._wait_s
         looks = 0
-        while time.monotonic() < until:
+        while clocks.monotonic() < until:
             answer = await self._client.read("job", {"job_id": job_id})
             match answer.outcome:
                 case Delivered():

@@ -75,6 +75,7 @@ async def _dry_run(cluster: KafkaSettings, sailthru: str) -> AsyncIterator[str]:
         "SAILTHRU_API_SECRET": SECRET,
         "SAILTHRU_BASE_URL": sailthru,
         "SAILTHRU_EVENTS_DENY": "*_test",
+        "SAILTHRU_NO_IDENTITY": "dead_letter",
         # The factories' records are of one moment.
         "SAILTHRU_EVENT_MAX_AGE_DAYS": "100000",
         "WORKER_MAX_REJECTED_SHARE": "1",

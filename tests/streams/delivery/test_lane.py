@@ -142,7 +142,7 @@ class Seconds:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         monkeypatch.setattr(
-            "streams.delivery.lane.time", SimpleNamespace(monotonic=lambda: self.now)
+            "streams.delivery.lane.clocks", SimpleNamespace(monotonic=lambda: self.now)
         )
 
     def at(self, now: float) -> None:

@@ -19,7 +19,7 @@ class Minutes:
         self.now = 1_000_000.0
         for module in ("lane", "requests", "endpoint", "patience"):
             monkeypatch.setattr(
-                f"streams.delivery.{module}.time", SimpleNamespace(monotonic=lambda: self.now)
+                f"streams.delivery.{module}.clocks", SimpleNamespace(monotonic=lambda: self.now)
             )
 
 
