@@ -14,6 +14,8 @@ from models.mparticle.values import NumberText
 
 # Far more than mParticle nests, far less than what any JSON library along the way takes.
 MAX_DEPTH = 100
+# Commas and brackets of a message: each value costs a hundred bytes once it is read, and its time.
+MAX_VALUES = 1_000_000
 
 SETTINGS = "account_settings"
 _SETTINGS = SETTINGS.encode()
@@ -38,6 +40,7 @@ def parse(value: bytes) -> Any:
     again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
     wins. `account_settings` are gone, or stand in the message's `account` only.
     """
+    reject_too_many_values(value)
     # To take bytes out and measure is twice as fast as to count them one by one.
     closed = value.replace(b"{", b"").replace(b"[", b"")
     shallow = len(value) - len(closed) <= MAX_DEPTH
@@ -49,6 +52,12 @@ def parse(value: bytes) -> Any:
     # A search for one byte costs a fifth of one for two.
     is_escaped = b"\\" in value and b"\\u" in value
     return _tidy(message) if is_escaped or _strays(value, message) else message
+
+
+def reject_too_many_values(value: bytes) -> None:
+    """Raises UnreadableMessageError for what would take too long to read, and too much memory."""
+    if len(value) > MAX_VALUES and sum(map(value.count, (b",", b"{", b"["))) > MAX_VALUES:
+        raise UnreadableMessageError("too_many_values", f"more than {MAX_VALUES} commas and brackets")
 
 
 def _repeated(value: bytes) -> Any:
@@ -124,5 +133,7 @@ def _tidy(node: Any) -> Any:
 
 
 def _clean(text: str) -> str:
+    if text.isascii():
+        return text.replace("\0", "") if "\0" in text else text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return whole.replace("\0", "")

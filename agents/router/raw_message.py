@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from agents.router.ids import Ids
 from agents.router.keys import key
-from agents.router.redaction import without_settings
+from agents.router.redaction import without_secrets
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
@@ -160,7 +160,7 @@ class RawMessage:
 
     @cached_property
     def _preserved(self) -> dict[str, Any]:
-        return preserve(without_settings(self.value))
+        return preserve(without_secrets(self.value))
 
 
 def _places(faults: list[ErrorDetails]) -> str:

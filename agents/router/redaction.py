@@ -1,42 +1,141 @@
-"""Blanks the values of `account_settings` in the bytes of a message; the rest stays as it came."""
+"""Blanks secrets in the bytes of a message: `account_settings`, and an event batch's API keys.
 
-import json
+The bytes may be anything: cut off, broken, UTF-16. The rest of them stays as it came. The work is
+linear in the bytes, whatever they are made of.
+"""
+
 import re
-from typing import Any
+from collections.abc import Iterator
 
-from agents.router.parsing import SETTINGS
+import orjson
 
-# Every string from first to last, so that none is taken for another's end; a cut one ends the text.
-_STRING = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*+(?:"|\\?\Z))(\s*:\s*)?', re.DOTALL)
-_DECODER = json.JSONDecoder()
+from agents.router.parsing import SETTINGS, UnreadableMessageError, reject_too_many_values
+
+_KEY = "api_key"
+_ESCAPE = "\\u"
+# In this order: what is little-endian looks big-endian, and the other way round, one byte further.
+_WIDE = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
+_BLANK = '""'
+# mParticle's settings have a dozen values. After so many the rest of the text is blanked.
+_MOST_STEPS = 200_000
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRINGS = re.compile(_STRING, re.DOTALL)
+# A value is made of these and of brackets; where anything else stands, nobody can tell its end.
+_SCALAR = rf"{_STRING}|true|false|null|-?\d[\d.eE+-]*+"
+_FLAT = re.compile(rf"(?:[\s:,]++|{_SCALAR})*+", re.DOTALL)
+_ALONE = re.compile(rf"(?:{_SCALAR})(?=\s*+(?:[,}}\]]|\Z))", re.DOTALL)
+_CLOSES = {"{": "}", "[": "]"}
+_LISTED = re.compile(r"\s*+\[")
 
 
-def without_settings(value: bytes) -> bytes:
-    """Works on any bytes; settings whose own value does not parse stay as they came."""
-    text = value.decode(errors="surrogateescape")
-    if SETTINGS not in text and "\\u" not in text:
+def _spelled(name: str) -> str:
+    """A name in all spellings that become it when they are parsed and NULs are taken out."""
+    return r"(?:\\u0000)*+".join(rf"(?:{each}|\\u(?i:{ord(each):04x}))" for each in name)
+
+
+# Not looked for string by string: in broken text nobody can tell where strings begin.
+_NAMES = re.compile(rf'"(?:({_spelled(SETTINGS)})|{_spelled(_KEY)}(?:s|\\u0073)?)"\s*+:\s*+')
+
+
+def without_secrets(value: bytes) -> bytes:
+    """Blanks each secret; of one that does not end, all that follows."""
+    if _finds(value, "utf-8") >= 0:
+        text = value.decode(errors="surrogateescape")
+        value = "".join(_blanked(text, value)).encode(errors="surrogateescape")
+    if b"\0" not in value:
         return value
-    kept, done = [], 0
-    for string in _STRING.finditer(text):
-        if string.start() < done or not string[2] or not _names_settings(string[1]):
-            continue
-        try:
-            settings, end = _DECODER.raw_decode(text, string.end())
-        except (ValueError, RecursionError):
-            continue
-        kept += [text[done : string.end()], json.dumps(_blank(settings))]
-        done = end
-    return "".join([*kept, text[done:]]).encode(errors="surrogateescape")
+    is_big = value.find(b"\0") % 2 == 0
+    for encoding in sorted(_WIDE, key=lambda each: each.endswith("be") is not is_big):
+        if (found := _finds(value, encoding)) >= 0:
+            value = _wide(value, encoding, found % _WIDE[encoding])
+    return value
 
 
-def _names_settings(string: str) -> bool:
-    if "\\" not in string:
-        return string[1:-1] == SETTINGS
+def _finds(value: bytes, encoding: str) -> int:
+    """Where the first word stands that may be a secret's name, or part of it; else -1."""
+    places = (value.find(word.encode(encoding)) for word in (SETTINGS, _KEY, _ESCAPE))
+    return min((place for place in places if place >= 0), default=-1)
+
+
+def _wide(value: bytes, encoding: str, start: int) -> bytes:
+    """The same for text whose characters have several bytes, the first at `start`."""
+    end = len(value) - (len(value) - start) % _WIDE[encoding]
     try:
-        return bool(json.loads(string) == SETTINGS)
-    except ValueError:
+        text = value[start:end].decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:
+        text = value[start:end].decode(encoding, "replace")
+    blanked = "".join(_blanked(text, value)).encode(encoding, "surrogatepass")
+    return value[:start] + blanked + value[end:]
+
+
+def _blanked(text: str, value: bytes) -> Iterator[str]:
+    done = steps = 0
+    levels: _Levels | None = None
+    for name in _NAMES.finditer(text):
+        if name.start() < done:
+            continue
+        if name[1] is None:
+            levels = levels or _Levels(text, is_readable=_is_readable(value))
+            if not levels.is_secret(name.start()):
+                continue
+        end, taken = _end(text, name.end(), _MOST_STEPS - steps)
+        yield text[done : name.end()]
+        yield _BLANK
+        done, steps = end, steps + taken
+    yield text[done:]
+
+
+class _Levels:
+    """Tells a batch's own key from a field of that name further inside, which is a customer's.
+
+    In what is no JSON, and where such names stand too often, each is taken for a batch's.
+    """
+
+    def __init__(self, text: str, *, is_readable: bool) -> None:
+        self._text = text
+        self._left = _MOST_STEPS // 10 if is_readable else 0
+        self._lowest = 2 if _LISTED.match(text) else 1
+        self._at = self._level = 0
+
+    def is_secret(self, place: int) -> bool:
+        """Asked from left to right."""
+        if self._left <= 0:
+            return True
+        if self._text[place - 1] == "\\":
+            return False
+        self._left -= 1
+        structure = _STRINGS.sub("", self._text[self._at : place])
+        self._level += structure.count("{") + structure.count("[")
+        self._level -= structure.count("}") + structure.count("]")
+        self._at = place
+        return self._level <= self._lowest
+
+
+def _is_readable(value: bytes) -> bool:
+    try:
+        reject_too_many_values(value)
+        orjson.loads(value)
+    except (UnreadableMessageError, orjson.JSONDecodeError):
         return False
+    return True
 
 
-def _blank(settings: Any) -> Any:
-    return dict.fromkeys(settings, "") if isinstance(settings, dict) else ""
+def _end(text: str, start: int, most: int) -> tuple[int, int]:
+    """Where a value ends, and in how many steps that was found; the text's end if it cannot be."""
+    if text[start : start + 1] not in _CLOSES:
+        alone = _ALONE.match(text, start)
+        return (alone.end() if alone else len(text)), 1
+    closing: list[str] = []
+    place = start
+    for step in range(1, most):
+        bracket = text[place : place + 1]
+        if bracket in _CLOSES:
+            closing.append(_CLOSES[bracket])
+        elif not closing or bracket != closing.pop():
+            break
+        place += 1
+        if not closing:
+            return place, step
+        flat = _FLAT.match(text, place)
+        place = flat.end() if flat else place
+    return len(text), most
