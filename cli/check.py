@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from agents import registry
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
-from streams import topic_admin, topics
+from streams import record_limits, topic_admin, topics
 from streams.engine.start import StartError, prepare
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.topics import RAW, Topic
@@ -119,6 +119,8 @@ async def _kafka(
             missing = True
             yield _missing(kafka, name)
     if not missing:
+        async for finding in _limits(kafka):
+            yield finding
         async for finding in _workers(kafka, reads):
             yield finding
         for name in names:
@@ -139,6 +141,17 @@ def _missing(kafka: KafkaSettings, name: str) -> Finding:
     if kafka.create_topics:
         return Finding("ok", f"topic {name} will be created (KAFKA_CREATE_TOPICS).")
     return Finding("wrong", f"topic {name} is missing: create it, or set KAFKA_CREATE_TOPICS=true.")
+
+
+async def _limits(kafka: KafkaSettings) -> AsyncIterator[Finding]:
+    limits = await record_limits.ask(kafka)
+    for name in record_limits.smaller_than_raw(limits):
+        most, of_raw = limits[name], limits[RAW.name]
+        yield Finding(
+            "open",
+            f"topic {kafka.topic(name)} takes {most} bytes, {kafka.topic(RAW.name)} {of_raw}: "
+            f"{record_limits.SMALL}.",
+        )
 
 
 async def _workers(

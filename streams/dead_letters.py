@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from models.dead_letter import DeadLetter
 from streams import metrics
 from streams.delivery.outcomes import Blocked
-from streams.topics import MAX_MESSAGE_BYTES
+from streams.record_limits import RecordLimits, written_size
+from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 
 _HEAD_BYTES = 64 * 1024
 # Base64 makes four bytes of three; the rest of the letter is small, its key twice in it included.
@@ -81,23 +82,43 @@ class FloodGuard:
 class DeadLetters:
     """The way to the dead-letters topic; what it is given is in Kafka when `write` returns."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, topic: str, limits: RecordLimits | None = None
+    ) -> None:
+        """Without `limits` the topic is taken for one that takes MAX_MESSAGE_BYTES."""
         self._producer = producer
         self._topic = topic
+        self._limits = limits
 
     async def write(self, letters: Sequence[DeadLetter]) -> None:
         """Raises KafkaError when one cannot be written: then the worker must stop."""
-        sent = [
-            await self._producer.send(
-                self._topic,
-                letter.model_dump_json(exclude_none=True).encode(),
-                key=letter.key,
-            )
-            for letter in letters
-        ]
+        if not letters:
+            return
+        limits = await self._limits.read() if self._limits else {}
+        most = limits.get(DEAD_LETTERS.name, MAX_MESSAGE_BYTES)
+        sent = []
+        for letter in letters:
+            key, value = _written(letter, most)
+            sent.append(await self._producer.send(self._topic, value, key=key))
         for future in sent:
             await future
         count(letters)
+
+
+def _written(letter: DeadLetter, most: int) -> tuple[bytes | None, bytes]:
+    """Key and value; of what would be more than `most` bytes, so much that it fits."""
+    value = letter.model_dump_json(exclude_none=True).encode()
+    if written_size(letter.key, value, ()) <= most:
+        return letter.key, value
+    cut = letter.model_copy(update={"value": b"", "truncated": True})
+    room = most - written_size(cut.key, cut.model_dump_json(exclude_none=True).encode(), ())
+    if room < 0:
+        cut = cut.model_copy(update={"key": None})
+        room = most - written_size(None, cut.model_dump_json(exclude_none=True).encode(), ())
+    # Base64 makes four bytes of three, and of the last one or two.
+    head = letter.value[: min(_HEAD_BYTES, max(0, room // 4 * 3 - 3))]
+    cut = cut.model_copy(update={"value": head})
+    return cut.key, cut.model_dump_json(exclude_none=True).encode()
 
 
 def count(letters: Sequence[DeadLetter]) -> None:

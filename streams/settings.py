@@ -24,6 +24,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streams.topics import MAX_MESSAGE_BYTES
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one sentence that says what to set."""
@@ -210,6 +212,10 @@ class KafkaSettings(Settings):
     )
     fetch_max_bytes: PositiveInt = Field(
         2 * 1024 * 1024, description="bytes asked of one partition at a time"
+    )
+    max_message_bytes: PositiveInt = Field(
+        MAX_MESSAGE_BYTES,
+        description="the topics' max.message.bytes, where Kafka does not let a worker ask for it",
     )
     deleted_offsets: Literal["hold", "skip"] = Field(
         "hold",

@@ -15,6 +15,7 @@ from streams.delivery.sharing import Sharing
 from streams.delivery.sink import Sink
 from streams.delivery.staleness import Staleness
 from streams.dry_run import CountedDeadLetters, DryRun
+from streams.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 
@@ -35,7 +36,9 @@ def create_sink_app(
         letters = (
             CountedDeadLetters()
             if worker.dry_run
-            else DeadLetters(app.kafka_producer, kafka.topic(DEAD_LETTERS.name))
+            else DeadLetters(
+                app.kafka_producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka)
+            )
         )
         return Delivery(
             sink,

@@ -7,6 +7,7 @@ from agents.router.settings import RouterSettings
 from streams.app import App, create_app, settings_or_exit
 from streams.dead_letters import DeadLetters, FloodGuard
 from streams.engine.processor import Processor
+from streams.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, RAW
 
@@ -17,12 +18,14 @@ _kafka = settings_or_exit(KafkaSettings)
 
 def _processor(app: App) -> Processor:
     producer = app.kafka_producer
+    limits = RecordLimits.of(_kafka)
     return Router(
         _router,
         _kafka,
         producer,
-        DeadLetters(producer, _kafka.topic(DEAD_LETTERS.name)),
+        DeadLetters(producer, _kafka.topic(DEAD_LETTERS.name), limits),
         FloodGuard(_worker.max_rejected_share, BEHIND),
+        limits,
     )
 
 

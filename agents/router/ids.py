@@ -35,15 +35,17 @@ class Ids:
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}
+        self.digested = 0
+        """Bytes of JSON that the ids were made of."""
 
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
         described = [_VERSION, kind, mpid, scope, part]
-        id_ = _digest(described)
+        id_ = self._digest(described)
         equals = self._seen.get(id_, 0)
         self._seen[id_] = equals + 1
-        return _digest([*described, equals]) if equals else id_
+        return self._digest([*described, equals]) if equals else id_
 
-
-def _digest(described: list[Any]) -> str:
-    content = orjson.dumps(described, option=orjson.OPT_SORT_KEYS)
-    return blake2b(content, digest_size=16).hexdigest()
+    def _digest(self, described: list[Any]) -> str:
+        content = orjson.dumps(described, option=orjson.OPT_SORT_KEYS)
+        self.digested += len(content)
+        return blake2b(content, digest_size=16).hexdigest()

@@ -57,7 +57,9 @@ def parse(value: bytes) -> Any:
 def reject_too_many_values(value: bytes) -> None:
     """Raises UnreadableMessageError for what would take too long to read, and too much memory."""
     if len(value) > MAX_VALUES and sum(map(value.count, (b",", b"{", b"["))) > MAX_VALUES:
-        raise UnreadableMessageError("too_many_values", f"more than {MAX_VALUES} commas and brackets")
+        raise UnreadableMessageError(
+            "too_many_values", f"more than {MAX_VALUES} commas and brackets"
+        )
 
 
 def _repeated(value: bytes) -> Any:

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from agents.router.drift import Drift
-from agents.router.raw_message import RawMessage
+from agents.router.raw_message import RawMessage, Takes
 from agents.router.routing import Out, Routed, route_together
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
@@ -19,10 +20,11 @@ from streams import headers, metrics, topics
 from streams.dead_letters import DeadLetters, FloodGuard
 from streams.delivery.outcomes import Blocked
 from streams.engine import batches
-from streams.engine.batches import Outgoing
+from streams.engine.batches import NotTakenError, Outgoing
 from streams.engine.chunks import Chunk
 from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
+from streams.record_limits import SMALL, RecordLimits, smaller_than_raw
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, PRIVACY_REQUESTS, USER_UPDATE
 
@@ -32,7 +34,15 @@ log = structlog.get_logger()
 # take ten times its bytes.
 _SLICE_MESSAGES = 50
 _SLICE_BYTES = 1024 * 1024
+# So many bytes are mapped beside the event loop: it must answer Kafka and /live meanwhile.
+_LONG_BYTES = 256 * 1024
+# Records that are held at once before they are written; a chunk of ordinary messages makes fewer.
+_HELD_BYTES = 8 * 1024 * 1024
 _HELD_SECONDS = 0.2
+# The producer's max_batch_size (streams/engine/transport.py).
+_BATCH_BYTES = 512 * 1024
+# Of the raw messages behind a batch that Kafka refused, so many are named.
+_MOST_NAMED = 20
 
 ORDINARY = frozenset({"alias_request", "record_too_large"})
 """Reasons of dead letters that say nothing of a deploy or a setting."""
@@ -56,8 +66,9 @@ def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecor
 
 @dataclass(slots=True)
 class _Became:
-    """All that a chunk became: what is to be written first, and then, and how much it was."""
+    """What a chunk became so far: what is to be written first, and then, and how much it was."""
 
+    size: int = 0
     updates: list[Outgoing] = field(default_factory=list)
     others: list[Outgoing] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
@@ -69,6 +80,7 @@ class _Became:
     def add(self, out: Out, record: Outgoing) -> None:
         topic = out.topic
         (self.updates if topic is USER_UPDATE else self.others).append(record)
+        self.size += len(record.value)
         self._records[topic.name, "event" if topic is EVENTS else out.kind] += 1
         if out.fields["environment"] == "development":
             self._development[topic.name] += 1
@@ -78,16 +90,43 @@ class _Became:
         for reason in routed.dropped:
             self._dropped[reason] += 1
         self.letters += routed.dead_letters
+        self.size += sum(len(letter.value) for letter in routed.dead_letters)
         self.accounted += bool(routed.outs or routed.dropped or routed.dead_letters)
 
     def count(self) -> None:
-        """Tells the metrics: once for a chunk, because a label costs more than a message's id."""
+        """Tells the metrics: once for all, because a label costs more than a message's id."""
         for (topic, kind), count in self._records.items():
             metrics.RECORDS_ROUTED.labels(topic=topic, kind=kind).inc(count)
         for topic, count in self._development.items():
             metrics.DEVELOPMENT_RECORDS.labels(topic=topic).inc(count)
         for reason, count in self._dropped.items():
             metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc(count)
+
+    def is_written(self) -> None:
+        """Lets go of what Kafka has; what all of the chunk became stays known."""
+        for held in (
+            *(self.updates, self.others, self.letters),
+            *(self._records, self._development, self._dropped),
+        ):
+            held.clear()
+        self.size = 0
+
+
+def _say_refused(error: NotTakenError) -> None:
+    """Names the raw messages, so that a person can set them aside."""
+    raw = [orjson.loads(record.value)["raw"] for record in error.records]
+    positions = list(dict.fromkeys(f"{at['partition']}/{at['offset']}" for at in raw))
+    named = ",".join(positions[:_MOST_NAMED])
+    log.error(
+        "kafka_refuses",
+        topic=error.topic,
+        partition=error.partition,
+        error=type(error.__cause__).__name__,
+        raw=named,
+        raw_messages=len(positions),
+        what_to_do=f"see max.message.bytes of {error.topic} and the rights to write there; what "
+        f"Kafka will never take goes to the dead letters with ROUTER_SET_ASIDE={named}",
+    )
 
 
 class Router:
@@ -100,6 +139,7 @@ class Router:
         producer: AIOKafkaProducer,
         dead_letters: DeadLetters,
         guard: FloodGuard,
+        limits: RecordLimits,
     ) -> None:
         self.blocked: Blocked | None = None
         self._settings = settings
@@ -107,6 +147,10 @@ class Router:
         self._producer = producer
         self._dead_letters = dead_letters
         self._guard = guard
+        self._limits = limits
+        self._takes = Takes()
+        self._tight: Mapping[str, int] = {}
+        self._long = asyncio.Lock()
         self._drift = Drift()
         self._chunks = ChunkLanes(self._route)
         # From nought, or the alert misses the first.
@@ -117,6 +161,14 @@ class Router:
         return self.blocked is not None
 
     async def run(self) -> None:
+        limits = await self._limits.read()
+        self._takes = Takes(limits)
+        # Where a topic takes less than the producer would make into one batch.
+        self._tight = {
+            self._names[name]: most for name, most in limits.items() if most < _BATCH_BYTES
+        }
+        for name in smaller_than_raw(limits):
+            log.warning("small_topic", topic=name, most=limits[name], what_to_do=SMALL)
         await self._chunks.run()
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
@@ -136,32 +188,57 @@ class Router:
             await asyncio.sleep(0)
             if partition.closed:
                 return
-            self._route_together(sources, partition.epoch, became)
-        # What is written after the updates may count on them: see "updates first" in the docs.
-        await batches.write(self._producer, became.updates)
-        await batches.write(self._producer, became.others)
-        await self._dead_letters.write(became.letters)
-        became.count()
+            # A record from Kafka also is the place where it stands.
+            raws = [
+                RawMessage(
+                    each.value or b"", each, each.timestamp, self._settings, each.key, self._takes
+                )
+                for each in sources
+            ]
+            if sum(len(raw.value) for raw in raws) <= _LONG_BYTES:
+                route_together(raws)
+                await self._take(raws, partition.epoch, became)
+                continue
+            # For one partition at a time, because parsed it takes ten times its bytes.
+            async with self._long:
+                await asyncio.to_thread(route_together, raws)
+                await self._take(raws, partition.epoch, became)
+        await self._write(became)
         partition.accounted += became.accounted
         partition.ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 
-    def _route_together(
-        self, sources: Sequence[ConsumerRecord], epoch: int, became: _Became
-    ) -> None:
-        # A record from Kafka also is the place where it stands.
-        raws = [
-            RawMessage(each.value or b"", each, each.timestamp, self._settings, each.key)
-            for each in sources
-        ]
-        for routed in route_together(raws):
-            for out in routed.outs:
+    async def _take(self, raws: Sequence[RawMessage], epoch: int, became: _Became) -> None:
+        """Adds what messages became, and writes it as soon as it is too much to hold."""
+        for raw in raws:
+            routed = raw.routed
+            outs = routed.outs
+            if len(raw.value) > _LONG_BYTES:
+                # It may be written in parts, and no update may come after what counts on it.
+                outs = sorted(outs, key=lambda out: out.topic is not USER_UPDATE)
+            for out in outs:
                 became.add(out, self._outgoing(out, epoch))
+                if became.size > _HELD_BYTES:
+                    await self._write(became)
             became.end(routed)
             if routed.strangers:
                 self._drift.count(routed.strangers)
             self._count(routed)
+            if became.size > _HELD_BYTES:
+                await self._write(became)
+
+    async def _write(self, became: _Became) -> None:
+        try:
+            # What is written after the updates may count on them: see "updates first" in the docs.
+            await batches.write(self._producer, became.updates, self._tight)
+            await batches.write(self._producer, became.others, self._tight)
+        except NotTakenError as error:
+            _say_refused(error)
+            raise
+        await self._dead_letters.write(became.letters)
+        became.count()
+        became.is_written()
 
     def _outgoing(self, out: Out, epoch: int) -> Outgoing:
         return Outgoing(

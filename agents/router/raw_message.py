@@ -1,6 +1,8 @@
 """One raw message on its way: what it has become so far."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,14 +16,46 @@ from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.record import SCHEMA_VERSION
 from streams.dead_letters import preserve, preserve_key
+from streams.record_limits import written_size
 from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
-# What a topic takes, less the room for key and headers. A record is hardly larger than its message,
-# so only large messages are looked at.
-_MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
-_LARGE = MAX_MESSAGE_BYTES // 2
+# What headers need beside an id: a kind, an epoch, their names.
+_HEADERS_BYTES = 192
+# A record repeats its message, eight times at most: nothing is as short as {"a":1} among identities.
+_RECORD_GROWTH = 8
+_FRAME_BYTES = 4096
+# What one message may become however small it is; what is no larger than that becomes less.
+_LEAST_GROWN = 16 * 1024 * 1024
+_SMALL = 8 * 1024
 # Of a part with more faults, the first tell enough.
 _MOST_PLACES = 3
+
+
+class TooMuchError(Exception):
+    """A message would become more than one message may."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Takes:
+    """How large a record each topic takes, in bytes, by its name without prefix."""
+
+    __slots__ = ("_limits", "small")
+
+    def __init__(self, limits: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._limits = limits
+        least = min(limits.values(), default=MAX_MESSAGE_BYTES)
+        self.small = min(_SMALL, (least - _FRAME_BYTES) // _RECORD_GROWTH)
+        """Bytes of a message up to which nothing that it becomes needs to be measured."""
+
+    def most(self, topic: Topic) -> int:
+        return self._limits.get(topic.name, MAX_MESSAGE_BYTES)
+
+
+_ANY = Takes()
 
 
 class RawMessage:
@@ -37,6 +71,7 @@ class RawMessage:
         received_at_ms: int,
         settings: RouterSettings,
         key: bytes | None = None,
+        takes: Takes = _ANY,
     ) -> None:
         self.value = value
         self.routed = Routed()
@@ -45,8 +80,11 @@ class RawMessage:
         self.is_list = False
         self.whole: int | None = None
         self.taken = 0
+        self.is_over = False
         self._at = at
         self._key = key
+        self._takes = takes
+        self._grown = 0
         self._ids = Ids()
         self._copied = 0
 
@@ -56,8 +94,9 @@ class RawMessage:
         self._ids = Ids()
 
     def take(self, parts: int = 1) -> int:
-        """Gives the next parts their indexes, and returns the first."""
+        """Gives the next parts their indexes, and returns the first; raises TooMuchError."""
         self.taken += parts
+        self._bound_parts(self.taken)
         return self.taken - parts
 
     def emit(
@@ -73,7 +112,7 @@ class RawMessage:
         """Adds a record of the part with that index.
 
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
-        of its own at mParticle, `at_ms` is its own time.
+        of its own at mParticle, `at_ms` is its own time. Raises TooMuchError.
         """
         topic, kind, sparse = TARGETS[content.of]
         shared = about.shared
@@ -103,8 +142,11 @@ class RawMessage:
             name: value for name, value in content.fields.items() if value or name not in sparse
         }
         out = Out(topic, key(fields), fields)
-        if len(self.value) > _LARGE and len(out.written()) > _MOST_BYTES:
-            self.refuse("record_too_large", index, f"it does not fit into {topic.name}")
+        if len(self.value) > self._takes.small and (size := self._weigh(out)) > (
+            most := self._takes.most(topic)
+        ):
+            detail = f"{topic.name} takes {most} bytes, it has {size}"
+            self.refuse("record_too_large", index, detail)
             return
         self.routed.outs.append(out)
 
@@ -118,11 +160,19 @@ class RawMessage:
         routed = self.routed
         del routed.outs[mark[0] :], routed.dead_letters[mark[1] :], routed.dropped[mark[2] :]
 
+    def give_up(self, error: TooMuchError) -> None:
+        """Sets all of the message aside, whatever it has become."""
+        self.back_to((0, 0, 0))
+        self.is_over = True
+        self.refuse(error.reason, None, error.detail)
+
     def drop(self, reason: str) -> None:
         self.routed.dropped.append(reason)
+        self._bound_parts(len(self.routed.dropped))
 
     def refuse(self, reason: str, index: int | None, detail: str = "") -> None:
         """Sets the whole message's bytes aside because of the part with that index."""
+        self._bound_parts(len(self.routed.dead_letters))
         letter = DeadLetter(
             stage="router",
             reason=reason,
@@ -147,6 +197,20 @@ class RawMessage:
         else:
             self.refuse(reason, index, str(error))
 
+    def _bound_parts(self, parts: int) -> None:
+        if parts > (most := self.settings.max_parts):
+            raise TooMuchError("too_many_parts", f"more than {most} (ROUTER_MAX_PARTS)")
+
+    def _weigh(self, out: Out) -> int:
+        """The bytes of a record as it will be written; raises TooMuchError for all so far."""
+        size = written_size(out.key, out.written(), ()) + _HEADERS_BYTES
+        self._grown += size
+        most = max(_LEAST_GROWN, self.settings.max_growth * len(self.value))
+        # What ids are made of is no record, but takes its time.
+        if max(self._grown, self._ids.digested) > most:
+            raise TooMuchError("too_much_growth", f"more than {most} bytes (ROUTER_MAX_GROWTH)")
+        return size
+
     def _is_dropped(self, topic: Topic) -> bool:
         return self.settings.development == "drop" and topic is not PRIVACY_REQUESTS
 
@@ -157,6 +221,12 @@ class RawMessage:
         if self.routed.dead_letters and self._copied > MAX_MESSAGE_BYTES:
             return {**kept, "value": b"", "truncated": True}
         return kept
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether a person wants it to be a dead letter, unread."""
+        positions = self.settings.is_set_aside
+        return bool(positions) and (self._at.partition, self._at.offset) in positions
 
     @cached_property
     def _preserved(self) -> dict[str, Any]:

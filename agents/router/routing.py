@@ -17,7 +17,7 @@ from agents.router.event_batch import route_batch
 from agents.router.firehose import route_event_request
 from agents.router.parsing import UnreadableMessageError, parse
 from agents.router.privacy import route_subject_request
-from agents.router.raw_message import RawMessage
+from agents.router.raw_message import RawMessage, TooMuchError
 from agents.router.routed import Out, Position, Routed, Stranger
 from agents.router.settings import RouterSettings
 
@@ -86,6 +86,9 @@ class _Known(NamedTuple):
 
 def _read(raw: RawMessage) -> Sequence[Any]:
     """The message, or the messages that it lists."""
+    if raw.is_set_aside:
+        raw.refuse("set_aside", None, "by ROUTER_SET_ASIDE")
+        return ()
     try:
         message = parse(raw.value)
     except UnreadableMessageError as error:
@@ -126,6 +129,15 @@ def _family(message: Any) -> str | None:
 def _route(known: _Known) -> None:
     """Routes one message whole or not at all: what breaks its frame breaks what is inside."""
     raw = known.raw
+    if raw.is_over:
+        return
+    try:
+        _route_within_bounds(known, raw)
+    except TooMuchError as error:
+        raw.give_up(error)
+
+
+def _route_within_bounds(known: _Known, raw: RawMessage) -> None:
     if raw.is_list:
         raw.begin()
     before = raw.mark()
@@ -134,7 +146,7 @@ def _route(known: _Known) -> None:
     except ValidationError as error:
         raw.back_to(before)
         raw.refuse_part(error, "bad_message", raw.whole)
-    except MemoryError:
+    except (MemoryError, TooMuchError):
         raise
     except Exception as error:  # noqa: BLE001 - as above
         raw.back_to(before)

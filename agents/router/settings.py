@@ -1,8 +1,9 @@
 """What an operator sets of the router."""
 
+from functools import cached_property
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from streams.settings import Settings
@@ -27,3 +28,25 @@ class RouterSettings(Settings):
     development: Literal["deliver", "drop"] = Field(
         "deliver", description="What becomes of data from mParticle's development environment"
     )
+    max_parts: PositiveInt = Field(
+        20_000,
+        description="events, profiles, audiences and other parts of one message, above which all of "
+        "it becomes a dead letter",
+    )
+    max_growth: PositiveInt = Field(
+        20,
+        description="how many times its own bytes the records of one message may have together, or "
+        "16 MiB where that is more; above it all of it becomes a dead letter",
+    )
+    set_aside: str = Field(
+        "",
+        pattern=r"^\s*(\d+/\d+\s*(,\s*\d+/\d+\s*)*)?$",
+        description="messages that become dead letters unread, as partition/offset,partition/offset "
+        "in mparticle-raw: the way past one whose records Kafka refuses",
+    )
+
+    @cached_property
+    def is_set_aside(self) -> frozenset[tuple[int, int]]:
+        """Partition and offset of each message that a person has set aside."""
+        positions = (each.split("/") for each in self.set_aside.split(",") if each.strip())
+        return frozenset((int(partition), int(offset)) for partition, offset in positions)

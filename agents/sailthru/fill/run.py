@@ -32,6 +32,7 @@ from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.http import Http
+from streams.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
 
@@ -227,4 +228,4 @@ async def _letters(kafka: KafkaSettings, *, execute: bool) -> AsyncIterator[Dead
         enable_idempotence=True,
         max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
     ) as producer:
-        yield DeadLetters(producer, kafka.topic(DEAD_LETTERS.name))
+        yield DeadLetters(producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka))
