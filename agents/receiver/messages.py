@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from agents.router.keys import key_of_somebody
-from agents.router.parsing import UnreadableMessageError, parse
+from agents.router.parsing import UnreadableMessageError, parse, reject_too_many_values
 from models.mparticle.identity import DEVICE, USER, Named, read_identities
-from models.mparticle.values import UnreadableError
+from models.mparticle.values import LONGEST_ID, UnreadableError
 
 _SPELLING = MappingProxyType({**USER, **DEVICE})
-# What the topic takes beside the message; an id of mParticle's has 20 digits, a digest has 32.
-_LONGEST_KEY = 512
+# An id's bytes: longer ones are none for the router either.
+_LONGEST_KEY = 4 * LONGEST_ID
 
 
 class Asked(NamedTuple):
@@ -38,6 +38,10 @@ def look(body: bytes) -> Asked:
 
 
 def _read(body: bytes) -> Any:
+    try:
+        reject_too_many_values(body)
+    except UnreadableMessageError:
+        return None
     # Of escaped characters the router's parser makes what records have; there are seldom any.
     if b"\\u" not in body:
         with suppress(orjson.JSONDecodeError):
@@ -53,8 +57,10 @@ def _key(message: Any) -> bytes | None:
     None for messages about nobody or about several, and for what has no form that we know. Of a
     data-subject request's extensions nothing is read: there is no order for it to keep.
     """
-    keys = {_key_of(part) for part in _parts(message)}
-    return keys.pop() if len(keys) == 1 else None
+    keys = map(_key_of, _parts(message))
+    key = next(keys, None)
+    # What is about nobody, or another, ends the search: there may be half a million.
+    return key if key is not None and all(each == key for each in keys) else None
 
 
 def _parts(message: Any) -> Iterator[Mapping[str, Any]]:

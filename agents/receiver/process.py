@@ -26,7 +26,7 @@ from streams.topics import MAX_MESSAGE_BYTES, RAW
 _PAGES_PORT = 6065
 _LIMIT = "max.message.bytes"
 # What the key and Kafka's own frame need beside a message.
-_FRAME_BYTES = 1024
+_FRAME_BYTES = 2048
 _BATCH_BYTES = 512 * 1024
 # For what Kafka does not take any more when all posts are answered.
 _FLUSH_SECONDS = 2.0

@@ -5,6 +5,7 @@ mParticle may begin to send one between two times that it sends the same message
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import structlog
 
 from agents.router import event_batch, firehose
-from agents.router.routed import Stranger
+from agents.router.routed import TARGETS, Stranger
 from models.mparticle import known
 from models.mparticle.known import Fields
 from streams import metrics
@@ -51,6 +52,16 @@ _MESSAGES: Mapping[str, Fields] = MappingProxyType(
 # Anything but a plain name may be a person's data: not for logs and labels.
 TELLABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _OTHER = "other"
+_NAMED_BY = "`mparticle-streams route` names it, given a message that has it"
+_KINDS = frozenset(
+    {
+        *(kind for _, kind, _ in TARGETS.values()),
+        *event_batch.EVENTS,
+        *event_batch.KINDS.values(),
+        *firehose.EVENTS,
+        *_SHAPELESS,
+    }
+)
 
 
 def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
@@ -103,20 +114,29 @@ def told(name: str) -> str:
     return name if TELLABLE.fullmatch(name) else _OTHER
 
 
-class Drift:
-    """Counts strangers, and tells each in the log once; of too many different ones, as `other`."""
+def told_kind(kind: str) -> str:
+    """A record's kind as headers and `trace` tell it: what nobody has published may be a name."""
+    return kind if kind in _KINDS else _OTHER
 
-    def __init__(self, most: int = 200) -> None:
-        self._most = most
-        self._seen = set[Stranger]()
+
+class Drift:
+    """Counts strangers by place, and tells each place in the log once.
+
+    Never by their names: who makes names of people's own would have them in logs and metrics.
+    """
+
+    def __init__(self) -> None:
+        self._seen = set[tuple[str, str]]()
 
     def count(self, strangers: Iterable[Stranger]) -> None:
-        for stranger in strangers:
-            met = stranger
-            if met not in self._seen:
-                if len(self._seen) >= self._most:
-                    met = Stranger(stranger.what, _OTHER)
-                else:
-                    self._seen.add(met)
-                    log.warning("unknown_to_us", what=met.what, name=met.name)
-            metrics.DRIFT.labels(what=met.what, name=met.name).inc()
+        for (what, place), count in Counter(map(_place, strangers)).items():
+            if (what, place) not in self._seen:
+                self._seen.add((what, place))
+                log.warning("unknown_to_us", what=what, name=place, what_to_do=_NAMED_BY)
+            metrics.DRIFT.labels(what=what, name=place).inc(count)
+
+
+def _place(stranger: Stranger) -> tuple[str, str]:
+    """Where it stands; all that is above it has a published name."""
+    above, dot, _ = stranger.name.rpartition(".")
+    return stranger.what, f"{above}{dot}{_OTHER}"

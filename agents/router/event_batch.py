@@ -10,6 +10,7 @@ from models.event import BATCH_KINDS
 from models.mparticle import changes, commerce, events, happened
 from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
+from models.mparticle.values import LONGEST_KIND
 
 EVENTS: dict[str, type[happened.Happened]] = {
     "session_start": happened.Flagged,
@@ -67,7 +68,7 @@ def _opened(part: Any) -> tuple[str, dict[str, Any]]:
     """An event's type and data; of what is out of the ordinary the model knows what to say."""
     if type(part) is dict:
         kind, data = part.get("event_type"), part.get("data")
-        if type(kind) is str and kind and type(data) is dict:
+        if type(kind) is str and 0 < len(kind) <= LONGEST_KIND and type(data) is dict:
             return kind, data
     event = _EVENT.validate_python(part)
     return event.event_type, event.data or {}

@@ -11,7 +11,7 @@ from models.mparticle import changes, commerce, events, happened
 from models.mparticle.firehose import EventRequest, RuntimeEnvironment
 from models.mparticle.identity import DEVICE, USER
 from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
-from models.mparticle.values import UnreadableError
+from models.mparticle.values import LONGEST_KIND, UnreadableError
 
 EVENTS: dict[str, type[happened.Happened]] = {
     "session_start": happened.Flagged,
@@ -60,8 +60,8 @@ def meaning_of_text(settings: RouterSettings) -> Typed:
 
 def _read(part: Any) -> tuple[str, happened.Happened]:
     kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(kind, str) or not kind:
-        raise UnreadableError("an event is an object with a type")
+    if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND:
+        raise UnreadableError(f"an event is an object with a type of up to {LONGEST_KIND} letters")
     shape = EVENTS.get(kind, happened.UnknownEvent)
     event: happened.Happened = shape.__pydantic_validator__.validate_python(part)
     without_server_ids(part, event)

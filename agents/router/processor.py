@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
-from agents.router.drift import Drift
+from agents.router.drift import Drift, told_kind
 from agents.router.raw_message import RawMessage, Takes
 from agents.router.routing import Out, Routed, route_together
 from agents.router.settings import RouterSettings
@@ -245,7 +245,7 @@ class Router:
             self._names[out.topic.name],
             out.key,
             out.written(),
-            headers.make(out.id, out.kind, epoch),
+            headers.make(out.id, told_kind(out.kind), epoch),
         )
 
     def _count(self, routed: Routed) -> None:

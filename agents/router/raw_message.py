@@ -21,7 +21,7 @@ from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
 # What headers need beside an id: a kind, an epoch, their names.
 _HEADERS_BYTES = 192
-# A record repeats its message, eight times at most: nothing is as short as {"a":1} among identities.
+# A record repeats its message, and makes of the shortest identity, "ab":1, eight times as much.
 _RECORD_GROWTH = 8
 _FRAME_BYTES = 4096
 # What one message may become however small it is; what is no larger than that becomes less.

@@ -30,8 +30,8 @@ class RouterSettings(Settings):
     )
     max_parts: PositiveInt = Field(
         20_000,
-        description="events, profiles, audiences and other parts of one message, above which all of "
-        "it becomes a dead letter",
+        description="events, profiles, audiences and other parts of one message, above which all "
+        "of it becomes a dead letter",
     )
     max_growth: PositiveInt = Field(
         20,
@@ -41,8 +41,8 @@ class RouterSettings(Settings):
     set_aside: str = Field(
         "",
         pattern=r"^\s*(\d+/\d+\s*(,\s*\d+/\d+\s*)*)?$",
-        description="messages that become dead letters unread, as partition/offset,partition/offset "
-        "in mparticle-raw: the way past one whose records Kafka refuses",
+        description="messages that become dead letters unread, by their partition/offset in "
+        "mparticle-raw, parted by commas: the way past one whose records Kafka refuses",
     )
 
     @cached_property

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.structs import ConsumerRecord
 
+from agents.router.drift import told_kind
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from cli.trace.report import Made, Message, Raw, Report
@@ -107,7 +108,12 @@ def _message(record: ConsumerRecord | None, routed: Routed) -> Message | None:
 def _missing(reader: Reader, routed: Routed, story: Story) -> Sequence[Made]:
     found = {record.id for record in story.records}
     return [
-        Made(reader.kafka.topic(out.topic.name), out.kind, out.id, out.fields["raw"]["index"])
+        Made(
+            reader.kafka.topic(out.topic.name),
+            told_kind(out.kind),
+            out.id,
+            out.fields["raw"]["index"],
+        )
         for out in routed.outs
         if out.id not in found
     ]

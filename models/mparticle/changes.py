@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field
 
 from models.mparticle.happened import Happened
-from models.mparticle.values import Attributes, AttributeValue, Detail, Flag
+from models.mparticle.values import Attributes, AttributeValue, Detail, Flag, Words
 
 
 class AttributesChange(Happened):
@@ -22,7 +22,7 @@ class AttributesChange(Happened):
 class AttributeChange(Happened):
     """A batch's `user_attribute_change`; `new` is null for a tag too, so `deleted` decides."""
 
-    user_attribute_name: Annotated[str, Field(min_length=1)]
+    user_attribute_name: Annotated[Words, Field(min_length=1)]
     new: AttributeValue = None
     deleted: Flag = False
 

@@ -4,10 +4,12 @@ Firehose Java SDK (`ProductActionEvent`, `PromotionActionEvent`, `ImpressionEven
 "JSON Reference".
 """
 
+from typing import Annotated
+
 from pydantic import AliasChoices, Field
 
 from models.mparticle.happened import Flagged
-from models.mparticle.values import Amount, Arriving, Attributes, Detail
+from models.mparticle.values import Amount, Arriving, Attributes, Detail, Words
 from models.record import Sparse
 
 _ATTRIBUTES = AliasChoices("attributes", "custom_attributes")
@@ -43,13 +45,13 @@ class Impression(Arriving):
     impression_list_name: Detail = Field(
         None, validation_alias=AliasChoices("impression_list_name", "product_impression_list")
     )
-    products: Sparse[list[Product] | None] = None
+    products: Sparse[Annotated[list[Product], Field(fail_fast=True)] | None] = None
 
 
 class ProductAction(Arriving):
     """What both vocabularies say of a product action."""
 
-    action: str | None = None
+    action: Words | None = None
     checkout_step: Amount = None
     checkout_options: Detail = None
     product_action_list: Detail = None
@@ -60,16 +62,16 @@ class ProductAction(Arriving):
     total_amount: Amount = None
     tax_amount: Amount = None
     shipping_amount: Amount = None
-    products: Sparse[list[Product] | None] = None
+    products: Sparse[Annotated[list[Product], Field(fail_fast=True)] | None] = None
 
 
 class PromotionAction(Arriving):
-    action: str | None = None
-    promotions: Sparse[list[Promotion] | None] = None
+    action: Words | None = None
+    promotions: Sparse[Annotated[list[Promotion], Field(fail_fast=True)] | None] = None
 
 
 class ShoppingCart(Arriving):
-    products: Sparse[list[Product] | None] = None
+    products: Sparse[Annotated[list[Product], Field(fail_fast=True)] | None] = None
 
 
 class ProductActionEvent(Flagged, ProductAction):
@@ -81,7 +83,7 @@ class PromotionActionEvent(Flagged, PromotionAction):
 
 
 class ImpressionEvent(Flagged):
-    impressions: list[Impression] | None = None
+    impressions: Annotated[list[Impression], Field(fail_fast=True)] | None = None
 
 
 class CommerceEvent(Flagged):
@@ -89,7 +91,7 @@ class CommerceEvent(Flagged):
 
     product_action: ProductAction | None = None
     promotion_action: PromotionAction | None = None
-    product_impressions: list[Impression] | None = None
+    product_impressions: Annotated[list[Impression], Field(fail_fast=True)] | None = None
     shopping_cart: ShoppingCart | None = None
     currency_code: Detail = None
     screen_name: Detail = None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from models.mparticle.values import Arriving, Detail
+from models.mparticle.values import Arriving, Detail, Words
 
 
 class Consent(Arriving):
@@ -28,7 +28,7 @@ class ConsentNotification(Arriving):
     """One change of one consent; `type` begins with the regulation."""
 
     type: Literal["gdpr_consent_state", "ccpa_consent_state", "gdpr_change", "ccpa_change"]
-    purpose: str | None = Field(
+    purpose: Words | None = Field(
         None, validation_alias=AliasChoices("purpose", AliasPath("data", "purpose"))
     )
     old: Consent | None = Field(

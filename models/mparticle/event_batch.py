@@ -4,11 +4,21 @@ mParticle docs, "JSON Reference" and `static/schema`; its schemas require nothin
 we.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from models.mparticle.values import Arriving, Attributes, Detail, Flag, Id, Millis, Mpid
+from models.mparticle.values import (
+    Arriving,
+    Attributes,
+    Detail,
+    Flag,
+    Id,
+    Kind,
+    Millis,
+    Mpid,
+    Stamp,
+)
 
 
 class SourceInfo(Arriving):
@@ -25,7 +35,7 @@ class EventBatch(Arriving):
 
     events: list[Any] | None = None
     mpid: Mpid = None
-    mp_deviceid: str | None = None
+    mp_deviceid: Stamp | None = None
     environment: str | None = None
     timestamp_unixtime_ms: Millis = None
     batch_id: Id = None
@@ -36,10 +46,10 @@ class EventBatch(Arriving):
     user_identities: Any = None
     partner_identities: Any = None
     user_attributes: Attributes = Field(default_factory=dict)
-    deleted_user_attributes: list[str] | None = None
+    deleted_user_attributes: Annotated[list[str], Field(fail_fast=True)] | None = None
     system_notifications: list[Any] | None = None
 
 
 class BatchEvent(Arriving):
-    event_type: str = Field(min_length=1)
+    event_type: Kind
     data: dict[str, Any] | None = None

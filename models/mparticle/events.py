@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, PlainValidator
 
 from models.mparticle.happened import Flagged
-from models.mparticle.values import Amount, Detail, Flag, Id
+from models.mparticle.values import Amount, Detail, Flag, Id, Words
 
 
 class SessionEnd(Flagged):
@@ -19,7 +19,8 @@ class SessionEnd(Flagged):
 
 class CustomEvent(Flagged):
     name: Annotated[
-        str, Field(min_length=1, validation_alias=AliasChoices("name", "event_name"), exclude=True)
+        Words,
+        Field(min_length=1, validation_alias=AliasChoices("name", "event_name"), exclude=True),
     ]
     custom_event_type: Detail = None
 

@@ -18,7 +18,9 @@ from models.mparticle.values import (
     Mpid,
     Name,
     RequiredId,
+    Stamp,
     Texts,
+    Words,
 )
 
 
@@ -45,7 +47,7 @@ class EventRequest(FirehoseMessage):
 
     mpid: Mpid = None
     source_channel: str | None = None
-    device_application_stamp: str | None = None
+    device_application_stamp: Stamp | None = None
     runtime_environment: RuntimeEnvironment | None = None
     user_identities: Any = None
     partner_identities: Any = None
@@ -100,7 +102,7 @@ class ProfileAudience(Arriving):
 class SharedAttribute(Arriving):
     """A scalar, a list, or, with neither, a tag."""
 
-    key: str = Field(min_length=1)
+    key: Words = Field(min_length=1)
     action: Literal["upsert", "delete"]
     value: AttributeValue = None
     list_value: AttributeValue = None
@@ -110,8 +112,8 @@ class SubjectRequest(FirehoseMessage):
     """A data-subject request; `submitted_time` is ISO 8601 or epoch seconds."""
 
     subject_request_id: Id = None
-    subject_request_type: str | None = None
+    subject_request_type: Words | None = None
     submitted_time: str | None = None
-    regulation: str | None = None
+    regulation: Words | None = None
     subject_identities: Any = None
     extensions: Any = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
 
-from models.mparticle.values import NumberText, UnreadableError
+from models.mparticle.values import LONGEST_KIND, NumberText, UnreadableError
 from models.record import Encoding
 
 Spelling: TypeAlias = Mapping[str, str]
@@ -47,6 +47,8 @@ DEVICE_FIELDS = (
 )
 """The fields of an event batch's `device_info` that identify the device."""
 
+# Push tokens are the longest.
+_LONGEST_VALUE = 4096
 _ENCODINGS = frozenset(get_args(Encoding))
 _NO_VALUE = ("", "00000000-0000-0000-0000-000000000000")
 # Types whose values have a form of their own, which no digest has: an address has an @, a number in
@@ -104,6 +106,8 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
     if not isinstance(type_, str) or not type_:
         raise UnreadableError("its type is not text")
+    if len(type_) > LONGEST_KIND:
+        raise UnreadableError(f"its type has more than {LONGEST_KIND} characters")
     if type(value) is not str and type(value) is not int and not _is_whole(value):
         raise UnreadableError("its value is neither text nor a whole number")
     encoding = entry.get("encoding") or "raw"
@@ -115,6 +119,8 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     text = str(value)
     if not text.strip():
         return None
+    if len(text) > _LONGEST_VALUE:
+        raise UnreadableError(f"its value has more than {_LONGEST_VALUE} characters")
     if encoding == "raw" and type_ in _FORMED and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}

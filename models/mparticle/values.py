@@ -10,11 +10,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from models.record import Scalar, Value
 
+LONGEST_ID = 256
+"""Characters. An id may be a record's key, and stands in each record of a message."""
+LONGEST_KIND = 128
+LONGEST_NAME = 1024
 _LONGEST_TIME = 20
 _NUMBER = re.compile(
     r"[+-]?(?=[0-9.]{1,40}(?:[eE]|\Z))(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
@@ -71,13 +75,15 @@ def known_mpid(value: object) -> str | None:
 
 
 def _id(value: object) -> str | None:
-    if type(value) is str or type(value) is int:
-        return str(value) or None
-    if isinstance(value, NumberText) and value.removeprefix("-").isdecimal():
-        return str(value)
     if value is None:
         return None
-    raise PydanticCustomError("bad_id", "An id is a whole number or text")
+    is_whole = isinstance(value, NumberText) and value.removeprefix("-").isdecimal()
+    if type(value) is not str and type(value) is not int and not is_whole:
+        raise PydanticCustomError("bad_id", "An id is a whole number or text")
+    known = str(value)
+    if len(known) > LONGEST_ID:
+        raise PydanticCustomError("bad_id", "An id has 256 characters at most")
+    return known or None
 
 
 def _name(name: str | None) -> str | None:
@@ -158,7 +164,15 @@ Id = Annotated[str | None, PlainValidator(_id)]
 Mpid = Annotated[str | None, PlainValidator(known_mpid)]
 """mParticle's user id; None for 0, which is nobody."""
 
-Name = Annotated[str | None, AfterValidator(_name)]
+Stamp = Annotated[str, Field(max_length=LONGEST_ID)]
+"""What tells a device, as text."""
+
+Kind = Annotated[str, Field(min_length=1, max_length=LONGEST_KIND)]
+
+Words = Annotated[str, Field(max_length=LONGEST_NAME)]
+"""A name that somebody chose."""
+
+Name = Annotated[Words | None, AfterValidator(_name)]
 
 RequiredId = Annotated[str, PlainValidator(_required_id)]
 

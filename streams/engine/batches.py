@@ -82,9 +82,9 @@ class _Batch(NamedTuple):
     def takes(self, record: Outgoing, most: int | None) -> bool:
         """Adds a record where there is room for it; the first there always is."""
         key, value, headers = record.key, record.value, record.headers
-        if most is not None and self.records:
-            if self.builder.size() + written_size(key, value, headers) > most:
-                return False
+        is_tight = most is not None and bool(self.records)
+        if is_tight and self.builder.size() + written_size(key, value, headers) > most:
+            return False
         if not self.builder.append(timestamp=None, key=key, value=value, headers=headers):
             return False
         self.records.append(record)

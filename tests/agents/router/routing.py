@@ -1,7 +1,7 @@
 """How the router's tests route: one place in Kafka, one time, and lines to compare."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.router.lines import lines_of
@@ -9,9 +9,21 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import Routed, route, route_together
 from agents.router.settings import RouterSettings
 from models.record import RawPosition
+from streams import topics
+from streams.record_limits import RecordLimits
+from streams.topics import MAX_MESSAGE_BYTES
 
 AT = RawPosition(topic="mparticle-raw", partition=3, offset=41, index=0)
 RECEIVED_MS = 1_760_000_100_000
+
+
+def limits(most: int = MAX_MESSAGE_BYTES, **of_topics: int) -> RecordLimits:
+    """What topics take, where no Kafka can be asked."""
+
+    async def told() -> Mapping[str, int]:
+        return {topic.name: most for topic in topics.ALL} | of_topics
+
+    return RecordLimits(told)
 
 
 def routed(message: bytes | object, **settings: Any) -> Routed:

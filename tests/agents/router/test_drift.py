@@ -1,53 +1,58 @@
-"""What mParticle sends and no model knows: counted by name, told once, and never too many."""
-
-from uuid import uuid4
+"""What mParticle sends and no model knows: counted by place, and never told by its name."""
 
 import pytest
 from structlog.testing import capture_logs
 
-from agents.router.drift import Drift
-from agents.router.routed import Stranger
+from agents.router.drift import Drift, told_kind
 from models.dead_letter import DeadLetter
 from streams import metrics
 from tests.agents.router.routing import routed
 
 
-def _new_field() -> Stranger:
-    """One that no other test counts."""
-    return Stranger("field", f"event_batch.field_{uuid4().hex}")
-
-
-def _counted(stranger: Stranger) -> float:
-    labels = {"what": stranger.what, "name": stranger.name}
+def _counted(what: str, name: str) -> float:
+    labels = {"what": what, "name": name}
     return metrics.REGISTRY.get_sample_value("mparticle_streams_drift_total", labels) or 0.0
 
 
-def test_a_stranger_is_counted_each_time_and_told_in_the_log_once() -> None:
-    field = _new_field()
+def test_a_stranger_is_counted_each_time_and_told_in_the_log_once_by_its_place() -> None:
+    fields = routed({"events": [], "jane_doe_1980": 1, "lin": 2}).strangers
+    before = _counted("field", "event_batch.other")
     drift = Drift()
     with capture_logs() as told:
-        drift.count([field, field])
-        drift.count([field])
-    assert _counted(field) == 3
-    assert told == [
-        {
-            "event": "unknown_to_us",
-            "log_level": "warning",
-            "what": "field",
-            "name": field.name,
-        }
-    ]
+        drift.count(fields)
+        drift.count(fields)
+    assert _counted("field", "event_batch.other") - before == 4
+    assert [(each["what"], each["name"]) for each in told] == [("field", "event_batch.other")]
 
 
-def test_too_many_different_strangers_are_counted_together() -> None:
-    fields = [_new_field() for _ in range(5)]
-    other = Stranger("field", "other")
-    before = _counted(other)
+@pytest.mark.parametrize(
+    ("message", "what", "place"),
+    [
+        ({"type": "jane_doe_1980"}, "message", "other"),
+        ({"events": [{"event_type": "jane_doe_1980", "data": {}}]}, "event", "other"),
+        (
+            {"type": "event_processing_request", "events": [{"type": "session_end", "jane": 1}]},
+            "field",
+            "event_processing_request.events.session_end.other",
+        ),
+    ],
+)
+def test_no_name_that_is_not_published_reaches_a_label_or_a_log_line(
+    message: object, what: str, place: str
+) -> None:
+    before = _counted(what, place)
     with capture_logs() as told:
-        Drift(most=2).count([*fields, *fields])
-    assert [_counted(field) for field in fields] == [2, 2, 0, 0, 0]
-    assert _counted(other) - before == 6
-    assert len(told) == 2
+        Drift().count(routed(message).strangers)
+    assert _counted(what, place) == before + 1
+    assert "jane" not in str(told)
+    assert "jane" not in metrics.exposition().decode()
+
+
+def test_a_header_tells_published_kinds_only() -> None:
+    assert told_kind("push_subscription") == "push_subscription"
+    assert told_kind("membership_changed") == "membership_changed"
+    assert told_kind("pre_attribution") == "pre_attribution"
+    assert told_kind("jane_doe_1980") == "other"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from agents.router.settings import RouterSettings
 from streams.dead_letters import FloodGuard
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from tests.agents.router.routing import limits
 from tests.streams.delivery.flow import Letters
 from tests.streams.records import fetch, new_partition, source
 
@@ -30,7 +31,7 @@ async def routed(*values: bytes) -> tuple[Router, Letters]:
     letters = Letters()
     guard = FloodGuard(0.05, BEHIND)
     producer = cast("AIOKafkaProducer", NoProducer())
-    router = Router(RouterSettings(), KafkaSettings(), producer, letters, guard)
+    router = Router(RouterSettings(), KafkaSettings(), producer, letters, guard, limits())
     partition = new_partition(topic=RAW.name)
     run = asyncio.create_task(router.run())
     await router.assigned([partition])
