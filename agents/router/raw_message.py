@@ -172,7 +172,7 @@ class RawMessage:
 
     def refuse(self, reason: str, index: int | None, detail: str = "") -> None:
         """Sets the whole message's bytes aside because of the part with that index."""
-        self._bound_parts(len(self.routed.dead_letters))
+        self._bound_parts(len(self.routed.dead_letters) + 1)
         letter = DeadLetter(
             stage="router",
             reason=reason,

@@ -38,7 +38,7 @@ class NotTakenError(Exception):
     """Kafka did not take some records, and will not: the producer can write no more there."""
 
     def __init__(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
-        super().__init__(topic, partition)
+        super().__init__(f"Kafka did not take {len(records)} records of {topic}/{partition}")
         self.topic = topic
         self.partition = partition
         self.records = records

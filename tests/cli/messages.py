@@ -25,8 +25,9 @@ def attribute(name: str, new: object) -> Mapping[str, Any]:
     return {"event_type": "user_attribute_change", "data": data}
 
 
-def custom_event(name: str) -> Mapping[str, Any]:
-    return {"event_type": "custom_event", "data": {"event_name": name}}
+def custom_event(name: str, **attributes: Any) -> Mapping[str, Any]:
+    data = {"event_name": name, "custom_attributes": attributes}
+    return {"event_type": "custom_event", "data": data if attributes else {"event_name": name}}
 
 
 def memberships(*names: str) -> bytes:

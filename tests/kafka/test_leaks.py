@@ -4,6 +4,7 @@ The same records, the same work and the same verdict for both. That stock Faust 
 strictly: so each test is known to be able to fail, and tells when Faust has mended it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.kafka import Kafka
+from streams.record_limits import ask
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW, Topic
 from tests.cli.messages import event_batch
@@ -149,6 +151,10 @@ def read(text: str) -> bytes:
 
 
 async def limit_messages(cluster: KafkaSettings, topic: Topic, size: int) -> None:
+    """Returns when the broker says so too, which is a moment later."""
     name, limit = cluster.topic(topic.name), {"max.message.bytes": str(size)}
     async with admin(cluster) as client:
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
+    async with asyncio.timeout(10):
+        while (await ask(cluster))[topic.name] != size:  # noqa: ASYNC110 - it has to be asked
+            await asyncio.sleep(0.01)

@@ -12,8 +12,9 @@ from streams.delivery.ends import Ends
 from streams.delivery.horizon import Horizon
 from streams.delivery.lane import Item
 from streams.delivery.outcomes import Blocked, Rejected
+from streams.record_limits import RecordLimits
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
-from tests.streams.cluster import create, producing, read, settings
+from tests.streams.cluster import configure, create, producing, read, settings
 from tests.streams.delivery.flow import Letters
 from tests.streams.records import new_partition, source
 
@@ -96,12 +97,36 @@ async def test_what_was_written_is_in_kafka_bit_by_bit(kafka: Kafka, prefix: str
 
 @pytest.mark.kafka
 async def test_a_letter_that_cannot_be_written_raises(kafka: Kafka, prefix: str) -> None:
+    """Here because the topic takes less than anybody knows of."""
     to = settings(kafka, prefix, partitions=1)
     await create(to, [DEAD_LETTERS])
-    large = letter(b"").model_copy(update={"value": b"x" * MAX_MESSAGE_BYTES})
+    await configure(to, DEAD_LETTERS, {"max.message.bytes": "5000"})
     async with producing(to) as producer:
         with pytest.raises(KafkaError):
-            await DeadLetters(producer, to.topic(DEAD_LETTERS.name)).write([large])
+            await DeadLetters(producer, to.topic(DEAD_LETTERS.name)).write([letter(b"x" * 9_000)])
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("most", [1_048_588, 5_000, 600])
+@pytest.mark.parametrize("key", [b"k", b"k" * 64 * 1024])
+async def test_a_letter_fits_into_its_topic_whatever_that_takes(
+    kafka: Kafka, prefix: str, most: int, key: bytes
+) -> None:
+    to = settings(kafka, prefix, partitions=1)
+    await create(to, [DEAD_LETTERS])
+    await configure(to, DEAD_LETTERS, {"max.message.bytes": str(most)})
+    value = bytes(range(256)) * 8_000
+    large = letter(value).model_copy(update={"key": key})
+    async with producing(to) as producer:
+        letters = DeadLetters(producer, to.topic(DEAD_LETTERS.name), RecordLimits.of(to))
+        await letters.write([large])
+    [stored] = await read(to, DEAD_LETTERS, 1)
+
+    kept = DeadLetter.model_validate_json(stored.value)
+    assert (kept.truncated, kept.length, kept.sha256) == (True, len(value), large.sha256)
+    assert value.startswith(kept.value)
+    assert len(kept.value) == (64 * 1024 if most > 100_000 else len(kept.value))
+    assert kept.key == stored.key
 
 
 def verdicts(guard: FloodGuard, *reasons: str | None) -> list[Blocked | None]:

@@ -81,7 +81,7 @@ def test_five_megabytes_of_good_message_are_a_record() -> None:
 
 def test_a_record_that_its_topic_would_refuse_is_a_dead_letter() -> None:
     request = _request()
-    request["events"][0]["attributes"] = {"essay": "x" * (MAX_MESSAGE_BYTES - 40_000)}
+    request["events"][0]["attributes"] = {"essay": "x" * (MAX_MESSAGE_BYTES - 400)}
     letter = _only_letter(json.dumps(request).encode())
     assert (letter.reason, letter.index) == ("record_too_large", 0)
 
@@ -120,7 +120,7 @@ def test_membership_without_profiles_is_a_counted_drop(profiles: str) -> None:
 
 def test_dead_letter_blanks_the_settings_of_the_account_and_nothing_else() -> None:
     account = {"account_id": 4411, "account_settings": {"apiKey": "s3cret", "nested": ["s3cret"]}}
-    blank = {"account_id": 4411, "account_settings": {"apiKey": "", "nested": ""}}
+    blank = {"account_id": 4411, "account_settings": ""}
     value = json.dumps(_request(events=[{}], account=account)).encode()
     letter = _only_letter(value)
     assert letter.value == json.dumps(_request(events=[{}], account=blank)).encode()
