@@ -104,26 +104,28 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if value is None or value in _NO_VALUE:
         return None
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
-    if not isinstance(type_, str) or not type_:
-        raise UnreadableError("its type is not text")
-    if len(type_) > LONGEST_KIND:
-        raise UnreadableError(f"its type has more than {LONGEST_KIND} characters")
-    if type(value) is not str and type(value) is not int and not _is_whole(value):
-        raise UnreadableError("its value is neither text nor a whole number")
+    if not isinstance(type_, str) or not 0 < len(type_) <= LONGEST_KIND:
+        raise UnreadableError(f"its type is not text of up to {LONGEST_KIND} characters")
+    text = _text(value)
     encoding = entry.get("encoding") or "raw"
     if not isinstance(encoding, str) or (encoding := encoding.lower()) not in _ENCODINGS:
         raise UnreadableError("its encoding is not raw, md5, sha1 or sha256")
     if spelling is not None:
         type_ = type_.lower()
         type_ = spelling.get(type_, type_)
-    text = str(value)
     if not text.strip():
         return None
-    if len(text) > _LONGEST_VALUE:
-        raise UnreadableError(f"its value has more than {_LONGEST_VALUE} characters")
     if encoding == "raw" and type_ in _FORMED and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
+
+
+def _text(value: object) -> str:
+    if type(value) is not str and type(value) is not int and not _is_whole(value):
+        raise UnreadableError("its value is neither text nor a whole number")
+    if len(text := str(value)) > _LONGEST_VALUE:
+        raise UnreadableError(f"its value has more than {_LONGEST_VALUE} characters")
+    return text
 
 
 def _is_whole(value: object) -> bool:
