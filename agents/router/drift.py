@@ -14,6 +14,7 @@ import structlog
 
 from agents.router import event_batch, firehose
 from agents.router.routed import TARGETS, Stranger
+from models.event import BATCH_KINDS
 from models.mparticle import known
 from models.mparticle.known import Fields
 from streams import metrics
@@ -57,7 +58,7 @@ _KINDS = frozenset(
     {
         *(kind for _, kind, _ in TARGETS.values()),
         *event_batch.EVENTS,
-        *event_batch.KINDS.values(),
+        *BATCH_KINDS.values(),
         *firehose.EVENTS,
         *_SHAPELESS,
     }
