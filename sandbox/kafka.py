@@ -125,9 +125,16 @@ class Kafka:
     """
 
     def __init__(
-        self, directory: Path | None = None, *, port: int = 0, advertised: Iterable[int] = ()
+        self,
+        directory: Path | None = None,
+        *,
+        port: int = 0,
+        advertised: Iterable[int] = (),
+        settings: Mapping[str, object] | None = None,
     ) -> None:
-        """For each of the `advertised` ports there is one more listener, for a proxy there.
+        """`settings` are the broker's own, beside and before the sandbox's.
+
+        For each of the `advertised` ports there is one more listener, for a proxy there.
 
         Clients go on at the address that a broker tells them, so who comes in by way of a proxy
         must be told the proxy's. Where the proxy is to connect is in `listeners`, once started.
@@ -135,6 +142,7 @@ class Kafka:
         self._temporary = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="mparticle-streams-kafka-"))
         self._port = port
+        self._settings = dict(settings or {})
         self.listeners = dict.fromkeys(advertised, 0)
         """Advertised port -> the port on which that listener listens."""
         self._guard: subprocess.Popen[bytes] | None = None
@@ -150,6 +158,11 @@ class Kafka:
         if self._broker is None:
             raise BrokerError("Kafka is not running: start it first.")
         return self._broker.pid
+
+    @property
+    def directory(self) -> Path:
+        """What the broker keeps is in here, its log.dirs named relative to it."""
+        return self._directory
 
     @property
     def log(self) -> Path:
@@ -208,7 +221,7 @@ class Kafka:
         self._port = self._port or next(ports)
         for advertised, port in self.listeners.items():
             self.listeners[advertised] = port or next(ports)
-        settings = _SETTINGS | self._listening(controller=next(ports))
+        settings = _SETTINGS | self._settings | self._listening(controller=next(ports))
         self._directory.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._directory / _PROPERTIES).write_text(lines)

@@ -48,7 +48,7 @@ async def reading(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer that joins no group, also where it may look at a group's offsets."""
     consumer = AIOKafkaConsumer(
-        **kafka.client_options(),
+        **kafka.consumer_options(),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

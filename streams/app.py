@@ -13,6 +13,7 @@ from streams import metrics, pages
 from streams.dry_run import SUFFIX
 from streams.engine import vitals
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
+from streams.engine.holds import Holds
 from streams.engine.membership import Membership
 from streams.engine.processor import Processor
 from streams.engine.transport import Transport
@@ -134,23 +135,37 @@ def _drain_on_shutdown(app: App) -> None:
     @app.on_before_shutdown.connect
     async def drain(*_: Any, **__: Any) -> None:
         consumer: Any = app.consumer
-        await consumer.drain()
+        await consumer.end()
 
 
 def _readiness(app: App) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
     consumer: Any = app.consumer
-    if app.rebalancing or not (consumer.partitions or consumer.gaps.held):
+    known = consumer.partitions or consumer.holds or consumer.unavailable
+    if app.rebalancing or not known:
         return "no_partitions", "no partitions assigned"
-    if consumer.gaps.held:
-        return "offsets_deleted", f"offsets_deleted: {'; '.join(consumer.gaps.held.values())}"
-    if not consumer.membership.in_touch():
-        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
+    if (not_read := _not_read(consumer)) is not None:
+        return not_read
     if not all(partition.started for partition in consumer.partitions.values()):
         return "starting", "starting: reads back what has ended, to send nothing twice"
     if (blocked := app.processor.blocked) is not None:
         return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
     return "ready", None
+
+
+def _not_read(consumer: Any) -> tuple[str, str] | None:
+    """What keeps partitions from being read, if anything does."""
+    holds: Holds = consumer.holds
+    if holds:
+        state = min(each.state for each in holds.values())
+        return state, f"{state}: {'; '.join(each.said for each in holds.values())}"
+    if not consumer.membership.in_touch():
+        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
+    if consumer.unavailable:
+        which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
+        said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"
+        return "partitions_unavailable", f"partitions_unavailable: {said}"
+    return None
 
 
 def _log_states(app: App) -> None:

@@ -19,7 +19,16 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 # What `readiness` may say.
-READY_STATES = ("ready", "no_partitions", "offsets_deleted", "kafka_away", "starting", "blocked")
+READY_STATES = (
+    "ready",
+    "no_partitions",
+    "offsets_deleted",
+    "unreadable",
+    "partitions_unavailable",
+    "kafka_away",
+    "starting",
+    "blocked",
+)
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 

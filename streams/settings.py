@@ -222,6 +222,11 @@ class KafkaSettings(Settings):
         description="when Kafka has deleted records before they were read: hold the partition and "
         "say so, or skip them, counted",
     )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = Field(
+        "read_committed",
+        description="read_uncommitted also reads records of transactions that were aborted or are "
+        "still open",
+    )
     horizon_ids: PositiveInt = Field(
         1_000_000,
         description="records that a worker remembers, of all its partitions together: one that "
@@ -250,6 +255,10 @@ class KafkaSettings(Settings):
     def group(self, worker: str) -> str:
         """The consumer group of a worker."""
         return f"{self.prefix}mparticle-streams-{worker}"
+
+    def consumer_options(self) -> dict[str, Any]:
+        """What every consumer of records needs beyond that."""
+        return {**self.client_options(), "isolation_level": self.isolation_level}
 
     def client_options(self) -> dict[str, Any]:
         """What every aiokafka client needs to connect."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer
 
 from agents.ab_tasty.post import Member
+from streams.producing import patient
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 
@@ -27,7 +28,8 @@ class Members:
             yield
             return
         options = {"acks": "all", "enable_idempotence": True, "max_batch_size": 256 * 1024}
-        async with AIOKafkaProducer(**self._kafka.client_options(), **options) as self._producer:
+        producer = patient(AIOKafkaProducer(**self._kafka.client_options(), **options))
+        async with producer as self._producer:
             yield
 
     async def write(self, partition: int, members: Sequence[Member], now_ms: int) -> None:

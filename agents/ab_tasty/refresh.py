@@ -74,7 +74,7 @@ class Refresh:
         """Works until cancelled; when Kafka is away it tries again later."""
         group = self._kafka.group("ab-tasty-refresh")
         async with AIOKafkaConsumer(
-            **self._kafka.client_options(),
+            **self._kafka.consumer_options(),
             group_id=group,
             enable_auto_commit=False,
             # A fetch that waits at the end of a partition holds up the next from its beginning.

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
@@ -19,6 +18,7 @@ from streams import pages, topic_admin
 from streams.answering import answering
 from streams.engine.start import StartError
 from streams.engine.vitals import keep_loop_lag
+from streams.producing import patient
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.states import keep_states
 from streams.topics import MAX_MESSAGE_BYTES, RAW
@@ -89,16 +89,16 @@ async def _largest(kafka: KafkaSettings) -> int:
 
 @contextlib.asynccontextmanager
 async def _producing(kafka: KafkaSettings, most: int) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        **kafka.client_options(),
-        acks="all",
-        enable_idempotence=True,
-        linger_ms=0,
-        max_batch_size=min(_BATCH_BYTES, most),
-        max_request_size=most + _FRAME_BYTES,
+    producer = patient(
+        AIOKafkaProducer(
+            **kafka.client_options(),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=min(_BATCH_BYTES, most),
+            max_request_size=most + _FRAME_BYTES,
+        )
     )
-    # A partition without a leader would give its batches up, and refuse what follows for good.
-    producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001 - guarded by a test
     try:
         async with answering(kafka):
             await producer.start()

@@ -29,7 +29,7 @@ class Lag(AbstractAsyncContextManager["Lag"]):
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._admin = AIOKafkaAdminClient(**kafka.client_options())
-        self._consumer = AIOKafkaConsumer(**kafka.client_options())
+        self._consumer = AIOKafkaConsumer(**kafka.consumer_options())
 
     async def __aenter__(self) -> Self:
         await self._admin.start()

@@ -62,7 +62,7 @@ class Followed:
         """Follows until cancelled."""
         consumer = AIOKafkaConsumer(
             self._kafka.topic(self._topic.name),
-            **self._kafka.client_options(),
+            **self._kafka.consumer_options(),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )

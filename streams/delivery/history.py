@@ -47,7 +47,7 @@ class History:
         more than the last `share` offsets.
         """
         consumer = AIOKafkaConsumer(
-            **self._kafka.client_options(),
+            **self._kafka.consumer_options(),
             enable_auto_commit=False,
             max_partition_fetch_bytes=self._kafka.fetch_max_bytes,
             fetch_max_wait_ms=_FETCH_WAIT_MS,

@@ -8,6 +8,7 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 
 from streams.delivery.followed import Followed, Tell
+from streams.producing import patient
 from streams.settings import KafkaSettings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
 
@@ -27,11 +28,13 @@ class Kept:
         """Has told all that is there when it is entered, and goes on telling."""
         followed = Followed(kafka, topic, tell)
         async with (
-            AIOKafkaProducer(
-                **kafka.client_options(),
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=MAX_MESSAGE_BYTES,
+            patient(
+                AIOKafkaProducer(
+                    **kafka.client_options(),
+                    acks="all",
+                    enable_idempotence=True,
+                    max_request_size=MAX_MESSAGE_BYTES,
+                )
             ) as producer,
             asyncio.TaskGroup() as tasks,
         ):

@@ -19,7 +19,7 @@ class LogEnd:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(**self._kafka.client_options())
+        self._consumer = AIOKafkaConsumer(**self._kafka.consumer_options())
         try:
             await self._consumer.start()
         except BaseException:  # a cancelled start has opened connections

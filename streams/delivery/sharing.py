@@ -151,7 +151,7 @@ class Sharing:
     async def _hear(self) -> None:
         at = TopicPartition(self._topic, _PARTITION)
         async with AIOKafkaConsumer(
-            **self._kafka.client_options(), auto_offset_reset="earliest", enable_auto_commit=False
+            **self._kafka.consumer_options(), auto_offset_reset="earliest", enable_auto_commit=False
         ) as consumer:
             consumer.assign([at])
             if self._next is None:

@@ -17,7 +17,9 @@ from streams.engine.partition import Partition
 class Chunk:
     """Records of one partition in offset order, and the partition they must be ended at.
 
-    `end` is the offset after all that was fetched, `fetched_at` the event loop's time.
+    `end` is the offset from which the next is fetched, `fetched_at` the event loop's time. Without
+    records it tells that there are none before `end`: marks of transactions, what was aborted, or
+    compacted.
     """
 
     partition: Partition
@@ -26,17 +28,18 @@ class Chunk:
     fetched_at: float = 0.0
 
     @classmethod
-    def of(cls, partition: Partition, records: Sequence[ConsumerRecord]) -> "Chunk":
+    def of(cls, partition: Partition, records: Sequence[ConsumerRecord], end: int) -> "Chunk":
         """What of a fetch needs work; all of it enters the partition's books."""
         partition.arrivals.came(
             ((r.offset, r.timestamp) for r in records), partition.offsets.watermark
         )
         todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
         partition.read += len(todo)
+        partition.passed(end)
         return cls(
             partition,
             [r for r in records if r.offset in todo],
-            end=records[-1].offset + 1,
+            end=end,
             fetched_at=asyncio.get_running_loop().time(),
         )
 

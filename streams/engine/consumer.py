@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from aiokafka.errors import IllegalStateError
 from faust.types import TP
 from mode import Service
 
@@ -25,8 +24,8 @@ from streams.engine.processor import Processor
 from streams.engine.watchdog import watch
 
 _COMMIT_PAUSE_SECONDS = 0.05
-# What Faust takes for that, and waits for the next assignment.
-_OVERTAKEN = IllegalStateError("another rebalance has begun")
+# A partition that could not be asked for its bounds is asked again after this long.
+_ASK_AGAIN_SECONDS = 1.0
 
 
 class Consumer(FetchingConsumer):
@@ -36,8 +35,9 @@ class Consumer(FetchingConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._drains = 0
-        self._is_revoked = False
+        self._takeover: asyncio.Task[None] | None = None
+        # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
+        self._is_over = False
         self.membership = Membership(self.transport.kafka.session_timeout_s)
         self.commits = Commits(self.partitions, self.membership, self._commit)
 
@@ -72,16 +72,24 @@ class Consumer(FetchingConsumer):
         try:
             await work
         except Exception:
-            await self.drain()
+            await self.end()
             raise
 
     @Service.task
     async def _tell_of_itself(self) -> None:
         await asyncio.gather(
-            vitals.keep_log_bounds(self.partitions, self._thread.log_bounds),
+            vitals.keep_log_bounds(self.learn_log_bounds),
             vitals.keep_loop_lag(),
             vitals.keep_summary(self.partitions, self.processor, self.transport.kafka.bare),
         )
+
+    async def learn_log_bounds(self) -> None:
+        """Asks where the log of each partition begins and ends."""
+        partitions = dict(self.partitions)
+        if not partitions:
+            return
+        for tp, there in (await self._log_bounds(partitions)).items():
+            partitions[tp].bounds = there.first, there.readable
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:
@@ -89,53 +97,85 @@ class Consumer(FetchingConsumer):
 
     # -- assignment
 
-    async def perform_seek(self) -> None:
-        """Takes over the assigned partitions; Faust calls it before the flow starts.
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Begins the takeover of an assignment, beside which heartbeats go on."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not self._is_over:
+            taking_over = self._take_over(frozenset(assigned), generation_id)
+            self._takeover = asyncio.create_task(taking_over)
 
-        Raises IllegalStateError when the next rebalance has begun: Faust calls this beside the
-        rebalance that gave the partitions, at any time after it.
+    async def _take_over(self, assigned: frozenset[TP], generation: int) -> None:
+        try:
+            await self.take_over(assigned, generation)
+        except Exception as error:  # noqa: BLE001 - as of every task here, it ends the worker
+            await self.end()
+            await self.crash(error)
+
+    async def perform_seek(self) -> None:
+        """Seeks nothing, as takeovers do; closes what Faust has just opened.
+
+        Faust calls it beside the rebalance that gave the partitions, at any time after it.
         """
-        if self._is_revoked:
-            raise _OVERTAKEN
+        opened = {tp for tp, each in self.partitions.items() if self.may_fetch(each)}
+        self.pause_partitions(self._get_active_partitions() - opened)
+
+    async def take_over(self, assigned: frozenset[TP], generation: int) -> None:
+        """Goes on with each partition as soon as Kafka says what there is of it.
+
+        One that cannot be asked holds up no other. The next revocation cancels this.
+        """
         self._forget()
-        self.gaps.held.clear()
-        drains = self._drains
-        starts = {
-            tp: progress
-            for tp, start in (await self._thread.read_starts()).items()
-            if (progress := self.gaps.begin(tp, start)) is not None
-        }
-        self.pause_partitions(self.gaps.held)
-        await self.seek_to({tp: start.offset for tp, start in starts.items()})
-        if drains != self._drains:
-            raise _OVERTAKEN
-        self._read_offset.update(dict.fromkeys(starts, None))
+        self.holds.clear()
+        self.unavailable.clear()
+        metrics.REBALANCES.inc()
+        self.pause_partitions(assigned)
+        committed = await self._thread.read_progress(assigned)
+        left = set(assigned)
+        while left:
+            there = await self._log_bounds(left)
+            # A partition without an offset was added later, and is read from its beginning.
+            starts = {
+                tp: start
+                for tp, bounds in there.items()
+                if (start := self.gaps.begin(tp, committed.get(tp, Progress(bounds.first)), bounds))
+            }
+            if not await self._thread.seek_to(_offsets(starts), generation):
+                return  # the next rebalance has begun, and cancels this in a moment
+            await self._go_on(starts)
+            left -= there.keys()
+            if left:
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _go_on(self, starts: Mapping[TP, Progress]) -> None:
         kafka = self.transport.kafka
         limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
-        for tp, start in starts.items():
-            self.partitions[tp] = Partition(tp, start, limit, self._partition_changed)
         # Each is fetched when its processor starts it.
-        self.pause_partitions(self.partitions)
-        await self.processor.assigned(list(self.partitions.values()))
-        metrics.REBALANCES.inc()
-        await self.commits.begin(starts)
-
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self._is_revoked = False
-        await super().on_partitions_assigned(assigned, generation_id)
+        self.pause_partitions(starts)
+        self._read_offset.update(dict.fromkeys(starts, None))
+        taken = {
+            tp: Partition(tp, start, limit, self._partition_changed) for tp, start in starts.items()
+        }
+        self.partitions.update(taken)
+        if taken:
+            await self.processor.assigned(list(taken.values()))
+            await self.commits.begin(starts)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Drains and commits before Faust forgets; then lets it go on."""
-        self._is_revoked = True
         self.stop_flow()
         await self.drain()
         await super().on_partitions_revoked(revoked)
 
+    async def end(self) -> None:
+        """The drain of a stop or a crash, after which nothing is taken over any more."""
+        self._is_over = True
+        await self.drain()
+
     async def drain(self) -> None:
         """Closes all partitions, waits for what is in flight, commits, forgets."""
-        self._drains += 1
-        partitions = self._close()
-        if partitions:
+        self._close()
+        await self._stop_takeover()
+        if partitions := self._close():
             deadline = self.transport.kafka.drain_s
             with metrics.DRAIN_SECONDS.time():
                 await self.processor.revoked(partitions, deadline)
@@ -143,6 +183,13 @@ class Consumer(FetchingConsumer):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.commit(), deadline)
         self._forget()
+
+    async def _stop_takeover(self) -> None:
+        takeover, self._takeover = self._takeover, None
+        # One that has failed drains by itself.
+        if takeover is not None and takeover is not asyncio.current_task():
+            takeover.cancel()
+            await asyncio.wait({takeover})
 
     def _close(self) -> list[Partition]:
         partitions = list(self.partitions.values())
@@ -171,3 +218,7 @@ class Consumer(FetchingConsumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: every chunk is a gap to Faust's own bookkeeping."""
+
+
+def _offsets(starts: Mapping[TP, Progress]) -> Mapping[TP, int]:
+    return {tp: start.offset for tp, start in starts.items()}

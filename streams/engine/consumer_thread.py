@@ -2,27 +2,43 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine import log_bounds
+from streams.engine.log_bounds import Bounds
 from streams.engine.metadata import Progress, encode
-from streams.engine.start import Start, read_starts
+from streams.engine.start import read_progress
 from streams.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from streams.engine.consumer import Consumer
 
+T = TypeVar("T")
+
 # Liveness is the heartbeat. This interval never reaches the broker, and a worker that waits longer
 # than it for its destination would leave its group and never come back.
 _TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
 _COMMIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Records by partition, and of each partition that was asked for where the next fetch begins.
+
+    That is after the last record, or further where Kafka's own marks stand there.
+    """
+
+    records: Mapping[TP, Sequence[ConsumerRecord]] = field(default_factory=dict)
+    positions: Mapping[TP, int] = field(default_factory=dict)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -33,7 +49,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         kafka: KafkaSettings = transport.kafka
         return aiokafka.AIOKafkaConsumer(
-            **kafka.client_options(),
+            **kafka.consumer_options(),
             group_id=self.app.conf.id,
             group_instance_id=kafka.group_instance_id,
             # Partition i of all topics on one worker. Without tables Faust would take round robin,
@@ -71,33 +87,67 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         with contextlib.suppress(asyncio.CancelledError):
             await super().on_thread_stop()
 
-    async def read_starts(self) -> Mapping[TP, Start]:
-        transport = self.consumer.transport
-        starts = await self.call_thread(read_starts, self._ensure_consumer(), transport.cluster)
-        return {TP(*tp): start for tp, start in starts.items()}
+    async def ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Runs a question in the thread; it ends there when nobody waits for its answer any more.
 
-    async def first_offset(self, tp: TP) -> int:
-        """The first offset that Kafka still has of a partition."""
-        at = driver.ensure_aiokafka_TP(tp)
-        first = await self.call_thread(self._ensure_consumer().beginning_offsets, [at])
-        return int(first[at])
+        Faust's `call_thread` goes on with it, and has room for two: a question that Kafka does not
+        answer would keep one of them for good.
+        """
+        asked = asyncio.run_coroutine_threadsafe(question, self.thread_loop)
+        try:
+            return await asyncio.wrap_future(asked)
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if asked.cancelled() and me is not None and not me.cancelling():
+                raise IllegalStateError("the consumer's thread has ended") from None
+            raise
 
-    async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
-        """Of each partition the first offset that Kafka still has, and the one after the last."""
-        there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+    async def fetch(self, active: Collection[TP], seconds: float) -> Fetched:
+        """Waits so long for records of these partitions; raises what aiokafka does."""
+        return await self.ask(self._fetch(set(active), seconds))
+
+    async def _fetch(self, active: set[TP], seconds: float) -> Fetched:
         consumer = self._ensure_consumer()
-        first = await self.call_thread(consumer.beginning_offsets, there)
-        end = await self.call_thread(consumer.end_offsets, there)
-        return {TP(*tp): (int(first[tp]), int(end[tp])) for tp in there}
+        records = await self._fetch_records(consumer, active, timeout=seconds)
+        # In the same turn of the loop: what is fetched from here on is the next answer's.
+        subscription = consumer._subscription.subscription  # noqa: SLF001 - guarded by a test
+        assignment = subscription and subscription.assignment
+        assigned = active & assignment.tps if assignment else ()
+        states = {TP(*tp): assignment.state_value(tp) for tp in assigned}
+        positions = {tp: each.position for tp, each in states.items() if each.has_valid_position}
+        return Fetched({TP(*tp): each for tp, each in records.items()}, positions)
 
-    async def seek_to(self, positions: Mapping[TP, int]) -> None:
-        """Seeks in the consumer's own thread, where nothing iterates over what it forgets."""
+    async def read_progress(self, tps: Iterable[TP]) -> Mapping[TP, Progress]:
+        """How far the group has come; waits while Kafka cannot tell."""
+        there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+        cluster = self.consumer.transport.cluster
+        asking = read_progress(self._ensure_consumer(), there, cluster)
+        return {TP(*tp): each for tp, each in (await self.ask(asking)).items()}
 
-        async def seek() -> None:
-            for tp, offset in positions.items():
-                self._ensure_consumer().seek(driver.ensure_aiokafka_TP(tp), offset)
+    async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, Bounds | KafkaError]:
+        """Where each partition begins and ends now, or why it cannot be told."""
+        there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+        committed = self.consumer.transport.kafka.isolation_level == "read_committed"
+        asking = log_bounds.ask(self._ensure_consumer(), there, committed=committed)
+        return {TP(*tp): each for tp, each in (await self.ask(asking)).items()}
 
-        await self.call_thread(seek)
+    async def seek_to(self, positions: Mapping[TP, int], generation: int | None = None) -> bool:
+        """Seeks in the consumer's own thread, where nothing iterates over what it forgets.
+
+        False, and nothing is sought, when the group has gone on since that generation: what is
+        assigned by now is for its own takeover to seek.
+        """
+        return await self.ask(self._seek(positions, generation))
+
+    async def _seek(self, positions: Mapping[TP, int], generation: int | None) -> bool:
+        consumer = self._ensure_consumer()
+        if generation not in {None, consumer._coordinator.generation}:  # noqa: SLF001 - as above
+            return False
+        assigned = consumer.assignment()
+        for tp, offset in positions.items():
+            if (at := driver.ensure_aiokafka_TP(tp)) in assigned:
+                consumer.seek(at, offset)
+        return True
 
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         """Commits; False when the group has moved on, and the work will be done by another."""
@@ -107,7 +157,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp, each in progress.items()
         }
         try:
-            await self.call_thread(self._commit_as_member, offsets)
+            await self.ask(self._commit_as_member(offsets))
         except (CommitFailedError, IllegalStateError):
             return False
         except TimeoutError:

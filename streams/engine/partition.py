@@ -53,6 +53,12 @@ class Partition:
         self._changed(self)
         return todo
 
+    def passed(self, end: int) -> None:
+        """Says that no record stands before this offset which was not fetched."""
+        if end > self.offsets.position:
+            self.offsets.position = end
+            self._changed(self)
+
     def ended(self, *offsets: int) -> None:
         """Ends records; also when the partition is closed, so that they can be committed."""
         self.offsets.ended(*offsets)

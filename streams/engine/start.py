@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,14 +22,6 @@ _LOOK_SECONDS = 0.1
 
 class StartError(Exception):
     """The worker must not start; the message is one sentence that says what to do."""
-
-
-class Start(NamedTuple):
-    """Where a partition is to go on, and what Kafka has of it: from `first` to before `end`."""
-
-    progress: Progress
-    first: int
-    end: int
 
 
 async def prepare(
@@ -143,28 +134,17 @@ async def read_begins(
     return {tp: at.offset if (at := found[tp]) is not None else ends[tp] for tp in partitions}
 
 
-async def read_starts(consumer: AIOKafkaConsumer, cluster: str) -> Mapping[TopicPartition, Start]:
-    """Says where each assigned partition goes on; runs in the consumer's own loop.
+async def read_progress(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], cluster: str
+) -> Mapping[TopicPartition, Progress]:
+    """Where the group has come to in each partition; leaves out those without an offset.
 
-    A partition without an offset was added later and is read from its beginning. A committed offset
-    without our metadata was set by a person: a new epoch begins, named after the time in
-    milliseconds and so larger than any before.
+    A committed offset without our metadata was set by a person: a new epoch begins, named after the
+    time in milliseconds and so larger than any before. Runs in the consumer's own loop.
     """
-    assigned = list(consumer.assignment())
-    first = await consumer.beginning_offsets(assigned)
-    end = await consumer.end_offsets(assigned)
-    committed = await read_committed(consumer, assigned)
+    committed = await read_committed(consumer, partitions)
     epoch = clocks.wall_ms()
     return {
-        tp: Start(
-            _resume(committed[tp], cluster, epoch) if tp in committed else Progress(first[tp]),
-            first[tp],
-            end[tp],
-        )
-        for tp in assigned
+        tp: decode(at.metadata, at.offset, cluster) or Progress(at.offset, epoch=epoch)
+        for tp, at in committed.items()
     }
-
-
-def _resume(committed: OffsetAndMetadata, cluster: str, epoch: int) -> Progress:
-    known = decode(committed.metadata, committed.offset, cluster)
-    return known or Progress(committed.offset, epoch=epoch)

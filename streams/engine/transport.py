@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from faust.transport.drivers import aiokafka as driver
 
 from streams.engine.consumer import Consumer
 from streams.engine.processor import Processor
+from streams.producing import patient
 from streams.settings import KafkaSettings
 
 
@@ -24,6 +26,9 @@ class Producer(driver.Producer):
             "max_batch_size": 512 * 1024,
             "max_request_size": 11 * 1024 * 1024,
         }
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        return patient(super()._new_producer(transactional_id))
 
     def _settings_auth(self) -> Mapping[str, Any]:
         return {}

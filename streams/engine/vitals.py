@@ -21,8 +21,6 @@ _LOG_BOUNDS_SECONDS = 10.0
 _LOOP_LAG_SECONDS = 0.5
 _SUMMARY_SECONDS = 60.0
 
-LogBounds = Callable[[Iterable[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
-
 _BY_PARTITION = (metrics.LAG, metrics.WATERMARK, metrics.LOG_START, metrics.LOG_END)
 _BY_TOPIC = (metrics.IN_FLIGHT, metrics.HOLES, metrics.OLDEST_SECONDS)
 
@@ -79,21 +77,13 @@ def observe_readiness(state: str) -> None:
         metrics.READINESS.labels(state=each).set(each == state)
 
 
-async def keep_log_bounds(partitions: Mapping[TP, Partition], ask: LogBounds) -> None:
-    """Asks until cancelled where the log of what is assigned begins and ends."""
+async def keep_log_bounds(learn: Callable[[], Awaitable[None]]) -> None:
+    """Has it learned until cancelled where the log of what is assigned begins and ends."""
     while True:
         # Only a measure: without brokers the last answer stands, and the engine says the rest.
         with contextlib.suppress(KafkaError):
-            await learn_log_bounds(partitions, ask)
+            await learn()
         await asyncio.sleep(_LOG_BOUNDS_SECONDS)
-
-
-async def learn_log_bounds(partitions: Mapping[TP, Partition], ask: LogBounds) -> None:
-    if not (asked := list(partitions)):
-        return
-    for tp, bounds in (await ask(asked)).items():
-        if (partition := partitions.get(tp)) is not None:
-            partition.bounds = bounds
 
 
 async def keep_loop_lag() -> None:

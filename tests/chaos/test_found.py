@@ -3,23 +3,22 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import IllegalStateError
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from sandbox.ports import HOST
 from sandbox.proxy import Proxy
 from streams.delivery.history import History
 from streams.engine import consumer_thread
+from streams.engine.consumer_thread import Fetched
+from streams.engine.log_bounds import Bounds
 from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.partition import Partition
-from streams.engine.start import Start
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.engine.unstarted import router_app
@@ -52,22 +51,28 @@ class Kafka:
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         self.before_starts: Callable[[], Awaitable[None]] | None = None
 
-    async def getmany(self, _active: set[TP], _timeout: float) -> Mapping[TP, list[ConsumerRecord]]:
+    async def fetch(self, _active: Collection[TP], _seconds: float) -> Fetched:
         if (first := self.before_answer) is not None:
             self.before_answer = None
             await first()
         offsets = range(self.position, 10)
         self.position = 10
-        return {HERE: [source(b"{}", offset, topic=RAW.name) for offset in offsets]}
+        return Fetched(
+            {HERE: [source(b"{}", offset, topic=RAW.name) for offset in offsets]}, {HERE: 10}
+        )
 
-    async def read_starts(self) -> Mapping[TP, Start]:
+    async def read_progress(self, tps: Collection[TP]) -> Mapping[TP, Progress]:
         if (first := self.before_starts) is not None:
             self.before_starts = None
             await first()
-        return {HERE: Start(Progress(3), first=0, end=10)}
+        return dict.fromkeys(tps, Progress(3))
 
-    async def seek_to(self, positions: Mapping[TP, int]) -> None:
+    async def log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
+        return dict.fromkeys(tps, Bounds(0, 10, 10))
+
+    async def seek_to(self, positions: Mapping[TP, int], _generation: int | None = None) -> bool:
         self.position = positions[HERE]
+        return True
 
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         self.commits.append(dict(progress))
@@ -102,7 +107,7 @@ async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again()
 
     async def takeover() -> None:
         consumer.stop_flow()
-        await consumer.perform_seek()
+        await consumer.take_over(frozenset({HERE}), 1)
 
     kafka.before_answer = takeover
     too_early = [message async for _, message in consumer.getmany(1.0)]
@@ -123,11 +128,18 @@ async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> Non
     """
     kafka = Kafka()
     consumer = consumer_of(kafka)
-    kafka.before_starts = consumer.drain
-    with pytest.raises(IllegalStateError):
-        await consumer.perform_seek()
+    overtaken = asyncio.Event()
+
+    async def revoked() -> None:
+        overtaken.set()
+        await asyncio.Event().wait()
+
+    kafka.before_starts = revoked
+    consumer._takeover = asyncio.create_task(consumer.take_over(frozenset({HERE}), 1))
+    await overtaken.wait()
+    await consumer.drain()
     after_the_first = list(consumer.processor.known)
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 2)
 
     assert after_the_first == []
     assert consumer.processor.known == list(consumer.partitions.values())
@@ -135,9 +147,9 @@ async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> Non
 
 async def test_partitions_that_are_forgotten_are_closed() -> None:
     consumer = consumer_of(Kafka())
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 1)
     (before,) = consumer.partitions.values()
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 1)
     (after,) = consumer.partitions.values()
 
     assert (before.closed, after.closed) == (True, False)
@@ -166,7 +178,7 @@ async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms()
     clock, kafka = Clock(), Kafka()
     consumer = consumer_of(kafka)
     consumer.membership._clock = clock
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 1)
     taken_over = consumer.membership.sure()
     clock.now += 25
     silent = consumer.membership.sure()
@@ -196,7 +208,7 @@ def thread_of(driver: Driver) -> Any:
     """The consumer's thread, without being one."""
     consumer: Any = router_app().consumer
     consumer._thread._consumer = driver
-    consumer._thread.call_thread = lambda work, *given: work(*given)
+    consumer._thread.ask = lambda question: question
     return consumer._thread
 
 

@@ -51,6 +51,37 @@ async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, pr
     assert (ready, skipped) == (HTTPStatus.OK, 2)
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize("behind", [True, False])
+async def test_a_worker_that_can_go_on_nowhere_holds_and_says_so_of_each(
+    kafka: Kafka, prefix: str, behind: bool
+) -> None:
+    """It was away for longer than the retention; or its topics are not those that it knew."""
+    cluster = settings(kafka, prefix)
+    raw, group = cluster.topic(RAW.name), cluster.group("router")
+    await create(cluster)
+    for number in range(2):
+        await write(cluster, RAW, *[NOT_JSON] * 4, partition=number)
+    at = 1 if behind else 50
+    await commit(cluster, group, {(raw, number): (at, "") for number in range(2)})
+    if behind:
+        async with admin(cluster) as client:
+            gone = RecordsToDelete(before_offset=3)
+            await client.delete_records({TopicPartition(raw, number): gone for number in range(2)})
+
+    with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
+        _eventually(lambda: b"offsets_deleted" in _get(f"{url}/ready")[1], process)
+        _, why = _get(f"{url}/ready")
+        live, _ = _get(f"{url}/live")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+    there = "from 3 on" if behind else "0 to 4"
+    assert live == HTTPStatus.OK
+    for number in range(2):
+        assert f"{raw}-{number}: offset {at} is next, Kafka has {there}".encode() in why
+
+
 def counted(url: str, what: str) -> int:
     _, page = _get(f"{url}/metrics")
     found = re.search(

@@ -11,6 +11,7 @@ from aiohttp.web import Application, Request
 from streams import metrics
 from streams.app import App
 from streams.delivery.outcomes import Blocked
+from streams.engine.holds import Hold
 from streams.engine.metadata import Progress
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
 from tests.streams.engine.unstarted import router_app
@@ -32,7 +33,7 @@ class Worker:
         self.consumer = consumer
 
     async def take_over(self) -> None:
-        await self.consumer.perform_seek()
+        await self.consumer.take_over(frozenset({HERE}), 1)
         self.app.rebalancing = False
 
 
@@ -61,6 +62,14 @@ def is_behind_the_log(worker: Worker) -> None:
     worker.consumer.gaps.holds(HERE, 3, 8)
 
 
+def cannot_unpack(worker: Worker) -> None:
+    worker.consumer.holds[HERE] = Hold("unreadable", "the batch at offset 3 cannot be unpacked")
+
+
+def has_lost_a_leader(worker: Worker) -> None:
+    worker.consumer.unavailable[HERE] = "LeaderNotAvailableError"
+
+
 def hears_nothing_of_kafka(worker: Worker) -> None:
     now = worker.consumer.membership.now()
     worker.consumer.membership._clock = lambda: now + 3600
@@ -78,6 +87,8 @@ STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
     "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
+    "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
+    "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),
     "kafka_away": (hears_nothing_of_kafka, "look at the brokers"),
     "starting": (reads_its_past, "reads back what has ended"),
     "blocked": (is_blocked, "bad_key: Set the key."),

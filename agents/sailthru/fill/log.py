@@ -15,9 +15,11 @@ from streams import groups
 from streams.answering import answering, away
 from streams.engine.committed import read_committed
 from streams.engine.gaps import Gaps
+from streams.engine.holds import Holds
+from streams.engine.log_bounds import Bounds
 from streams.engine.metadata import Progress, encode
 from streams.engine.partition import InFlightLimit, Partition
-from streams.engine.start import prepare, read_begins, read_starts
+from streams.engine.start import prepare, read_begins, read_progress
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE, Topic
 
@@ -59,24 +61,28 @@ class Log:
         name = self._kafka.topic(USER_UPDATE.name)
         ours = sorted(tp for tp in every if tp.topic == name)
         self._consumer.assign(ours)
-        starts = dict(await read_starts(self._consumer, self._cluster))
-        if not await read_committed(self._consumer, every):
+        first = await self._consumer.beginning_offsets(ours)
+        ends = await self._consumer.end_offsets(ours)
+        # A partition without an offset was added later, and is read from its beginning.
+        starts = {tp: Progress(first[tp]) for tp in ours}
+        if await read_committed(self._consumer, every):
+            starts |= await read_progress(self._consumer, ours, self._cluster)
+        else:
             begins = await read_begins(self._consumer, ours, self._kafka.start)
-            starts = {
-                tp: each._replace(progress=Progress(begins[tp])) for tp, each in starts.items()
-            }
-        gaps = Gaps(self._kafka)
+            starts = {tp: Progress(begins[tp]) for tp in ours}
+        holds: Holds = {}
+        gaps = Gaps(self._kafka, holds)
         parts = []
         for tp in ours:
-            progress = gaps.begin(TP(*tp), starts[tp])
+            there = Bounds(first[tp], ends[tp], ends[tp])
+            progress = gaps.begin(TP(*tp), starts[tp], there)
             if progress is None:
-                raise FillError(
-                    f"{gaps.held[TP(*tp)]}: set KAFKA_DELETED_OFFSETS=skip to go on without them."
-                )
+                said = holds[TP(*tp)].said
+                raise FillError(f"{said}: set KAFKA_DELETED_OFFSETS=skip to go on without them.")
             self._consumer.seek(tp, progress.offset)
             self._consumer.pause(tp)
             partition = Partition(TP(*tp), progress, InFlightLimit(), lambda _: None)
-            parts.append(Part(partition, starts[tp].end))
+            parts.append(Part(partition, ends[tp]))
         return parts
 
     async def windows(self, part: Part, users: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
@@ -146,7 +152,7 @@ async def opened(
             async with answering(kafka):
                 await prepare(kafka, group, reads)
         consumer = AIOKafkaConsumer(
-            **kafka.client_options(),
+            **kafka.consumer_options(),
             group_id=group,
             enable_auto_commit=False,
             # Records that Kafka deletes meanwhile are not passed over.

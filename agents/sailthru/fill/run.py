@@ -124,7 +124,7 @@ class Fill:
         self, part: Part, records: Sequence[ConsumerRecord], jobs: Jobs | None
     ) -> None:
         partition = part.partition
-        await self._admission.admit(Chunk.of(partition, records))
+        await self._admission.admit(Chunk.of(partition, records, records[-1].offset + 1))
         if self._waiting.why is not None:
             raise FillError(self._waiting.why.what_to_do)
         lanes = self._waiting.taken()

@@ -13,7 +13,7 @@ def main(name: str) -> None:
     meter = Meter.of_this_process()
     together = meter.marking_first("work", routing.route_together)
     processor.route_together = together  # type: ignore[attr-defined]  # imported there
-    Consumer.perform_seek = meter.marking_first("assigned", Consumer.perform_seek)  # type: ignore[method-assign]
+    Consumer.take_over = meter.marking_first("assigned", Consumer.take_over)  # type: ignore[method-assign]
     run(import_module(f"agents.{name.replace('-', '_')}.app").app)
 
 

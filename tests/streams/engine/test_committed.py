@@ -10,7 +10,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from sandbox.kafka import Kafka
 from streams.engine.metadata import Progress, encode
-from streams.engine.start import prepare, read_starts
+from streams.engine.start import prepare, read_progress
 from streams.topics import RAW
 from tests.streams.cluster import assigned, commit, create, settings, write
 
@@ -69,8 +69,8 @@ async def test_a_coordinator_that_cannot_tell_yet_is_asked_again(
     await commit(to, group, {(name, 0): (2, encode(here, "C"))})
     first_answers += [answer(name, of_all, of_each)] * 5
     async with assigned(to, group, [(name, 0)]) as consumer:
-        (start,) = (await read_starts(consumer, "C")).values()
-    assert start.progress == here
+        (start,) = (await read_progress(consumer, consumer.assignment(), "C")).values()
+    assert start == here
 
 
 async def test_a_group_is_not_begun_anew_while_its_coordinator_loads(
@@ -94,4 +94,4 @@ async def test_who_may_not_ask_is_told_so(
     first_answers += [answer(name, NOT_ALLOWED)] * 20
     async with assigned(to, f"{prefix}g", [(name, 0)]) as consumer:
         with pytest.raises(GroupAuthorizationFailedError):
-            await read_starts(consumer, "C")
+            await read_progress(consumer, consumer.assignment(), "C")

@@ -1,19 +1,23 @@
 """What the consumer hands on, what it commits, and when it fetches; Kafka answers from a script."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, UnsupportedCodecError
 from aiokafka.structs import ConsumerRecord
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.delivery.outcomes import Blocked
 from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
+from streams.engine.consumer_thread import Fetched
 from streams.engine.gaps import Gaps
+from streams.engine.log_bounds import Bounds
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
-from streams.engine.start import Start
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.delivery.flow import some_turns
@@ -32,26 +36,36 @@ class Kafka:
         self.commits: list[Mapping[TP, Progress]] = []
         self.seeks: list[Mapping[TP, int]] = []
         self.first, self.end = 0, 100
-        self.start = Progress(0)
+        self.silent: dict[TP, KafkaError] = {}
+        """Partitions that answer nothing, and why."""
+        self.start: Progress | None = Progress(0)
         self.fetched: list[list[ConsumerRecord]] = []
+        self.marks = 0
+        """How many offsets after the records of a fetch are Kafka's own."""
         self.waits: list[float] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         """What happens while Kafka answers the next question."""
 
-    async def getmany(self, active: set[TP], timeout: float) -> Mapping[TP, Any]:  # noqa: ASYNC109 - Faust's signature
-        self.waits.append(timeout)
+    async def fetch(self, active: Collection[TP], seconds: float) -> Fetched:
+        self.waits.append(seconds)
         await self._answer()
-        return {HERE: self.fetched.pop(0)} if self.fetched else {}
+        if not self.fetched:
+            return Fetched()
+        records = self.fetched.pop(0)
+        return Fetched({HERE: records}, {HERE: records[-1].offset + 1 + self.marks})
 
-    async def first_offset(self, tp: TP) -> int:
+    async def log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds | KafkaError]:
         await self._answer()
-        return self.first
+        there = Bounds(self.first, self.end, self.end)
+        return {tp: self.silent.get(tp, there) for tp in tps}
 
-    async def read_starts(self) -> Mapping[TP, Start]:
-        return {HERE: Start(self.start, self.first, self.end)}
+    async def read_progress(self, tps: Collection[TP]) -> Mapping[TP, Progress]:
+        return {} if self.start is None else dict.fromkeys(tps, self.start)
 
-    async def seek_to(self, positions: Mapping[TP, int]) -> None:
-        self.seeks.append(dict(positions))
+    async def seek_to(self, positions: Mapping[TP, int], generation: int | None = None) -> bool:
+        if positions:
+            self.seeks.append(dict(positions))
+        return True
 
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         await self._answer()
@@ -102,7 +116,7 @@ async def consumer(kafka_script: Kafka) -> Consumer:
     consumer._thread = kafka_script
     consumer.processor = Work()
     consumer._set_active_tps({HERE})
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 1)
     assert isinstance(consumer, Consumer)
     return consumer
 
@@ -119,7 +133,7 @@ async def chunks(consumer: Consumer) -> list[Any]:
 async def rebalance(consumer: Consumer) -> None:
     """The same partition goes and comes back."""
     await consumer.drain()
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 2)
 
 
 async def test_a_takeover_goes_where_the_committed_offset_says_and_commits_it_with_its_epoch(
@@ -271,6 +285,143 @@ async def test_a_drain_closes_commits_and_forgets(kafka_script: Kafka, consumer:
     assert consumer.partitions == {}
 
 
+async def test_kafkas_own_marks_after_the_last_record_are_passed_and_committed(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """Whoever waits for the end of the log must get there, and so must the group's offset."""
+    kafka_script.fetched = [log(0, 1)]
+    kafka_script.marks = 2
+    (chunk,) = await chunks(consumer)
+    partition = consumer.partitions[HERE]
+    partition.ended(0, 1)
+    await consumer.commit()
+
+    assert chunk.end == 4
+    assert kafka_script.commits[-1] == {HERE: Progress(4)}
+
+
+async def test_a_fetch_of_nothing_but_kafkas_own_marks_is_a_chunk_without_records(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    async def marks(*_: object) -> Fetched:
+        return Fetched(positions={HERE: 3})
+
+    consumer._thread.fetch = marks  # type: ignore[method-assign,assignment]
+    (chunk,) = await chunks(consumer)
+    nothing_new = await chunks(consumer)
+    await consumer.commit()
+
+    assert (list(chunk.records), chunk.end, nothing_new) == ([], 3, [])
+    assert kafka_script.commits[-1] == {HERE: Progress(3)}
+
+
+async def test_a_partition_without_a_leader_holds_up_no_other(
+    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.engine.consumer._ASK_AGAIN_SECONDS", 0.0)
+    kafka_script.silent = {BESIDE: LeaderNotAvailableError()}
+    await consumer.drain()
+    takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
+    await some_turns()
+    goes_on, unavailable = set(consumer.partitions), dict(consumer.unavailable)
+    kafka_script.silent.clear()
+    await takeover
+
+    assert (goes_on, unavailable) == ({HERE}, {BESIDE: "LeaderNotAvailableError"})
+    assert consumer.partitions.keys() == {HERE, BESIDE}
+    assert consumer.unavailable == {}
+
+
+async def test_a_partition_that_loses_its_leader_is_named_until_it_has_one_again(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.silent = {HERE: LeaderNotAvailableError()}
+    await consumer.learn_log_bounds()
+    named = dict(consumer.unavailable)
+    kafka_script.silent.clear()
+    await consumer.learn_log_bounds()
+
+    assert (named, consumer.unavailable) == ({HERE: "LeaderNotAvailableError"}, {})
+
+
+@pytest.mark.parametrize("waits_for", ["what is committed", "where the log ends"])
+async def test_a_takeover_that_is_overtaken_takes_nothing_over(
+    kafka_script: Kafka, consumer: Consumer, waits_for: str
+) -> None:
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def unanswered(*_: object) -> Any:
+        asked.set()
+        await never.wait()
+
+    await consumer.drain()
+    seeks = len(kafka_script.seeks)
+    what = {"what is committed": "read_progress", "where the log ends": "log_bounds"}[waits_for]
+    setattr(consumer._thread, what, unanswered)
+    consumer._takeover = asyncio.create_task(consumer.take_over(frozenset({HERE}), 2))
+    await asked.wait()
+    await consumer.drain()
+    never.set()
+    await some_turns()
+
+    assert (consumer.partitions, len(kafka_script.seeks)) == ({}, seeks)
+
+
+async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_loses_nothing_of_others(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """An error takes with it what the same fetch brought of others, whose positions have moved."""
+    partition = Partition(BESIDE, Progress(5), InFlightLimit(), consumer._partition_changed)
+    consumer.partitions[BESIDE] = partition
+    partition.start()
+    consumer.resume_partitions({BESIDE})
+    kafka_script.seeks.clear()
+
+    async def broken(active: Collection[TP], _seconds: float) -> Fetched:
+        if HERE in active:
+            raise UnsupportedCodecError
+        return Fetched()
+
+    consumer._thread.fetch = broken  # type: ignore[method-assign,assignment]
+    handed_on = await chunks(consumer)
+
+    assert handed_on == []
+    assert consumer.holds.keys() == {HERE}
+    assert "-0: the batch at offset 0 cannot be unpacked (Unsup" in consumer.holds[HERE].said
+    assert kafka_script.seeks[-1] == {HERE: 0, BESIDE: 5}
+    assert (fetches(consumer), BESIDE in consumer._get_active_partitions()) == (False, True)
+
+
+async def test_an_error_that_is_no_partitions_own_is_raised(consumer: Consumer) -> None:
+    errors = [UnsupportedCodecError()]
+
+    async def once(*_: object) -> Fetched:
+        if errors:
+            raise errors.pop()
+        return Fetched()
+
+    consumer._thread.fetch = once  # type: ignore[method-assign,assignment]
+    with pytest.raises(UnsupportedCodecError):
+        await chunks(consumer)
+
+
+async def nothing(*_: object) -> None:
+    pass
+
+
+async def test_a_stop_lets_nothing_be_taken_over_any_more(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next assignment may come before the group has been left."""
+    await consumer.end()
+    # Faust's own part in it belongs to an app that runs.
+    monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", nothing)
+    await consumer.on_partitions_assigned({HERE}, 2)
+    await some_turns()
+
+    assert consumer.partitions == {}
+
+
 async def test_a_gap_that_is_not_at_the_head_of_the_log_is_passed(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
@@ -278,7 +429,7 @@ async def test_a_gap_that_is_not_at_the_head_of_the_log_is_passed(
     (chunk,) = await chunks(consumer)
 
     assert [record.offset for record in chunk.records] == [4, 5]
-    assert consumer.gaps.held == {}
+    assert consumer.holds == {}
 
 
 async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partition(
@@ -289,7 +440,7 @@ async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partiti
     handed_on = await chunks(consumer) + await chunks(consumer)
 
     assert handed_on == []
-    assert "offset 0 is next, Kafka has from 4 on" in consumer.gaps.held[HERE]
+    assert "offset 0 is next, Kafka has from 4 on" in consumer.holds[HERE].said
     assert not fetches(consumer)
     assert all(progress[HERE].offset == 0 for progress in kafka_script.commits)
 
@@ -316,7 +467,7 @@ async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it
     kafka_script.start, kafka_script.first = Progress(3), 8
     await rebalance(consumer)
 
-    assert "offset 3 is next, Kafka has from 8 on" in consumer.gaps.held[HERE]
+    assert "offset 3 is next, Kafka has from 8 on" in consumer.holds[HERE].said
     assert not fetches(consumer)
 
 
@@ -324,7 +475,7 @@ async def test_a_takeover_that_skips_what_is_deleted_still_knows_what_ended_behi
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     kafka_script.start, kafka_script.first = Progress(3, ((5, 9), (12, 14)), epoch=6), 8
-    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"))
+    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
     await rebalance(consumer)
     kafka_script.fetched = [log(*range(8, 16))]
     (chunk,) = await chunks(consumer)
@@ -344,8 +495,43 @@ async def test_an_offset_beyond_the_end_of_the_log_holds_the_partition(
     kafka_script.fetched = [log(0, 1)]
 
     assert await chunks(consumer) == []
-    assert HERE in consumer.gaps.held
+    assert HERE in consumer.holds
     assert not fetches(consumer)
+
+
+async def test_runs_of_another_log_say_nothing_of_this_one(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """A topic that was made anew, and is shorter than the old one was."""
+    kafka_script.start, kafka_script.end = Progress(30, ((32, 40),), epoch=6), 20
+    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
+    await rebalance(consumer)
+    kafka_script.fetched = [log(*range(42))]
+    (chunk,) = await chunks(consumer)
+
+    assert [record.offset for record in chunk.records] == list(range(42))
+    assert consumer.partitions[HERE].epoch == 6
+
+
+@pytest.mark.parametrize(("end", "todo"), [(40, [30, 31, 40, 41]), (39, list(range(30, 42)))])
+async def test_runs_that_reach_beyond_the_end_of_the_log_are_of_another(
+    kafka_script: Kafka, consumer: Consumer, end: int, todo: list[int]
+) -> None:
+    kafka_script.start, kafka_script.end = Progress(30, ((32, 40),)), end
+    await rebalance(consumer)
+    kafka_script.fetched = [log(*range(30, 42))]
+    (chunk,) = await chunks(consumer)
+
+    assert [record.offset for record in chunk.records] == todo
+
+
+async def test_a_partition_without_an_offset_begins_at_its_beginning(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.start, kafka_script.first = None, 4
+    await rebalance(consumer)
+
+    assert kafka_script.commits[-1] == {HERE: Progress(4)}
 
 
 def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partition:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from streams import topic_admin, topics
 from streams.engine.metadata import Progress, encode
-from streams.engine.start import Start, StartError, prepare, read_starts
+from streams.engine.start import StartError, prepare, read_progress
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, EVENTS, RAW
 from tests.streams.cluster import admin, assigned, commit, create, settings, write
@@ -156,8 +155,8 @@ async def test_it_starts_on_empty_topics_and_on_offsets_of_its_own(
 async def starts(to: KafkaSettings, cluster: str = "C") -> dict[int, Progress]:
     name = to.topic(RAW.name)
     async with assigned(to, to.group("router"), [(name, 0), (name, 1)]) as consumer:
-        found = await read_starts(consumer, cluster)
-    return {tp.partition: each.progress for tp, each in found.items()}
+        found = await read_progress(consumer, consumer.assignment(), cluster)
+    return {tp.partition: each for tp, each in found.items()}
 
 
 @KAFKA
@@ -220,10 +219,10 @@ async def test_a_partition_without_an_offset_begins_where_the_setting_says(
 
 
 @KAFKA
-async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
+async def test_a_partition_that_was_added_later_has_no_progress_to_go_on_with(
     kafka: Kafka, prefix: str
 ) -> None:
-    """Where a group begins is asked once; what a new partition holds is no history to skip."""
+    """It is read from its beginning: what it holds is no history to skip."""
     to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
     await create(to, [RAW])
     await commit(to, to.group("router"), {(name, 0): (0, encode(Progress(0), "C"))})
@@ -231,7 +230,7 @@ async def test_a_partition_that_was_added_later_is_read_from_its_beginning(
         await client.create_partitions({name: NewPartitions(total_count=2)})
     await write(to, RAW, b"{}", partition=1)
 
-    assert (await starts(to))[1] == Progress(0)
+    assert await starts(to) == {0: Progress(0)}
 
 
 @KAFKA
@@ -248,23 +247,9 @@ async def test_workers_that_start_a_group_together_begin_at_the_same_place(
     for _ in range(2):
         await prepare(to, group, [RAW])
     async with assigned(to, group, [(name, 0)]) as one:
-        (first,) = (await read_starts(one, "C")).values()
-    await commit(to, group, {(name, 0): (first.progress.offset, encode(first.progress, "C"))})
+        (first,) = (await read_progress(one, one.assignment(), "C")).values()
+    await commit(to, group, {(name, 0): (first.offset, encode(first, "C"))})
     async with assigned(to, group, [(name, 1)]) as other:
-        (second,) = (await read_starts(other, "C")).values()
+        (second,) = (await read_progress(other, other.assignment(), "C")).values()
 
-    assert (first.progress.offset, second.progress.offset) == (2, 2)
-
-
-@KAFKA
-async def test_a_start_says_what_kafka_still_has(kafka: Kafka, prefix: str) -> None:
-    to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
-    await create(to, [RAW])
-    await write(to, RAW, b"{}", b"{}", b"{}")
-    await commit(to, to.group("router"), {(name, 0): (1, encode(Progress(1), "C"))})
-    async with admin(to) as client:
-        await client.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=2)})
-    async with assigned(to, to.group("router"), [(name, 0)]) as consumer:
-        (start,) = (await read_starts(consumer, "C")).values()
-
-    assert start == Start(Progress(1), first=2, end=3)
+    assert (first.offset, second.offset) == (2, 2)

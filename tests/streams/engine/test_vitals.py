@@ -1,10 +1,8 @@
 """What a consumer tells of itself while partitions come, go and are worked on."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from faust.types import TP
 from structlog.testing import capture_logs
 
 from streams import metrics
@@ -15,25 +13,18 @@ from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, r
 from tests.streams.engine.unstarted import router_app
 
 
-class Log(Kafka):
-    """One whose end and beginning can be asked for."""
-
-    async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
-        return dict.fromkeys(tps, (3, 40))
+@pytest.fixture
+async def script() -> Kafka:
+    return Kafka()
 
 
 @pytest.fixture
-async def script() -> Log:
-    return Log()
-
-
-@pytest.fixture
-async def assigned(script: Log) -> Consumer:
+async def assigned(script: Kafka) -> Consumer:
     consumer: Any = router_app().consumer
     consumer._thread = script
     consumer.processor = Work()
     consumer._set_active_tps({HERE})
-    await consumer.perform_seek()
+    await consumer.take_over(frozenset({HERE}), 1)
     assert isinstance(consumer, Consumer)
     return consumer
 
@@ -54,21 +45,23 @@ async def test_each_takeover_is_a_rebalance_and_each_giving_away_a_drain(
     )
 
 
-async def test_the_log_of_what_is_assigned_is_asked_for(script: Log, assigned: Consumer) -> None:
-    await vitals.learn_log_bounds(assigned.partitions, script.log_bounds)
+async def test_the_log_of_what_is_assigned_is_asked_for(script: Kafka, assigned: Consumer) -> None:
+    script.first, script.end = 3, 40
+    await assigned.learn_log_bounds()
     partition = assigned.partitions[HERE]
 
     assert (partition.bounds, partition.lag) == ((3, 40), 40)
 
 
-async def test_without_partitions_nothing_is_asked(script: Log, assigned: Consumer) -> None:
+async def test_without_partitions_nothing_is_asked(script: Kafka, assigned: Consumer) -> None:
     await assigned.drain()
-    await vitals.learn_log_bounds(assigned.partitions, script.log_bounds)
+    script.log_bounds = None  # type: ignore[method-assign,assignment]
+    await assigned.learn_log_bounds()
 
     assert assigned.partitions == {}
 
 
-async def test_what_is_read_is_counted_and_dated(script: Log, assigned: Consumer) -> None:
+async def test_what_is_read_is_counted_and_dated(script: Kafka, assigned: Consumer) -> None:
     script.fetched = [log(0, 1, 2)]
     (chunk,) = await chunks(assigned)
     partition = assigned.partitions[HERE]
@@ -79,7 +72,7 @@ async def test_what_is_read_is_counted_and_dated(script: Log, assigned: Consumer
 
 
 async def test_what_ended_before_a_rebalance_is_counted_too(
-    script: Log, assigned: Consumer
+    script: Kafka, assigned: Consumer
 ) -> None:
     before = metrics.total(metrics.RECORDS_ENDED)
     script.fetched = [log(0, 1, 2)]
@@ -90,7 +83,9 @@ async def test_what_ended_before_a_rebalance_is_counted_too(
     assert metrics.total(metrics.RECORDS_ENDED) == before + 1
 
 
-async def test_a_line_sums_up_what_was_done_and_what_waits(script: Log, assigned: Consumer) -> None:
+async def test_a_line_sums_up_what_was_done_and_what_waits(
+    script: Kafka, assigned: Consumer
+) -> None:
     summary = vitals.Summary()
     script.fetched = [log(0, 1, 2)]
     await chunks(assigned)
