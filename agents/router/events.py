@@ -1,11 +1,13 @@
 """What events say, in our words: one way for both vocabularies."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
+from agents.router.identity_pairs import paired
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content
 from models.event import Event
@@ -60,6 +62,8 @@ def route_events(
             told.append(_Told(event.at_ms or message_ms, index, part, event, contents))
     if len(told) > 1:
         told.sort(key=_order)
+    if len(told) > 1 and type(told[1].event) is IdentitiesChange:
+        told = _with_pairs(told)
     for _, index, part, event, contents in told:
         own_id = bool(event.event_id or event.source_id)
         for content in contents:
@@ -92,6 +96,11 @@ def _typed(content: Content, of_text: Typed) -> Content:
     if "details" in fields:
         fields["details"] = typed_inside(fields["details"], of_text)
     return Content(content.of, fields)
+
+
+def _with_pairs(told: list[_Told]) -> list[_Told]:
+    contents = iter(paired([content for each in told for content in each.contents]))
+    return [each._replace(contents=tuple(islice(contents, len(each.contents)))) for each in told]
 
 
 def _order(told: _Told) -> tuple[bool, int]:

@@ -1,9 +1,13 @@
-"""Which e-mail address a user has now at Sailthru, after the changes of it that were delivered."""
+"""Which e-mail address a user has at Sailthru, by what was delivered."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
-from agents.sailthru.identity import EmailChange, Whom
+from agents.sailthru.identity import EmailChange, Whom, hashed_email_change, is_digest_of
+from models.record import Identity, Record
+
+T = TypeVar("T", bound=Record)
 
 # Nobody moves that often; what plays with addresses must not fill the memory.
 _MOST_FORMER = 32
@@ -12,12 +16,14 @@ _MOST_FORMER = 32
 class Addresses:
     """Former address -> present address, user by user; two users may have had the same one.
 
-    Keeps the last `users` that changed theirs. An address it does not know stands as it is.
+    Keeps the last `users` that changed theirs, and the last address of as many that had something
+    delivered. An address it does not know stands as it is.
     """
 
     def __init__(self, users: int) -> None:
         self._limit = users
         self._users: OrderedDict[Hashable, dict[str, str]] = OrderedDict()
+        self._last: OrderedDict[Hashable, str] = OrderedDict()
 
     def present(self, user: Hashable, email: str, coming: Sequence[EmailChange] = ()) -> str:
         """Where the profile stands now that a record names by `email`.
@@ -29,6 +35,30 @@ class Addresses:
             if email == change.new:
                 email = change.old
         return self._users.get(user, {}).get(email, email)
+
+    def see(self, user: Hashable, email: str) -> None:
+        """Takes note of the address under which something of the user was delivered."""
+        self._last[user] = email
+        self._last.move_to_end(user)
+        if len(self._last) > self._limit:
+            self._last.popitem(last=False)
+
+    def completed(self, user: Hashable, record: T) -> T:
+        """The record, with the address in the place of its digest where it is a known one.
+
+        mParticle may tell the address that was replaced as a digest only, by which Sailthru finds
+        nobody.
+        """
+        if (change := hashed_email_change(record)) is None:
+            return record
+        digest, new = change
+        former = self._users.get(user, {})
+        known = (self._last.get(user), *former, *former.values())
+        old = next((each for each in known if each and is_digest_of(each, digest)), None)
+        if old is None or old == new:
+            return record
+        removed = Identity(type="email", value=old)
+        return record.model_copy(update={"removed": (removed,)})
 
     def change(self, user: Hashable, change: EmailChange) -> Whom:
         """Says how to carry out a change; without `email` where it has been already.

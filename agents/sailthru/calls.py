@@ -10,14 +10,16 @@ from typing import Any, ClassVar, Literal
 from agents.sailthru.names import Naming
 
 Key = Literal["email", "extid"]
+_IDENTIFYING = frozenset({"email", "extid"})
 
 
 @dataclass(frozen=True, slots=True)
 class UserCall:
     """Changes the profile that `id` finds by `key`, and makes it where there is none.
 
-    `keys` are set on it; another profile that has one of them is merged into it. A var set to None
-    is kept as null. `lists` maps a name to 1 (joined) or 0 (left).
+    `keys` are set on it. Another profile that has the address or extid is merged into it; one that
+    only has the phone number or account may be another person's, and the call is refused. A var
+    set to None is kept as null. `lists` maps a name to 1 (joined) or 0 (left).
     """
 
     endpoint: ClassVar[str] = "user"
@@ -37,7 +39,8 @@ class UserCall:
     def payload(self) -> dict[str, Any]:
         payload: dict[str, Any] = {"id": self.id, "key": self.key}
         if self.keys:
-            payload |= {"keys": self.keys, "keysconflict": "merge"}
+            merges = not _IDENTIFYING.isdisjoint(self.keys)
+            payload |= {"keys": self.keys, "keysconflict": "merge" if merges else "error"}
         if self.vars:
             payload["vars"] = self.vars
         if self.lists:

@@ -1,6 +1,7 @@
 """Whom a record is about, as Sailthru finds a user. Pure."""
 
 from collections.abc import Iterable
+from hashlib import new as new_digest
 from typing import NamedTuple
 
 from agents.sailthru.calls import Key
@@ -40,16 +41,39 @@ def email_change(record: Record) -> EmailChange | None:
     return EmailChange(old, new) if old and new and old != new else None
 
 
+def hashed_email_change(record: Record) -> tuple[Identity, str] | None:
+    """The digest of the address that was replaced, and the new address."""
+    if not isinstance(record, IdentitiesChanged) or _email(record.removed):
+        return None
+    gone = next((each for each in record.removed if _is_hashed_email(each)), None)
+    new = _email(record.added)
+    return (gone, new) if gone and new else None
+
+
+def is_digest_of(email: str, identity: Identity) -> bool:
+    """Whether an identity is that address: mParticle hashes it trimmed and in lower case."""
+    if identity.encoding == "raw":
+        return False
+    digest = new_digest(identity.encoding, email.encode(), usedforsecurity=False)
+    return digest.hexdigest() == identity.value.strip().lower()
+
+
 def changes_keys(record: IdentitiesChanged, options: Options) -> bool:
     """Whether Sailthru has a key for one of the identities added."""
     customer_id = options.extid_from == "customer_id" and _first(record.added, "customer_id")
-    return bool(customer_id or _email(record.added))
+    further = any(_first(record.added, type_) for type_ in options.keys_from)
+    return bool(customer_id or further or _email(record.added))
 
 
 def new_keys(record: Record, who: Whom, options: Options) -> dict[str, str]:
     """The keys that a profile is to have from now on."""
-    extid = _new_extid(record, who, options) if isinstance(record, IdentitiesChanged) else None
-    keys = {"email": who.email, "extid": extid}
+    if not isinstance(record, IdentitiesChanged):
+        return {"email": who.email} if who.email else {}
+    keys = {"email": who.email, "extid": _new_extid(record, who, options)}
+    # A user whose address was not known until now had no profile to set the others on.
+    is_new = email_change(record) is None and _email(record.added)
+    known = (*record.added, *(record.identities if is_new else ()))
+    keys |= {key: _first(known, type_) for type_, key in options.keys_from.items()}
     return {kind: value for kind, value in keys.items() if value}
 
 
@@ -94,6 +118,10 @@ def _email(identities: Iterable[Identity]) -> str | None:
     email = _first(identities, "email")
     # Sailthru lower-cases addresses itself; whoever groups by them must do the same.
     return email.lower() if email else None
+
+
+def _is_hashed_email(identity: Identity) -> bool:
+    return identity.type == "email" and identity.encoding != "raw"
 
 
 def _first(identities: Iterable[Identity], type_: str) -> str | None:

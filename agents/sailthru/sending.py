@@ -59,6 +59,8 @@ class Sender:
         if call.new_email:
             return await self._change_email(user, call, call.new_email)
         outcome = await self._client.post(call.endpoint, call.payload())
+        if isinstance(outcome, Delivered):
+            self._see(user, call)
         if outcome == UNKNOWN_LIST:
             self._lists.forget(call.lists)
         return outcome
@@ -71,6 +73,7 @@ class Sender:
             # lost, Sailthru merges an empty profile into the one that moved: the end is the same.
             if isinstance(outcome, Delivered):
                 self._addresses.learn(user, EmailChange(call.id, new_email))
+                self._addresses.see(user, new_email)
             return outcome
 
     async def _send_event(self, user: Hashable, call: EventCall) -> Outcome:
@@ -78,9 +81,15 @@ class Sender:
             if call.key == "email":
                 call = replace(call, id=self._addresses.present(user, call.id))
             outcome = await self._client.post(call.endpoint, call.payload())
+            if isinstance(outcome, Delivered):
+                self._see(user, call)
         if outcome in UNKNOWN_EFFECT and self._events_at_most_once:
             return Rejected("unknown_effect", "the answer got lost; it may have started a flow")
         return outcome
+
+    def _see(self, user: Hashable, call: UserCall | EventCall) -> None:
+        if call.key == "email":
+            self._addresses.see(user, call.id)
 
     def _lock(self, user: Hashable) -> asyncio.Lock:
         """Keeps a user's events and the change of his address apart, each on its own lane."""

@@ -17,9 +17,11 @@ from pydantic_settings import SettingsConfigDict
 from agents.sailthru.calls import Key
 from agents.sailthru.event_filter import patterns
 from agents.sailthru.names import LONGEST_VAR, is_var
+from models.mparticle.identity import USER, USER_TYPES
 from streams.addresses import Url
 from streams.http import HttpSettings
 
+_FURTHER_KEYS = frozenset({"sms", "fb", "twitter"})
 _PLACEHOLDERS = {"audience_name", "audience_id"}
 
 
@@ -49,6 +51,12 @@ class SailthruSettings(HttpSettings):
         description="mParticle's id that is Sailthru's extid; set it when identity_key has "
         "extid, or to have the extid added to profiles that are found by e-mail; without it no "
         "extid is sent",
+    )
+    keys_from: str = Field(
+        "",
+        description="further identities of mParticle that are keys of a profile at Sailthru, such "
+        "as mobile_number=sms,facebook=fb,twitter=twitter; Sailthru support must have enabled each "
+        "key for the account",
     )
     list_name: str = Field(
         "{audience_name}",
@@ -111,8 +119,8 @@ class SailthruSettings(HttpSettings):
     )
     email_changes: PositiveInt = Field(
         100_000,
-        description="users whose changes of e-mail address a worker remembers, to send what still "
-        "carries an old address to the present one",
+        description="users whose e-mail address, and changes of it, a worker remembers, to send "
+        "what still carries an old address to the present one",
     )
 
     @property
@@ -129,6 +137,29 @@ class SailthruSettings(HttpSettings):
     def given_vars(self) -> Mapping[str, str]:
         """The vars that the operator named, by mParticle's names."""
         return pairs(self.var_names)
+
+    @property
+    def further_keys(self) -> Mapping[str, str]:
+        """Sailthru's keys, by mParticle's types of identities."""
+        return pairs(self.keys_from)
+
+    @field_validator("keys_from")
+    @classmethod
+    def _maps_types_to_keys(cls, value: str) -> str:
+        given = {USER.get(type_.lower(), type_.lower()): key for type_, key in pairs(value).items()}
+        if unknown := sorted(given.keys() - USER_TYPES):
+            raise ValueError(
+                f"{unknown[0]} is no identity of a user at mParticle; there are "
+                f"{', '.join(sorted(USER_TYPES))}"
+            )
+        if unknown := sorted(set(given.values()) - _FURTHER_KEYS):
+            raise ValueError(
+                f"Sailthru has no key {unknown[0]} for it; there are sms, fb and twitter "
+                "(SAILTHRU_EXTID_FROM sets extid)"
+            )
+        if len(set(given.values())) < len(given):
+            raise ValueError("give each key one identity")
+        return ",".join(f"{type_}={key}" for type_, key in given.items())
 
     @field_validator("var_names")
     @classmethod

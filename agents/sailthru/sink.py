@@ -80,6 +80,7 @@ class SailthruSink(Sink[Request]):
             settings.objects_as,
             settings.event_objects_as,
             VarNames(settings.given_vars),
+            settings.further_keys,
         )
         self._var_book = VarBook(self._options.var_names)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
@@ -155,7 +156,8 @@ class SailthruSink(Sink[Request]):
         elif isinstance(waiting[0], AudienceChanged | ListWanted):
             call = self._list_call(waiting[0])
         else:
-            call, size = mapping.fold(self._user_calls(lane.key, waiting))
+            told = [self._addresses.completed(lane.key, record) for record in waiting]
+            call, size = mapping.fold(self._user_calls(lane.key, told))
         return Batch(Request(lane.key, call), size)
 
     def _list_call(self, record: AudienceChanged | ListWanted) -> ListCall:
@@ -204,6 +206,7 @@ class SailthruSink(Sink[Request]):
 
     def recall(self, record: Record, at: Placement) -> None:
         self._names.learn(record)
+        record = self._addresses.completed(at.user, record)
         change = identity.email_change(record)
         who = identity.whom(record, self._options)
         if change is None or who is None or who.key != "email":

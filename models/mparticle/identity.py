@@ -23,6 +23,13 @@ USER: Spelling = MappingProxyType(
     {f"other{number}": f"other_id_{number}" for number in range(2, 11)}
     | dict.fromkeys(("customer", "customerid", "controller_customer_id"), "customer_id")
 )
+USER_TYPES = frozenset(
+    (
+        *("customer_id", "email", "facebook", "facebook_custom_audience_id", "google"),
+        *("microsoft", "twitter", "yahoo", "alias", "mobile_number", "phone_number_2"),
+        *("phone_number_3", "other", *(f"other_id_{number}" for number in range(2, 11))),
+    )
+)
 DEVICE: Spelling = MappingProxyType(
     {
         "google_advertising_id": "android_advertising_id",

@@ -48,6 +48,10 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: use a URL such"),
         ("SAILTHRU_RATE_SHARE", "0", "SAILTHRU_RATE_SHARE: Input should be greater than 0"),
         ("SAILTHRU_RATE_SHARE", "70", "SAILTHRU_RATE_SHARE: Input should be less than or equal to"),
+        ("SAILTHRU_KEYS_FROM", "phone=sms", "SAILTHRU_KEYS_FROM: phone is no identity of a user"),
+        ("SAILTHRU_KEYS_FROM", "other2=phone", "SAILTHRU_KEYS_FROM: Sailthru has no key phone"),
+        ("SAILTHRU_KEYS_FROM", "customer=extid", "SAILTHRU_KEYS_FROM: Sailthru has no key extid"),
+        ("SAILTHRU_KEYS_FROM", "other=fb,other2=fb", "SAILTHRU_KEYS_FROM: give each key one"),
         ("SAILTHRU_EVENTS_ALLOW", " , ", "SAILTHRU_EVENTS_ALLOW: name an event or a kind"),
         ("SAILTHRU_VAR_NAMES", "City", "SAILTHRU_VAR_NAMES: write name=value instead of 'City'"),
         ("SAILTHRU_VAR_NAMES", "City=", "SAILTHRU_VAR_NAMES: write name=value instead of 'City='"),
@@ -120,3 +124,10 @@ def test_vars_are_named_in_a_file_one_a_line(
 def test_one_line_parts_them_by_commas(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SAILTHRU_VAR_NAMES", " City=shipping_city , $Age = years,")
     assert SailthruSettings.load().given_vars == {"City": "shipping_city", "$Age": "years"}
+
+
+def test_identities_are_named_as_mparticle_spells_them_anywhere(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("SAILTHRU_KEYS_FROM", "Mobile_Number = sms, other2=twitter")
+    assert SailthruSettings.load().further_keys == {"mobile_number": "sms", "other_id_2": "twitter"}

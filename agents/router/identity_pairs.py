@@ -1,0 +1,54 @@
+"""Two events that tell of one change of identity: what was there goes, what is there now comes.
+
+mParticle writes a change as one event with both (`mParticle/firehose-iterable`); servers and older
+SDKs tell it as two. A destination must hear both at once to keep a profile with its history.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from agents.router.routed import Content
+from models.mparticle.identity import Named
+from models.user_update import IdentitiesChanged
+
+_Of: TypeAlias = list[Named]
+
+
+def paired(told: Sequence[Content]) -> list[Content]:
+    """The same contents, where what adds an identity also says which one it takes the place of.
+
+    The other event of the pair, before or else after it, stays what it is.
+    """
+    changes = [content for content in told if content.of is IdentitiesChanged]
+    if len(changes) < 2:  # noqa: PLR2004 - a pair
+        return list(told)
+    lost = [
+        (place, identity)
+        for place, content in enumerate(changes)
+        for identity in _alone(content.fields["removed"], content.fields["added"])
+    ]
+    completed = {}
+    for place, content in enumerate(changes):
+        came = _alone(content.fields["added"], content.fields["removed"])
+        found = [gone for identity in came for gone in _taken(lost, place, identity)]
+        if found:
+            removed = [*content.fields["removed"], *found]
+            completed[id(content)] = content._replace(fields={**content.fields, "removed": removed})
+    return [completed.get(id(content), content) for content in told]
+
+
+def _alone(these: _Of, those: _Of) -> _Of:
+    """The identities of a type that the other side does not have."""
+    types = {identity["type"] for identity in those}
+    return [identity for identity in these if identity["type"] not in types]
+
+
+def _taken(lost: list[tuple[int, Named]], place: int, came: Named) -> Iterator[Named]:
+    """Takes the identity whose place is taken, the nearest one before it or else after it."""
+    fits = [
+        (at > place, abs(at - place), number)
+        for number, (at, gone) in enumerate(lost)
+        if gone["type"] == came["type"] and gone != came
+    ]
+    if fits:
+        yield lost.pop(min(fits)[-1])[1]
