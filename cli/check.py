@@ -14,6 +14,7 @@ from agents import registry
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from streams import record_limits, topic_admin, topics
+from streams.diagnosis import diagnose
 from streams.engine.start import StartError, prepare
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.topics import RAW, Topic
@@ -101,11 +102,7 @@ async def _kafka(
         async with asyncio.timeout(_KAFKA_SECONDS):
             there = await _topics(kafka)
     except (TimeoutError, KafkaConnectionError):
-        address = kafka.bootstrap_servers
-        yield Finding(
-            "wrong",
-            f"Kafka does not answer at {address}: start it, or set KAFKA_BOOTSTRAP_SERVERS.",
-        )
+        yield Finding("wrong", await diagnose(kafka))
         return
     except KafkaError as error:
         yield Finding("wrong", f"Kafka refuses: {type(error).__name__}; check KAFKA_SASL_….")

@@ -130,7 +130,9 @@ class Kafka:
         *,
         port: int = 0,
         advertised: Iterable[int] = (),
+        protocols: Mapping[str, str] | None = None,
         settings: Mapping[str, object] | None = None,
+        scram: Mapping[str, str] | None = None,
     ) -> None:
         """`settings` are the broker's own, beside and before the sandbox's.
 
@@ -138,6 +140,9 @@ class Kafka:
 
         Clients go on at the address that a broker tells them, so who comes in by way of a proxy
         must be told the proxy's. Where the proxy is to connect is in `listeners`, once started.
+
+        `protocols` are further listeners by their names, such as SECURED: SASL_SSL, whose ports are
+        in `ports` once started. `scram` are users and passwords that it knows from the beginning.
         """
         self._temporary = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="mparticle-streams-kafka-"))
@@ -145,6 +150,10 @@ class Kafka:
         self._settings = dict(settings or {})
         self.listeners = dict.fromkeys(advertised, 0)
         """Advertised port -> the port on which that listener listens."""
+        self._protocols = protocols or {}
+        self.ports = dict.fromkeys(self._protocols, 0)
+        """Name of a further listener -> its port."""
+        self._scram = scram or {}
         self._guard: subprocess.Popen[bytes] | None = None
         self._broker: subprocess.Popen[bytes] | None = None
 
@@ -211,7 +220,7 @@ class Kafka:
             self._remove()
 
     def _configure(self) -> None:
-        ours = {self._port, *self.listeners.values()}
+        ours = {self._port, *self.listeners.values(), *self.ports.values()}
         for port in ours - {0}:
             if not is_free(port, again=True):
                 raise BrokerError(
@@ -221,6 +230,8 @@ class Kafka:
         self._port = self._port or next(ports)
         for advertised, port in self.listeners.items():
             self.listeners[advertised] = port or next(ports)
+        for name, port in self.ports.items():
+            self.ports[name] = port or next(ports)
         settings = _SETTINGS | self._settings | self._listening(controller=next(ports))
         self._directory.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -230,11 +241,13 @@ class Kafka:
         listens, tells = {"PLAINTEXT": self._port}, {"PLAINTEXT": self._port}
         for number, (advertised, port) in enumerate(self.listeners.items()):
             listens[f"PROXIED{number}"], tells[f"PROXIED{number}"] = port, advertised
-        protocols = ",".join(f"{name}:PLAINTEXT" for name in (*listens, "CONTROLLER"))
+        protocols = dict.fromkeys((*listens, "CONTROLLER"), "PLAINTEXT") | dict(self._protocols)
+        listens |= self.ports
+        tells |= self.ports
         return {
             "listeners": _addresses(listens | {"CONTROLLER": controller}),
             "advertised.listeners": _addresses(tells),
-            "listener.security.protocol.map": protocols,
+            "listener.security.protocol.map": ",".join(map(":".join, protocols.items())),
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"{_SETTINGS['node.id']}@{HOST}:{controller}",
         }
@@ -257,9 +270,12 @@ class Kafka:
 
     async def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = self._run(
-            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", _PROPERTIES
-        )
+        users = [
+            f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]"
+            for name, password in self._scram.items()
+        ]
+        what = ("format", f"--cluster-id={cluster}", "-c", _PROPERTIES, *users)
+        tool = self._run("kafka.tools.StorageTool", *what)
         if await asyncio.to_thread(tool.wait):
             raise self._failure("could not format its data directory")
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from streams.diagnosis import diagnose
 from streams.settings import KafkaSettings
 
 SECONDS = 6.0
@@ -20,11 +21,9 @@ class UnansweredError(Exception):
     """Kafka is away or refuses; the message is one sentence that says what to do."""
 
 
-def away(kafka: KafkaSettings) -> UnansweredError:
-    return UnansweredError(
-        f"Kafka does not answer at {kafka.bootstrap_servers}: "
-        "start it, or set KAFKA_BOOTSTRAP_SERVERS."
-    )
+async def unanswered(kafka: KafkaSettings) -> UnansweredError:
+    """What to raise when Kafka did not answer; asks it once more for the reason."""
+    return UnansweredError(await diagnose(kafka))
 
 
 @asynccontextmanager
@@ -34,7 +33,7 @@ async def answering(kafka: KafkaSettings) -> AsyncIterator[None]:
         async with asyncio.timeout(SECONDS):
             yield
     except (TimeoutError, KafkaConnectionError) as error:
-        raise away(kafka) from error
+        raise await unanswered(kafka) from error
     except KafkaError as error:
         raise UnansweredError(
             f"Kafka at {kafka.bootstrap_servers} refuses: {type(error).__name__}; "

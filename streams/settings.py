@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from aiokafka.helpers import create_ssl_context
 from pydantic import (
     AwareDatetime,
     Field,
-    FilePath,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -24,6 +22,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streams import tls
+from streams.addresses import Brokers, broker_addresses, is_loopback
+from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 
 
@@ -160,9 +161,8 @@ class KafkaSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_")
 
-    bootstrap_servers: str = Field(
+    bootstrap_servers: Brokers = Field(
         "127.0.0.1:9092",
-        pattern=r"^\s*[^\s,]+:\d+\s*(,\s*[^\s,]+:\d+\s*)*$",
         description="brokers to ask first, as host:port,host:port",
     )
     prefix: str = Field("", description="put in front of every topic and group name")
@@ -184,8 +184,13 @@ class KafkaSettings(Settings):
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
-    ssl_cafile: FilePath | None = Field(
+    ssl_cafile: CaFile | None = Field(
         None, description="certificate authority to trust, where the system's do not do"
+    )
+    clear_text: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description="allow: the password may go to another machine in clear, as it does with "
+        "SASL_PLAINTEXT and PLAIN; for networks that you trust",
     )
     group_instance_id: str | None = Field(
         None,
@@ -235,14 +240,32 @@ class KafkaSettings(Settings):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (
-            self.sasl_username and self.sasl_password
-        ):
+        if self.logs_in and not (self.sasl_username and self.sasl_password):
             raise ValueError(
                 f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs "
                 "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
             )
         return self
+
+    @model_validator(mode="after")
+    def _keeps_the_password(self) -> Self:
+        tells = (self.security_protocol, self.sasl_mechanism) == ("SASL_PLAINTEXT", "PLAIN")
+        hosts = [host for host, _ in broker_addresses(self.bootstrap_servers)]
+        if tells and self.clear_text == "refuse" and not all(map(is_loopback, hosts)):
+            raise ValueError(
+                "KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT with KAFKA_SASL_MECHANISM=PLAIN sends the "
+                "password in clear: set one of them to SASL_SSL or SCRAM-SHA-512, or "
+                "KAFKA_CLEAR_TEXT to allow if you trust the network"
+            )
+        return self
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def logs_in(self) -> bool:
+        return self.security_protocol.startswith("SASL")
 
     def topic(self, name: str) -> str:
         """The name of a topic on this cluster."""
@@ -266,16 +289,14 @@ class KafkaSettings(Settings):
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
         }
-        if self.security_protocol.startswith("SASL") and self.sasl_password:
+        if self.logs_in and self.sasl_password:
             options |= {
                 "sasl_mechanism": self.sasl_mechanism,
                 "sasl_plain_username": self.sasl_username,
                 "sasl_plain_password": self.sasl_password.get_secret_value(),
             }
-        if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = create_ssl_context(
-                cafile=str(self.ssl_cafile) if self.ssl_cafile else None
-            )
+        if self.speaks_tls:
+            options["ssl_context"] = tls.context(self.ssl_cafile, besides_system=False)
         return options
 
 

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
 from streams import clocks, topic_admin
-from streams.answering import SECONDS, UnansweredError, answering, away, reading
+from streams.answering import SECONDS, UnansweredError, answering, reading, unanswered
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -97,7 +97,7 @@ class Reader:
             if records:
                 answered = now
             elif now > answered + SECONDS:
-                raise away(self.kafka)
+                raise await unanswered(self.kafka)
 
     async def _at(self, stretches: Sequence[Stretch], at_ms: int) -> Mapping[TopicPartition, int]:
         if not stretches:

@@ -48,6 +48,9 @@ class Trouble(NamedTuple):
     said: str
 
 
+NO_TLS = Trouble("no_tls", _SAID["no_tls"])
+
+
 def explain(error: BaseException) -> Trouble | None:
     """Reads an error of a handshake; None where it may pass by itself, or is none of TLS's."""
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -11,6 +11,7 @@ from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import clocks, topic_admin, topics
+from streams.diagnosis import diagnose
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
@@ -39,10 +40,7 @@ async def prepare(
             await _begin_group(kafka, group, every, cluster if begin else None)
             return cluster
     except (TimeoutError, KafkaConnectionError) as error:
-        raise StartError(
-            f"Kafka does not answer at {kafka.bootstrap_servers}: "
-            "start it, or set KAFKA_BOOTSTRAP_SERVERS."
-        ) from error
+        raise StartError(await diagnose(kafka)) from error
 
 
 async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:

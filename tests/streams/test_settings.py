@@ -15,6 +15,7 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from agents.sailthru.settings import SailthruSettings
+from streams.addresses import broker_addresses
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 
 SECRET = "s3cret-Boca-Raton"
@@ -260,6 +261,85 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     for shown in (repr(DemoSettings.load()), repr(kafka), str(kafka), kafka.model_dump_json()):
         assert SECRET not in shown
     assert kafka.client_options()["sasl_plain_password"] == SECRET
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        f"streams:{SECRET}@kafka.example:9092",
+        f"kafka-1.example:9092,streams:{SECRET}@kafka-2.example:9092",
+        f"SASL_SSL://streams:{SECRET}@kafka.example:9092",
+        f"{SECRET}@kafka.example:9092",
+        "kafka.example",
+        "kafka.example:0",
+        "kafka.example:65536",
+        "kafka.example:9092,",
+        "[kafka]:9092",
+    ],
+)
+def test_brokers_that_are_more_than_host_and_port_are_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, servers: str
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", servers)
+
+    with pytest.raises(SettingsError, match=r"^KAFKA_BOOTSTRAP_SERVERS: use host:port") as error:
+        KafkaSettings.load()
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("servers", "addresses"),
+    [
+        ("kafka-1.example:9092 , kafka_2:19092", [("kafka-1.example", 9092), ("kafka_2", 19092)]),
+        ("10.0.0.7:9092,[fe80::1]:9092", [("10.0.0.7", 9092), ("fe80::1", 9092)]),
+    ],
+)
+def test_brokers_are_names_or_numbers_with_a_port(
+    monkeypatch: pytest.MonkeyPatch, servers: str, addresses: list[tuple[str, int]]
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", servers)
+
+    assert broker_addresses(KafkaSettings.load().bootstrap_servers) == addresses
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"),
+    [
+        ({}, True),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092,kafka.example:9092"}, True),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092,localhost:9093"}, False),
+        ({"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"}, False),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, False),
+        ({"KAFKA_CLEAR_TEXT": "allow"}, False),
+    ],
+)
+def test_a_password_goes_to_no_other_machine_in_clear_unless_a_setting_says_so(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], refused: bool
+) -> None:
+    given = {
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_USERNAME": "streams",
+        "KAFKA_SASL_PASSWORD": SECRET,
+    }
+    give(monkeypatch, given | changed)
+
+    if not refused:
+        assert KafkaSettings.load().logs_in
+        return
+    with pytest.raises(SettingsError, match=r"KAFKA_CLEAR_TEXT") as error:
+        KafkaSettings.load()
+    assert SECRET not in str(error.value)
+
+
+def test_a_file_without_certificates_is_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.setenv("KAFKA_SSL_CAFILE", str(tmp_path / "ca.pem"))
+
+    with pytest.raises(SettingsError, match=r"^KAFKA_SSL_CAFILE: use a readable file of cert"):
+        KafkaSettings.load()
 
 
 def test_names_on_the_cluster_bear_the_prefix() -> None:

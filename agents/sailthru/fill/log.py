@@ -12,7 +12,7 @@ from faust.types import TP
 from agents.sailthru.fill.alone import Alone, alone
 from agents.sailthru.fill.error import FillError
 from streams import groups
-from streams.answering import answering, away
+from streams.answering import answering, unanswered
 from streams.engine.committed import read_committed
 from streams.engine.gaps import Gaps
 from streams.engine.holds import Holds
@@ -114,7 +114,7 @@ class Log:
             records = (await self._consumer.getmany(tp, timeout_ms=_LOOK_MS)).get(tp, [])
             silent = 0 if records else silent + 1
             if silent > _SILENT_LOOKS:
-                raise away(self._kafka)
+                raise await unanswered(self._kafka)
             for record in records:
                 if record.offset < part.end:
                     yield record

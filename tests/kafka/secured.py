@@ -1,0 +1,134 @@
+"""A broker as a platform team runs it: TLS and logins, and beside it what may be wrong with them.
+
+One broker serves every listener; the sandbox's plain one stays for whoever sets things up.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from sandbox.kafka import Kafka
+from sandbox.ports import HOST, free_ports
+from streams.settings import KafkaSettings
+
+USER, PASSWORD = "mparticle-streams", "not-a-real-password"
+_ANOTHER_NAME = "kafka-1.shop.example"
+_LOGIN = "org.apache.kafka.common.security"
+
+PROTOCOLS = {
+    "SECURED": "SASL_SSL",
+    "ENCRYPTED": "SSL",
+    "EXPIRED": "SSL",
+    "MISNAMED": "SSL",
+    "MUTUAL": "SSL",
+    "CLEAR": "SASL_PLAINTEXT",
+}
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A running broker, its authority, and one that signed nothing of it.
+
+    At one of its plain ports it names itself as being at port `nowhere`.
+    """
+
+    broker: Kafka
+    ca_file: Path
+    other_ca_file: Path
+    nowhere: int
+
+    def settings(self, listener: str, **changed: Any) -> KafkaSettings:
+        """What a worker is given for one of `PROTOCOLS`."""
+        protocol = PROTOCOLS[listener]
+        login = {
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_username": USER,
+            "sasl_password": PASSWORD,
+        }
+        return KafkaSettings(
+            **{
+                "bootstrap_servers": f"{HOST}:{self.broker.ports[listener]}",
+                "security_protocol": protocol,
+                **({"ssl_cafile": self.ca_file} if protocol.endswith("SSL") else {}),
+                **(login if protocol.startswith("SASL") else {}),
+                **changed,
+            }
+        )
+
+
+@asynccontextmanager
+async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]:
+    """Starts the broker; `settings` come on top of the broker's own."""
+    authority, other = trustme.CA(), trustme.CA()
+    ca_file, other_ca_file = directory / "authority.pem", directory / "another.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    other.cert_pem.write_to_path(other_ca_file)
+    now = datetime.now(UTC)
+    expired = authority.issue_cert(
+        HOST, not_before=now - timedelta(days=9), not_after=now - timedelta(days=1)
+    )
+    good = _key_store(authority.issue_cert(HOST), directory / "broker.pem")
+    stores = {
+        "SECURED": good,
+        "ENCRYPTED": good,
+        "EXPIRED": _key_store(expired, directory / "expired.pem"),
+        "MISNAMED": _key_store(authority.issue_cert(_ANOTHER_NAME), directory / "misnamed.pem"),
+        "MUTUAL": good,
+    }
+    tls = {
+        f"listener.name.{name.lower()}.ssl.{option}": value
+        for name, store in stores.items()
+        for option, value in _tls(store, ca_file).items()
+    }
+    nowhere = next(free_ports())
+    async with Kafka(
+        advertised=[nowhere],
+        protocols=PROTOCOLS,
+        scram={USER: PASSWORD},
+        settings={
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+            **_logins("secured"),
+            **_logins("clear"),
+            **tls,
+            "listener.name.mutual.ssl.client.auth": "required",
+            **settings,
+        },
+    ) as broker:
+        yield Secured(broker, ca_file, other_ca_file, nowhere)
+
+
+def _tls(store: Path, ca_file: Path) -> Mapping[str, object]:
+    return {
+        "keystore.type": "PEM",
+        "keystore.location": store,
+        "truststore.type": "PEM",
+        "truststore.location": ca_file,
+    }
+
+
+def _logins(listener: str) -> Mapping[str, str]:
+    plain = f'{_LOGIN}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+    at = f"listener.name.{listener}"
+    return {
+        f"{at}.scram-sha-512.sasl.jaas.config": f"{_LOGIN}.scram.ScramLoginModule required;",
+        f"{at}.plain.sasl.jaas.config": plain,
+    }
+
+
+def _key_store(certificate: trustme.LeafCert, path: Path) -> Path:
+    """Kafka's PEM key store: the key as PKCS 8, then the chain."""
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
+    chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain)
+    return path
