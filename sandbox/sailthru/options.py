@@ -37,6 +37,9 @@ class Options:
     """Seconds; requests that meet within it each make a list of the same name."""
 
     unknown_event_user: Literal["create", "refuse"] = "create"
+    unknown_buyer: Literal["create", "refuse"] = "create"
+    repeated_purchase: Literal["take", "refuse"] = "take"
+    """A purchase with the extid of one that is there already."""
     profile_without_email: Literal["create", "refuse"] = "create"
     keysconflict_default: Literal["merge", "error"] = "error"
     nested_vars: Literal["replace", "merge"] = "replace"

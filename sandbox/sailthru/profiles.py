@@ -25,6 +25,8 @@ class Profile:
     lists: dict[str, int] = field(default_factory=dict)
     """When it joined each list, in unix seconds."""
     events: list[Event] = field(default_factory=list)
+    purchases: list[dict[str, object]] = field(default_factory=list)
+    cart: dict[str, object] | None = None
     optout: str = "none"
     logins: int = 0
 
@@ -39,6 +41,8 @@ class Profile:
 
     def state(self) -> dict[str, object]:
         logins = {"logins": self.logins} if self.logins else {}
+        bought = {"purchases": self.purchases} if self.purchases else {}
+        cart = {"purchase_incomplete": self.cart} if self.cart else {}
         return {
             "sid": self.sid,
             "keys": self.keys,
@@ -47,6 +51,8 @@ class Profile:
             "events": [{"event": event.name, "vars": event.vars} for event in self.events],
             "optout": self.optout,
             **logins,
+            **bought,
+            **cart,
         }
 
 
@@ -88,7 +94,8 @@ class Profiles:
         """Takes over everything from the other profile, which is gone afterwards.
 
         Documented, "Improved Profile Merging" (2016): memberships with join dates and vars are
-        combined, those of the profile being modified prevail, the strictest opt-out is kept.
+        combined, those of the profile being modified prevail, the strictest opt-out is kept, and
+        purchases are combined.
         Reported, Colin-Whelan/SailthruCommunityDocs, Merge Profiles: extid is kept from either.
         """
         self.remove(other)
@@ -100,6 +107,8 @@ class Profiles:
         profile.events = list(_in_order(profile.events, other.events))
         profile.optout = max(profile.optout, other.optout, key=OPTOUT_LEVELS.index)
         profile.logins += other.logins
+        profile.purchases = [*other.purchases, *profile.purchases]
+        profile.cart = profile.cart or other.cart
 
 
 def _in_order(*events: Iterable[Event]) -> Iterator[Event]:

@@ -136,3 +136,25 @@ JOB_TOO_LARGE = Refusal(
 JOB_LINE_KEYS = Refusal(
     "job_line_keys", 400, 99, INFERRED, "no line of an update job has been seen to set keys"
 )
+
+# Purchases.
+PURCHASE_ITEM = Refusal(
+    "purchase_item",
+    400,
+    2,
+    INFERRED,
+    '"purchase": an item must have qty, title, price, id and url; the answer is unknown',
+)
+PURCHASE_THERE = Refusal(
+    "purchase_there",
+    409,
+    99,
+    INFERRED,
+    "HTTP Response Codes: 409 is a conflict with a rule; whether an extid may repeat is unknown",
+)
+UNKNOWN_PURCHASE = Refusal(
+    "unknown_purchase", 404, 99, INFERRED, "HTTP Response Codes: 404 is no such resource"
+)
+INVALID_TIME = Refusal(
+    "invalid_time", 400, 18, INFERRED, "Error codes: 18; its HTTP status is unknown"
+)

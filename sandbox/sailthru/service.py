@@ -12,6 +12,7 @@ from sandbox.sailthru.limits import Limits
 from sandbox.sailthru.lists import ListEndpoint, MailingLists
 from sandbox.sailthru.options import Options
 from sandbox.sailthru.profiles import Profiles
+from sandbox.sailthru.purchases import PurchaseEndpoint
 from sandbox.sailthru.users import UserEndpoints
 from sandbox.server import RefusedError, Service, json_response
 
@@ -31,6 +32,8 @@ class Sailthru(Service):
             "GET settings",
             "POST job",
             "GET job",
+            "POST purchase",
+            "GET purchase",
         }
     )
 
@@ -47,6 +50,7 @@ class Sailthru(Service):
         users = UserEndpoints(self._profiles, self._lists, self.options)
         lists = ListEndpoint(self._lists, self._profiles, self.options)
         jobs = JobEndpoint(users, self.options)
+        purchases = PurchaseEndpoint(self._profiles, self.options)
         self._calls: dict[str, Callable[[Arguments], Awaitable[object]]] = {
             "POST user": users.post,
             "GET user": users.get,
@@ -58,6 +62,8 @@ class Sailthru(Service):
             "GET settings": self._settings,
             "POST job": jobs.post,
             "GET job": jobs.get,
+            "POST purchase": purchases.post,
+            "GET purchase": purchases.get,
         }
 
     def state(self) -> dict[str, object]:
@@ -83,7 +89,10 @@ class Sailthru(Service):
         except RefusedError:
             return ""
         keys = arguments.get("keys")
-        values = [arguments.get("id"), *(keys.values() if isinstance(keys, dict) else ())]
+        values = [
+            arguments.get("id", arguments.get("email")),
+            *(keys.values() if isinstance(keys, dict) else ()),
+        ]
         return " ".join(str(value) for value in values)
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
