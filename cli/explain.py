@@ -12,6 +12,7 @@ import click
 from agents import registry
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
 from models.audience import Audience
 from models.record import Record
@@ -46,7 +47,11 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     now_ms = int(time.time() * 1000)
-    routed = [route(message, at, now_ms, router) for at, message in inputs.read(files, lines=lines)]
+    known = Snapshots(router.snapshot_users).of(inputs.HERE)
+    routed = [
+        route(message, at, now_ms, router, snapshots=known)
+        for at, message in inputs.read(files, lines=lines)
+    ]
     for line in explain(sink, routed, now_ms):
         outputs.show(line)
     sys.exit(1 if any(each.dead_letters for each in routed) else 0)

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from faust.types import TP
 
 from models.record import RawPosition
 from streams.topics import RAW
+
+HERE = TP(RAW.name, 0)
+"""The partition in which all of them stand."""
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,12 +27,15 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read(files: tuple[Path, ...], *, lines: bool) -> Iterator[tuple[RawPosition, bytes]]:
-    """Yields the messages in order, each where it would stand in a partition of its own.
+    """Yields the messages in order, each where it would stand in a partition of theirs.
 
     `-`, or no file at all, is standard input. Lines are yielded as they come; empty ones are none.
     """
     for offset, message in enumerate(_messages(files or (Path("-"),), lines=lines)):
-        yield RawPosition(topic=RAW.name, partition=0, offset=offset, index=0), message
+        yield (
+            RawPosition(topic=HERE.topic, partition=HERE.partition, offset=offset, index=0),
+            message,
+        )
 
 
 def _messages(files: tuple[Path, ...], *, lines: bool) -> Iterator[bytes]:

@@ -11,7 +11,9 @@ import click
 from agents.router.lines import lines_of
 from agents.router.routing import route
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
+from cli.inputs import HERE
 from streams.settings import SettingsError
 
 
@@ -19,6 +21,9 @@ from streams.settings import SettingsError
 @inputs.options
 def command(files: tuple[Path, ...], lines: bool) -> None:
     """Prints as JSON lines what the router would make of raw messages; needs no Kafka.
+
+    The messages stand for those of one partition, in their order: what one has told of a user's
+    attributes is not told again by the next.
 
     A line holds topic, key and record, or dropped, or dead_letter, each with the reason. The
     summary also names what no model knows. Exits with 1 when anything was dead-lettered.
@@ -28,11 +33,12 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     now_ms = int(time.time() * 1000)
+    snapshots = Snapshots(settings.snapshot_users).of(HERE)
     messages = 0
     ends = defaultdict[str, Counter[str]](Counter)
     for at, message in inputs.read(files, lines=lines):
         messages += 1
-        routed = route(message, at, now_ms, settings)
+        routed = route(message, at, now_ms, settings, snapshots=snapshots)
         ends["unknown"].update(f"{stranger.what} {stranger.name}" for stranger in routed.strangers)
         for line in lines_of(routed):
             end = next(iter(line))

@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents.router.events import attributes_changed
 from agents.router.firehose import meaning_of_text
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content, told
-from agents.router.user import identities
+from agents.router.user import identities, route_shared
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.mparticle.firehose import (
@@ -76,8 +75,8 @@ def _route_profile(profile: UserProfile, about: About, raw: RawMessage) -> None:
         else:
             _route_audience(entry, about, index, audience, raw)
     attributes = typed(profile.user_attributes, meaning_of_text(raw.settings))
-    for content in attributes_changed(attributes, ()):
-        raw.emit(content, about, raw.take(), profile.user_attributes)
+    if attributes:
+        route_shared(raw, about, raw.take(), profile.user_attributes, attributes, ())
     if raw.taken == before:
         raw.take()
         raw.drop("no_op")
@@ -100,8 +99,7 @@ def _route_audience(
     before = raw.mark()
     shared, removed = _shared_attributes(audience, index, raw)
     attributes = typed(shared, meaning_of_text(raw.settings))
-    for content in attributes_changed(attributes, removed):
-        raw.emit(content, about, index, part)
+    route_shared(raw, about, index, part, attributes, removed)
     if change := _MEMBERSHIP_CHANGES.get(audience.action):
         fields = {
             "change": change,

@@ -43,15 +43,8 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
     source = batch.source_info or _NO_SOURCE
     about = _about(message, batch, source, raw)
     parts = batch.events or []
-    route_events(raw, about, parts, _read)
-    route_snapshot(
-        raw,
-        about,
-        batch.user_attributes,
-        batch.deleted_user_attributes or [],
-        has_events=bool(parts),
-        channel=source.channel,
-    )
+    said = route_events(raw, about, parts, _read)
+    route_snapshot(raw, about, batch.user_attributes, batch.deleted_user_attributes or [], said)
     if batch.system_notifications:
         route_notifications(raw, about, batch.system_notifications)
 

@@ -1,6 +1,6 @@
 """What events say, in our words: one way for both vocabularies."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from agents.router.identity_pairs import paired
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content
+from agents.router.routed import TARGETS, About, Content
+from agents.router.snapshots import GONE, State
 from models.event import Event
 from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
 from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
@@ -20,9 +21,22 @@ from models.mparticle.texts import Typed, typed, typed_inside
 from models.mparticle.values import UnreadableError
 from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
+from streams.topics import USER_UPDATE
 
 _SERVER_IDS = frozenset({"id", "event_id", "message_id"})
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
+
+
+class Said(NamedTuple):
+    """What the events of a message changed: the last state of each attribute, and identities."""
+
+    states: dict[str, State]
+    adds_identity: bool = False
+
+    def with_(self, content: Content) -> "Said":
+        if content.of is IdentitiesChanged:
+            return self._replace(adds_identity=self.adds_identity or bool(content.fields["added"]))
+        return self._replace(states=self.states | states_of(content))
 
 
 class _Told(NamedTuple):
@@ -39,16 +53,35 @@ def route_events(
     events: list[Any],
     read: Callable[[Any], tuple[str, Happened]],
     of_text: Typed | None = None,
-) -> None:
+) -> Said:
     """Routes a message's events in the order of their own times; equal times keep their places.
 
     Changes of identity go before all others. Every record carries the identities that the user
     has at the end of the message, so a destination must know these before it hears anything else:
     else it would make a profile under an address that is about to be another profile's.
     `read` gives an event's kind and content, `of_text` what a text among attributes means, where
-    all of them are text. An event without a time has the message's.
+    all of them are text. An event without a time has the message's. Returns what they changed.
     """
-    told = []
+    told = _in_order(list(_each_told(raw, about, events, read, of_text)))
+    said = Said({})
+    for _, index, part, event, contents in told:
+        own_id = bool(event.event_id or event.source_id)
+        for content in contents:
+            is_routed = raw.emit(content, about, index, part, at_ms=event.at_ms, own_id=own_id)
+            if is_routed and TARGETS[content.of][0] is USER_UPDATE:
+                said = said.with_(content)
+        if not contents:
+            raw.drop("no_change")
+    return said
+
+
+def _each_told(
+    raw: RawMessage,
+    about: About,
+    events: list[Any],
+    read: Callable[[Any], tuple[str, Happened]],
+    of_text: Typed | None,
+) -> Iterator[_Told]:
     message_ms = about.at_ms or raw.received_at_ms
     for index, part in enumerate(events, raw.take(len(events))):
         try:
@@ -59,17 +92,15 @@ def route_events(
         except (ValidationError, UnreadableError) as error:
             raw.refuse_part(error, "bad_event", index)
         else:
-            told.append(_Told(event.at_ms or message_ms, index, part, event, contents))
+            yield _Told(event.at_ms or message_ms, index, part, event, contents)
+
+
+def _in_order(told: list[_Told]) -> list[_Told]:
     if len(told) > 1:
         told.sort(key=_order)
-    if len(told) > 1 and type(told[1].event) is IdentitiesChange:
-        told = _with_pairs(told)
-    for _, index, part, event, contents in told:
-        own_id = bool(event.event_id or event.source_id)
-        for content in contents:
-            raw.emit(content, about, index, part, at_ms=event.at_ms, own_id=own_id)
-        if not contents:
-            raw.drop("no_change")
+        if type(told[1].event) is IdentitiesChange:
+            return _with_pairs(told)
+    return told
 
 
 def without_server_ids(data: dict[str, Any], event: Happened) -> None:
@@ -87,6 +118,12 @@ def attributes_changed(
     if not attributes and not gone:
         return ()
     return (Content(AttributesChanged, {"attributes": attributes, "removed": gone}),)
+
+
+def states_of(content: Content) -> dict[str, State]:
+    """The states of the attributes that it sets and removes."""
+    gone: dict[str, State] = dict.fromkeys(content.fields["removed"], GONE)
+    return {**gone, **content.fields["attributes"]}
 
 
 def _typed(content: Content, of_text: Typed) -> Content:

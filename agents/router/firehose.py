@@ -41,15 +41,9 @@ def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
     about = _about(message, request, raw)
     parts = request.events or []
     of_text = meaning_of_text(raw.settings)
-    route_events(raw, about, parts, _read, of_text)
-    route_snapshot(
-        raw,
-        about,
-        typed(request.user_attributes | request.user_attribute_lists, of_text),
-        [],
-        has_events=bool(parts),
-        channel=request.source_channel,
-    )
+    said = route_events(raw, about, parts, _read, of_text)
+    attributes = typed(request.user_attributes | request.user_attribute_lists, of_text)
+    route_snapshot(raw, about, attributes, [], said)
     if request.system_notifications:
         route_notifications(raw, about, request.system_notifications)
 

@@ -10,11 +10,13 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
 from agents.router.drift import Drift, told_kind
 from agents.router.raw_message import RawMessage, Takes
 from agents.router.routing import Out, Routed, route_together
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import Snapshots
 from models.dead_letter import DeadLetter
 from streams import headers, metrics, topics
 from streams.dead_letters import DeadLetters, FloodGuard
@@ -152,6 +154,9 @@ class Router:
         self._tight: Mapping[str, int] = {}
         self._long = asyncio.Lock()
         self._drift = Drift()
+        self._snapshots = Snapshots(settings.snapshot_users)
+        # Where a partition was left, to know whether another worker has gone on with it.
+        self._left: dict[TP, tuple[int, int]] = {}
         self._chunks = ChunkLanes(self._route)
         # From nought, or the alert misses the first.
         metrics.RECORDS_ROUTED.labels(topic=PRIVACY_REQUESTS.name, kind="data_subject_request")
@@ -172,6 +177,11 @@ class Router:
         await self._chunks.run()
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
+        for each in partitions:
+            start = each.committed
+            if self._left.pop(each.tp, None) != (start.offset, start.epoch):
+                # Somebody else has routed meanwhile what would not be remembered here.
+                self._snapshots.forget(each.tp)
         self._chunks.assigned(partitions)
 
     async def accept(self, chunk: Chunk) -> None:
@@ -180,34 +190,56 @@ class Router:
     async def revoked(self, partitions: Sequence[Partition], deadline: float) -> None:
         """Lets each partition end its chunk, and start no other."""
         await self._chunks.revoked(partitions, deadline)
+        for each in partitions:
+            left = each.progress
+            if not left.ended:
+                self._left[each.tp] = (left.offset, left.epoch)
 
     async def _route(self, chunk: Chunk) -> None:
         partition = chunk.partition
-        became = _Became()
-        for sources in slices(chunk.records):
-            await asyncio.sleep(0)
-            if partition.closed:
-                return
-            # A record from Kafka also is the place where it stands.
-            raws = [
-                RawMessage(
-                    each.value or b"", each, each.timestamp, self._settings, each.key, self._takes
-                )
-                for each in sources
-            ]
-            if sum(len(raw.value) for raw in raws) <= _LONG_BYTES:
-                route_together(raws)
-                await self._take(raws, partition.epoch, became)
-                continue
-            # For one partition at a time, because parsed it takes ten times its bytes.
-            async with self._long:
-                await asyncio.to_thread(route_together, raws)
-                await self._take(raws, partition.epoch, became)
-        await self._write(became)
+        became, is_written = _Became(), True
+        try:
+            for sources in slices(chunk.records):
+                await asyncio.sleep(0)
+                if partition.closed:
+                    return
+                is_written = False
+                await self._map(sources, partition, became)
+            await self._write(became)
+            is_written = True
+        finally:
+            if not is_written:
+                self._snapshots.forget(partition.tp)
         partition.accounted += became.accounted
         partition.ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
+
+    async def _map(
+        self, sources: Sequence[ConsumerRecord], partition: Partition, became: _Became
+    ) -> None:
+        known = self._snapshots.of(partition.tp)
+        # A record from Kafka also is the place where it stands.
+        raws = [
+            RawMessage(
+                each.value or b"",
+                each,
+                each.timestamp,
+                self._settings,
+                each.key,
+                self._takes,
+                known,
+            )
+            for each in sources
+        ]
+        if sum(len(raw.value) for raw in raws) <= _LONG_BYTES:
+            route_together(raws)
+            await self._take(raws, partition.epoch, became)
+            return
+        # For one partition at a time, because parsed it takes ten times its bytes.
+        async with self._long:
+            await asyncio.to_thread(route_together, raws)
+            await self._take(raws, partition.epoch, became)
 
     async def _take(self, raws: Sequence[RawMessage], epoch: int, became: _Became) -> None:
         """Adds what messages became, and writes it as soon as it is too much to hold."""

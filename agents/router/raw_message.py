@@ -13,6 +13,7 @@ from agents.router.keys import key
 from agents.router.redaction import without_secrets
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import PartitionSnapshots, Snapshot, Told
 from models.dead_letter import DeadLetter
 from models.record import SCHEMA_VERSION
 from streams.dead_letters import preserve, preserve_key
@@ -72,11 +73,14 @@ class RawMessage:
         settings: RouterSettings,
         key: bytes | None = None,
         takes: Takes = _ANY,
+        snapshots: PartitionSnapshots | None = None,
     ) -> None:
+        """`snapshots` are what was routed before of its partition's users; without: nothing."""
         self.value = value
         self.routed = Routed()
         self.settings = settings
         self.received_at_ms = received_at_ms
+        self.snapshots = snapshots
         self.is_list = False
         self.whole: int | None = None
         self.taken = 0
@@ -87,6 +91,7 @@ class RawMessage:
         self._grown = 0
         self._ids = Ids()
         self._copied = 0
+        self._users: list[bytes] = []
 
     def begin(self) -> None:
         """Begins the next of the messages that it lists."""
@@ -108,8 +113,8 @@ class RawMessage:
         *,
         at_ms: int | None = None,
         own_id: bool = False,
-    ) -> None:
-        """Adds a record of the part with that index.
+    ) -> bool:
+        """Adds a record of the part with that index; says whether there is one now.
 
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
         of its own at mParticle, `at_ms` is its own time. Raises TooMuchError.
@@ -118,7 +123,7 @@ class RawMessage:
         shared = about.shared
         if shared.get("environment") == "development" and self._is_dropped(topic):
             self.drop("development")
-            return
+            return False
         kind = content.fields.get("kind", kind)
         scope = None if own_id else about.scope
         at = self._at
@@ -147,8 +152,15 @@ class RawMessage:
         ):
             detail = f"{topic.name} takes {most} bytes, it has {size}"
             self.refuse("record_too_large", index, detail)
-            return
+            return False
         self.routed.outs.append(out)
+        return True
+
+    def remember(self, snapshot: Snapshot, told: Told | None) -> None:
+        """Takes what the snapshot's user has been told; None: that is not known for sure."""
+        if self.snapshots is not None:
+            self.snapshots.remember(snapshot.user, told)
+            self._users.append(snapshot.user)
 
     def mark(self) -> tuple[int, int, int]:
         """How much the message has become so far."""
@@ -164,6 +176,8 @@ class RawMessage:
         """Sets all of the message aside, whatever it has become."""
         self.back_to((0, 0, 0))
         self.is_over = True
+        if self.snapshots is not None:
+            self.snapshots.drop(self._users)
         self.refuse(error.reason, None, error.detail)
 
     def drop(self, reason: str) -> None:

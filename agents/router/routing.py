@@ -20,6 +20,7 @@ from agents.router.privacy import route_subject_request
 from agents.router.raw_message import RawMessage, TooMuchError
 from agents.router.routed import Out, Position, Routed, Stranger
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import PartitionSnapshots
 
 __all__ = ["Out", "Position", "Routed", "route", "route_together"]
 
@@ -52,21 +53,24 @@ def route(
     received_at_ms: int,
     settings: RouterSettings,
     key: bytes | None = None,
+    snapshots: PartitionSnapshots | None = None,
 ) -> Routed:
     """Returns all that a raw message becomes: at least one record, dead letter or drop.
 
     `received_at_ms` is when Kafka took it, in ms since the epoch; `key` is its key there, for the
-    dead letters. The message itself may also be a list of messages.
+    dead letters; `snapshots` are what messages before it told of users. The message itself may also
+    be a list of messages.
     """
-    [routed] = route_together([RawMessage(value, at, received_at_ms, settings, key)])
+    raw = RawMessage(value, at, received_at_ms, settings, key, snapshots=snapshots)
+    [routed] = route_together([raw])
     return routed
 
 
 def route_together(raws: Sequence[RawMessage]) -> list[Routed]:
     """The same for many, stage by stage.
 
-    None knows of another. One stage's code and data fit into the processor's nearest cache, those
-    of all stages do not.
+    None knows of another, but for what those before it told of their users. One stage's code and
+    data fit into the processor's nearest cache, those of all stages do not.
     """
     read = [(raw, message) for raw in raws for message in _read(raw)]
     known = [_take_strangers(raw, message) for raw, message in read]
@@ -141,8 +145,12 @@ def _route_within_bounds(known: _Known, raw: RawMessage) -> None:
     if raw.is_list:
         raw.begin()
     before = raw.mark()
+    if raw.snapshots is not None:
+        raw.snapshots.reset()
     try:
         _dispatch(known)
+        if raw.snapshots is not None:
+            raw.snapshots.settle()
     except ValidationError as error:
         raw.back_to(before)
         raw.refuse_part(error, "bad_message", raw.whole)

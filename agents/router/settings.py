@@ -14,10 +14,17 @@ class RouterSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
-    snapshots: Literal["never", "eventless", "server_to_server", "always"] = Field(
-        "server_to_server",
-        description="Which messages' own user attributes become a user-update: none, those without "
-        "events, also those from servers, or all",
+    snapshots: Literal["changed", "always", "never"] = Field(
+        "changed",
+        description="Which user attributes that a message has besides its events become a "
+        "user-update: those that differ from what was routed of the user before, all of every "
+        "message, or none",
+    )
+    snapshot_users: int = Field(
+        200_000,
+        ge=0,
+        description="How many users' attributes a worker remembers, to tell which differ; of each "
+        "about half a kilobyte, as digests",
     )
     firehose_numbers: Literal["text", "number"] = Field(
         "text",

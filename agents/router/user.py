@@ -1,13 +1,15 @@
 """What messages of both vocabularies say of their user besides events."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agents.router.events import attributes_changed
+from agents.router.events import Said, attributes_changed
+from agents.router.keys import key_of_somebody
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content
+from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
 from models.mparticle.consent import Consent, ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
 from models.mparticle.values import UnreadableError, milliseconds
@@ -39,35 +41,88 @@ def environment(written: str | None) -> str:
 
 
 def route_snapshot(
-    raw: RawMessage,
-    about: About,
-    attributes: Mapping[str, Value],
-    removed: list[str],
-    *,
-    has_events: bool,
-    channel: str | None,
+    raw: RawMessage, about: About, attributes: Mapping[str, Value], removed: list[str], said: Said
 ) -> None:
-    """Routes the attributes that a message has besides its events, where the settings say so.
+    """Routes what a message's own attributes say that its events have not `said`.
 
-    Changes come as events from SDKs, but never from servers, nor in messages without events
-    (mParticle docs, "Rules Developer Guide" and "Profiles").
+    Which of all snapshots are routed, the settings say. SDKs tell changes as events, but neither
+    servers nor other sources do, and nobody tells of calculated attributes (mParticle docs, "Rules
+    Developer Guide", "Profiles" and "Calculated Attributes").
     """
     index = raw.take()
-    wanted = _wanted(raw.settings.snapshots, has_events=has_events, channel=channel)
-    if not wanted and has_events:
+    states = _states(attributes, removed)
+    if raw.settings.snapshots == "never":
+        if states:
+            raw.drop("snapshots_never")
+    elif states or said.states:
+        told = _Attributes(index, [attributes, removed], states, said, is_whole=True)
+        _route_states(raw, about, told)
+
+
+def route_shared(
+    raw: RawMessage,
+    about: About,
+    index: int,
+    part: Any,
+    attributes: Mapping[str, Value],
+    removed: Iterable[str],
+) -> None:
+    """Routes what is shared of a user's attributes beside the user's audiences."""
+    if states := _states(attributes, removed):
+        told = _Attributes(index, part, states, Said({}), is_whole=False)
+        _route_states(raw, about, told)
+
+
+class _Attributes(NamedTuple):
+    place: int
+    part: Any
+    states: Mapping[str, State]
+    said: Said
+    is_whole: bool
+
+
+def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> dict[str, State]:
+    gone: dict[str, State] = dict.fromkeys(removed, GONE)
+    return {**gone, **attributes}
+
+
+def _route_states(raw: RawMessage, about: About, told: _Attributes) -> None:
+    user = key_of_somebody(about.shared) if raw.snapshots is not None else None
+    if raw.snapshots is None or user is None or raw.settings.snapshots != "changed":
+        differing = differs_from_said(told.states, told.said.states)
+        _emit(raw, about, told, differing, overtaken=False)
         return
-    for content in attributes_changed(attributes, removed):
-        if wanted:
-            raw.emit(content, about, index, [attributes, removed])
-        else:
-            raw.drop("snapshot")
+    snapshot = Snapshot(
+        user,
+        min(about.at_ms or raw.received_at_ms, raw.received_at_ms),
+        about.shared.get("identities", ()),
+        told.states,
+        told.said.states,
+        told.said.adds_identity,
+        told.is_whole,
+    )
+    found = raw.snapshots.compare(snapshot)
+    is_routed = _emit(raw, about, told, found.states, overtaken=found.overtaken)
+    raw.remember(snapshot, found.told if is_routed else None)
 
 
-def _wanted(snapshots: str, *, has_events: bool, channel: str | None) -> bool:
-    if snapshots in ("never", "always"):
-        return snapshots == "always"
-    from_server = (channel or "").lower() == "server_to_server"
-    return not has_events or (snapshots == "server_to_server" and from_server)
+def _emit(
+    raw: RawMessage,
+    about: About,
+    told: _Attributes,
+    states: Mapping[str, State],
+    *,
+    overtaken: bool,
+) -> bool:
+    """Says whether all of it has its record, or needs none."""
+    if overtaken:
+        raw.drop("snapshots_overtaken")
+    set_ = {name: state for name, state in states.items() if not isinstance(state, Gone)}
+    for content in attributes_changed(set_, states.keys() - set_.keys()):
+        return raw.emit(content, about, told.place, told.part)
+    if told.states and not overtaken:
+        raw.drop("snapshots_unchanged")
+    return True
 
 
 def route_notifications(raw: RawMessage, about: About, notifications: list[Any]) -> None:

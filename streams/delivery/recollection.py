@@ -35,6 +35,11 @@ class Recollection(Generic[Key, Value]):
         while self._count > self.limit:
             self._forget_oldest()
 
+    def drop(self, tp: TP, key: Key) -> None:
+        """Forgets one entry, if it is there."""
+        if self._of[tp].pop(key, None) is not None:
+            self._count -= 1
+
     def _forget_oldest(self) -> None:
         most = max(self._of.values(), key=len)
         too_many = self._count - self.limit + self.limit // 1_000

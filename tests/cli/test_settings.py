@@ -27,7 +27,7 @@ def test_every_setting_stands_once_with_what_it_means() -> None:
     [
         ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
         ("KAFKA_START", ""),
-        ("ROUTER_SNAPSHOTS", "server_to_server"),
+        ("ROUTER_SNAPSHOTS", "changed"),
         ("SAILTHRU_API_SECRET", ""),
         ("SAILTHRU_LIST_NAME", "{audience_name}"),
         ("ABTASTY_SEGMENT_TEMPLATE", "{audience_name}-{audience_id}"),

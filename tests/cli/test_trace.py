@@ -210,7 +210,7 @@ async def test_what_the_router_would_not_make_now_is_found_all_the_same(log: Log
     }
     said = run("trace", "--raw", "0/1", "--json", settings=given)
     raw, record = map(orjson.loads, said.stdout.splitlines())
-    assert raw["becomes"]["dropped"] == {"snapshot": 1}
+    assert raw["becomes"]["dropped"] == {"snapshots_never": 1}
     assert (record["topic"], record["raw"]) == (log.topic(USER_UPDATE), "0/1#0")
 
 

@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from faust.types import TP
+
 from agents.router.lines import lines_of
 from agents.router.raw_message import RawMessage
 from agents.router.routing import Routed, route, route_together
 from agents.router.settings import RouterSettings
+from agents.router.snapshots import PartitionSnapshots, Snapshots
 from models.record import RawPosition
 from streams import topics
 from streams.record_limits import RecordLimits
@@ -27,12 +30,27 @@ def limits(most: int = MAX_MESSAGE_BYTES, **of_topics: int) -> RecordLimits:
 
 
 def routed(message: bytes | object, **settings: Any) -> Routed:
-    return route(_bytes(message), AT, RECEIVED_MS, RouterSettings(**settings))
+    return route(
+        _bytes(message), AT, RECEIVED_MS, RouterSettings(**settings), snapshots=remembering()
+    )
+
+
+def remembering(users: int = 1_000) -> PartitionSnapshots:
+    """A memory of a partition's users that has none yet."""
+    return Snapshots(users).of(TP(AT.topic, AT.partition))
 
 
 def together(values: Sequence[bytes]) -> list[Routed]:
     settings = RouterSettings()
     return route_together([RawMessage(value, AT, RECEIVED_MS, settings) for value in values])
+
+
+def together_remembering(messages: Sequence[object], snapshots: PartitionSnapshots) -> list[Routed]:
+    chosen = RouterSettings()
+    values = map(_bytes, messages)
+    return route_together(
+        [RawMessage(each, AT, RECEIVED_MS, chosen, snapshots=snapshots) for each in values]
+    )
 
 
 def lines(message: bytes | object, **settings: Any) -> list[dict[str, Any]]:

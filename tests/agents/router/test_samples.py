@@ -28,12 +28,16 @@ _EXPECTED = {
         "events push_subscription push_subscription",
         "events network_performance network_performance",
         "events product_action purchase",
+        "dropped snapshots_unchanged",
     ],
     "docs_portability_batch": [
         "events custom_event Deb GDPR Testing",
         "user-update attributes_changed",
     ],
-    "rules_android-checkout": ["events product_action checkout"],
+    "rules_android-checkout": [
+        "events product_action checkout",
+        "user-update attributes_changed",
+    ],
     "sdk-v1.11.0_EventProcessingRequest": [
         "events session_start session_start",
         "events session_end session_end",
@@ -46,6 +50,7 @@ _EXPECTED = {
         "events application_state_transition application_state_transition",
         "events product_action purchase",
         "privacy-requests consent_changed",
+        "dropped snapshots_unchanged",
     ],
     "sdk-v1.8.0_AudienceMembershipChangeRequest": ["audience-membership membership_changed"] * 8,
     "sdk-v3.2.0_AudienceMembershipChangeRequest": [
@@ -61,11 +66,13 @@ _EXPECTED = {
     "sdk-v3.2.0_EventProcessingRequest_android": [
         "events custom_event customEvent",
         "events product_action add_to_cart",
+        "user-update attributes_changed",
         *_CONSENTS,
     ],
     "sdk-v3.2.0_EventProcessingRequest_ios": [
         "events custom_event customEvent",
         "events product_action add_to_cart",
+        "user-update attributes_changed",
         *_CONSENTS,
     ],
     "sdk-v3.2.0_EventProcessingResponse": ["dropped response"],

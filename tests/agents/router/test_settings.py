@@ -10,10 +10,10 @@ def test_router_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ROUTER_SNAPSHOTS", "ROUTER_DEVELOPMENT"):
         monkeypatch.delenv(name, raising=False)
     settings = RouterSettings.load()
-    assert (settings.snapshots, settings.development) == ("server_to_server", "deliver")
+    assert (settings.snapshots, settings.development) == ("changed", "deliver")
 
 
 def test_wrong_setting_says_what_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_SNAPSHOTS", "sometimes")
-    with pytest.raises(SettingsError, match=r"ROUTER_SNAPSHOTS: .*'never', 'eventless'"):
+    with pytest.raises(SettingsError, match=r"ROUTER_SNAPSHOTS: .*'changed', 'always'"):
         RouterSettings.load()

@@ -1,0 +1,216 @@
+"""What destinations were told of users' attributes: a snapshot is routed where it says more.
+
+mParticle puts all attributes of a user into every message. Calculated attributes, those of servers
+and those that were set before a destination knew the user are told in no other way, and most
+snapshots say nothing new. Remembered are digests, name by name, and no values: so a message that
+has some of the attributes only is compared with what is known of these, and a change that came as
+an event is known as well.
+
+A memory is one worker's and may forget: what is not remembered is routed, and is nothing new to a
+destination. It must never believe more than was written, nor what may be so no longer.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+from faust.types import TP
+
+from models.record import Value
+from streams.delivery.recollection import Recollection
+
+
+class Gone:
+    """The state of an attribute that was removed."""
+
+
+GONE: Final = Gone()
+State: TypeAlias = Value | Gone
+
+# Of a user with more attributes nothing is remembered; mParticle takes 100 in a batch.
+_MOST_NAMES = 1_000
+
+
+class Told(NamedTuple):
+    """One user: what was told last, and what mParticle's time was then, in milliseconds.
+
+    `parts` are digests of names, each followed by the digest of its state; `whole` is that of the
+    message's snapshot as it stood there, 0 where something else was told since.
+    """
+
+    at_ms: int
+    whole: int
+    parts: "array[int]"
+
+
+class Snapshot(NamedTuple):
+    """What a message says of its user's attributes, and who the user is.
+
+    `said` are the states that its own events told, `adds_identity` says whether one told a new
+    identity; `is_whole` that it has all attributes of the user, as far as the sender knows them.
+    """
+
+    user: bytes
+    at_ms: int
+    identities: Iterable[Mapping[str, str]]
+    states: Mapping[str, State]
+    said: Mapping[str, State]
+    adds_identity: bool = False
+    is_whole: bool = True
+
+
+class Differing(NamedTuple):
+    """The states to route, whether others were older than what was told, and what is told then."""
+
+    states: Mapping[str, State]
+    overtaken: bool
+    told: Told | None
+
+
+class Snapshots:
+    """Remembers `limit` users, by the partitions of the raw topic that their messages stand in."""
+
+    def __init__(self, limit: int) -> None:
+        self._told = Recollection[int, Told](limit)
+        # A long message is mapped in a thread of its own, beside those of other partitions.
+        self._lock = Lock()
+
+    def of(self, tp: TP) -> "PartitionSnapshots":
+        return PartitionSnapshots(tp, self._told, self._lock)
+
+    def forget(self, tp: TP) -> None:
+        """Forgets a partition: somebody else may have routed what we do not know."""
+        with self._lock:
+            self._told.forget(tp)
+
+
+class PartitionSnapshots:
+    """The users of one partition; what a message changes counts when all of it is routed."""
+
+    def __init__(self, tp: TP, told: Recollection[int, Told], lock: Lock) -> None:
+        self._tp = tp
+        self._told = told
+        self._lock = lock
+        self._pending: dict[int, Told | None] = {}
+
+    def compare(self, snapshot: Snapshot) -> Differing:
+        """Says which states to route."""
+        user = hash(snapshot.user)
+        if user in self._pending:
+            told = self._pending[user]
+        else:
+            with self._lock:
+                told = self._told.get(self._tp, user)
+        whole = _whole(snapshot) if snapshot.is_whole and not snapshot.said else 0
+        if told is not None and whole and whole == told.whole and not snapshot.adds_identity:
+            return Differing({}, overtaken=False, told=told._replace(at_ms=_later(told, snapshot)))
+        return _differing(snapshot, told, whole)
+
+    def remember(self, user: bytes, told: Told | None) -> None:
+        """Takes what is told of the user once the message is routed; None: nothing sure."""
+        self._pending[hash(user)] = told
+
+    def drop(self, users: Iterable[bytes]) -> None:
+        """Forgets users, because what they were told was taken back."""
+        self._pending.clear()
+        with self._lock:
+            for user in users:
+                self._told.drop(self._tp, hash(user))
+
+    def settle(self) -> None:
+        """The message is routed."""
+        if not self._pending:
+            return
+        with self._lock:
+            for user, told in self._pending.items():
+                if told is not None:
+                    self._told.put(self._tp, user, told)
+                else:
+                    self._told.drop(self._tp, user)
+        self._pending.clear()
+
+    def reset(self) -> None:
+        """The message is not routed."""
+        self._pending.clear()
+
+
+def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) -> dict[str, State]:
+    """The states that a message's own events have not told already."""
+    if not said:
+        return dict(states)
+    return {
+        name: state
+        for name, state in states.items()
+        if name not in said or _digest(said[name]) != _digest(state)
+    }
+
+
+def _differing(snapshot: Snapshot, told: Told | None, whole: int) -> Differing:
+    known = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
+    identities = {
+        hash((each["type"], each["encoding"])): hash(each["value"].strip().lower())
+        for each in snapshot.identities
+    }
+    # Whoever has just got an address is new to a destination that knows users by it.
+    is_new = snapshot.adds_identity or not identities.items() <= known.items()
+    is_older = told is not None and snapshot.at_ms < told.at_ms
+    differing: dict[str, State] = {}
+    overtaken = False
+    for name, state in differs_from_said(snapshot.states, snapshot.said).items():
+        # What its own events have said is no more as it was.
+        before = None if name in snapshot.said else known.get(hash(name))
+        if is_new or before is None:
+            differing[name] = state
+        elif before != _digest(state):
+            # Sent again, or late: it fills in what nobody has told, and takes nothing back. What
+            # is shared with an audience is no state of a time before, but what changed.
+            if is_older and snapshot.is_whole:
+                overtaken = True
+            else:
+                differing[name] = state
+    if is_older:
+        # A destination that has had it already drops it: what counts there is not known from here.
+        for name in (*snapshot.said, *differing):
+            known.pop(hash(name), None)
+        whole = 0
+    else:
+        known |= identities
+        for states in (snapshot.said, snapshot.states):
+            known |= {hash(name): _digest(state) for name, state in states.items()}
+    if len(known) > _MOST_NAMES:
+        return Differing(differing, overtaken, None)
+    parts = array("q", [number for pair in known.items() for number in pair])
+    return Differing(differing, overtaken, Told(_later(told, snapshot), whole, parts))
+
+
+def _later(told: Told | None, snapshot: Snapshot) -> int:
+    return snapshot.at_ms if told is None else max(told.at_ms, snapshot.at_ms)
+
+
+def _whole(snapshot: Snapshot) -> int:
+    described = [snapshot.states, snapshot.identities]
+    return hash(orjson.dumps(described, _gone, orjson.OPT_SORT_KEYS)) or 1
+
+
+def _gone(_: Any) -> list[str]:
+    # No attribute holds a list in a list.
+    return [[]]  # type: ignore[list-item]
+
+
+def _digest(state: State) -> int:
+    """Alike for what one way says in text and the other in numbers: two sources take turns."""
+    if isinstance(state, Gone):
+        return 2
+    if isinstance(state, list):
+        return hash(tuple(_text(each) for each in state))
+    return hash(_text(state))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None if value is None else str(value)

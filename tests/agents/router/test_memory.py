@@ -1,0 +1,124 @@
+"""What a router may believe of what it remembers: what it wrote, while nobody else writes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+
+from agents.router.processor import Router
+from agents.router.settings import RouterSettings
+from streams.dead_letters import FloodGuard
+from streams.engine.batches import Outgoing
+from streams.engine.metadata import Progress
+from streams.engine.partition import InFlightLimit, Partition
+from streams.settings import KafkaSettings
+from streams.topics import RAW, USER_UPDATE
+from tests.agents.router.routing import limits
+from tests.streams.delivery.flow import Letters
+from tests.streams.records import fetch, source
+
+MESSAGE = orjson.dumps({"mpid": 7, "user_attributes": {"tier": "gold"}, "events": []})
+
+
+class Kafka:
+    """Takes what the router writes, when `answers` says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.updates: list[Any] = []
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
+        monkeypatch.setattr("agents.router.processor.batches.write", self._write)
+
+    async def _write(
+        self, _: AIOKafkaProducer, records: Sequence[Outgoing], _most: Mapping[str, int]
+    ) -> None:
+        self.asked.set()
+        await self.answers.wait()
+        self.updates += [each for each in records if each.topic == USER_UPDATE.name]
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    return Kafka(monkeypatch)
+
+
+def assigned(offset: int = 0, epoch: int = 0) -> Partition:
+    start = Progress(offset, (), epoch)
+    return Partition(TP(RAW.name, 0), start, InFlightLimit(), lambda _: None)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Router]:
+    nobody = cast("AIOKafkaProducer", None)
+    router = Router(RouterSettings(), KafkaSettings(), nobody, Letters(), FloodGuard(1.0), limits())
+    run = asyncio.create_task(router.run())
+    yield router
+    run.cancel()
+    with suppress(asyncio.CancelledError):
+        await run
+
+
+async def has_routed(router: Router, partition: Partition) -> None:
+    await router.accept(
+        fetch(partition, [source(MESSAGE, partition.offsets.position, topic=RAW.name)])
+    )
+    async with asyncio.timeout(10):
+        while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
+            await asyncio.sleep(0)
+
+
+async def leaves(router: Router, partition: Partition) -> None:
+    partition.closed = True
+    await router.revoked([partition], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "epoch", "updates"),
+    [(1, 0, 1), (2, 0, 2), (1, 1, 2)],
+    ids=["here", "elsewhere", "moved"],
+)
+async def test_partition_that_comes_back_is_known_only_where_nobody_went_on_with_it(
+    kafka: Kafka, offset: int, epoch: int, updates: int
+) -> None:
+    async with running() as router:
+        first = assigned()
+        await router.assigned([first])
+        await has_routed(router, first)
+        await leaves(router, first)
+        again = assigned(offset, epoch)
+        await router.assigned([again])
+        await has_routed(router, again)
+    assert len(kafka.updates) == updates
+
+
+async def test_partition_that_another_had_meanwhile_is_not_known_the_time_after(
+    kafka: Kafka,
+) -> None:
+    async with running() as router:
+        for offset in (0, 5, 1):
+            partition = assigned(offset)
+            await router.assigned([partition])
+            await has_routed(router, partition)
+            await leaves(router, partition)
+    assert len(kafka.updates) == 3
+
+
+async def test_what_a_closed_partition_did_not_write_is_not_believed(kafka: Kafka) -> None:
+    async with running() as router:
+        first = assigned()
+        await router.assigned([first])
+        kafka.answers.clear()
+        await router.accept(fetch(first, [source(MESSAGE, 0, topic=RAW.name)]))
+        await kafka.asked.wait()
+        await leaves(router, first)
+        kafka.answers.set()
+        again = assigned(0)
+        await router.assigned([again])
+        await has_routed(router, again)
+    assert len(kafka.updates) == 1
