@@ -20,7 +20,8 @@ _TWICE = (
 )
 _NOT_FOUND = (
     f"{NOT_FOUND}: not written yet, not in what was read, deleted by Kafka, or replaced by a newer "
-    "one (audiences); or the router was another then, by its version or by ROUTER_…."
+    "one (audiences); or a user's attributes that were nothing new then (ROUTER_SNAPSHOTS), or the "
+    "router was another, by its version or by ROUTER_…."
 )
 
 
