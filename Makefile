@@ -13,8 +13,12 @@ CHAOS := $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(AR
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
+# make simulate SEEDS=1000 JOBS=2
+SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+            $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test live check boards bench chaos clean
+.PHONY: help demo test live check boards bench chaos simulate clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
@@ -29,6 +33,9 @@ help:
 	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
 	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
 	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, or ARGS= for any option)"
+	@echo "make simulate  whole workers on simulated time and network, SEEDS= schedules of faults from"
+	@echo "             as many seeds, judged: a JSON line (FIRST=, JOBS=; ARGS=\"--seed 7 --log\""
+	@echo "             tells one again)"
 	@echo "make clean   remove the virtual environments, caches and what was built"
 
 demo: $(READY)
@@ -55,6 +62,9 @@ bench: $(BENCH)/ready
 
 chaos: $(READY)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+simulate: $(READY)
+	@$(BIN)/python -m tests.simulation $(SIMULATE)
 
 # Makes a virtual environment at the pinned versions.
 define environment

@@ -1,0 +1,79 @@
+"""What a story leaves for the oracles, and how large a story is."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from tests.simulation.kafka import Kafka
+from tests.simulation.service import Service
+from tests.simulation.worker import Worker
+
+GROUP = "mparticle-streams-simulated"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large a story is; `static` gives each worker a name that outlasts it (KIP-345)."""
+
+    workers: int = 2
+    partitions: int = 3
+    users: int = 8
+    records: int = 100
+    seconds: float = 20.0
+    faults: int = 4
+    static: bool = False
+
+    @classmethod
+    def of(cls, seed: int) -> "Plan":
+        rng = Random(f"plan {seed}")
+        return cls(
+            workers=rng.choice([1, 2, 2, 3]),
+            static=rng.random() < 0.3,
+        )
+
+
+class Fault(NamedTuple):
+    """What was done, to whom, from when until when in seconds."""
+
+    kind: str
+    process: str
+    began: float
+    ended: float
+
+    def __str__(self) -> str:
+        return f"{self.began:.1f} to {self.ended:.1f} s: {self.kind} {self.process}".rstrip()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A record, in the order in which all were written; `at_s` is when."""
+
+    topic: str
+    partition: int
+    offset: int
+    user: str
+    id: str
+    at_s: float
+    is_refused: bool
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.topic} {self.partition}@{self.offset})"
+
+
+@dataclass
+class Evidence:
+    """All that happened in one story."""
+
+    seed: int
+    plan: Plan
+    kafka: Kafka
+    service: Service
+    written: list[Written] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    killed: set[str] = field(default_factory=set)
+    not_ready: dict[str, str] = field(default_factory=dict)
+    """Worker -> what it said of itself when all was quiet."""
+    all_ended: bool = False
+    seconds: float = 0.0
+    turns: int = 0

@@ -1,0 +1,163 @@
+"""Judges what a story left: by the promises, and by nothing of how they are kept."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
+
+from streams.topics import DEAD_LETTERS, EVENTS, USER_UPDATE
+from tests.simulation.evidence import GROUP, Evidence, Fault, Written
+from tests.simulation.service import Effect
+from tests.simulation.worker import Worker
+
+# docs/architecture.md: an event waits so long at most for an update of the same user.
+_BARRIER_S = 30.0
+# What a kill may have repeated had ended this long before it at most: commits run back to back,
+# and one that meets a slow broker takes its time.
+_UNCOMMITTED_S = 3.0
+# A request whose answer was lost is sent again.
+_REQUEST_S = 12.0
+# Drain, a last commit, and what Faust and aiokafka take to leave.
+_STOP_S = 30.0
+# As long as a start looks for Kafka.
+_AWAY_S = 12.0
+
+Effects = Mapping[str, Sequence[Effect]]
+"""Id -> when it took effect."""
+
+_REPEATING = frozenset(
+    {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "stop"}
+)
+
+
+def judge(evidence: Evidence) -> list[str]:
+    """All that breaks a promise, a sentence each."""
+    effects = defaultdict[str, list[Effect]](list)
+    for effect in evidence.service.effects:
+        effects[effect.id].append(effect)
+    late = [] if evidence.all_ended else ["not all had ended ten minutes after the last fault"]
+    return [
+        *late,
+        *_find_lost(evidence, effects),
+        *_find_out_of_order(evidence, effects),
+        *_find_overtaken(evidence, effects),
+        *_find_wrong_ends(evidence),
+        *_find_repeated(evidence, effects),
+        *_find_ended_by_themselves(evidence),
+        *_find_slow_stops(evidence),
+        *(f"{name} was not ready in the end: {why}" for name, why in evidence.not_ready.items()),
+    ]
+
+
+def _find_lost(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    """Every record took effect or is a dead letter, as it was to; no commit is ahead of the log."""
+    letters = {
+        (letter["topic"], letter["partition"], letter["offset"])
+        for partition in evidence.kafka.topics[DEAD_LETTERS.name]
+        for stored in partition.records()
+        for letter in [orjson.loads(stored.value or b"")]
+    }
+    for each in evidence.written:
+        is_letter = (each.topic, each.partition, each.offset) in letters
+        if each.is_refused and not is_letter:
+            yield f"{each} was refused and is no dead letter"
+        if not each.is_refused and is_letter:
+            yield f"{each} is a dead letter and was not refused"
+        if not each.is_refused and each.id not in effects:
+            yield f"{each} was lost"
+    for (topic, number), (offset, _) in evidence.kafka.group(GROUP).offsets.items():
+        if offset > evidence.kafka.topics[topic][number].end:
+            yield f"{topic} {number} was committed beyond its end"
+
+
+def _find_out_of_order(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    """First effects of a user and topic come in the order of the log."""
+    reached: dict[tuple[str, str], tuple[float, Written]] = {}
+    for each in evidence.written:
+        if each.id not in effects:
+            continue
+        first = effects[each.id][0].at_s
+        user = each.user, each.topic
+        if user in reached and first < reached[user][0]:
+            yield f"{each} took effect before {reached[user][1]}"
+        if user not in reached or first > reached[user][0]:
+            reached[user] = first, each
+
+
+def _find_overtaken(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    """No event takes effect before an update of its user that was written before it."""
+    updates: dict[str, Written] = {}
+    for each in evidence.written:
+        if each.id not in effects:
+            continue
+        if each.topic == USER_UPDATE.name:
+            updates[each.user] = each
+        elif each.topic == EVENTS.name and (update := updates.get(each.user)) is not None:
+            first = effects[each.id][0].at_s
+            if first < effects[update.id][0].at_s and first - each.at_s < _BARRIER_S:
+                yield f"{each} overtook {update}"
+
+
+def _find_wrong_ends(evidence: Evidence) -> Iterator[str]:
+    """The last word on a user is the last update's, however often older ones were repeated."""
+    last = {each.user: each for each in evidence.service.effects if each.endpoint == "user"}
+    newest = {
+        each.user: each
+        for each in evidence.written
+        if each.topic == USER_UPDATE.name and not each.is_refused
+    }
+    for user, each in newest.items():
+        if user in last and last[user].id != each.id:
+            yield f"{user} ends with {last[user].id} in place of {each}"
+
+
+def _find_repeated(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    for id_, times in effects.items():
+        for before, again in itertools.pairwise(times):
+            if not any(_explains(fault, before, again) for fault in evidence.faults):
+                yield (
+                    f"{id_} was repeated: {before.process} at {before.at_s:.3f} s, "
+                    f"{again.process} at {again.at_s:.3f} s"
+                )
+
+
+def _explains(fault: Fault, before: Effect, again: Effect) -> bool:
+    """Whether a fault can have kept the first effect from being acknowledged or committed."""
+    margin = _UNCOMMITTED_S + _REQUEST_S
+    return (
+        fault.kind in _REPEATING
+        and fault.began - margin <= before.at_s <= fault.ended + _REQUEST_S
+        and again.at_s >= fault.began - margin
+    )
+
+
+def _find_ended_by_themselves(evidence: Evidence) -> Iterator[str]:
+    for worker in evidence.workers:
+        if worker.ended_with and not _was_kafka_away(worker, evidence.faults):
+            yield f"{worker.name} ended by itself: {worker.ended_with}"
+
+
+def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
+    """A worker that finds no Kafka when it starts ends, and says so; it is started again."""
+    said, at_s = worker.ended_with or "", worker.stopped_at or 0.0
+    return ("does not answer" in said or "ConnectionError" in said) and any(
+        fault.began <= at_s <= fault.ended + _AWAY_S
+        for fault in faults
+        if fault.kind in ("broker", "cut", "flaky") or fault[:2] == ("freeze", worker.name)
+    )
+
+
+def _find_slow_stops(evidence: Evidence) -> Iterator[str]:
+    for worker in evidence.workers:
+        asked, stopped = worker.stop_asked_at, worker.stopped_at
+        if asked is None or (stopped is None and worker.name in evidence.killed):
+            continue
+        end = evidence.seconds if stopped is None else stopped
+        frozen = sum(
+            max(0.0, min(end, fault.ended) - max(fault.began, asked))
+            for fault in evidence.faults
+            if fault[:2] == ("freeze", worker.name)
+        )
+        if end - asked - frozen > _STOP_S:
+            yield f"{worker.name} took {end - asked:.0f} s to stop"

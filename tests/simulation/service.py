@@ -1,0 +1,159 @@
+"""A destination beyond the network, and the sink that sends to it.
+
+The service keeps what took effect, when, and who sent it: what the oracles judge.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, NamedTuple, NoReturn
+
+from models.audience import Audience
+from models.event import Event
+from models.record import Record
+from streams.delivery.feed import Feed
+from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.delivery.pacing import Pacer
+from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.unsure import UnsureError
+from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
+from tests.simulation.loop import HOST, Host, SimulatedLoop
+
+REFUSED = "refused"
+"""The name of an event, or an attribute of an update, that the service never takes."""
+_MOST_RECORDS = 20
+_TIMEOUT_S = 10.0
+
+
+class Effect(NamedTuple):
+    """One record that took effect, once."""
+
+    at_s: float
+    process: str
+    user: str
+    endpoint: str
+    id: str
+
+
+class Request(NamedTuple):
+    lane: Lane
+    records: tuple[Any, ...]
+
+
+class Service:
+    """Takes requests; fails some of them, before or after they took effect, by its seed."""
+
+    def __init__(self, loop: SimulatedLoop, rng: Random) -> None:
+        self._loop = loop
+        self._rng = rng
+        self.effects: list[Effect] = []
+        self.fails, self.loses_answers = 0.0, 0.0
+        self.is_down = False
+        self.requests = 0
+        # What stands for a request under way: process and lane; two at once break the order.
+        self._under_way: dict[tuple[str, Lane], int] = defaultdict(int)
+        self.overlapping: list[str] = []
+
+    def latency(self) -> float:
+        return (
+            self._rng.uniform(0.005, 0.2)
+            if self._rng.random() < 0.95
+            else self._rng.uniform(0.2, 4.0)
+        )
+
+    async def call(self, request: Request) -> Outcome:
+        """Runs with the sender; what happens at the service happens in the world."""
+        process = HOST.get().process
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
+        # A request that has left arrives, whatever becomes of who sent it.
+        self._loop.on_host(Host("service"), self._arrive(request, process, answer))
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await answer
+        except TimeoutError:
+            return RetryLater("timeout")
+
+    async def _arrive(
+        self, request: Request, process: str, answer: "asyncio.Future[Outcome]"
+    ) -> None:
+        await asyncio.sleep(self.latency())
+        self.requests += 1
+        outcome = self._take(request, process)
+        if self._rng.random() < self.loses_answers:
+            return
+        await asyncio.sleep(self.latency())
+        if not answer.done():
+            answer.set_result(outcome)
+
+    def _take(self, request: Request, process: str) -> Outcome:
+        if self.is_down or self._rng.random() < self.fails:
+            return RetryLater("server_error")
+        if any(is_refused(record) for record in request.records):
+            return Rejected(REFUSED)
+        for record in request.records:
+            self.effects.append(
+                Effect(self._loop.now_s, process, user_of(record), request.lane.endpoint, record.id)
+            )
+        return Delivered()
+
+
+def user_of(record: Record) -> str:
+    return record.mpid or ""
+
+
+def is_refused(record: Any) -> bool:
+    return REFUSED in (
+        record.name if isinstance(record, Event) else getattr(record, "attributes", {})
+    )
+
+
+class SimulatedSink(Sink[Request]):
+    """Updates fold, events go one by one, memberships fold apart from updates."""
+
+    destination = "simulated"
+    topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
+    ceilings: Mapping[str, int | None] = {"user": None, "event": None}
+    recalls: Collection[bytes] = ()
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @asynccontextmanager
+    async def session(self, pacer: Pacer) -> AsyncIterator[None]:
+        self._pacer = pacer
+        yield
+
+    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        del now_ms
+        return Lane("event" if isinstance(record, Event) else "user", at.user)
+
+    def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
+        records = tuple(waiting[: 1 if lane.endpoint == "event" else _MOST_RECORDS])
+        return Batch(Request(lane, records), len(records))
+
+    async def send(self, request: Request) -> Outcome:
+        # A connection takes its time, and the last question comes after it.
+        await asyncio.sleep(0.001)
+        if not self._pacer.may_send():
+            raise UnsureError
+        return await self._service.call(request)
+
+    async def refused(self, record: Record, partition: int) -> None:
+        pass
+
+    async def repeat(self, feed: Feed) -> None:
+        pass
+
+    def learn(self, audience: Audience) -> None:
+        pass
+
+    def recall(self, record: Record, at: Placement) -> None:
+        pass
+
+    def describe(self, request: Request) -> NoReturn:
+        raise NotImplementedError
+
+    def preparations(self, requests: Sequence[Request]) -> NoReturn:
+        raise NotImplementedError

@@ -1,0 +1,122 @@
+"""A whole worker as one process of the simulation: checks, Faust app, engine, delivery."""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from streams.app import App
+from streams.engine.consumer import Consumer
+from streams.engine.consumer_thread import ConsumerThread
+from streams.engine.start import StartError, prepare
+from streams.engine.transport import Transport
+from tests.simulation.loop import HOST, Host, SimulatedLoop
+
+log = structlog.get_logger()
+
+
+class _Thread:
+    """Stands for the consumer's thread: a host of its own on the one loop."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+
+    def start(self) -> None:
+        loop = self._service.thread_loop
+        loop.on_host(Host(HOST.get().process, "consumer"), self._run())
+
+    async def _run(self) -> None:
+        # As mode's `_start_thread` does.
+        try:
+            await self._service._serve()
+        except Exception:  # noqa: BLE001 - mode's own thread dies of it, and `crash` has told it
+            self._service.set_shutdown()
+
+    def stop(self) -> None:
+        pass
+
+
+class _ConsumerThread(ConsumerThread):
+    async def _gather_remaining_tasks(self) -> None:
+        """Nothing: mode's would end every task of the loop, which here is everybody's."""
+
+
+class _Consumer(Consumer):
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return _ConsumerThread(
+            self, loop=self.loop, thread_loop=self.loop, Worker=_Thread, beacon=self.beacon
+        )
+
+
+class Worker:
+    """One process. It ends by itself, is told to stop, is frozen or killed."""
+
+    def __init__(
+        self, loop: SimulatedLoop, name: str, build: Callable[[], App], instance: str | None
+    ) -> None:
+        self._loop = loop
+        self.name = name
+        self.instance = instance
+        self._build = build
+        self.app: App | None = None
+        self.ended_with: str | None = None
+        """How it ended: empty when it was told to."""
+        self.stop_asked_at: float | None = None
+        self.stopped_at: float | None = None
+        self._stop = asyncio.Event()
+        self.task = loop.on_host(Host(name), self._live())
+
+    async def _live(self) -> None:
+        try:
+            self.ended_with = await self._run()
+        except StartError as error:
+            self.ended_with = f"does not start: {error}"
+        finally:
+            self.stopped_at = self._loop.now_s
+
+    async def _run(self) -> str:
+        app = self.app = self._build()
+        transport: Any = app.transport
+        transport.Consumer = _Consumer
+        app.finalize()
+        assert isinstance(transport, Transport)
+        transport.cluster = await prepare(transport.kafka, app.conf.id, app.reads)
+        app.conf.web_enabled = False
+        try:
+            await app.start()
+            stopping = asyncio.ensure_future(self._stop.wait())
+            ended = asyncio.ensure_future(app.wait_until_stopped())
+            crashed = asyncio.ensure_future(app._crashed.wait())
+            await asyncio.wait({stopping, ended, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            for each in (stopping, ended, crashed):
+                each.cancel()
+        except Exception as error:  # noqa: BLE001 - whatever ends a process
+            return _told(error)
+        finally:
+            with contextlib.suppress(Exception):
+                await app.stop()
+        return _told(app.crash_reason)
+
+    def tell_to_stop(self) -> None:
+        if self.stop_asked_at is None:
+            self.stop_asked_at = self._loop.now_s
+            self._loop.call_soon(self._stop.set)
+
+    @property
+    def is_over(self) -> bool:
+        return self.stopped_at is not None or self._loop.is_dead(self.name)
+
+
+def _told(error: BaseException | None) -> str:
+    """The first error of all that came of one; empty for none."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is None:
+        return ""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    at = "".join(f" at {Path(each.filename).name}:{each.lineno}" for each in last)
+    return f"{type(error).__name__}: {error}{at}"
