@@ -142,6 +142,8 @@ def _readiness(app: App) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
     consumer: Any = app.consumer
     known = consumer.partitions or consumer.holds or consumer.unavailable
+    if refused := consumer.refusals.said:
+        return "refused", f"refused: {refused}"
     if app.rebalancing or not known:
         return "no_partitions", "no partitions assigned"
     if (not_read := _not_read(consumer)) is not None:

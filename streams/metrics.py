@@ -22,6 +22,7 @@ PlatformCollector(registry=REGISTRY)
 READY_STATES = (
     "ready",
     "no_partitions",
+    "refused",
     "offsets_deleted",
     "unreadable",
     "partitions_unavailable",

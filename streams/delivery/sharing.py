@@ -105,7 +105,8 @@ class Sharing:
         self._kafka = kafka
         self._topic = kafka.topic(RATE_LIMITS.name)
         self._destination = destination
-        me = kafka.group_instance_id or uuid4().hex
+        # Not the name of the replica: two that were given one name still use the limits twice.
+        me = uuid4().hex
         self._key = f"{destination}/{me}".encode()
         self._next: int | None = None
         self.shares = Shares(me)

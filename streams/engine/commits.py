@@ -58,6 +58,8 @@ class Commits:
 
         What a first start or a person's move decided must outlast a crash; and Kafka confirms.
         """
+        if not starts:
+            return  # all are held
         async with self._lock:
             await self._commit(starts)
 

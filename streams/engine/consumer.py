@@ -21,9 +21,13 @@ from streams.engine.membership import Membership
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
+from streams.engine.refusals import GroupError, Refusals
+from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
 
 _COMMIT_PAUSE_SECONDS = 0.05
+# A commit gives up after five seconds, and one may be under way.
+_LAST_COMMIT_SECONDS = 6.0
 # A partition that could not be asked for its bounds is asked again after this long.
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -38,7 +42,11 @@ class Consumer(FetchingConsumer):
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
         self._is_over = False
-        self.membership = Membership(self.transport.kafka.session_timeout_s)
+        kafka = self.transport.kafka
+        self.membership = Membership(kafka.session_timeout_s)
+        self.refusals = Refusals()
+        self._twins = Twins(kafka.group_instance_id, kafka.session_timeout_s)
+        self._final: asyncio.Queue[GroupError] = asyncio.Queue()
         self.commits = Commits(self.partitions, self.membership, self._commit)
 
     async def on_start(self) -> None:
@@ -66,6 +74,25 @@ class Consumer(FetchingConsumer):
         limit = self.transport.kafka.stalled_after_s
         work = watch(limit, self.partitions, self.processor, self.membership)
         await self._or_drain(work)
+
+    @Service.task
+    async def _end_where_only_a_person_can_help(self) -> None:
+        await self._or_drain(self._raise_final())
+
+    async def _raise_final(self) -> None:
+        raise await self._final.get()
+
+    def join_refused(self, error: Exception) -> None:
+        """Is told by the consumer's thread."""
+        self._end_with(self.refusals.refused("join its group", error))
+
+    def membership_lost(self) -> None:
+        """Is told by the consumer's thread that Kafka does not know this member any more."""
+        self._end_with(self._twins.lost_membership(in_touch=self.membership.in_touch()))
+
+    def _end_with(self, error: GroupError | None) -> None:
+        if error is not None:
+            self._final.put_nowait(error)
 
     async def _or_drain(self, work: Awaitable[None]) -> None:
         """Commits what has ended before a crash: Faust's takes the thread along that commits."""
@@ -99,6 +126,7 @@ class Consumer(FetchingConsumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begins the takeover of an assignment, beside which heartbeats go on."""
+        self.refusals.granted("join its group")
         await super().on_partitions_assigned(assigned, generation_id)
         if not self._is_over:
             taking_over = self._take_over(frozenset(assigned), generation_id)
@@ -176,12 +204,11 @@ class Consumer(FetchingConsumer):
         self._close()
         await self._stop_takeover()
         if partitions := self._close():
-            deadline = self.transport.kafka.drain_s
             with metrics.DRAIN_SECONDS.time():
-                await self.processor.revoked(partitions, deadline)
+                await self.processor.revoked(partitions, self.transport.kafka.drain_s)
                 # With the brokers away a commit waits for ever; what it misses is only repeated.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.commit(), deadline)
+                    await asyncio.wait_for(self.commit(), _LAST_COMMIT_SECONDS)
         self._forget()
 
     async def _stop_takeover(self) -> None:

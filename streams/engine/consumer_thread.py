@@ -2,20 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.engine import log_bounds
 from streams.engine.log_bounds import Bounds
-from streams.engine.metadata import Progress, encode
+from streams.engine.metadata import Progress
+from streams.engine.offering import Offering
 from streams.engine.start import read_progress
 from streams.settings import KafkaSettings
 
@@ -28,6 +30,10 @@ T = TypeVar("T")
 # than it for its destination would leave its group and never come back.
 _TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
 _COMMIT_SECONDS = 5.0
+_COMMIT_AGAIN_SECONDS = 1.0
+_JOIN_AGAIN_SECONDS = 1.0
+_LEAVE_SECONDS = 1.0
+_STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns aiokafka's consumer."""
 
     consumer: "Consumer"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._offering = Offering(self._commit_as_member)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         kafka: KafkaSettings = transport.kafka
@@ -69,6 +79,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - guarded by a test
+        self._confirm_heartbeats(coordinator)
+        self._tell_of_refusals(coordinator)
+        self._tell_of_losses(coordinator)
+
+    def _confirm_heartbeats(self, coordinator: Any) -> None:
         heartbeat = coordinator._do_heartbeat  # noqa: SLF001 - as above
         membership = self.consumer.membership
 
@@ -81,11 +96,60 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above
 
+    def _tell_of_refusals(self, coordinator: Any) -> None:
+        """Has a join tried again after a refusal; aiokafka waits until somebody asks for it."""
+
+        def told(error: Exception) -> Awaitable[Any]:
+            self.parent_loop.call_soon_threadsafe(self.consumer.join_refused, error)
+            again = asyncio.create_task(asyncio.sleep(_JOIN_AGAIN_SECONDS))
+            closing = coordinator._closing  # noqa: SLF001 - as above
+            return asyncio.wait({again, closing}, return_when=asyncio.FIRST_COMPLETED)
+
+        coordinator._push_error_to_user = told  # noqa: SLF001 - as above
+
+    def _tell_of_losses(self, coordinator: Any) -> None:
+        reset = coordinator.reset_generation
+
+        def lost() -> None:
+            # It is also how aiokafka leaves the group, and how a join is begun anew.
+            closing = coordinator._closing.done()  # noqa: SLF001 - as above
+            if coordinator.generation >= 0 and not closing:
+                self.parent_loop.call_soon_threadsafe(self.consumer.membership_lost)
+            reset()
+
+        coordinator.reset_generation = lost
+
     async def on_thread_stop(self) -> None:
+        """Ends within seconds, wherever it finds the consumer."""
         # With the brokers away, aiokafka passes on the cancellation of a fetch that waits to try
         # again, and a thread that dies of it would be waited for, a minute long.
-        with contextlib.suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._leave()
+                await super().on_thread_stop()
+
+    async def _leave(self) -> None:
+        """Leaves the group, also in the middle of a join.
+
+        aiokafka waits for the join to end, which is when all other members have joined too, or for
+        a listener that nobody runs any more.
+        """
+        if self._consumer is None:
+            return
+        coordinator: Any = self._consumer._coordinator  # noqa: SLF001 - as above
+        leaving = asyncio.ensure_future(coordinator.close())
+        leaving.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
+        if leaving.done():
+            return
+        coordinator._coordination_task.cancel()  # noqa: SLF001 - as above
+        await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
+        if coordinator.member_id and not self.consumer.transport.kafka.group_instance_id:
+            # On another connection: on its own one the broker answers the join first.
+            farewell = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await coordinator._client.send(coordinator.coordinator_id, farewell)  # noqa: SLF001 - as above
 
     async def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Runs a question in the thread; it ends there when nobody waits for its answer any more.
@@ -152,17 +216,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         """Commits; False when the group has moved on, and the work will be done by another."""
         cluster = self.consumer.transport.cluster
-        offsets = {
-            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(each.offset, encode(each, cluster))
-            for tp, each in progress.items()
-        }
+        there = {driver.ensure_aiokafka_TP(tp): each for tp, each in progress.items()}
         try:
-            await self.ask(self._commit_as_member(offsets))
+            await self.ask(self._offering.offer(there, cluster))
         except (CommitFailedError, IllegalStateError):
             return False
         except TimeoutError:
             self.consumer.commits.ask()
             return False
+        except KafkaError as error:
+            # Nothing is lost by it: what has ended is offered again.
+            self.consumer.refusals.refused("commit", error)
+            self.parent_loop.call_later(_COMMIT_AGAIN_SECONDS, self.consumer.commits.ask)
+            return False
+        self.consumer.refusals.granted("commit")
         return True
 
     async def _commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:

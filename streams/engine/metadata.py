@@ -7,7 +7,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-# The broker's `offset.metadata.max.bytes`; one partition above it fails the whole commit.
+# What a broker takes of a partition unless its `offset.metadata.max.bytes` is set otherwise.
 MAX_LENGTH = 4096
 _VERSION = "1"
 
@@ -24,10 +24,13 @@ class Progress:
     epoch: int = 0
 
 
-def encode(progress: Progress, cluster: str) -> str:
-    """Writes as many runs as fit, first ones first; what does not fit would only be repeated."""
+def encode(progress: Progress, cluster: str, most: int = MAX_LENGTH) -> str:
+    """Writes as many runs as fit, first ones first; what does not fit would only be repeated.
+
+    The text is longer than `most` only where it has no runs.
+    """
     head = f"{_VERSION}|{cluster}|{progress.offset}|{progress.epoch}|"
-    room = (MAX_LENGTH - len(head)) // 4 * 3
+    room = (most - len(head)) // 4 * 3
     body = bytearray()
     last = progress.offset
     for first, end in progress.ended:

@@ -192,12 +192,15 @@ class Driver:
     """In place of aiokafka's consumer, whose broker does not answer."""
 
     def __init__(self, generation: int) -> None:
-        self._coordinator = SimpleNamespace(generation=generation)
+        self._coordinator = SimpleNamespace(generation=generation, close=self.leave)
         self.asked = 0
 
     async def commit(self, _offsets: object) -> None:
         self.asked += 1
         await asyncio.Event().wait()
+
+    async def leave(self) -> None:
+        """Leaves at once."""
 
     async def stop(self) -> None:
         """As when it cancels a fetch that waits to try again."""

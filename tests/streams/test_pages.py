@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from streams import metrics
 from streams.app import App
@@ -58,6 +59,10 @@ def rebalances(worker: Worker) -> None:
     worker.app.rebalancing = True
 
 
+def may_not_join(worker: Worker) -> None:
+    worker.consumer.join_refused(GroupAuthorizationFailedError("router"))
+
+
 def is_behind_the_log(worker: Worker) -> None:
     worker.consumer.gaps.holds(HERE, 3, 8)
 
@@ -86,6 +91,7 @@ def is_blocked(worker: Worker) -> None:
 STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
+    "refused": (may_not_join, "join its group (GroupAuthorizationFailedError): let this user"),
     "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
     "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),

@@ -16,8 +16,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.offset import OffsetRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import ConsumerThread as AnyConsumerThread
@@ -56,6 +58,12 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Producer._new_producer": (driver.Producer._new_producer, ("self", "transactional_id")),
     "Consumer.on_start": (driver.Consumer.on_start, ("self",)),
     "Consumer.on_buffer_drop": (driver.Consumer.on_buffer_drop, ("self", "tp")),
+    "AIOKafkaConsumerThread.__post_init__": (
+        driver.AIOKafkaConsumerThread.__post_init__,
+        ("self",),
+    ),
+    "Worker._schedule_shutdown": (faust.Worker._schedule_shutdown, ("self", "signal")),
+    "Worker.crash": (faust.Worker.crash, ("self", "reason")),
     "AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, ("self",)),
     "AIOKafkaConsumerThread.on_thread_stop": (
         driver.AIOKafkaConsumerThread.on_thread_stop,
@@ -128,6 +136,9 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         GroupCoordinator.ensure_coordinator_known,
         ("self",),
     ),
+    "GroupCoordinator.close": (GroupCoordinator.close, ("self",)),
+    "GroupCoordinator.reset_generation": (GroupCoordinator.reset_generation, ("self",)),
+    "LeaveGroupRequest": (LeaveGroupRequest.__init__, ("self", "group", "member_id")),
     "GroupCoordinator.coordinator_dead": (GroupCoordinator.coordinator_dead, ("self",)),
     "AIOKafkaConsumer.commit": (AIOKafkaConsumer.commit, ("self", "offsets")),
     "AIOKafkaConsumer.seek": (AIOKafkaConsumer.seek, ("self", "partition", "offset")),
@@ -251,6 +262,17 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
     assert made._subscription.subscription is None
     assert made._fetcher is None
     await made.stop()
+
+
+async def test_aiokafkas_coordinator_has_what_a_stop_and_a_refused_join_need() -> None:
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    made = GroupCoordinator(client, SubscriptionState())
+
+    assert parameters(made._push_error_to_user) == ("exc",)
+    assert (made._closing.done(), made._coordination_task.done()) == (False, False)
+    assert (made.generation, made.member_id, made.coordinator_id) == (-1, "", None)
+    await made.close()
+    await client.close()
 
 
 async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:

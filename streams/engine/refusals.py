@@ -1,0 +1,63 @@
+"""What Kafka refuses this worker for a reason that a person must see to."""
+
+import structlog
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    InconsistentGroupProtocolError,
+    InvalidCommitOffsetSizeError,
+    InvalidGroupIdError,
+    InvalidSessionTimeoutError,
+    OffsetMetadataTooLargeError,
+    TopicAuthorizationFailedError,
+)
+
+log = structlog.get_logger()
+
+_WHAT_TO_DO: dict[type[BaseException], str] = {
+    InvalidSessionTimeoutError: "set KAFKA_SESSION_TIMEOUT_S to what the brokers allow "
+    "(group.min.session.timeout.ms to group.max.session.timeout.ms)",
+    InvalidGroupIdError: "set KAFKA_PREFIX to what may be part of a group's name",
+    InconsistentGroupProtocolError: "end the other program that is in this group, or set "
+    "KAFKA_PREFIX",
+    GroupAuthorizationFailedError: "let this user read the group",
+    TopicAuthorizationFailedError: "let this user read the topics",
+    OffsetMetadataTooLargeError: "raise the brokers' offset.metadata.max.bytes to its "
+    "default, 4096",
+    InvalidCommitOffsetSizeError: "raise the brokers' message.max.bytes to its default, 1048588",
+}
+# No other time will do: the process cannot change its own settings.
+_FINAL = (InvalidSessionTimeoutError, InvalidGroupIdError)
+
+
+class GroupError(Exception):
+    """The worker cannot be in its group; the message is one sentence that says what to do."""
+
+
+class Refusals:
+    """The last word on joining and on committing; told once, and on /ready while it stands."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    @property
+    def said(self) -> str:
+        """A sentence; empty while nothing is refused."""
+        return "; ".join(self._said.values())
+
+    def refused(self, what: str, error: Exception) -> GroupError | None:
+        """Notes that Kafka refuses to let it `what`; returns what it must end with, if it must."""
+        sentence = _sentence(what, error)
+        if self._said.get(what) != sentence:
+            self._said[what] = sentence
+            log.error("refused", reason=type(error).__name__, detail=sentence)
+        return GroupError(f"{sentence}.") if isinstance(error, _FINAL) else None
+
+    def granted(self, what: str) -> None:
+        self._said.pop(what, None)
+
+
+def _sentence(what: str, error: Exception) -> str:
+    # An error that aiokafka does not know by name it hands on as the text of another.
+    why = type(error).__name__ if type(error) in _WHAT_TO_DO else str(error)[:200]
+    what_to_do = _WHAT_TO_DO.get(type(error), "look at the brokers' log")
+    return f"Kafka does not let this worker {what} ({why}): {what_to_do}"

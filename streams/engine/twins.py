@@ -1,0 +1,44 @@
+"""Two processes with one KAFKA_GROUP_INSTANCE_ID."""
+
+from collections import deque
+from collections.abc import Callable
+
+from streams import clocks
+from streams.engine.refusals import GroupError
+
+_LOSSES = 3
+_SESSIONS = 10
+
+
+class Twins:
+    """Tells a member that another process replaces again and again.
+
+    To Kafka whoever joins under a static member's name is that member, started anew, and the one
+    before is unknown from then on. aiokafka joins again, and so replaces the other: both go on for
+    ever, with the same partitions. Java's client ends, as Kafka tells it that it was fenced. Ours
+    is not told so, since aiokafka 0.14 sends no instance id with heartbeats and commits.
+    """
+
+    def __init__(
+        self,
+        instance_id: str | None,
+        session_timeout_s: float,
+        clock: Callable[[], float] = clocks.monotonic,
+    ) -> None:
+        self._instance_id = instance_id
+        self._within = session_timeout_s * _SESSIONS
+        self._clock = clock
+        self._lost_at: deque[float] = deque(maxlen=_LOSSES)
+
+    def lost_membership(self, *, in_touch: bool) -> GroupError | None:
+        """What to end with, when it is enough; a loss after silence is Kafka's to decide."""
+        if self._instance_id is None or not in_touch:
+            return None
+        now = self._clock()
+        self._lost_at.append(now)
+        if len(self._lost_at) < _LOSSES or now - self._lost_at[0] > self._within:
+            return None
+        return GroupError(
+            f"Another process is in this group as {self._instance_id} too: give each replica a "
+            "KAFKA_GROUP_INSTANCE_ID of its own, or none."
+        )

@@ -1,0 +1,161 @@
+"""A worker and its group: what Kafka refuses is told, and a stop waits for no other member."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+from cli.demo.world import WorkerProcess
+from sandbox.kafka import Kafka
+from sandbox.ports import free_ports
+from streams.settings import KafkaSettings
+from streams.topics import RAW
+from tests.agents.test_workers import _get
+from tests.streams.cluster import create, settings
+
+pytestmark = pytest.mark.kafka
+
+SECONDS = 30.0
+
+
+class Router:
+    """A router's process and what it says."""
+
+    def __init__(self, to: KafkaSettings, log: Path, **given: str) -> None:
+        port = next(free_ports())
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+        where = {"KAFKA_BOOTSTRAP_SERVERS": to.bootstrap_servers, "KAFKA_PREFIX": to.prefix}
+        self.process = WorkerProcess("router", log, {**where, "WORKER_PORT": str(port), **given})
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def why_not(self) -> str:
+        return _get(f"{self.url}/ready")[1].decode()
+
+
+@asynccontextmanager
+async def running(*routers: Router) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for each in routers:
+            each.process.kill()
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not await asyncio.to_thread(is_so):  # noqa: ASYNC110 - a process and a page tell nothing
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def cluster(kafka: Kafka, prefix: str) -> KafkaSettings:
+    to = settings(kafka, prefix)
+    await create(to)
+    return to
+
+
+async def test_of_two_workers_with_one_instance_id_one_ends_and_names_the_setting(
+    cluster: KafkaSettings, tmp_path: Path
+) -> None:
+    """One value in the environment of a Deployment with two replicas."""
+    given = {"KAFKA_GROUP_INSTANCE_ID": "router", "KAFKA_SESSION_TIMEOUT_S": "6"}
+    twins = [Router(cluster, tmp_path / f"{number}.log", **given) for number in range(2)]
+    async with running(*twins):
+        await eventually(lambda: any(each.process.code is not None for each in twins))
+        ended = next(each for each in twins if each.process.code is not None)
+
+    assert ended.process.code not in {0, None}
+    assert "Another process is in this group as router too" in ended.said()
+    assert "KAFKA_GROUP_INSTANCE_ID of its own" in ended.said()
+
+
+async def test_a_session_time_out_that_the_brokers_do_not_allow_ends_the_worker(
+    cluster: KafkaSettings, tmp_path: Path
+) -> None:
+    router = Router(cluster, tmp_path / "log", KAFKA_SESSION_TIMEOUT_S="0.5")
+    async with running(router):
+        await eventually(lambda: router.process.code is not None)
+
+    assert router.process.code != 0
+    assert "set KAFKA_SESSION_TIMEOUT_S to what the brokers allow" in router.said()
+
+
+@asynccontextmanager
+async def member(
+    to: KafkaSettings,
+    assignor: type,
+    listener: ConsumerRebalanceListener | None = None,
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Somebody else in the router's group."""
+    consumer = AIOKafkaConsumer(
+        **to.client_options(),
+        group_id=to.group("router"),
+        enable_auto_commit=False,
+        partition_assignment_strategy=[assignor],
+        rebalance_timeout_ms=60_000,
+        heartbeat_interval_ms=200,
+    )
+    consumer.subscribe([to.topic(RAW.name)], listener=listener)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not consumer.assignment():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def test_a_stranger_in_the_group_is_told_until_it_has_gone(
+    cluster: KafkaSettings, tmp_path: Path
+) -> None:
+    async with member(cluster, RoundRobinPartitionAssignor):
+        router = Router(cluster, tmp_path / "log")
+        await eventually(lambda: "InconsistentGroupProtocolError" in router.why_not())
+        why_not = router.why_not()
+    async with running(router):
+        await eventually(lambda: '"ready":true' in router.why_not())
+
+    assert "end the other program that is in this group, or set KAFKA_PREFIX" in why_not
+
+
+class Unhurried(ConsumerRebalanceListener):  # type: ignore[misc]  # without type marks
+    """A member that gives nothing back, and so keeps the others waiting."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.done = asyncio.Event()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        if revoked:
+            self.asked.set()
+            await self.done.wait()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Takes what it is given."""
+
+
+async def test_a_worker_that_is_joining_stops_when_it_is_told(
+    cluster: KafkaSettings, tmp_path: Path
+) -> None:
+    others = Unhurried()
+    async with member(cluster, RangePartitionAssignor, others):
+        router = Router(cluster, tmp_path / "log")
+        async with running(router):
+            async with asyncio.timeout(SECONDS):
+                await others.asked.wait()
+            began = asyncio.get_running_loop().time()
+            code = await router.process.stop()
+            took = asyncio.get_running_loop().time() - began
+        others.done.set()
+
+    assert code == 0
+    assert took < 10

@@ -1,0 +1,40 @@
+"""When a member that is lost again and again has a twin, and when it has not."""
+
+import pytest
+
+from streams.engine.twins import Twins
+
+SESSION = 30.0
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("instance_id", "pauses", "in_touch", "ends"),
+    [
+        ("router-0", [0, 3, 3], True, [False, False, True]),
+        ("router-0", [0, 3], True, [False, False]),
+        # Once an hour is a person who removes it, or a restart of the brokers.
+        ("router-0", [0, 3600, 3600, 3600], True, [False] * 4),
+        # After silence Kafka has given it up: it was frozen, or the network was away.
+        ("router-0", [0, 3, 3, 3], False, [False] * 4),
+        (None, [0, 3, 3, 3], True, [False] * 4),
+    ],
+)
+def test_a_member_that_is_replaced_three_times_in_a_row_has_a_twin(
+    instance_id: str | None, pauses: list[float], in_touch: bool, ends: list[bool]
+) -> None:
+    clock = Clock()
+    twins = Twins(instance_id, SESSION, clock)
+    said = []
+    for pause in pauses:
+        clock.now += pause
+        said.append(twins.lost_membership(in_touch=in_touch))
+
+    assert [each is not None for each in said] == ends
+    assert all("KAFKA_GROUP_INSTANCE_ID" in str(each) for each in said if each)
