@@ -3,7 +3,7 @@
 Source: pages "user", "event" and "list" of the API documentation (getstarted.meetmarigold.com).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -82,6 +82,41 @@ class EventCall:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchaseCall:
+    """Records what somebody bought; it cannot be taken back or made again.
+
+    `purchase_id` tells the purchase from all others. `event` is what is to be said of it besides.
+    """
+
+    endpoint: ClassVar[str] = "purchase"
+
+    id: str = field(repr=False)
+    purchase_id: str = field(repr=False)
+    items: Sequence[Mapping[str, Any]] = field(repr=False)
+    date: str | None = None
+    message_id: str | None = None
+    vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    naming: Naming = field(default_factory=Naming)
+    event: EventCall | None = None
+    key: ClassVar[Key] = "email"
+
+    def lookup(self) -> dict[str, Any]:
+        """The arguments that ask for the purchase."""
+        return {"purchase_id": self.purchase_id, "purchase_key": "extid"}
+
+    def payload(self) -> dict[str, Any]:
+        payload: dict[str, Any] = {"email": self.id, "items": self.items}
+        payload |= {"purchase_keys": {"extid": self.purchase_id}}
+        more = {"date": self.date, "message_id": self.message_id, "vars": self.vars}
+        return payload | {name: value for name, value in more.items() if value}
+
+    def renames(self) -> dict[str, Mapping[str, str]]:
+        """What is called otherwise than mParticle calls it, by what it is."""
+        shown = {"vars": self.naming.renamed, "details": self.naming.details}
+        return {what: renamed for what, renamed in shown.items() if renamed}
+
+
+@dataclass(frozen=True, slots=True)
 class ListCall:
     """Makes a list, or leaves it as it is: natural, and not among the account's primary ones."""
 
@@ -101,4 +136,4 @@ class ListCall:
         return {}
 
 
-Call = UserCall | EventCall | ListCall
+Call = UserCall | EventCall | PurchaseCall | ListCall

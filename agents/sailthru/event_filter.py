@@ -50,13 +50,19 @@ class EventFilter:
         self._private = PRIVATE_KINDS - {glob.removeprefix(_KIND) for glob in allowed}
 
     def reason_against(self, event: Event) -> Dropped | None:
-        # `name:` keeps an event that is called kind:… from passing for that kind.
-        said = (f"name:{event.name}", f"{_KIND}{event.kind}")
-        if any(map(self._deny.fullmatch, said)):
-            return _DENIED
+        if denied := self.denied(event):
+            return denied
         if event.kind in self._private:
             return _NOT_NAMED
-        return None if any(map(self._allow.fullmatch, said)) else _NOT_ALLOWED
+        return None if any(map(self._allow.fullmatch, _said(event))) else _NOT_ALLOWED
+
+    def denied(self, event: Event) -> Dropped | None:
+        return _DENIED if any(map(self._deny.fullmatch, _said(event))) else None
+
+
+def _said(event: Event) -> tuple[str, str]:
+    # `name:` keeps an event that is called kind:… from passing for that kind.
+    return f"name:{event.name}", f"{_KIND}{event.kind}"
 
 
 def _in_our_words(glob: str) -> str:

@@ -34,6 +34,11 @@ def whom(record: Record, options: Options) -> Whom | None:
     return None
 
 
+def address(record: Record) -> str | None:
+    """The address that a record's user has now."""
+    return _present_email(record)
+
+
 def email_change(record: Record) -> EmailChange | None:
     if not isinstance(record, IdentitiesChanged):
         return None

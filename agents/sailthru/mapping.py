@@ -5,14 +5,16 @@ Source of the mapping: "mParticle HTTP Integration" of Sailthru's documentation.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from agents.sailthru.calls import EventCall, UserCall
+from agents.sailthru.calls import EventCall, PurchaseCall, UserCall
 from agents.sailthru.event_names import event_name
 from agents.sailthru.identity import Whom, new_keys
+from agents.sailthru.names import Naming
 from agents.sailthru.options import ObjectsAs, Options
+from agents.sailthru.purchases import MESSAGE_ID, items, purchase_id
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
@@ -20,6 +22,7 @@ from models.user_update import AttributesChanged, IdentitiesChanged
 
 # mParticle docs, "Custom Flags": what a flag says is meant for one partner only.
 _NOT_TOLD = "custom_flags"
+_NOT_OF_A_PURCHASE = frozenset({_NOT_TOLD, "action", "products", "shopping_cart"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,13 +59,31 @@ def event_call(record: Event, who: Whom, options: Options) -> EventCall:
         "mp_event_time": _iso_time(record.occurred_at_ms),
         "mp_session_id": record.session_id,
     }
-    named, detailed, naming = options.var_names.event(record.attributes, details, ours)
-    told = [(detailed[name], value) for name, value in details.items()]
-    told += [(named[name], value) for name, value in record.attributes.items()]
-    values = {var: _as_var(value, options.event_objects_as) for var, value in told}
+    values, naming = _event_vars(record.attributes, details, ours, options)
     values |= {name: value for name, value in ours.items() if value is not None}
     name = event_name(record.kind, record.name)
     return EventCall(who.id, name, who.key, values, record.name, naming)
+
+
+def purchase_call(record: Event, email: str, options: Options) -> PurchaseCall:
+    """What was bought, found by address; raises UnusableError where Sailthru could not take it."""
+    message_id = record.attributes.get(MESSAGE_ID)
+    details = {
+        name: value
+        for name, value in record.details.items()
+        if value is not None and name not in _NOT_OF_A_PURCHASE
+    }
+    attributes = {name: each for name, each in record.attributes.items() if name != MESSAGE_ID}
+    values, naming = _event_vars(attributes, details, (), options)
+    return PurchaseCall(
+        email,
+        purchase_id(record),
+        items(record, options.product_url),
+        _date(record.occurred_at_ms),
+        str(message_id) if message_id else None,
+        values,
+        naming,
+    )
 
 
 def list_name(template: str, audience_id: str, audience_name: str | None) -> str | None:
@@ -102,6 +123,18 @@ def fold(calls: Iterable[UserCall]) -> tuple[UserCall, int]:
     return replace(first, vars=values, lists=lists, naming=naming), size
 
 
+def _event_vars(
+    attributes: Mapping[str, object],
+    details: Mapping[str, object],
+    ours: Iterable[str],
+    options: Options,
+) -> tuple[dict[str, object], Naming]:
+    named, detailed, naming = options.var_names.event(attributes, details, ours)
+    told = [(detailed[name], value) for name, value in details.items()]
+    told += [(named[name], value) for name, value in attributes.items()]
+    return {var: _as_var(value, options.event_objects_as) for var, value in told}, naming
+
+
 def _as_var(value: object, objects_as: ObjectsAs) -> object:
     if value is None:
         return True  # a tag
@@ -122,11 +155,19 @@ def _plain(value: object) -> object:
     return value
 
 
-def _iso_time(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
+def _date(milliseconds: int | None) -> str | None:
+    """As the page "purchase" writes dates."""
+    time = _time(milliseconds)
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time else None
+
+
+def _time(milliseconds: int | None) -> datetime | None:
     try:
-        time = _EPOCH + timedelta(milliseconds=milliseconds)
+        return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return None
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _iso_time(milliseconds: int | None) -> str | None:
+    time = _time(milliseconds)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None

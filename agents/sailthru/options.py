@@ -23,5 +23,6 @@ class Options:
     list_name: str = "{audience_name}"
     objects_as: ObjectsAs = "text"
     event_objects_as: ObjectsAs = "as_is"
+    product_url: str = "{url}"
     var_names: VarNames = field(default_factory=VarNames)
     keys_from: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,12 +1,13 @@
 """Sends calls in an order that no change of address can harm."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 from agents.sailthru.addresses import Addresses
-from agents.sailthru.calls import Call, EventCall, ListCall, UserCall
+from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
 from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.identity import EmailChange
@@ -14,6 +15,9 @@ from agents.sailthru.lists import Lists
 from agents.sailthru.names import Naming
 from streams import metrics
 from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.pacing import Pacer
+
+_MOST_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,21 @@ class Sender:
     """Makes the list before its members join, and keeps events and changes of address apart."""
 
     def __init__(
-        self, client: Client, lists: Lists, addresses: Addresses, *, events_at_most_once: bool
+        self,
+        client: Client,
+        pacer: Pacer,
+        lists: Lists,
+        addresses: Addresses,
+        *,
+        events_at_most_once: bool,
     ) -> None:
         self._client = client
+        self._pacer = pacer
         self._lists = lists
         self._addresses = addresses
         self._events_at_most_once = events_at_most_once
+        # What Sailthru may not find yet, because reads can lag behind writes.
+        self._recorded: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
     async def send(self, request: Request) -> Outcome:
@@ -42,6 +55,8 @@ class Sender:
                 outcome = await self._send_user(request.owner, request.call)
             case EventCall():
                 outcome = await self._send_event(request.owner, request.call)
+            case PurchaseCall():
+                outcome = await self._send_purchase(request.owner, request.call)
             case ListCall():
                 return await self._lists.ensure(request.call.name)
         if isinstance(outcome, Delivered):
@@ -87,7 +102,41 @@ class Sender:
             return Rejected("unknown_effect", "the answer got lost; it may have started a flow")
         return outcome
 
-    def _see(self, user: Hashable, call: UserCall | EventCall) -> None:
+    async def _send_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
+        outcome = await self._record_purchase(user, call)
+        if call.event is None:
+            return outcome
+        if not isinstance(outcome, Delivered):
+            # The lane is the event's: it is another endpoint that asks to wait, if any.
+            return replace(outcome, endpoint=False) if isinstance(outcome, RetryLater) else outcome
+        return await self._send_event(user, call.event)
+
+    async def _record_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
+        """Looks first: nobody can take back a purchase that is recorded twice."""
+        if call.purchase_id in self._recorded:
+            return Delivered()
+        await self._pacer.permit("purchase GET")
+        found = await self._client.get(call.endpoint, call.lookup())
+        if isinstance(found, RetryLater):
+            return replace(found, endpoint=False)
+        if not isinstance(found, Rejected):
+            return found
+        if call.event:
+            await self._pacer.permit(call.endpoint)  # the lane has brought one for the event
+        async with self._lock(user):
+            call = replace(call, id=self._addresses.present(user, call.id))
+            outcome = await self._client.post(call.endpoint, call.payload())
+            if isinstance(outcome, Delivered):
+                self._see(user, call)
+        if isinstance(outcome, Delivered):
+            self._recorded[call.purchase_id] = None
+            if len(self._recorded) > _MOST_RECORDED:
+                self._recorded.popitem(last=False)
+        if outcome in UNKNOWN_EFFECT and self._events_at_most_once:
+            return Rejected("unknown_effect", "the answer got lost; it may have been recorded")
+        return outcome
+
+    def _see(self, user: Hashable, call: UserCall | EventCall | PurchaseCall) -> None:
         if call.key == "email":
             self._addresses.see(user, call.id)
 

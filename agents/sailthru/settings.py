@@ -102,6 +102,17 @@ class SailthruSettings(HttpSettings):
         description="events to leave out, written in the same way; has the last word over "
         "SAILTHRU_EVENTS_ALLOW",
     )
+    purchases: Literal["event", "purchase", "both"] = Field(
+        "event",
+        description="what becomes of something bought: an event, if SAILTHRU_EVENTS_ALLOW has it; "
+        "a purchase, which Audience Builder and revenue reports know, whatever that setting says; "
+        "or both",
+    )
+    product_url: str = Field(
+        "{url}",
+        description="address of a product, which Sailthru requires of purchases: a product's "
+        "attribute such as {url}, or a template such as https://shop.example/p/{id}",
+    )
     event_max_age_days: PositiveFloat = Field(
         14, description="events that happened longer ago are left out, so that they start no flow"
     )
@@ -181,6 +192,21 @@ class SailthruSettings(HttpSettings):
     def _allows_something(cls, value: str) -> str:
         if not patterns(value):
             raise ValueError("name an event or a kind; * sends all but private kinds")
+        return value
+
+    @field_validator("product_url")
+    @classmethod
+    def _is_product_url(cls, value: str) -> str:
+        sentence = "use {url} or another attribute of products, or a template as https://…/{id}"
+        try:
+            parts = list(Formatter().parse(value))
+        except ValueError:
+            raise ValueError(sentence) from None
+        names = [name for _, name, _, _ in parts if name is not None]
+        is_plain = not any(spec or conversion for _, _, spec, conversion in parts)
+        is_address = value.startswith(("https://", "http://")) or value == f"{{{''.join(names)}}}"
+        if not (names and all(names) and is_plain and is_address):
+            raise ValueError(sentence)
         return value
 
     @field_validator("list_name")

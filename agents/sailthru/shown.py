@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.sailthru.calls import Call, ListCall, UserCall
+from agents.sailthru.calls import Call, ListCall, PurchaseCall, UserCall
 
 
 class Shown:
@@ -15,11 +15,14 @@ class Shown:
     def call(self, call: Call) -> Mapping[str, Any]:
         shown = self._request("POST", call.endpoint, call.payload())
         renames = call.renames()
+        if isinstance(call, PurchaseCall) and call.event:
+            shown = {**shown, "then": self.call(call.event)}
         return {**shown, "renamed": renames} if renames else shown
 
     def preparations(self, calls: Sequence[Call]) -> Sequence[Mapping[str, Any]]:
-        """Each list that must be there is looked for and made."""
-        shown: list[Mapping[str, Any]] = []
+        """Each list that must be there is looked for and made, each purchase looked for."""
+        bought = [call for call in calls if isinstance(call, PurchaseCall)]
+        shown = [self._request("GET", call.endpoint, call.lookup()) for call in bought]
         made = [call.name for call in calls if isinstance(call, ListCall)]
         joined = [name for call in calls if isinstance(call, UserCall) for name in call.lists]
         for name in dict.fromkeys((*made, *joined)):

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from agents.registry import Destination
 from agents.sailthru import identity, mapping
 from agents.sailthru.addresses import Addresses
-from agents.sailthru.calls import Call, ListCall, UserCall
+from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
 from agents.sailthru.client import Client
 from agents.sailthru.event_filter import EventFilter, patterns
 from agents.sailthru.identity import EmailChange, Whom
@@ -18,6 +19,7 @@ from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.lists import Lists
 from agents.sailthru.names import VarNames, is_switch
 from agents.sailthru.options import Options
+from agents.sailthru.purchases import UnusableError, is_purchase
 from agents.sailthru.sending import Request, Sender
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.shown import Shown
@@ -48,7 +50,14 @@ class SailthruSink(Sink[Request]):
     topics = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
     # For the whole account; api-evangelist/sailthru rate-limits/.
     ceilings: Mapping[str, int | None] = MappingProxyType(
-        {"user": 18_000, "event": 2_400, "list": 2_400, "list GET": 18_000}
+        {
+            "user": 18_000,
+            "event": 2_400,
+            "list": 2_400,
+            "list GET": 18_000,
+            "purchase": 2_400,
+            "purchase GET": 18_000,
+        }
     )
     # 300 requests a second, each of which takes several turns.
     admitted_in_a_turn = 20
@@ -59,6 +68,7 @@ class SailthruSink(Sink[Request]):
             "invalid_email": "SAILTHRU_IDENTITY_KEY",
             "key_conflict": "SAILTHRU_IDENTITY_KEY and SAILTHRU_EXTID_FROM",
             "bad_request": "SAILTHRU_IDENTITY_KEY",
+            "incomplete_purchase": "SAILTHRU_PRODUCT_URL and SAILTHRU_PURCHASES",
             "refused": "SAILTHRU_API_KEY and SAILTHRU_LIST_NAME",
             "too_many_lists": "SAILTHRU_LIST_NAME",
             "too_large": "SAILTHRU_EVENTS_DENY",
@@ -79,6 +89,7 @@ class SailthruSink(Sink[Request]):
             settings.list_name,
             settings.objects_as,
             settings.event_objects_as,
+            settings.product_url,
             VarNames(settings.given_vars),
             settings.further_keys,
         )
@@ -101,6 +112,7 @@ class SailthruSink(Sink[Request]):
             client = Client(http, self._settings, pacer)
             self._sender = Sender(
                 client,
+                pacer,
                 self._lists,
                 self._addresses,
                 events_at_most_once=self._settings.event_timeouts == "at_most_once",
@@ -117,9 +129,30 @@ class SailthruSink(Sink[Request]):
             if self._names.settled(record) and self._lists.there(self._names.of(record)):
                 return Dropped("list_is_there")
             return Lane("list", record.audience_id)
+        if isinstance(record, Event):
+            return self._event_lane(record, at.user)
         if identity.whom(record, self._options) is None:
             return self._no_identity
-        return Lane("event" if isinstance(record, Event) else "user", at.user)
+        return Lane("user", at.user)
+
+    def _event_lane(self, event: Event, user: str) -> Lane | Dropped | Rejected:
+        if self._is_bought(event):
+            try:
+                mapping.purchase_call(event, "", self._options)
+            except UnusableError as error:
+                return Rejected("incomplete_purchase", str(error))
+            if not self._tells(event):
+                return Lane("purchase", user) if identity.address(event) else self._no_identity
+        return Lane("event", user) if identity.whom(event, self._options) else self._no_identity
+
+    def _is_bought(self, event: Event) -> bool:
+        """Whether an event is to be recorded as a purchase."""
+        return self._settings.purchases != "event" and is_purchase(event)
+
+    def _tells(self, event: Event) -> bool:
+        """Whether an event is to be told as such."""
+        is_told = self._settings.purchases != "purchase" or not is_purchase(event)
+        return is_told and self._filter.reason_against(event) is None
 
     def _reason_against(self, record: Record, now_ms: int) -> Dropped | Rejected | None:
         match record:
@@ -128,7 +161,9 @@ class SailthruSink(Sink[Request]):
             case AudienceChanged() | MembershipChanged():
                 return None if self._names.of(record) else _NO_LIST_NAME
             case Event():
-                return self._filter.reason_against(record) or self._too_old(record, now_ms)
+                is_bought = self._is_bought(record)
+                against = self._filter.denied if is_bought else self._filter.reason_against
+                return against(record) or self._too_old(record, now_ms)
             case AttributesChanged() if not _has_vars(record):
                 return Dropped("nothing_to_send")
             case IdentitiesChanged() if not identity.changes_keys(record, self._options):
@@ -151,14 +186,24 @@ class SailthruSink(Sink[Request]):
         call: Call
         size = 1
         if isinstance(waiting[0], Event):
-            who = self._whom(lane.key, waiting[0])
-            call = mapping.event_call(waiting[0], who, self._options)
+            call = self._event_call(lane.key, waiting[0])
         elif isinstance(waiting[0], AudienceChanged | ListWanted):
             call = self._list_call(waiting[0])
         else:
             told = [self._addresses.completed(lane.key, record) for record in waiting]
             call, size = mapping.fold(self._user_calls(lane.key, told))
         return Batch(Request(lane.key, call), size)
+
+    def _event_call(self, user: Hashable, event: Event) -> EventCall | PurchaseCall:
+        told = None
+        if self._tells(event):
+            told = mapping.event_call(event, self._whom(user, event), self._options)
+        email = identity.address(event)
+        if not self._is_bought(event) or email is None:
+            assert told, "place() lets no event pass that says nothing"
+            return told
+        email = self._addresses.present(user, email)
+        return replace(mapping.purchase_call(event, email, self._options), event=told)
 
     def _list_call(self, record: AudienceChanged | ListWanted) -> ListCall:
         name = record.name if isinstance(record, ListWanted) else self._names.of(record)

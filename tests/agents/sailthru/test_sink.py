@@ -41,6 +41,8 @@ def test_endpoints_have_their_published_ceilings() -> None:
         "event": 40 * 60,
         "list": 40 * 60,
         "list GET": 300 * 60,
+        "purchase": 40 * 60,
+        "purchase GET": 300 * 60,
     }
 
 
