@@ -152,6 +152,8 @@ def _readiness(app: App) -> tuple[str, str | None]:
         return "starting", "starting: reads back what has ended, to send nothing twice"
     if (blocked := app.processor.blocked) is not None:
         return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
+    if (limited := app.processor.limited) is not None:
+        return "limited", f"limited: {limited}"
     return "ready", None
 
 

@@ -29,6 +29,7 @@ READY_STATES = (
     "kafka_away",
     "starting",
     "blocked",
+    "limited",
 )
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -215,6 +216,13 @@ CLOSED = _gauge(
     "1 while nothing goes out because the destination asked to wait. For long: ask the service for "
     "a higher limit, or find who else uses it.",
     ("destination", "endpoint"),
+)
+RATE_HEADERS_IGNORED = _counter(
+    "rate_limit_headers_ignored",
+    "Headers of an endpoint's limit that made no sense, by what they were to tell: a reset outside "
+    "the service's own minute, a limit below what passes without a refusal, no number. Growing: "
+    "tell the service; what is believed in their place is the last that fitted.",
+    ("destination", "endpoint", "header"),
 )
 DOWN = _gauge(
     "destination_down",

@@ -144,6 +144,7 @@ class Router:
         limits: RecordLimits,
     ) -> None:
         self.blocked: Blocked | None = None
+        self.limited: str | None = None
         self._settings = settings
         self._names = {topic.name: kafka.topic(topic.name) for topic in topics.ALL}
         self._producer = producer

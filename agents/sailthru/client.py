@@ -107,10 +107,20 @@ class Client:
         )
         if not isinstance(answer, Answer):
             return Ending(answer)
-        if announced := quota(answer.headers, answer.took):
-            self._pacer.observe(limit, announced)
+        self._observe(limit, answer)
         outcome = classify(answer.status, answer.headers, answer.body)
         return Ending(self._judge(outcome, signed_with), answer.body)
+
+    def _observe(self, limit: str, answer: Answer) -> None:
+        announced = quota(answer.headers, answer.took)
+        if announced is not None:
+            self._pacer.observe(limit, announced)
+        elif "X-Rate-Limit-Limit" in answer.headers:
+            self._pacer.ignore(limit, "limit")
+        if announced and announced.remaining is None and "X-Rate-Limit-Remaining" in answer.headers:
+            self._pacer.ignore(limit, "remaining")
+        if announced and announced.reset_at is None and "X-Rate-Limit-Reset" in answer.headers:
+            self._pacer.ignore(limit, "reset")
 
     def _judge(self, outcome: Outcome, signed_with: Pair) -> Outcome:
         if outcome in (SIGNATURE_REFUSED, WRONG_KEY) and signed_with != self._credentials.present():

@@ -10,6 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from types import MappingProxyType
 
+from streams.delivery.budget import ends_this_minute
 from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.http import (
     CONNECTION_LOST,
@@ -17,6 +18,7 @@ from streams.http import (
     http_date,
     is_too_large,
     json_object,
+    retry_after,
     whole_number,
 )
 
@@ -156,8 +158,8 @@ def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
 def _until_reset(headers: Mapping[str, str]) -> RetryLater:
     # By Sailthru's own clock: ours may differ by more than the minute there is to wait.
     reset, now = reset_time(headers), service_time(headers)
-    if reset is None or now is None or reset <= now:
-        return _RATE_LIMITED
+    if reset is None or now is None or reset <= now or not ends_this_minute(reset, now):
+        return replace(_RATE_LIMITED, after=retry_after(headers))
     return replace(_RATE_LIMITED, after=reset - now)
 
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _WINDOW_SECONDS = 60.0
+# What two machines of one service may differ by, and how long an answer may be on its way.
+_SLACK_SECONDS = 5.0
+# At the edges of a minute an answer may be counted in another than it came in.
+_SURE = 0.9
 # A destination tells its time in whole seconds.
 _CUT_OFF_SECONDS = 1.0
 # What one sees of the other workers' use is late; less than this share may be our own.
@@ -25,6 +29,17 @@ class Quota:
     reset_at: float | None = None
     now: float | None = None
     took: float = 0.0
+
+
+def ends_this_minute(reset_at: float | None, now: float | None) -> bool:
+    """Whether a reset can be the end of the service's own present minute.
+
+    By the service's clock: what ours shows takes no part, nor is a header believed that is in
+    milliseconds, an hour ahead or long past.
+    """
+    if reset_at is None or now is None:
+        return False
+    return -_SLACK_SECONDS < reset_at - now <= _WINDOW_SECONDS + _SLACK_SECONDS
 
 
 class Left(NamedTuple):
@@ -54,6 +69,8 @@ class Budget:
     def observe(self, quota: Quota, now: float) -> bool:
         """Takes what an answer says; False when that is nothing of the present minute."""
         if quota.remaining is None or quota.reset_at is None:
+            return False
+        if not ends_this_minute(quota.reset_at, quota.now):
             return False
         self._narrow(quota, quota.reset_at, now)
         self._limit = quota.limit
@@ -88,6 +105,33 @@ class Budget:
             self._remaining = self._limit
             seconds += minutes * _WINDOW_SECONDS
         return Left(self._remaining, seconds)
+
+
+class Proof:
+    """How many requests a destination has let pass in one of its minutes since it last refused one.
+
+    Whatever it says of a lower limit, so many are within it.
+    """
+
+    def __init__(self) -> None:
+        self.per_minute = 0
+        self._minute: object = None
+        self._passed = self._before = 0
+
+    def passed(self, minute: object, in_flight: int) -> None:
+        """A request passed in the `minute`, whatever that is named by.
+
+        What was in flight as the minute began may have been counted in the one before.
+        """
+        if minute != self._minute:
+            self._minute, self._passed, self._before = minute, 0, in_flight
+        self._passed += 1
+        sure = int((self._passed - self._before) * _SURE)
+        self.per_minute = max(self.per_minute, sure)
+
+    def refused(self) -> None:
+        """Nothing is proved any more."""
+        self.per_minute, self._minute = 0, None
 
 
 class Foreign:

@@ -64,6 +64,10 @@ class Delivery:
         return self._dispatch.blocked
 
     @property
+    def limited(self) -> str | None:
+        return self._dispatch.limited
+
+    @property
     def waits_on_purpose(self) -> bool:
         prepares = self._precedence is not None and self._precedence.prepares
         return prepares or self._dispatch.waits_on_purpose

@@ -1,6 +1,7 @@
 """From lane to outcome: fold, send, judge."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -68,6 +69,22 @@ class Dispatch:
     @property
     def blocked(self) -> Blocked | None:
         return self._block.why
+
+    @property
+    def limited(self) -> str | None:
+        """Which endpoints are closed for longer than a limit by the minute asks for, if any."""
+        closed = {
+            name: left
+            for name, endpoint in self._endpoints.items()
+            if (left := endpoint.limit.closed_for_long) is not None
+        }
+        if not closed:
+            return None
+        each = ", ".join(f"{name} for {math.ceil(left)} s more" for name, left in closed.items())
+        return (
+            f"{self._sink.destination} asked to send nothing to {each}: ask it why, or find who "
+            "else uses the account"
+        )
 
     @property
     def held(self) -> bool:

@@ -88,6 +88,7 @@ class Endpoint:
         """Something passed: the endpoint works, whoever else fails."""
         self._failing.clear()
         self._failures = self._probes = 0
+        self.limit.passed()
         self._passed_at = clocks.monotonic()
 
     def failed(self, lane: WaitingLane) -> float:

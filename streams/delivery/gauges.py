@@ -1,10 +1,12 @@
 """What the metrics show of a destination's endpoints, looked at whenever somebody asks."""
 
 from collections.abc import Mapping
+from typing import get_args
 
 from streams import metrics
 from streams.delivery.connections import Connections
 from streams.delivery.endpoint import Endpoint
+from streams.delivery.pacing import Ignored
 from streams.delivery.sharing import Sharing
 
 
@@ -30,5 +32,8 @@ def _show(endpoint: Endpoint, destination: str, name: str) -> None:
     metrics.CEILING.labels(*at).set_function(lambda: limit.per_minute or -1)
     metrics.SHARE.labels(*at).set_function(lambda: -1 if limit.share is None else limit.share)
     metrics.FOREIGN.labels(*at).set_function(lambda: limit.foreign)
+    for header in get_args(Ignored):
+        metrics.RATE_HEADERS_IGNORED.labels(*at, header)  # from nought, as above
+    limit.on_ignored = lambda header: metrics.RATE_HEADERS_IGNORED.labels(*at, header).inc()
     metrics.CLOSED.labels(*at).set_function(lambda: limit.closed)
     metrics.DOWN.labels(*at).set_function(lambda: endpoint.failing)

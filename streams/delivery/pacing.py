@@ -2,11 +2,12 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from streams import clocks
-from streams.delivery.budget import Budget, Foreign, Left, Quota
+from streams.delivery.budget import Budget, Foreign, Left, Proof, Quota, ends_this_minute
 
 # A tenth of a second's worth may go at once: smooth for the service, and timers need not be finer
 # than the event loop's.
@@ -21,6 +22,12 @@ _LOOK_SECONDS = 0.25
 _HEADROOM = 1.1
 # Whoever else uses the limit, so much of what is left is ours.
 _LEAST = 0.1
+_MINUTE_SECONDS = 60.0
+# A limit that counts by the minute opens within one, and what an answer takes.
+_LONG_SECONDS = 65.0
+
+
+Ignored = Literal["limit", "remaining", "reset"]
 
 
 class Part(Protocol):
@@ -65,12 +72,18 @@ class RateLimit:
         self._part = part or Whole()
         self._budget = Budget()
         self._foreign = Foreign()
+        self._proof = Proof()
         self._minute = 0.0
         self._used_before = 0
         self._credit = 1.0
         self._credited_at = clock()
         self._due_at = math.inf
         self._closed_until = self._credited_at
+        # Since when one wait has followed the other and nothing has passed.
+        self._closed_since: float | None = None
+        self.ignored: Counter[Ignored] = Counter()
+        """Headers that made no sense, by what they were to tell."""
+        self.on_ignored: Callable[[Ignored], None] = lambda _header: None
         self.in_flight = 0
         """Sent, and not answered: whether the destination has counted them is not known."""
         self.used = 0
@@ -104,6 +117,17 @@ class RateLimit:
         left = self._budget.left(now)
         used_up = left.seconds if left is not None and left.requests <= 0 else 0.0
         return max(self._closed_until - now, used_up)
+
+    @property
+    def closed_for_long(self) -> float | None:
+        """In how many seconds it opens, where it has been closed for longer than a minute or is to.
+
+        Waiting so long is no part of what a limit by the minute asks for.
+        """
+        now = self._clock()
+        if self._closed_since is None or (left := self._closed_for(now)) <= 0:
+            return None
+        return left if now + left - self._closed_since > _LONG_SECONDS else None
 
     async def permit(self) -> None:
         """Waits until one more request may go out."""
@@ -159,16 +183,31 @@ class RateLimit:
         self.used -= 1
 
     def observe(self, quota: Quota) -> None:
-        """Believes what the destination said in an answer that has just come."""
-        if quota.limit <= 0:
+        """Believes what the destination said in an answer that has just come, as far as it fits."""
+        if quota.limit <= 0 or quota.limit < self._proof.per_minute:
+            self.ignore("limit")
             return
         now = self._clock()
         self._per_minute = quota.limit
+        if quota.reset_at is not None and not ends_this_minute(quota.reset_at, quota.now):
+            self.ignore("reset")
         if not self._budget.observe(quota, now) or (left := self._budget.left(now)) is None:
             return
         if (others := self._part.used_by_others()) is not None:
             sent = self.used - self.in_flight + others
             self._foreign.observe(self._budget.reset, quota.limit, left, sent)
+
+    def ignore(self, header: Ignored) -> None:
+        """Counts a header that made no sense."""
+        self.ignored[header] += 1
+        self.on_ignored(header)
+
+    def passed(self) -> None:
+        """The destination took a request, or had something against what is in it alone."""
+        now = self._clock()
+        self._closed_since = None
+        minute = self._budget.reset if self._budget.left(now) else now // _MINUTE_SECONDS
+        self._proof.passed(minute, self.in_flight)
 
     def refused(self, after: float | None) -> None:
         """The destination asks to wait, for so many seconds if it says how many.
@@ -176,12 +215,18 @@ class RateLimit:
         Not beyond the end of its minute, which is known better than in whole seconds.
         """
         now = self._clock()
+        self._proof.refused()
         left = self._budget.left(now)
         self.close_for(min(after or 1.0, left.seconds) if left else after or 1.0)
+        if self._closed_since is None:
+            self._closed_since = now
 
     def close_for(self, seconds: float) -> None:
         """Lets nothing out for that long."""
-        self._closed_until = max(self._closed_until, self._clock() + seconds)
+        now = self._clock()
+        self._closed_until = max(self._closed_until, now + seconds)
+        if seconds > _LONG_SECONDS and self._closed_since is None:
+            self._closed_since = now
 
 
 class Pacer:
@@ -211,3 +256,7 @@ class Pacer:
 
     def observe(self, endpoint: str, quota: Quota) -> None:
         self.limits[endpoint].observe(quota)
+
+    def ignore(self, endpoint: str, header: Ignored) -> None:
+        """Counts a header of a limit that cannot be read."""
+        self.limits[endpoint].ignore(header)

@@ -16,6 +16,10 @@ class Processor(Protocol):
         """Why nothing goes on until a person mends something; None while all is well."""
 
     @property
+    def limited(self) -> str | None:
+        """Which limits of the destination have been closed for too long to be ordinary, if any."""
+
+    @property
     def waits_on_purpose(self) -> bool:
         """Whether no progress is as it should be: blocked, or the destination is away."""
 

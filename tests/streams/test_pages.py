@@ -88,6 +88,10 @@ def is_blocked(worker: Worker) -> None:
     worker.work.blocked = Blocked("bad_key", "Set the key.")
 
 
+def is_limited(worker: Worker) -> None:
+    worker.work.limited = "the shop asked to send nothing to user for 300 s more"
+
+
 STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
@@ -98,6 +102,7 @@ STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "kafka_away": (hears_nothing_of_kafka, "look at the brokers"),
     "starting": (reads_its_past, "reads back what has ended"),
     "blocked": (is_blocked, "bad_key: Set the key."),
+    "limited": (is_limited, "the shop asked to send nothing to user for 300 s more"),
 }
 
 

@@ -47,8 +47,13 @@ def ceilings(where: str) -> tuple[Panel, ...]:
             REQUESTS_PER_MINUTE,
             "Answers with 429 or an announced outage. Normal: none. Each request is tried again "
             "and nothing is lost, but it becomes late. For long: find who else uses the account, "
-            "or ask for a higher limit.",
+            "or ask for a higher limit. Below them, where there are any, headers of the limit that "
+            "made no sense and were ignored: tell the service.",
             Query(per_minute("rate_limit_refusals", "endpoint", where), "{{endpoint}}"),
+            Query(
+                f"{per_minute('rate_limit_headers_ignored', 'endpoint, header', where)} > 0",
+                "ignored {{header}}, {{endpoint}}",
+            ),
         ),
     )
 

@@ -145,8 +145,10 @@ def test_rate_limit_closes_the_endpoint_until_the_service_says(body: bytes) -> N
         HEADERS | {"Date": "yesterday"},
         HEADERS | {"X-Rate-Limit-Reset": "soon"},
         HEADERS | {"X-Rate-Limit-Reset": "1767225600"},
+        HEADERS | {"X-Rate-Limit-Reset": "1767225660000"},
+        HEADERS | {"X-Rate-Limit-Reset": "1767229260"},
     ],
-    ids=["none", "no date", "odd date", "odd reset", "reset is past"],
+    ids=["none", "no date", "odd date", "odd reset", "past", "milliseconds", "an hour ahead"],
 )
 def test_rate_limit_without_a_usable_reset_leaves_the_wait_to_the_caller(
     headers: dict[str, str],

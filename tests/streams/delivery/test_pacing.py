@@ -244,6 +244,103 @@ def test_an_announced_limit_is_believed(published: int | None) -> None:
     assert min(b - a for a, b in pairwise(times[5:])) == pytest.approx(0.05, abs=0.001)
 
 
+ODD_RESETS = {
+    "milliseconds": NOON * 1000,
+    "an hour ahead": NOON + 3600,
+    "seconds to wait": 42.0,
+    "long past": NOON - 61,
+    "beyond the minute": NOON + 66,
+}
+
+
+@pytest.mark.parametrize("reset", ODD_RESETS.values(), ids=ODD_RESETS.keys())
+@pytest.mark.parametrize("remaining", [0, 5, 299])
+def test_a_reset_outside_the_services_own_minute_neither_stops_nor_slows(
+    reset: float, remaining: int
+) -> None:
+    clock = Clock()
+    limit = RateLimit(18_000, clock)
+    limit.observe(Quota(18_000, remaining, reset, now=NOON))
+
+    assert limit.ignored == {"reset": 1}
+    assert len(take(limit, clock, clock.now + 60)) >= 17_900
+
+
+def test_a_reset_without_a_date_to_judge_it_by_is_ignored() -> None:
+    limit = RateLimit(600, Clock())
+    limit.observe(Quota(600, 0, NOON + 20))
+
+    assert limit.reserve() == 0
+    assert limit.ignored == {"reset": 1}
+
+
+@pytest.mark.parametrize("minute", ["known", "not known"])
+def test_no_limit_is_believed_that_is_below_what_passes_without_a_refusal(minute: str) -> None:
+    clock = Clock()
+    limit = RateLimit(6_000, clock)
+    if minute == "known":
+        limit.observe(told(6_000, 6_000, 60.0))
+    for _ in take(limit, clock, clock.now + 50):
+        limit.passed()
+    limit.observe(Quota(300))
+
+    assert limit.per_minute == 6_000
+    assert limit.ignored == {"limit": 1}
+
+    limit.refused(None)
+    limit.observe(Quota(300))
+
+    assert limit.per_minute == 300, "a refusal proves that it was too much"
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(1, 32))
+@SMALL
+def test_what_is_proved_is_never_more_than_the_service_counts_in_one_minute(
+    pauses: list[int], in_flight: int
+) -> None:
+    """A limit that is kept to is never doubted, however requests fall into its minutes."""
+    clock = Clock()
+    limit = RateLimit(600, clock)
+    waiting: list[float] = []
+    counted: dict[int, int] = {}
+    for pause in pauses:
+        clock.now += pause
+        for _ in range(100):
+            sent = int(clock.now // 60)
+            if counted.get(sent, 0) >= 600:
+                break
+            counted[sent] = counted.get(sent, 0) + 1
+            waiting.append(clock.now)
+            limit.in_flight += 1
+            clock.now += 0.01
+            if len(waiting) > in_flight:
+                waiting.pop(0)
+                limit.passed()
+                limit.in_flight -= 1
+        limit.observe(Quota(600))
+    assert limit.ignored == {}
+
+
+def test_a_limit_that_is_closed_for_more_than_a_minute_is_told() -> None:
+    clock = Clock()
+    limit = RateLimit(600, clock)
+    limit.refused(30.0)
+    assert limit.closed_for_long is None
+
+    clock.now += 31
+    limit.refused(40.0)
+    assert limit.closed_for_long == pytest.approx(40.0)
+
+    clock.now += 41
+    assert limit.closed_for_long is None, "it is open"
+    limit.passed()
+    limit.refused(30.0)
+    assert limit.closed_for_long is None
+
+    limit.close_for(3_600)
+    assert limit.closed_for_long == pytest.approx(3_600)
+
+
 @pytest.mark.parametrize("nonsense", [0, -1])
 def test_a_limit_that_would_let_nothing_out_is_not_believed(nonsense: int) -> None:
     limit = RateLimit(60, Clock())

@@ -83,6 +83,7 @@ class Work:
     """A processor that does nothing by itself, and breaks when it runs."""
 
     blocked: Blocked | None = None
+    limited: str | None = None
     waits_on_purpose = False
 
     def __init__(self, *, starts: bool = True) -> None:

@@ -52,6 +52,7 @@ class Waits:
     """A processor that does nothing, on purpose or not."""
 
     blocked = None
+    limited = None
 
     def __init__(self, *, waits_on_purpose: bool) -> None:
         self.waits_on_purpose = waits_on_purpose
