@@ -20,6 +20,7 @@ from streams.engine.transport import Transport
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.states import keep_states
 from streams.topics import RAW, Topic
+from streams.web import Web
 from streams.worker import Worker
 
 _PORTS = {"router": 6066, "sailthru": 6067, "ab-tasty": 6068}
@@ -101,6 +102,7 @@ def create_app(
         agent_supervisor=CrashingSupervisor,
         ConsumerScheduler=ChunkScheduler,
         Worker=Worker,
+        Web=Web,
         # Chunks, not records.
         stream_buffer_maxsize=16,
         stream_wait_empty=False,

@@ -2,8 +2,9 @@
 
 import logging
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -37,6 +38,22 @@ _NOISY = {
 }
 # Their sentences name offsets and settings; any other's may quote what it was given.
 _OURS = ("agents.", "streams.")
+
+
+class Seldom:
+    """Lets a line through at most once a minute for each reason, however often there is one."""
+
+    def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._said: dict[Hashable, float] = {}
+
+    def lets(self, reason: Hashable) -> bool:
+        now = self._clock()
+        if (said := self._said.get(reason)) is not None and now - said < self._seconds:
+            return False
+        self._said[reason] = now
+        return True
 
 
 def set_up(settings: WorkerSettings, worker: str) -> None:

@@ -77,6 +77,13 @@ RECEIVER_IN_FLIGHT_BYTES = _gauge(
     "Bytes of posts that are read or wait for Kafka. At RECEIVER_IN_FLIGHT_BYTES: Kafka is slow or "
     "away, or there are too few receivers.",
 )
+TURNED_AWAY = _counter(
+    "turned_away",
+    "Connections and requests that a port ended before anybody looked at them: posts is the "
+    "receiver's, pages that of /metrics. Grows: strangers, or a proxy in front that is slow; with "
+    "full on posts mParticle is turned away too.",
+    ("port", "reason"),
+)
 RECORDS_READ = _counter(
     "records_read",
     "Records taken from Kafka. Flat while mParticle sends: look at the worker's log and at lag.",

@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -16,6 +15,7 @@ from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams import pages, topic_admin
 from streams.answering import answering
+from streams.door import PAGES, Door, Limits, descriptors_for, serving
 from streams.engine.start import StartError
 from streams.engine.vitals import keep_loop_lag
 from streams.producing import patient
@@ -28,6 +28,7 @@ _LIMIT = "max.message.bytes"
 # What the key and Kafka's own frame need beside a message.
 _FRAME_BYTES = 2048
 _BATCH_BYTES = 512 * 1024
+_ANSWER_SECONDS = 10.0
 # For what Kafka does not take any more when all posts are answered.
 _FLUSH_SECONDS = 2.0
 
@@ -51,15 +52,29 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
                 return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
             return "ready", None
 
+        inside, outside = Door("pages", PAGES), Door("posts", limits(settings))
+        pages_port = worker.port or _PAGES_PORT
         async with (
-            _serving(pages.app(readiness), worker.host, worker.port or _PAGES_PORT, "WORKER_PORT"),
-            _serving(receiver.app(), settings.host, settings.port, "RECEIVER_PORT") as posts,
+            serving(pages.app(readiness), inside, worker.host, pages_port, "WORKER_PORT"),
+            serving(
+                receiver.app(), outside, settings.host, settings.port, "RECEIVER_PORT"
+            ) as posts,
             _keeping(keep_states(readiness), keep_loop_lag()),
         ):
             await _first(stop, writer.broken)
-            await posts.stop()
+            posts.close()
             await receiver.drain(kafka.drain_s)
     return not writer.broken.is_set()
+
+
+def limits(settings: ReceiverSettings) -> Limits:
+    """What the port for posts grants, as far as the process may open so many."""
+    return Limits(
+        connections=descriptors_for(settings.connections),
+        head_s=settings.head_timeout_s,
+        # To arrive, to be acknowledged, and to be looked into and answered.
+        request_s=2 * settings.timeout_s + _ANSWER_SECONDS,
+    )
 
 
 async def _largest(kafka: KafkaSettings) -> int:
@@ -106,26 +121,6 @@ async def _producing(kafka: KafkaSettings, most: int) -> AsyncIterator[AIOKafkaP
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(producer.stop(), _FLUSH_SECONDS)
-
-
-@contextlib.asynccontextmanager
-async def _serving(
-    app: web.Application, host: str, port: int, setting: str
-) -> AsyncIterator[web.TCPSite]:
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise StartError(
-                f"{host}:{port} cannot be listened on ({error.strerror}): stop what has it, or set "
-                f"{setting}."
-            ) from error
-        yield site
-    finally:
-        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

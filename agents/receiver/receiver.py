@@ -13,14 +13,13 @@ from agents.receiver.room import Claim, Room
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams import clocks, metrics
+from streams.logs import Seldom
 
 log = structlog.get_logger()
 
 _ACCEPTED = "accepted"
 _FAULT = "fault"
 _SCHEME = "token"
-# A line of log for each reason at most so often, however many are refused.
-_SAY_SECONDS = 60.0
 
 
 class Receiver:
@@ -34,7 +33,7 @@ class Receiver:
         self._room = Room(settings.in_flight_bytes)
         self._tokens = [token.encode() for token in settings.tokens]
         self._module = settings.module
-        self._said: dict[Refusal, float] = {}
+        self._seldom = Seldom()
         self._under_way = 0
         self._is_stopping = False
         self._idle = asyncio.Event()
@@ -93,9 +92,7 @@ class Receiver:
         return answers.answer(asked.type, asked.id, self._module)
 
     def _say(self, refusal: Refusal) -> None:
-        now = clocks.monotonic()
-        if now - self._said.get(refusal, -_SAY_SECONDS) >= _SAY_SECONDS:
-            self._said[refusal] = now
+        if self._seldom.lets(refusal):
             log.warning("refuses", reason=refusal.outcome, detail=refusal.says)
 
     def _knows(self, authorization: str) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -39,15 +39,18 @@ SERVICE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_t
 
 @contextmanager
 def started(
-    given: Mapping[str, str], log: Path
+    given: Mapping[str, str], log: Path, before: Sequence[str] = ()
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
-    """A receiver that listens, its port, and that of its pages."""
+    """A receiver that listens, its port, and that of its pages; `before` is what starts it."""
     port, pages = next(free_ports()), next(free_ports())
     ours = {"RECEIVER_TOKEN": TOKEN, "RECEIVER_PORT": str(port), "WORKER_PORT": str(pages)}
     with (
         log.open("wb") as lines,
         subprocess.Popen(  # noqa: S603 - our own words, and no shell
-            [*COMMAND, "receiver"], env=environment({**ours, **given}), stdout=lines, stderr=lines
+            [*before, *COMMAND, "receiver"],
+            env=environment({**ours, **given}),
+            stdout=lines,
+            stderr=lines,
         ) as process,
     ):
         try:
@@ -154,6 +157,27 @@ async def test_it_serves_its_pages_and_says_nothing_of_what_it_was_sent(
     assert {orjson.loads(line)["worker"] for line in lines.splitlines()} == {"receiver"}
     assert TOKEN not in lines
     assert "7701122334455667788" not in lines
+
+
+@pytest.mark.kafka
+async def test_strangers_who_hold_connections_keep_neither_posts_nor_pages_away(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster, [RAW])
+    few = ("/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
+    log = tmp_path / "log"
+    with started(where(cluster), log, few) as (_, port, pages), ExitStack() as strangers:
+        for of in (port, pages):
+            for _ in range(320):
+                line = socket.create_connection(("127.0.0.1", of), SECONDS)
+                strangers.enter_context(closing(line))
+                line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
+        assert await asyncio.to_thread(post, port) == 202
+        told = _get(f"http://127.0.0.1:{pages}/metrics")[1].decode()
+        assert 'turned_away_total{port="posts",reason="evicted"} ' in told
+        assert _get(f"http://127.0.0.1:{pages}/live")[0] == 200
+    assert log.stat().st_size < 10_000
 
 
 def test_compose_gives_it_what_it_needs_and_only_settings_that_there_are() -> None:

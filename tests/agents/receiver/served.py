@@ -10,10 +10,11 @@ from typing import Any
 import aiohttp
 import orjson
 
-from agents.receiver.process import _largest, _producing, _serving
+from agents.receiver.process import _largest, _producing, limits
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
+from streams.door import Door, serving
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 
@@ -65,5 +66,7 @@ async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     async with _producing(kafka, most) as producer:
         writer = Writer(producer, kafka.topic(RAW.name), settings.timeout_s)
         app = Receiver(settings, writer, most).app()
-        async with _serving(app, "127.0.0.1", 0, "RECEIVER_PORT") as site:
-            yield Served(f"http://127.0.0.1:{site.port}", site.port, writer, most)
+        door = Door("posts", limits(settings))
+        async with serving(app, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:
+            port = server.sockets[0].getsockname()[1]
+            yield Served(f"http://127.0.0.1:{port}", port, writer, most)
