@@ -6,65 +6,78 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
-from agents.receiver.writer import Writer
+from agents.receiver.writer import WHAT_TO_DO, Writer
 from streams import pages, topic_admin
 from streams.answering import answering
 from streams.door import PAGES, Door, Limits, descriptors_for, serving
 from streams.engine.start import StartError
 from streams.engine.vitals import keep_loop_lag
-from streams.producing import patient
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.states import keep_states
 from streams.topics import MAX_MESSAGE_BYTES, RAW
 
+log = structlog.get_logger()
+
 _PAGES_PORT = 6065
 _LIMIT = "max.message.bytes"
-# What the key and Kafka's own frame need beside a message.
-_FRAME_BYTES = 2048
-_BATCH_BYTES = 512 * 1024
+_OPEN = (
+    "RECEIVER_AUTHENTICATION=none: whoever reaches RECEIVER_PORT writes to mparticle-raw; let only "
+    "mParticle through to it"
+)
 _ANSWER_SECONDS = 10.0
-# For what Kafka does not take any more when all posts are answered.
-_FLUSH_SECONDS = 2.0
 
 
 async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSettings) -> bool:
     """Runs until told to stop, and answers first what is under way.
 
-    Returns whether it ended for that, and not because Kafka refused something for good. Raises
+    Returns whether it ended for that, and not because nothing can be written any more. Raises
     StartError or UnansweredError when it must not start.
     """
-    most = await _largest(kafka) - _FRAME_BYTES
+    most = await largest(kafka) - FRAME_BYTES
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _producing(kafka, most) as producer:
-        writer = Writer(producer, kafka.topic(RAW.name), settings.timeout_s)
-        receiver = Receiver(settings, writer, most)
+    writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
+    async with Producing(writer, KafkaSettings.load, kafka.stalled_after_s) as producing:
+        receiver = Receiver(settings, writer)
+        beware = None if settings.tokens else _OPEN
+        if beware:
+            log.warning("no_authentication", detail=beware)
 
         def readiness() -> tuple[str, str | None]:
-            if writer.is_away:
-                return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
-            return "ready", None
+            return _readiness(writer, producing)
 
         inside, outside = Door("pages", PAGES), Door("posts", limits(settings))
-        pages_port = worker.port or _PAGES_PORT
+        page = pages.app(readiness, lambda: producing.dead, beware)
         async with (
-            serving(pages.app(readiness), inside, worker.host, pages_port, "WORKER_PORT"),
+            serving(page, inside, worker.host, worker.port or _PAGES_PORT, "WORKER_PORT"),
             serving(
                 receiver.app(), outside, settings.host, settings.port, "RECEIVER_PORT"
             ) as posts,
-            _keeping(keep_states(readiness), keep_loop_lag()),
+            _keeping(keep_states(readiness), keep_loop_lag(), producing.keep()),
         ):
-            await _first(stop, writer.broken)
+            await _first(stop, producing.ended)
             posts.close()
             await receiver.drain(kafka.drain_s)
-    return not writer.broken.is_set()
+    return producing.dead is None
+
+
+def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:
+    """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
+    if producing.away is not None:
+        return "kafka_away", f"kafka_away: {producing.away}"
+    if writer.is_away:
+        return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
+    if writer.refusal is not None:
+        return "blocked", f"kafka_refuses: {writer.refusal}; {WHAT_TO_DO}"
+    return "ready", None
 
 
 def limits(settings: ReceiverSettings) -> Limits:
@@ -77,7 +90,7 @@ def limits(settings: ReceiverSettings) -> Limits:
     )
 
 
-async def _largest(kafka: KafkaSettings) -> int:
+async def largest(kafka: KafkaSettings) -> int:
     """How large a record the raw topic takes, as far as Kafka tells us."""
     name = kafka.topic(RAW.name)
     admin = AIOKafkaAdminClient(**kafka.client_options())
@@ -92,35 +105,14 @@ async def _largest(kafka: KafkaSettings) -> int:
             answers = await admin.describe_configs([asked])
     finally:
         await admin.close()
-    # Nothing is told to who may not ask.
+    # Nothing is told to who may not ask; the receiver then learns from what Kafka refuses.
     told = [
         int(value)
         for answer in answers
         for *_, options in answer.resources
         for _, value, *_ in options
     ]
-    return min([*told, MAX_MESSAGE_BYTES])
-
-
-@contextlib.asynccontextmanager
-async def _producing(kafka: KafkaSettings, most: int) -> AsyncIterator[AIOKafkaProducer]:
-    producer = patient(
-        AIOKafkaProducer(
-            **kafka.client_options(),
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_batch_size=min(_BATCH_BYTES, most),
-            max_request_size=most + _FRAME_BYTES,
-        )
-    )
-    try:
-        async with answering(kafka):
-            await producer.start()
-        yield producer
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), _FLUSH_SECONDS)
+    return min([*told, MAX_MESSAGE_BYTES]) if told else kafka.max_message_bytes
 
 
 @contextlib.asynccontextmanager

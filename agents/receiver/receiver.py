@@ -25,11 +25,9 @@ _SCHEME = "token"
 class Receiver:
     """Nothing is refused for what it says: what cannot be read is the router's to set aside."""
 
-    def __init__(self, settings: ReceiverSettings, writer: Writer, most: int) -> None:
-        """`most` is how many bytes a message may have for the topic to take it."""
+    def __init__(self, settings: ReceiverSettings, writer: Writer) -> None:
         self._settings = settings
         self._writer = writer
-        self._most = most
         self._room = Room(settings.in_flight_bytes)
         self._tokens = [token.encode() for token in settings.tokens]
         self._module = settings.module
@@ -80,11 +78,11 @@ class Receiver:
             raise RefusedError(answers.ELSEWHERE)
         if self._tokens and not self._knows(request.headers.get("Authorization", "")):
             raise RefusedError(answers.UNAUTHORIZED)
-        declared = request.content_length or 0
-        if declared > self._most:
+        declared, most = request.content_length or 0, self._writer.most
+        if declared > most:
             raise RefusedError(answers.TOO_LARGE)
         with Claim(self._room, declared) as claim:
-            value = await body.read(request, claim, self._most, self._settings.timeout_s)
+            value = await body.read(request, claim, most, self._settings.timeout_s)
             asked = messages.look(value)
             await self._writer.write(asked.key, value, claim)
         metrics.RECEIVED_BYTES.inc(len(value))

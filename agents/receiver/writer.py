@@ -2,54 +2,90 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, RefusedError
+from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from agents.receiver.room import Claim
 from streams.engine.batches import partition_of
+from streams.logs import Seldom
 
 log = structlog.get_logger()
 
 Written: TypeAlias = "asyncio.Future[Any]"
 
-_WHAT_TO_DO = "see whether this user may write to mparticle-raw, and its max.message.bytes"
+WHAT_TO_DO = "see whether this user may write to mparticle-raw"
+_BATCH_BYTES = 512 * 1024
 
 
 class Writer:
     """Waits a set time for each acknowledgement; what is late stays with the producer.
 
     While a partition has something late, it is given nothing more: each try of mParticle's would
-    leave one more copy.
+    leave one more copy. A producer of which Kafka refused something is given nothing more either,
+    until another takes its place: in that partition a sequence number is missing.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, seconds: float) -> None:
-        self._producer = producer
-        self._topic = topic
-        self._seconds = seconds
-        self._late = Counter[int]()
-        self._turn = 0
+    def __init__(self, topic: str, seconds: float, most: int) -> None:
+        """`most` is how many bytes a message may have, as far as anybody has told."""
+        self.most = most
+        """How many bytes a message may have for the topic to take it; less, once Kafka says so."""
+        self.batch_bytes = min(_BATCH_BYTES, most)
+        """How many bytes of messages the next producer is to send together."""
+        self.refused = asyncio.Event()
+        """Set while another producer is needed."""
+        self.refusal: str | None = None
+        """The error with which Kafka refused what was written last; None once it takes some."""
+        self.acknowledged = 0
+        self.waiting = 0
         self.is_away = False
         """Whether Kafka has acknowledged nothing since something became late."""
-        self.broken = asyncio.Event()
-        """Set when Kafka refused something for good: the producer can write no more."""
+        self._topic = topic
+        self._seconds = seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._together = 0
+        self._there = asyncio.Event()
+        self._late = Counter[int]()
+        self._turn = 0
+        self._seldom = Seldom()
+
+    def use(self, producer: AIOKafkaProducer, together: int) -> None:
+        """From now on; it sends so many bytes of messages together at most."""
+        self._producer, self._together = producer, together
+        self.refused.clear()
+        self._there.set()
 
     async def write(self, key: bytes | None, value: bytes, claim: Claim) -> None:
         """Returns when Kafka has the message; raises RefusedError when it has not, or not yet."""
+        self.waiting += 1
+        try:
+            await self._write(key, value, claim)
+        finally:
+            self.waiting -= 1
+
+    async def _write(self, key: bytes | None, value: bytes, claim: Claim) -> None:
         written: Written | None = None
+        producer: AIOKafkaProducer | None = None
         partition = 0
         try:
             async with asyncio.timeout(self._seconds):
-                count = len(await self._producer.partitions_for(self._topic))
+                await self._there.wait()
+                producer, together = self._producer, self._together
+                assert producer is not None
+                count = len(await producer.partitions_for(self._topic))
                 partition = self._partition(key, count)
                 if self._late[partition]:
                     raise RefusedError(KAFKA_AWAY)
-                written = await self._producer.send(self._topic, value, key, partition)
+                # Another may have been refused meanwhile, and what is larger now is too large.
+                if len(value) > self.most:
+                    raise RefusedError(TOO_LARGE)
+                written = await producer.send(self._topic, value, key, partition)
                 claim.keep_until(written)
-                written.add_done_callback(self._ended)
+                written.add_done_callback(partial(self._ended, producer, together, len(value)))
                 # Not for the future itself: it would be cancelled with us, and is not over then.
                 await asyncio.wait({written})
         except TimeoutError:
@@ -57,10 +93,11 @@ class Writer:
                 self._is_late(partition, written)
             raise RefusedError(KAFKA_AWAY) from None
         except KafkaError as error:
-            self._breaks(error)
+            if producer is not None and producer is self._producer:
+                self._renew(error)
             raise RefusedError(KAFKA_REFUSES) from error
         if written.exception() is not None:
-            raise RefusedError(KAFKA_REFUSES)
+            raise RefusedError(TOO_LARGE if len(value) > self.most else KAFKA_REFUSES)
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is not None:
@@ -78,14 +115,36 @@ class Writer:
         self._late[partition] += 1
         written.add_done_callback(over)
 
-    def _ended(self, written: Written) -> None:
+    def _ended(
+        self, producer: AIOKafkaProducer, together: int, size: int, written: Written
+    ) -> None:
         if (error := written.exception()) is None:
             self.is_away = False
-        else:
-            self._breaks(error)
+            self.refusal = None
+            self.acknowledged += 1
+            return
+        if isinstance(error, MessageSizeTooLargeError):
+            self._learn(size, together)
+        # What comes of one that is left says nothing of the present one.
+        if producer is self._producer:
+            self._renew(error)
 
-    def _breaks(self, error: BaseException) -> None:
-        # What follows in that partition would be refused too: a sequence number is missing.
-        if not self.broken.is_set():
-            log.error("kafka_refuses", error=type(error).__name__, what_to_do=_WHAT_TO_DO)
-        self.broken.set()
+    def _learn(self, size: int, together: int) -> None:
+        """Kafka measures what was sent together; a message as large as that was sent alone."""
+        if size >= together:
+            self.most = min(self.most, size - 1)
+            if self._seldom.lets("limit"):
+                log.warning(
+                    "limit_learned",
+                    detail=f"Kafka refused a message of {size} bytes: larger ones are answered 413",
+                    what_to_do="raise the topic's max.message.bytes and restart the receiver; let "
+                    "its user describe the topic's configuration",
+                )
+        self.batch_bytes = max(1, min(self.batch_bytes, size))
+
+    def _renew(self, error: BaseException) -> None:
+        self._there.clear()
+        self.refused.set()
+        self.refusal = type(error).__name__
+        if not isinstance(error, MessageSizeTooLargeError) and self._seldom.lets("refusal"):
+            log.error("kafka_refuses", error=self.refusal, what_to_do=WHAT_TO_DO)

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import orjson
 import pytest
 import yaml
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agents.receiver.settings import ReceiverSettings
 from sandbox.kafka import Kafka
@@ -26,7 +24,7 @@ from tests.agents.receiver.slow import SlowPost
 from tests.agents.test_workers import _eventually, _get
 from tests.cli.command import COMMAND, SECONDS, environment, run
 from tests.kafka.log import everything
-from tests.streams.cluster import admin, create, settings
+from tests.streams.cluster import create, settings
 from tests.test_docs import ROOT
 
 TOKEN = "invented-token-of-mparticle"
@@ -211,29 +209,6 @@ async def test_the_sandbox_posts_as_mparticle_and_says_what_it_lost(
 
 
 # How it ends.
-
-
-@pytest.mark.kafka
-async def test_what_kafka_refuses_for_good_is_asked_for_again_and_ends_it(
-    kafka: Kafka, prefix: str, tmp_path: Path
-) -> None:
-    cluster = settings(kafka, prefix)
-    await create(cluster, [RAW])
-    log = tmp_path / "log"
-    with started(where(cluster), log) as (process, port, _):
-        # Since its start the topic has come to take less.
-        limit = {"max.message.bytes": "20000"}
-        async with admin(cluster) as client:
-            name = cluster.topic(RAW.name)
-            await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
-        with pytest.raises(HTTPError) as refused:
-            await asyncio.to_thread(post, port, b" " * 50_000)
-        assert refused.value.code == 503
-        refused.value.close()
-        assert await asyncio.to_thread(process.wait, SECONDS) == 1
-    [line] = [line for line in map(orjson.loads, log.read_text().splitlines()) if "error" in line]
-    assert (line["event"], line["error"]) == ("kafka_refuses", "MessageSizeTooLargeError")
-    assert "max.message.bytes" in line["what_to_do"]
 
 
 @pytest.mark.kafka

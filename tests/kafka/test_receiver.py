@@ -9,22 +9,27 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import orjson
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from aiokafka.structs import ConsumerRecord
 
+from agents.receiver.producing import Producing
+from agents.receiver.writer import Writer
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post
 from sandbox.ports import free_ports
 from sandbox.proxy import Proxy
-from streams import metrics
+from streams import metrics, pages
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.receiver.served import TOKEN, served, until
 from tests.agents.test_workers import _get
 from tests.cli.command import COMMAND, environment
 from tests.cli.test_receiver import is_listening
+from tests.kafka.guarded import GuardedKafka
 from tests.kafka.log import everything
-from tests.streams.cluster import create, settings
+from tests.streams.cluster import configure, create, settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
 
@@ -87,6 +92,10 @@ class Process:
     async def stop(self) -> int:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
+        return await self.ends()
+
+    async def ends(self) -> int:
+        assert self._process is not None
         return await asyncio.to_thread(self._process.wait, 30)
 
 
@@ -98,6 +107,15 @@ def running(cluster: KafkaSettings, log: Path, **given: str) -> Iterator[Process
         yield process
     finally:
         process.kill()
+
+
+def by_file(login: KafkaSettings, secret: Path) -> dict[str, str]:
+    return {
+        "KAFKA_SECURITY_PROTOCOL": login.security_protocol,
+        "KAFKA_SASL_USERNAME": login.sasl_username or "",
+        "KAFKA_SASL_PASSWORD_FILE": str(secret),
+        "KAFKA_STALLED_AFTER_S": "60",
+    }
 
 
 def values(records: Iterable[ConsumerRecord]) -> list[bytes]:
@@ -217,6 +235,94 @@ async def test_a_receiver_without_kafka_says_so_and_is_ready_again_with_it(
         assert (await receiver.page("ready"))[0] == 200
         assert await receiver.stop() == 0
     assert set(values(await everything(direct, RAW))) == {b'{"mpid": "17"}'}
+
+
+async def exchanged(broker: GuardedKafka, password: str) -> None:
+    """As when somebody exchanges it and ends the connections that there are."""
+    await broker.kill()
+    broker.password = password
+    await broker.start()
+
+
+@pytest.mark.timeout(120)
+async def test_a_password_that_is_exchanged_in_its_file_is_taken_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "password"
+    messages = [Message(None, b'{"mpid": "17"}')]
+    async with GuardedKafka() as broker:
+        await create(settings(broker, ""), [RAW])
+        secret.write_text(broker.password)
+        with running(broker.login, tmp_path / "log", **by_file(broker.login, secret)) as receiver:
+            assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
+            await exchanged(broker, "the-second-password")
+            while b"lets nobody in" not in (await receiver.page("ready"))[1]:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.04)
+            assert (await receiver.page("live"))[0] == 200
+            assert (await post(receiver.url, messages, token=TOKEN, patience_s=0)).lost == {503: 1}
+            secret.write_text(broker.password)
+            taken = await post(receiver.url, messages, token=TOKEN, patience_s=60)
+            assert taken.accepted == 1
+            assert (await receiver.page("ready"))[0] == 200
+            assert await receiver.stop() == 0
+    assert "the-second-password" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.timeout(120)
+async def test_who_is_let_in_no_more_ends_so_that_it_is_started_again_and_live_says_so(
+    tmp_path: Path,
+) -> None:
+    async with GuardedKafka() as broker:
+        await create(settings(broker, ""), [RAW])
+        login = broker.login.model_copy(update={"stalled_after_s": 2.0})
+        writer = Writer(RAW.name, 1.0, 1_000_000)
+        async with Producing(writer, lambda: login, login.stalled_after_s) as producing:
+            keeping = asyncio.create_task(producing.keep())
+            await exchanged(broker, "the-second-password")
+            async with asyncio.timeout(60):
+                await producing.ended.wait()
+            keeping.cancel()
+            page = pages.app(lambda: ("kafka_away", producing.away), lambda: producing.dead, None)
+            async with TestClient(TestServer(page)) as client:
+                live = await client.get("/live")
+                assert live.status == 503
+                assert "lets nobody in" in (await live.json())["why_not"]
+
+
+@pytest.mark.timeout(120)
+async def test_where_kafka_answers_and_acknowledges_nothing_it_ends_with_the_reason(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster, [RAW])
+    await configure(cluster, RAW, {"min.insync.replicas": "2"})
+    given = {"KAFKA_STALLED_AFTER_S": "1", "KAFKA_PREFIX": prefix, "KAFKA_DRAIN_S": "1"}
+    with running(cluster, tmp_path / "log", **given) as receiver:
+        messages = [Message(None, b"{}")]
+        # Refused, or too late to find anybody.
+        assert (await post(receiver.url, messages, token=TOKEN, patience_s=0)).accepted == 0
+        assert await receiver.ends() == 1
+    lines = [orjson.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    [line] = [line for line in lines if line["event"] == "stalled"]
+    assert line["detail"] == "Kafka answers, and has acknowledged nothing for 1 s"
+    assert "replicas in sync" in line["what_to_do"]
+
+
+@pytest.mark.timeout(120)
+async def test_an_outage_however_long_does_not_end_it(tmp_path: Path) -> None:
+    """Without Kafka it could not start again, and mParticle would find nobody."""
+    messages = [Message(None, b'{"mpid": "17"}')]
+    async with Kafka(tmp_path / "kafka") as broker:
+        cluster = settings(broker, "")
+        await create(cluster, [RAW])
+        with running(cluster, tmp_path / "log", KAFKA_STALLED_AFTER_S="1") as receiver:
+            assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
+            await broker.kill()
+            # Kafka takes longer to start than the receiver would have had.
+            assert (await post(receiver.url, messages, token=TOKEN, patience_s=0)).lost == {503: 1}
+            await broker.start()
+            assert (await post(receiver.url, messages, token=TOKEN, patience_s=60)).accepted == 1
+            assert await receiver.stop() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process does not tell its memory")

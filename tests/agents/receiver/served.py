@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from agents.receiver.process import _largest, _producing, limits
+from agents.receiver.process import largest, limits
+from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
@@ -62,11 +63,16 @@ class Served:
 @asynccontextmanager
 async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     settings = ReceiverSettings(**{"token": TOKEN, **given})
-    most = await _largest(kafka) - 1024
-    async with _producing(kafka, most) as producer:
-        writer = Writer(producer, kafka.topic(RAW.name), settings.timeout_s)
-        app = Receiver(settings, writer, most).app()
-        door = Door("posts", limits(settings))
-        async with serving(app, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:
+    most = await largest(kafka) - FRAME_BYTES
+    writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
+    door = Door("posts", limits(settings))
+    async with (
+        Producing(writer, lambda: kafka, kafka.stalled_after_s) as producing,
+        serving(Receiver(settings, writer).app(), door, "127.0.0.1", 0, "RECEIVER_PORT") as server,
+    ):
+        keeping = asyncio.create_task(producing.keep())
+        try:
             port = server.sockets[0].getsockname()[1]
             yield Served(f"http://127.0.0.1:{port}", port, writer, most)
+        finally:
+            keeping.cancel()

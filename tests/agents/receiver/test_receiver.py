@@ -25,7 +25,7 @@ from streams.topics import RAW
 from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, served, until
 from tests.agents.receiver.slow import SlowPost
 from tests.kafka.log import everything
-from tests.streams.cluster import admin, create, settings
+from tests.streams.cluster import admin, configure, create, settings
 
 pytestmark = pytest.mark.kafka
 
@@ -250,6 +250,48 @@ async def test_a_topic_that_takes_less_sets_the_limit(kafka: Kafka, prefix: str)
         assert (await receiver.post(BATCH)).status == 202
 
 
+async def test_a_limit_that_nobody_told_is_learned_from_the_refusal(
+    kafka: Kafka, prefix: str
+) -> None:
+    """The topic has come to take less since; a receiver without rights knows as little."""
+    cluster = settings(kafka, prefix)
+    await create(cluster, [RAW])
+    async with served(cluster) as receiver:
+        await configure(cluster, RAW, {"max.message.bytes": "700000"})
+        assert (await receiver.post(b" " * 800_000)).status == 413
+        assert receiver.writer.most == 799_999
+        # At once now, and never sent to Kafka.
+        acknowledged = receiver.writer.acknowledged
+        assert (await receiver.post(b" " * 900_000)).status == 413
+        assert (await receiver.post(b" " * 600_000)).status == 202
+        assert (await receiver.post(BATCH)).status == 202
+        assert receiver.writer.acknowledged == acknowledged + 2
+    assert len(await raw(cluster)) == 2
+
+
+async def test_of_small_messages_each_is_tried_alone_before_it_is_called_too_large(
+    kafka: Kafka, prefix: str
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster, [RAW])
+    async with served(cluster) as receiver:
+        await configure(cluster, RAW, {"max.message.bytes": "20000"})
+        sizes = [9_000, 9_000, 9_000, 9_000, 30_000]
+        bodies = [b'{"mpid": 1, "n": %d}' % n + b" " * size for n, size in enumerate(sizes)]
+        told = dict[bytes, int]()
+        while len(told) < len(bodies):
+            left = [body for body in bodies if body not in told]
+            answers = await asyncio.gather(*map(receiver.post, left))
+            told |= {
+                body: answer.status
+                for body, answer in zip(left, answers, strict=True)
+                if answer.status != 503
+            }
+        assert [told[body] for body in bodies] == [202, 202, 202, 202, 413]
+        assert (await receiver.post(BATCH)).status == 202
+    assert {record.value for record in await raw(cluster)} == {*bodies[:4], BATCH}
+
+
 # Packed bodies.
 
 
@@ -437,7 +479,8 @@ async def test_a_mistake_of_ours_is_asked_for_again_and_counted(
 
 async def test_a_batch_without_a_leader_is_never_given_up(receiver: Served) -> None:
     """Else what follows it in that partition would be refused: this is where aiokafka looks."""
-    accumulator = receiver.writer._producer._message_accumulator
+    producer: Any = receiver.writer._producer
+    accumulator = producer._message_accumulator
     builder = accumulator.create_builder()
     batch = accumulator._append_batch(builder, TopicPartition("mparticle-raw", 0))
     batch._ctime -= 365 * 24 * 3600
