@@ -22,6 +22,8 @@ FRAME_BYTES = 2048
 """What a key and Kafka's own frame need beside a message."""
 
 _LOOK_SECONDS = 5.0
+# How long a broker may take to say that it is there.
+_ANSWER_SECONDS = 5.0
 # Between two producers of which none was acknowledged anything.
 _PAUSE_SECONDS = 1.0
 # For what Kafka does not take any more when all posts are answered, or of a producer that is left.
@@ -75,14 +77,14 @@ class Producing:
                 if self._writer.acknowledged == self._acknowledged_before:
                     await asyncio.sleep(min(_PAUSE_SECONDS, look_s))
                 self._acknowledged_before = self._writer.acknowledged
-                await self._replace(look_s)
-            elif await self._answers(look_s):
+                await self._replace()
+            elif await self._answers():
                 self.away, self._is_locked_out = None, False
             else:
-                await self._replace(look_s)
+                await self._replace()
             self._look()
 
-    async def _replace(self, look_s: float) -> None:
+    async def _replace(self) -> None:
         try:
             kafka = self._read()
         except SettingsError as error:
@@ -91,10 +93,10 @@ class Producing:
         try:
             await self._use(kafka)
         except UnansweredError as error:
+            self.away = str(error)
             # Who is silent is away; who takes the connection and ends it does not let us in.
             is_silent = isinstance(error.__cause__, TimeoutError)
-            self._is_locked_out = not is_silent and await _is_there(kafka.bootstrap_servers, look_s)
-            self.away = f"Kafka lets nobody in: {error}" if self._is_locked_out else str(error)
+            self._is_locked_out = not is_silent and await _is_there(kafka.bootstrap_servers)
         else:
             self.away, self._is_locked_out = None, False
 
@@ -123,10 +125,10 @@ class Producing:
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 
-    async def _answers(self, seconds: float) -> bool:
+    async def _answers(self) -> bool:
         assert self._producer is not None
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_ANSWER_SECONDS):
                 answered: bool = await self._producer.client.force_metadata_update()
         except TimeoutError:
             return False
@@ -136,7 +138,7 @@ class Producing:
         """An outage is none of ours: whoever starts again cannot start without Kafka."""
         writer, limit = self._writer, f"{self._limit_s:.0f} s"
         if self._login.stalled(None, excused=not self._is_locked_out):
-            self._die(f"for {limit} {self.away}", "mend KAFKA_SASL_… or KAFKA_SSL_…")
+            self._die(f"Kafka has let nobody in for {limit}", str(self.away))
         is_idle = not (writer.waiting or writer.is_away)
         if self._work.stalled(writer.acknowledged, excused=is_idle or self.away is not None):
             self._die(

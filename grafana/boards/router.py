@@ -115,6 +115,16 @@ RECEIVED = (
     ),
 )
 
+TURNED_AWAY = graph(
+    102,
+    "Turned away at the ports, by reason",
+    REQUESTS_PER_SECOND,
+    "Connections and requests that ended before anybody looked at them. Normal: none, or "
+    "strangers' on posts: malformed, head_too_slow, head_too_large, evicted. full on posts: "
+    "mParticle's too, since every connection has a post under way.",
+    Query(rate("turned_away", "port, reason"), "{{port}}: {{reason}}"),
+).links([links.ENGINE])
+
 COMES_IN = (
     graph(
         88,
@@ -199,7 +209,7 @@ BOARD = Board(
     says="What mParticle sends, what became of it, and what could not be read.",
     choices=(ROUTED_TOPIC,),
     rows=(
-        ("What comes over HTTPS", (Line(8, RECEIVED),)),
+        ("What comes over HTTPS", (Line(8, RECEIVED), Line(6, (TURNED_AWAY,)))),
         ("Is it routed?", (Line(4, TILES), Line(8, (*COMES_IN, blocks('worker="router"'))))),
         ("What comes out", (Line(8, ROUTED),)),
         ("What does not", (Line(8, NOT_ROUTED),)),
