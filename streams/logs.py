@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 import traceback
 from collections.abc import Callable, Hashable, Iterator
 from types import TracebackType
@@ -12,6 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from structlog.typing import EventDict
 
+from streams import clocks
 from streams.settings import WorkerSettings
 
 # What a line may say beside its event; a payload has no place among them. `error` is the name of a
@@ -43,7 +43,9 @@ _OURS = ("agents.", "streams.")
 class Seldom:
     """Lets a line through at most once a minute for each reason, however often there is one."""
 
-    def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float = 60.0, clock: Callable[[], float] = clocks.monotonic
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
         self._said: dict[Hashable, float] = {}
