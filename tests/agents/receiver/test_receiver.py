@@ -16,6 +16,7 @@ from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
 from agents.receiver import messages
+from agents.receiver.producing import FRAME_BYTES
 from agents.receiver.room import Claim
 from sandbox.kafka import Kafka
 from streams import metrics
@@ -244,7 +245,7 @@ async def test_a_topic_that_takes_less_sets_the_limit(kafka: Kafka, prefix: str)
     async with admin(cluster) as client:
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
     async with served(cluster) as receiver:
-        assert receiver.most == 20_000 - 1024
+        assert receiver.most == 20_000 - FRAME_BYTES
         assert (await receiver.post(b" " * receiver.most)).status == 202
         assert (await receiver.post(b" " * (receiver.most + 1))).status == 413
         assert (await receiver.post(BATCH)).status == 202
