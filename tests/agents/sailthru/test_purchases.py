@@ -194,7 +194,11 @@ async def test_a_lost_answer_is_a_dead_letter_where_the_setting_says_so(
     sailthru: Simulated,
 ) -> None:
     sailthru.service.set_faults([Hang(endpoint="POST purchase", count=1)])
-    chosen: dict[str, Any] = {"purchases": "purchase", "product_url": SHOP, "event_timeouts": "at_most_once"}
+    chosen: dict[str, Any] = {
+        "purchases": "purchase",
+        "product_url": SHOP,
+        "event_timeouts": "at_most_once",
+    }
     async with sailthru.sink(**chosen, timeout_s=0.2) as sink:
         [outcome] = await deliver(sink, bought())
     assert isinstance(outcome, Rejected)
