@@ -37,8 +37,8 @@ def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
 
     All messages wait at once, so that they fold as they would behind a slow destination. Secrets
     are never shown; where a setting is missing a placeholder stands. `renamed` has every name that
-    is not mParticle's any more. Lines without a request say what is not sent, and why. Exits with 1
-    when the router can make nothing of a message or a part.
+    is not mParticle's any more. Lines without a request say what is not sent, why, and by which
+    setting. Exits with 1 when the router can make nothing of a message or a part.
     """
     try:
         router = RouterSettings.load()
@@ -68,9 +68,11 @@ def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[
         placed = sink.place(out.record, placement(out.record, out.key, 0), now_ms)
         match placed:
             case Dropped(reason):
-                unsent.append({"dropped": reason, "records": [out.record.id]})
+                told = {"dropped": reason, **_setting(sink, reason)}
+                unsent.append({**told, "records": [out.record.id]})
             case Rejected(reason, detail):
-                unsent.append({"dead_letter": reason, "detail": detail, "records": [out.record.id]})
+                told = {"dead_letter": reason, "detail": detail, **_setting(sink, reason)}
+                unsent.append({**told, "records": [out.record.id]})
             case Lane():
                 lanes[placed].append(out.record)
     requests = [
@@ -81,6 +83,11 @@ def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[
     for request, ids in requests:
         yield {**sink.describe(request), "records": ids}
     yield from unsent
+
+
+def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
+    """What an operator would change to have it sent."""
+    return {"setting": sink.behind[reason]} if reason in sink.behind else {}
 
 
 def _take(sink: Sink[Any], lane: Lane, waiting: list[Record]) -> Iterator[tuple[Any, list[str]]]:

@@ -42,6 +42,8 @@ class AbTastySink(Sink[Post]):
     recalls = frozenset({b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {
+            "no_visitor_id": "ABTASTY_IDENTITY and ABTASTY_NO_VISITOR_ID",
+            "leave_skipped": "ABTASTY_DELETE_STRATEGY",
             "invalid_record": "KAFKA_PREFIX",
             "visitor_id": "ABTASTY_IDENTITY",
             "audience_id": "ABTASTY_MODE",

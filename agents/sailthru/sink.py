@@ -64,6 +64,13 @@ class SailthruSink(Sink[Request]):
     recalls = frozenset({b"identities_changed", b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {
+            "event_not_allowed": "SAILTHRU_EVENTS_ALLOW",
+            "event_kind_not_named": "SAILTHRU_EVENTS_ALLOW",
+            "event_denied": "SAILTHRU_EVENTS_DENY",
+            "too_old": "SAILTHRU_EVENT_MAX_AGE_DAYS",
+            "identity_not_used": "SAILTHRU_EXTID_FROM and SAILTHRU_KEYS_FROM",
+            "no_identity": "SAILTHRU_IDENTITY_KEY and SAILTHRU_NO_IDENTITY",
+            "no_audience_name": "SAILTHRU_LIST_NAME",
             "invalid_record": "KAFKA_PREFIX",
             "invalid_email": "SAILTHRU_IDENTITY_KEY",
             "key_conflict": "SAILTHRU_IDENTITY_KEY and SAILTHRU_EXTID_FROM",

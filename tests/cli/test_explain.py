@@ -166,6 +166,13 @@ def test_what_is_not_sent_is_told_with_its_reason() -> None:
     assert len(no_identity["records"]) == 1
 
 
+def test_what_a_setting_leaves_out_names_the_setting() -> None:
+    message = event_batch({"event_type": "screen_view", "data": {"screen_name": "Home"}})
+    [line] = lines(invoke("explain", "--destination", "sailthru", "--lines", given=message))
+    assert line["dropped"] == "event_not_allowed"
+    assert line["setting"] == "SAILTHRU_EVENTS_ALLOW"
+
+
 def test_destination_must_be_named() -> None:
     result = invoke("explain", given=b"{}")
     assert result.exit_code == 2
