@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 BENCH := .venv-bench
 RIVALS := tests/benchmarks/rivals.txt
 
-# Each becomes an option: make chaos SEED=2 MINUTES=5
+# Each becomes an option: make chaos SEED=2 MINUTES=5, and of make fuzz
 CHAOS := $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 # Each becomes an option of the demo: make demo MESSAGES=200000 KEEP=1
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
@@ -18,7 +18,7 @@ SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
             $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test live check boards bench chaos simulate clean
+.PHONY: help demo test live check boards bench chaos simulate fuzz clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
@@ -36,6 +36,8 @@ help:
 	@echo "make simulate  whole workers on simulated time and network, SEEDS= schedules of faults from"
 	@echo "             as many seeds, judged: a JSON line (FIRST=, JOBS=; ARGS=\"--seed 7 --log\""
 	@echo "             tells one again)"
+	@echo "make fuzz    hostile shapes at router and receiver, with bounds on memory, time and outcome:"
+	@echo "             a JSON line, a minute (MINUTES=, SEED= to repeat a finding, or ARGS=)"
 	@echo "make clean   remove the virtual environments, caches and what was built"
 
 demo: $(READY)
@@ -65,6 +67,9 @@ chaos: $(READY)
 
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
+
+fuzz: $(READY)
+	@$(BIN)/python -m tests.fuzz $(CHAOS)
 
 # Makes a virtual environment at the pinned versions.
 define environment
