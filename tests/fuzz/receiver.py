@@ -49,7 +49,7 @@ async def attack(number: int) -> tuple[int, list[str]]:
     sent = [_post(random) for _ in range(random.randrange(1, _CONNECTIONS))]
     wrong = _looked(random)
     faults = _count("received_total", outcome="fault")
-    async with _served() as port:
+    async with served() as port:
         statuses = await asyncio.gather(*(_exchange(port, each) for each in sent))
         wrong += [f"answered {each}" for each in statuses if each not in _ANSWERS | {None}]
         good = _HEAD + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -81,7 +81,8 @@ def _count(name: str, **labels: str) -> float:
 
 
 @asynccontextmanager
-async def _served() -> AsyncIterator[int]:
+async def served() -> AsyncIterator[int]:
+    """The port of a receiver whose Kafka takes everything."""
     settings = ReceiverSettings(token=_TOKEN, timeout_s=0.5)
     writer: Any = _Takes()
     app = Receiver(settings, writer, writer.most).app()
