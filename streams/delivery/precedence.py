@@ -100,7 +100,7 @@ class Precedence:
         """
         end = await self._log_end.of(partition)
         now = asyncio.get_running_loop().time
-        while self._admitted.get(partition, end) < end:
+        while self._admitted.get(partition, 0) < end:
             latest = max(since, self._moved_at.get(partition, since)) + _MOST_SECONDS
             if now() >= latest:
                 metrics.OVERTAKEN.inc()

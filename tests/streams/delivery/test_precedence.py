@@ -250,3 +250,20 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
 
     precedence.admitted(0, 10)
     assert await waiting == 10
+
+
+async def test_an_event_waits_for_updates_of_a_partition_that_has_not_started() -> None:
+    # As while nobody leads it, or what ended in it is still read back.
+    given = [("17", "passes")]
+    async with Flow().running() as flow:
+        flow.updates.end = len(given)
+        events = await flow.assign()
+        await flow.accept(events, log(("17", "passes")))
+        await some_turns()
+        before = list(flow.sink.delivered)
+        updates = await flow.assign(topic=USER_UPDATE)
+        await flow.accept(updates, stored(*given))
+        await flow.settled(updates, events)
+
+    assert before == []
+    assert flow.sink.delivered == ["17/update/0", "17/0/0"]
