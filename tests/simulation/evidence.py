@@ -22,6 +22,8 @@ class Plan:
     seconds: float = 20.0
     faults: int = 4
     static: bool = False
+    in_flight: int = 10_000
+    """Records under way above which a partition is paused."""
 
     @classmethod
     def of(cls, seed: int) -> "Plan":

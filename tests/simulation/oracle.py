@@ -26,6 +26,8 @@ _AWAY_S = 12.0
 Effects = Mapping[str, Sequence[Effect]]
 """Id -> when it took effect."""
 
+# A first start asks of every partition where it begins.
+_KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless"})
 _REPEATING = frozenset(
     {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "stop"}
 )
@@ -135,7 +137,9 @@ def _explains(fault: Fault, before: Effect, again: Effect) -> bool:
 def _find_ended_by_themselves(evidence: Evidence) -> Iterator[str]:
     for worker in evidence.workers:
         if worker.ended_with and not _was_kafka_away(worker, evidence.faults):
-            yield f"{worker.name} ended by itself: {worker.ended_with}"
+            yield (
+                f"{worker.name} ended by itself at {worker.stopped_at:.1f} s: {worker.ended_with}"
+            )
 
 
 def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
@@ -144,7 +148,7 @@ def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
     return ("does not answer" in said or "ConnectionError" in said) and any(
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
-        if fault.kind in ("broker", "cut", "flaky") or fault[:2] == ("freeze", worker.name)
+        if fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name)
     )
 
 

@@ -33,7 +33,7 @@ from tests.simulation.worker import Worker
 _READ = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 _QUIET_S = 600.0
 _STOP_S = 300.0
-_REFUSED_SHARE, _MARKED_SHARE = 0.02, 0.03
+_REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
 
 
 class Story:
@@ -101,6 +101,7 @@ class Story:
             session_timeout_s=10.0,
             drain_s=5.0,
             group_instance_id=instance,
+            in_flight_records=self.plan.in_flight,
         )
 
         def build() -> App:
@@ -151,6 +152,7 @@ class Story:
         """Updates and events of each user, in an order that all topics share."""
         plan, partitioner = self.plan, DefaultPartitioner()
         every = list(range(plan.partitions))
+        earlier: list[tuple[Partition, str, Record]] = []
         for number in range(plan.records):
             await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds))
             user = f"u{min(int(self._rng.expovariate(0.3)), plan.users - 1)}"
@@ -163,6 +165,10 @@ class Story:
             self.evidence.written.append(
                 Written(topic, place, offset, user, record.id, self.loop.now_s, is_refused)
             )
+            earlier.append((partition, user, record))
+            if self._rng.random() < _WRITTEN_AGAIN_SHARE:
+                # As a router does that was killed before it committed.
+                self._append(*self._rng.choice(earlier[-20:]))
 
     def _append(self, partition: Partition, user: str, record: Record) -> int:
         kafka = self.evidence.kafka

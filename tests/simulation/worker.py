@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,22 @@ from tests.simulation.loop import HOST, Host, SimulatedLoop
 log = structlog.get_logger()
 
 
+class _ThreadLoop:
+    """The one loop as the consumer's thread has it: what others ask of it runs on its host."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self._loop = loop
+        self.host = Host(HOST.get().process, "consumer")
+        self._context = contextvars.copy_context()
+        self._context.run(HOST.set, self.host)
+
+    def call_soon_threadsafe(self, call: Callable[..., object], *arguments: Any, **_: Any) -> Any:
+        return self._loop.call_soon(call, *arguments, context=self._context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
 class _Thread:
     """Stands for the consumer's thread: a host of its own on the one loop."""
 
@@ -27,7 +44,7 @@ class _Thread:
 
     def start(self) -> None:
         loop = self._service.thread_loop
-        loop.on_host(Host(HOST.get().process, "consumer"), self._run())
+        loop.on_host(loop.host, self._run())
 
     async def _run(self) -> None:
         # As mode's `_start_thread` does.
@@ -47,8 +64,9 @@ class _ConsumerThread(ConsumerThread):
 
 class _Consumer(Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
+        loop: Any = self.loop
         return _ConsumerThread(
-            self, loop=self.loop, thread_loop=self.loop, Worker=_Thread, beacon=self.beacon
+            self, loop=loop, thread_loop=_ThreadLoop(loop), Worker=_Thread, beacon=self.beacon
         )
 
 
