@@ -34,6 +34,8 @@ _COMMIT_AGAIN_SECONDS = 1.0
 _JOIN_AGAIN_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
+_METADATA_SECONDS = 10.0
+_METADATA_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._confirm_heartbeats(coordinator)
         self._tell_of_refusals(coordinator)
         self._tell_of_losses(coordinator)
+        self._assign_what_there_is(coordinator)
 
     def _confirm_heartbeats(self, coordinator: Any) -> None:
         heartbeat = coordinator._do_heartbeat  # noqa: SLF001 - as above
@@ -118,6 +121,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             reset()
 
         coordinator.reset_generation = lost
+
+    def _assign_what_there_is(self, coordinator: Any) -> None:
+        """Has a leader know the topics before it divides them.
+
+        Where the brokers were away when it subscribed, aiokafka's gives nobody anything, and that
+        may stand for ever: who replaces a static member takes over what it had.
+        """
+        perform = coordinator._perform_assignment  # noqa: SLF001 - as above
+        client = coordinator._client  # noqa: SLF001 - as above
+        topics = [self.consumer.transport.kafka.topic(each.name) for each in self.app.reads]
+
+        async def performed(response: Any) -> Any:
+            async with asyncio.timeout(_METADATA_SECONDS):
+                while any(client.cluster.partitions_for_topic(each) is None for each in topics):
+                    await client.force_metadata_update()
+                    await asyncio.sleep(_METADATA_AGAIN_SECONDS)
+            return await perform(response)
+
+        coordinator._perform_assignment = performed  # noqa: SLF001 - as above
 
     async def on_thread_stop(self) -> None:
         """Ends within seconds, wherever it finds the consumer."""

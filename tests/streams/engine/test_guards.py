@@ -136,6 +136,14 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         GroupCoordinator.ensure_coordinator_known,
         ("self",),
     ),
+    "GroupCoordinator._perform_assignment": (
+        GroupCoordinator._perform_assignment,
+        ("self", "response"),
+    ),
+    "ClusterMetadata.partitions_for_topic": (
+        ClusterMetadata.partitions_for_topic,
+        ("self", "topic"),
+    ),
     "GroupCoordinator.close": (GroupCoordinator.close, ("self",)),
     "GroupCoordinator.reset_generation": (GroupCoordinator.reset_generation, ("self",)),
     "LeaveGroupRequest": (LeaveGroupRequest.__init__, ("self", "group", "member_id")),
