@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,6 +30,8 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 
 _PROPERTIES = "server.properties"
+# As `sha512sum` writes them. jgo compares with what the mirror says, and only warns.
+_SUMS = Path(__file__).with_name(f"kafka-{VERSION}.sha512")
 
 _JAVA = (
     str(JAVA),
@@ -69,14 +73,16 @@ def fetch(progress: Callable[[str], None] | None = None) -> Path:
     """Returns the directory of Kafka's jars, fetched into the user's cache when not yet there.
 
     The first time takes about 20 seconds and 45 MB; `progress` is told the name of each file. An
-    interrupted fetch leaves nothing that a later one would trust.
+    interrupted fetch leaves nothing that a later one would trust, and no jar is trusted that is
+    another than the one whose SHA-512 is kept beside this file.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mparticle-streams"
-    jars = cache / f"kafka-{VERSION}"
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mparticle-streams"
+    jars = kept / f"kafka-{VERSION}"
     if jars.is_dir():
+        _verify(jars)
         return jars
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as scratch:
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept, prefix="fetching-") as scratch:
         try:
             fetched = _download(Path(scratch), progress or (lambda _name: None))
         except (OSError, RuntimeError) as error:
@@ -85,12 +91,33 @@ def fetch(progress: Callable[[str], None] | None = None) -> Path:
                 f"Apache Kafka {VERSION} could not be fetched from Maven Central ({reason}): "
                 "connect this machine to the internet, or set HTTPS_PROXY, and try again."
             ) from error
+        _verify(fetched)
         try:
             fetched.rename(jars)
         except OSError:
             if not jars.is_dir():  # else another process was first
                 raise
     return jars
+
+
+@cache
+def _verify(jars: Path) -> None:
+    """Raises BrokerError unless these are the jars that were published; once in a process."""
+    lines = (line.split() for line in _SUMS.read_text(encoding="ascii").splitlines())
+    known = {name: digest for digest, name in lines}
+    found = {jar.name: _sha512(jar) for jar in jars.iterdir()}
+    wrong = sorted(name for name in known | found if known.get(name) != found.get(name))
+    if wrong:
+        raise BrokerError(
+            f"These files of Apache Kafka {VERSION} in {jars} are not what was published, or are "
+            f"missing: {', '.join(wrong)}. Remove the folder and try again; if they are so again, "
+            "ask whoever runs the mirror or proxy that they come through."
+        )
+
+
+def _sha512(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha512").hexdigest()
 
 
 def _download(scratch: Path, progress: Callable[[str], None]) -> Path:

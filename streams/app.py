@@ -152,11 +152,16 @@ def _readiness(app: App) -> tuple[str, str | None]:
         return not_read
     if not all(partition.started for partition in consumer.partitions.values()):
         return "starting", "starting: reads back what has ended, to send nothing twice"
-    if (blocked := app.processor.blocked) is not None:
+    return _not_sent(app.processor) or ("ready", None)
+
+
+def _not_sent(processor: Processor) -> tuple[str, str] | None:
+    """What keeps records from being sent, if anything does that does not pass by itself."""
+    if (blocked := processor.blocked) is not None:
         return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
-    if (limited := app.processor.limited) is not None:
+    if (limited := processor.limited) is not None:
         return "limited", f"limited: {limited}"
-    return "ready", None
+    return None
 
 
 def _not_read(consumer: Any) -> tuple[str, str] | None:

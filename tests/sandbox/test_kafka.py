@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -203,4 +204,52 @@ def test_fetching_without_a_network_says_what_to_do_and_leaves_nothing(
         with pytest.raises(BrokerError, match="connect this machine to the internet"):
             fetch()
 
+    assert list((tmp_path / "mparticle-streams").iterdir()) == []
+
+
+@pytest.fixture
+def another_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of one's own with the jars that are there, which a test may change."""
+    ours = tmp_path / "mparticle-streams" / fetch().name
+    ours.mkdir(parents=True)
+    for jar in fetch().iterdir():
+        (ours / jar.name).symlink_to(jar)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return ours
+
+
+def _change(jar: Path) -> None:
+    content = jar.read_bytes()
+    jar.unlink()
+    jar.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "one bit is another": _change,
+    "one is missing": Path.unlink,
+    "one more is there": lambda jar: jar.with_name("agent-1.0.jar").write_bytes(b"PK"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_jar_is_run_that_is_not_the_one_that_was_published(
+    another_cache: Path, change: str
+) -> None:
+    CHANGES[change](another_cache / "slf4j-api-1.7.36.jar")
+    with pytest.raises(BrokerError, match=r"agent-1\.0\.jar|slf4j-api-1\.7\.36\.jar"):
+        command_line("kafka.Kafka")
+
+
+def test_what_was_changed_on_its_way_here_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tampered(scratch: Path, _progress: object) -> Path:
+        (scratch / "jars").mkdir()
+        (scratch / "jars" / "slf4j-api-1.7.36.jar").write_bytes(b"PK")
+        return scratch / "jars"
+
+    monkeypatch.setattr("sandbox.kafka._download", tampered)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(BrokerError, match="are not what was published"):
+        fetch()
     assert list((tmp_path / "mparticle-streams").iterdir()) == []
