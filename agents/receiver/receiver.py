@@ -102,7 +102,7 @@ class Receiver:
 
 
 async def _go_on(request: web.Request) -> None:
-    """Lets a body come that waits for that; aiohttp fails where it cannot quote what is expected."""
+    """Lets a body come that waits for that; aiohttp fails to quote what is no text."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # The answer's own head has not begun.

@@ -122,6 +122,8 @@ def _is_readable(value: bytes) -> bool:
 
 def _end(text: str, start: int, most: int) -> tuple[int, int]:
     """Where a value ends, and in how many steps that was found; the text's end if it cannot be."""
+    if most <= 0:
+        return len(text), 0
     if text[start : start + 1] not in _CLOSES:
         alone = _ALONE.match(text, start)
         return (alone.end() if alone else len(text)), 1
