@@ -22,7 +22,6 @@ class AudienceChanged(Record):
 
     kind: Literal["audience_changed"] = "audience_changed"
     change: Literal["connected", "updated", "disconnected"]
-    account_id: Sparse[str | None] = None
     audience_id: str
     audience_name: Sparse[str | None] = None
     audience_description: Sparse[str | None] = None

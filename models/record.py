@@ -51,7 +51,8 @@ class Record(Shape):
 
     `id` is deterministic: the same message gives the same ids, however often it is sent or routed.
     Times are milliseconds since the epoch, UTC; `occurred_at_ms` is mParticle's, `received_at_ms`
-    is when Kafka took the raw message.
+    is when Kafka took the raw message. `account_id` and `workspace_id` are mParticle's, where the
+    message says them: a workspace only in the Firehose's event requests.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -65,6 +66,8 @@ class Record(Shape):
     occurred_at_ms: Sparse[int | None] = None
     received_at_ms: int
     environment: Literal["production", "development", "unknown"] = "production"
+    account_id: Sparse[str | None] = None
+    workspace_id: Sparse[str | None] = None
     replayed: Sparse[bool] = False
     raw: RawPosition
 

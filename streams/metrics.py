@@ -113,8 +113,8 @@ RECORDS_ROUTED = _counter(
 )
 DEVELOPMENT_RECORDS = _counter(
     "development_records",
-    "Of the records the router wrote, those from mParticle's development environment. Not wanted "
-    "at the destinations: set ROUTER_DEVELOPMENT=drop.",
+    "Of the records the router wrote, those from mParticle's development environment. A "
+    "destination leaves them out unless its setting DEVELOPMENT says deliver.",
     ("topic",),
 )
 RECORDS_DROPPED = _counter(
@@ -155,6 +155,12 @@ VAR_NAMES = _counter(
     "reserved, the destination keeps that name; switch, left out, because it steers mParticle's "
     "SDKs. Name vars yourself with SAILTHRU_VAR_NAMES; `explain` shows which.",
     ("destination", "why"),
+)
+ATTRIBUTES_LEFT_OUT = _counter(
+    "attributes_left_out",
+    "User attributes that a setting leaves out of records whose others are sent: the reason names "
+    "it.",
+    ("destination", "reason"),
 )
 REQUESTS = _counter(
     "requests",

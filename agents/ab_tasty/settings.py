@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from agents.ab_tasty.formats import IdentitySource, Key, Path, SegmentTemplate, Value, fields
+from agents.choice import ChoiceSettings
 from streams.addresses import Url
 from streams.http import HttpSettings
 
@@ -18,7 +19,7 @@ _UDC_URL = "https://api-data-connector.abtasty.com"
 _PATHS = {"udc": "/accounts/{account}/segments/{partner}", "firehose": "/"}
 
 
-class AbTastySettings(HttpSettings):
+class AbTastySettings(ChoiceSettings, HttpSettings):
     """`udc` uploads rows to the Universal Data Connector; `firehose` plays mParticle's part."""
 
     model_config = SettingsConfigDict(env_prefix="ABTASTY_")

@@ -17,6 +17,7 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.udc import Udc
 from agents.audience_names import NameBook
+from agents.choice import Choice, settings_behind
 from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
@@ -42,6 +43,7 @@ class AbTastySink(Sink[Post]):
     recalls = frozenset({b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {
+            **settings_behind(AbTastySettings),
             "no_visitor_id": "ABTASTY_IDENTITY and ABTASTY_NO_VISITOR_ID",
             "leave_skipped": "ABTASTY_DELETE_STRATEGY",
             "invalid_record": "KAFKA_PREFIX",
@@ -64,6 +66,7 @@ class AbTastySink(Sink[Post]):
         """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
         self._clock = clock
         self._settings = settings
+        self._choice = Choice(settings)
         self._names = NameBook()
         self._known = KnownAudiences(kafka)
         self._members = Members(kafka if settings.refreshes else None)
@@ -78,7 +81,7 @@ class AbTastySink(Sink[Post]):
                 kafka,
                 settings.refresh_days,
                 settings.identity,
-                self._mode.place,
+                self._place_again,
                 self._known.is_disconnected,
                 clock,
             )
@@ -105,6 +108,9 @@ class AbTastySink(Sink[Post]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)
+        self._choice.learn(record)
+        if (unwanted := self._choice.reason_against(record)) is not None:
+            return unwanted
         if self._refresh and self._refresh.reads(at.partition) and (member := self._member(record)):
             self._refresh.changed(member.key)
         left = isinstance(record, MembershipChanged) and record.change == "left"
@@ -115,6 +121,10 @@ class AbTastySink(Sink[Post]):
         if nobody and self._settings.no_visitor_id == "drop":
             return Dropped(NO_VISITOR)
         return placed
+
+    def _place_again(self, record: MembershipChanged, at: Placement) -> Lane | Dropped | Rejected:
+        """Where a member's row waits once more, whose account was chosen when they joined."""
+        return self._choice.audience_reason(record) or self._mode.place(record, at)
 
     def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
         return self._mode.take(lane, waiting)
@@ -158,11 +168,14 @@ class AbTastySink(Sink[Post]):
         return Member(visitor, record.audience_id, record.change == "joined")
 
     def learn(self, audience: Audience) -> None:
+        self._choice.learn(audience)
         self._names.learn(audience)
         self._connects.learn(audience)
-        self._known.learn(audience)
+        if self._choice.reason_against(audience) is None:
+            self._known.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
+        self._choice.learn(record)
         self._names.learn(record)
 
     def describe(self, request: Post) -> Mapping[str, Any]:

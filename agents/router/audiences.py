@@ -30,11 +30,13 @@ _MEMBERSHIP_CHANGES = {"add": "joined", "delete": "left"}
 def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
     """An audience has no user: its records are about the audience itself."""
     request = SubscriptionRequest.model_validate(message)
-    about = About([request.id, request.timestamp_ms], request.timestamp_ms, {})
+    account_id = (request.account or Account()).account_id
+    shared = told({"account_id": account_id})
+    about = About([request.id, request.timestamp_ms], request.timestamp_ms, shared)
     change = _AUDIENCE_CHANGES[request.action]
     changed = {
         "change": change,
-        "account_id": (request.account or Account()).account_id,
+        "account_id": account_id,
         "audience_id": request.audience_id,
         "audience_name": request.audience_name,
         "audience_description": request.audience_description,
@@ -149,6 +151,7 @@ def _about(
         "identities": read("user_identities", USER),
         "device_identities": read("device_identities", DEVICE),
         "partner_identities": read("partner_identities", None),
+        "account_id": (request.account or Account()).account_id,
     }
     who = [part.get("user_identities"), part.get("device_identities")]
     return About([request.id, request.timestamp_ms, *who], request.timestamp_ms, told(shared))

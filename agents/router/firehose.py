@@ -8,7 +8,7 @@ from agents.router.routed import About, told
 from agents.router.settings import RouterSettings
 from agents.router.user import identities, route_notifications, route_snapshot
 from models.mparticle import changes, commerce, events, happened
-from models.mparticle.firehose import EventRequest, RuntimeEnvironment
+from models.mparticle.firehose import Account, EventRequest, PlatformFields, RuntimeEnvironment
 from models.mparticle.identity import DEVICE, USER
 from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
 from models.mparticle.values import LONGEST_KIND, UnreadableError
@@ -34,6 +34,8 @@ EVENTS: dict[str, type[happened.Happened]] = {
 # As in event_batch.py.
 _REQUEST = EventRequest.__pydantic_validator__
 _NO_RUNTIME = RuntimeEnvironment()
+_NO_PLATFORM = PlatformFields()
+_NO_ACCOUNT = Account()
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
@@ -64,6 +66,7 @@ def _read(part: Any) -> tuple[str, happened.Happened]:
 
 def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:
     runtime = request.runtime_environment or _NO_RUNTIME
+    platform = request.platform_fields or _NO_PLATFORM
     stamp = request.device_application_stamp
     shared = {
         "mpid": request.mpid,
@@ -77,6 +80,8 @@ def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> A
         "device_stamp": stamp,
         # The Firehose has no field for the environment; debug builds are its development data.
         "environment": "development" if runtime.is_debug else "production",
+        "account_id": (request.account or _NO_ACCOUNT).account_id or platform.mp_account_id,
+        "workspace_id": platform.workspace_id,
     }
     scope = [request.id, request.timestamp_ms, stamp, message.get("user_identities")]
     return About(scope, request.timestamp_ms, told(shared))

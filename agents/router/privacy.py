@@ -6,7 +6,7 @@ from typing import Any
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content, told
 from agents.router.user import identities
-from models.mparticle.firehose import SubjectRequest
+from models.mparticle.firehose import Account, SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
 from models.mparticle.values import known_mpid
 from models.privacy_request import DataSubjectRequest
@@ -42,6 +42,7 @@ def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
         "mpid": mpid,
         "identities": [each for each in known if not _is_device(each) and each["type"] != "mpid"],
         "device_identities": [each for each in known if _is_device(each)],
+        "account_id": (request.account or Account()).account_id,
     }
 
 

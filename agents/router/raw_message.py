@@ -18,7 +18,7 @@ from models.dead_letter import DeadLetter
 from models.record import SCHEMA_VERSION
 from streams.dead_letters import preserve, preserve_key
 from streams.record_limits import written_size
-from streams.topics import MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
+from streams.topics import MAX_MESSAGE_BYTES, Topic
 
 # What headers need beside an id: a kind, an epoch, their names.
 _HEADERS_BYTES = 192
@@ -121,9 +121,6 @@ class RawMessage:
         """
         topic, kind, sparse = TARGETS[content.of]
         shared = about.shared
-        if shared.get("environment") == "development" and self._is_dropped(topic):
-            self.drop("development")
-            return False
         kind = content.fields.get("kind", kind)
         scope = None if own_id else about.scope
         at = self._at
@@ -224,9 +221,6 @@ class RawMessage:
         if max(self._grown, self._ids.digested) > most:
             raise TooMuchError("too_much_growth", f"more than {most} bytes (ROUTER_MAX_GROWTH)")
         return size
-
-    def _is_dropped(self, topic: Topic) -> bool:
-        return self.settings.development == "drop" and topic is not PRIVACY_REQUESTS
 
     def _copy(self) -> dict[str, Any]:
         """The message's bytes; not again and again when many parts of a large one are broken."""

@@ -32,9 +32,6 @@ class RouterSettings(Settings):
         "text: text as it came, or a number where it is written as numbers are (no zero or plus in "
         "front). `true` and `false` are booleans in any case",
     )
-    development: Literal["deliver", "drop"] = Field(
-        "deliver", description="What becomes of data from mParticle's development environment"
-    )
     max_parts: PositiveInt = Field(
         20_000,
         description="events, profiles, audiences and other parts of one message, above which all "

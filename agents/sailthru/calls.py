@@ -20,6 +20,7 @@ class UserCall:
     `keys` are set on it. Another profile that has the address or extid is merged into it; one that
     only has the phone number or account may be another person's, and the call is refused. A var
     set to None is kept as null. `lists` maps a name to 1 (joined) or 0 (left).
+    `left_out` are attributes that the settings leave out, and why.
     """
 
     endpoint: ClassVar[str] = "user"
@@ -30,6 +31,7 @@ class UserCall:
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     lists: Mapping[str, int] = field(default_factory=dict)
     naming: Naming = field(default_factory=Naming)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def new_email(self) -> str | None:

@@ -1,9 +1,8 @@
 """Which events are sent: an account takes 40 a second, and few of them start a flow."""
 
-import re
 from collections.abc import Iterable
-from fnmatch import translate
 
+from agents.patterns import one_of
 from models.event import BATCH_KINDS, Event
 from streams.delivery.outcomes import Dropped
 
@@ -31,11 +30,6 @@ PRIVATE_KINDS = frozenset(
 )
 
 
-def patterns(text: str) -> list[str]:
-    """The globs of a setting, which commas part."""
-    return [stripped for each in text.split(",") if (stripped := each.strip())]
-
-
 class EventFilter:
     """Globs for the names of events as mParticle has them, or after `kind:` for their kinds.
 
@@ -45,8 +39,8 @@ class EventFilter:
 
     def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
         allowed = [_in_our_words(glob) for glob in allow]
-        self._allow = _one_of(allowed)
-        self._deny = _one_of(map(_in_our_words, deny))
+        self._allow = one_of(allowed)
+        self._deny = one_of(map(_in_our_words, deny))
         self._private = PRIVATE_KINDS - {glob.removeprefix(_KIND) for glob in allowed}
 
     def reason_against(self, event: Event) -> Dropped | None:
@@ -71,8 +65,3 @@ def _in_our_words(glob: str) -> str:
         return f"name:{glob}"
     kind = glob.removeprefix(_KIND)
     return f"{_KIND}{BATCH_KINDS.get(kind, kind)}"
-
-
-def _one_of(globs: Iterable[str]) -> re.Pattern[str]:
-    # Where there are none, nothing matches.
-    return re.compile("|".join(map(translate, globs)) or r"(?!)")

@@ -112,15 +112,16 @@ def fold(calls: Iterable[UserCall]) -> tuple[UserCall, int]:
     following = iter(calls)
     first = next(following)
     values, lists, naming = dict(first.vars), dict(first.lists), first.naming
-    size = 1
+    left_out, size = dict(first.left_out), 1
     for call in following:
         if (call.id, call.key, call.keys) != (first.id, first.key, first.keys):
             break
         values.update(call.vars)
         lists.update(call.lists)
         naming += call.naming
+        left_out.update(call.left_out)
         size += 1
-    return replace(first, vars=values, lists=lists, naming=naming), size
+    return replace(first, vars=values, lists=lists, naming=naming, left_out=left_out), size
 
 
 def _event_vars(

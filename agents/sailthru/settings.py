@@ -14,8 +14,9 @@ from pydantic import (
 )
 from pydantic_settings import SettingsConfigDict
 
+from agents.choice import ChoiceSettings
+from agents.patterns import patterns
 from agents.sailthru.calls import Key
-from agents.sailthru.event_filter import patterns
 from agents.sailthru.names import LONGEST_VAR, is_var
 from models.mparticle.identity import USER, USER_TYPES
 from streams.addresses import Url
@@ -25,7 +26,7 @@ _FURTHER_KEYS = frozenset({"sms", "fb", "twitter"})
 _PLACEHOLDERS = {"audience_name", "audience_id"}
 
 
-class SailthruSettings(HttpSettings):
+class SailthruSettings(ChoiceSettings, HttpSettings):
     """The account, how users are found there, and what becomes of lists and events."""
 
     model_config = SettingsConfigDict(env_prefix="SAILTHRU_")
@@ -112,6 +113,15 @@ class SailthruSettings(HttpSettings):
         "{url}",
         description="address of a product, which Sailthru requires of purchases: a product's "
         "attribute such as {url}, or a template such as https://shop.example/p/{id}",
+    )
+    attributes_allow: str = Field(
+        "",
+        description="user attributes to send, others are left out: names as mParticle has them, "
+        "parted by commas, with * and ? as placeholders; empty sends all",
+    )
+    attributes_deny: str = Field(
+        "",
+        description="user attributes to leave out, written in the same way; has the last word",
     )
     event_max_age_days: PositiveFloat = Field(
         14, description="events that happened longer ago are left out, so that they start no flow"

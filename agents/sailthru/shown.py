@@ -14,10 +14,11 @@ class Shown:
 
     def call(self, call: Call) -> Mapping[str, Any]:
         shown = self._request("POST", call.endpoint, call.payload())
-        renames = call.renames()
         if isinstance(call, PurchaseCall) and call.event:
             shown = {**shown, "then": self.call(call.event)}
-        return {**shown, "renamed": renames} if renames else shown
+        left_out = call.left_out if isinstance(call, UserCall) else {}
+        told = {"renamed": call.renames(), "left_out": left_out}
+        return {**shown, **{what: names for what, names in told.items() if names}}
 
     def preparations(self, calls: Sequence[Call]) -> Sequence[Mapping[str, Any]]:
         """Each list that must be there is looked for and made, each purchase looked for."""

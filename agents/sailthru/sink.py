@@ -7,17 +7,20 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from agents.choice import Choice, settings_behind
+from agents.patterns import patterns
 from agents.registry import Destination
 from agents.sailthru import identity, mapping
 from agents.sailthru.addresses import Addresses
+from agents.sailthru.attribute_filter import AttributeFilter
 from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
 from agents.sailthru.client import Client
-from agents.sailthru.event_filter import EventFilter, patterns
+from agents.sailthru.event_filter import EventFilter
 from agents.sailthru.identity import EmailChange, Whom
 from agents.sailthru.list_names import ListNames
 from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.lists import Lists
-from agents.sailthru.names import VarNames, is_switch
+from agents.sailthru.names import VarNames
 from agents.sailthru.options import Options
 from agents.sailthru.purchases import UnusableError, is_purchase
 from agents.sailthru.sending import Request, Sender
@@ -29,6 +32,7 @@ from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
+from streams import metrics
 from streams.delivery.feed import Feed
 from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.pacing import Pacer
@@ -64,6 +68,9 @@ class SailthruSink(Sink[Request]):
     recalls = frozenset({b"identities_changed", b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {
+            **settings_behind(SailthruSettings),
+            "attribute_not_allowed": "SAILTHRU_ATTRIBUTES_ALLOW",
+            "attribute_denied": "SAILTHRU_ATTRIBUTES_DENY",
             "event_not_allowed": "SAILTHRU_EVENTS_ALLOW",
             "event_kind_not_named": "SAILTHRU_EVENTS_ALLOW",
             "event_denied": "SAILTHRU_EVENTS_DENY",
@@ -102,6 +109,8 @@ class SailthruSink(Sink[Request]):
         )
         self._var_book = VarBook(self._options.var_names)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
+        self._choice = Choice(settings)
+        self._attributes = AttributeFilter(settings.attributes_allow, settings.attributes_deny)
         self._filter = EventFilter(patterns(settings.events_allow), patterns(settings.events_deny))
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
         if settings.no_identity == "dead_letter":
@@ -128,8 +137,13 @@ class SailthruSink(Sink[Request]):
                 yield
 
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+        self._choice.learn(record)
+        return self._choice.reason_against(record) or self._place(record, at, now_ms)
+
+    def _place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         self._names.learn(record)
-        self._var_book.learn(record)
+        chosen = self._attributes.kept(record) if isinstance(record, AttributesChanged) else record
+        self._var_book.learn(chosen)
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
@@ -140,6 +154,9 @@ class SailthruSink(Sink[Request]):
             return self._event_lane(record, at.user)
         if identity.whom(record, self._options) is None:
             return self._no_identity
+        if isinstance(record, AttributesChanged):
+            for verdict in self._attributes.left_out(record).values():
+                metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict).inc()
         return Lane("user", at.user)
 
     def _event_lane(self, event: Event, user: str) -> Lane | Dropped | Rejected:
@@ -171,8 +188,8 @@ class SailthruSink(Sink[Request]):
                 is_bought = self._is_bought(record)
                 against = self._filter.denied if is_bought else self._filter.reason_against
                 return against(record) or self._too_old(record, now_ms)
-            case AttributesChanged() if not _has_vars(record):
-                return Dropped("nothing_to_send")
+            case AttributesChanged():
+                return self._attributes.reason_against(record)
             case IdentitiesChanged() if not identity.changes_keys(record, self._options):
                 return Dropped("identity_not_used")
         return None
@@ -230,6 +247,9 @@ class SailthruSink(Sink[Request]):
                 name = self._names.of(record)
                 assert name, "place() lets no membership without a list pass"
                 yield mapping.membership_call(record, name, who)
+            elif isinstance(record, AttributesChanged):
+                call = mapping.user_call(self._attributes.kept(record), who, self._options)
+                yield replace(call, left_out=self._attributes.left_out(record))
             else:
                 yield mapping.user_call(record, who, self._options)
 
@@ -254,9 +274,13 @@ class SailthruSink(Sink[Request]):
         await self._lists.run(feed)
 
     def learn(self, audience: Audience) -> None:
+        self._choice.learn(audience)
         self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:
+        self._choice.learn(record)
+        if self._choice.reason_against(record) is not None:
+            return  # it never went to Sailthru
         self._names.learn(record)
         record = self._addresses.completed(at.user, record)
         change = identity.email_change(record)
@@ -272,10 +296,6 @@ class SailthruSink(Sink[Request]):
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         return self._shown.preparations([request.call for request in requests])
-
-
-def _has_vars(record: AttributesChanged) -> bool:
-    return not all(map(is_switch, (*record.attributes, *record.removed)))
 
 
 DESTINATION = Destination("sailthru", SailthruSettings, SailthruSink)

@@ -4,9 +4,9 @@ The SDK calls more fields required than its own published samples have; required
 nothing can be done without.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from models.mparticle.values import (
     Arriving,
@@ -24,6 +24,17 @@ from models.mparticle.values import (
 )
 
 
+def _or_none(written: object, read: ValidatorFunctionWrapHandler) -> Any:
+    """What only says where a message comes from does not cost the message."""
+    try:
+        return read(written)
+    except ValidationError:
+        return None
+
+
+_READABLE = WrapValidator(_or_none)
+
+
 class Account(Arriving):
     """Only who it is: `account_settings` hold the customer's secrets and are not read."""
 
@@ -37,6 +48,13 @@ class FirehoseMessage(Arriving):
     timestamp_ms: Millis = None
 
 
+class PlatformFields(Arriving):
+    """Where at mParticle it comes from, for modules that may know."""
+
+    mp_account_id: Id = None
+    workspace_id: Id = None
+
+
 class RuntimeEnvironment(Arriving):
     is_debug: Flag = False
     identities: Any = None
@@ -48,6 +66,8 @@ class EventRequest(FirehoseMessage):
     mpid: Mpid = None
     source_channel: str | None = None
     device_application_stamp: Stamp | None = None
+    account: Annotated[Account | None, _READABLE] = None
+    platform_fields: Annotated[PlatformFields | None, _READABLE] = None
     runtime_environment: RuntimeEnvironment | None = None
     user_identities: Any = None
     partner_identities: Any = None
@@ -72,6 +92,7 @@ class SubscriptionRequest(FirehoseMessage):
 class MembershipRequest(FirehoseMessage):
     """Users who entered or left audiences; a probe has none."""
 
+    account: Annotated[Account | None, _READABLE] = None
     user_profiles: list[Any] | None = None
 
 
@@ -111,6 +132,7 @@ class SharedAttribute(Arriving):
 class SubjectRequest(FirehoseMessage):
     """A data-subject request; `submitted_time` is ISO 8601 or epoch seconds."""
 
+    account: Annotated[Account | None, _READABLE] = None
     subject_request_id: Id = None
     subject_request_type: Words | None = None
     submitted_time: str | None = None

@@ -70,7 +70,7 @@ def _batch(rng: Random, user: User, time_ms: int, channel: str) -> Body:
         "message_type": "events",
         "batch_id": number_or_text(rng, int64(rng)),
         "source_request_id": uuid(rng),
-        "environment": rng.choice(("production", "production", "development", "Development")),
+        "environment": "production",
         "timestamp_unixtime_ms": time_ms,
         "mpid": number_or_text(rng, user.mpid),
         "user_identities": _identities(rng, user, time_ms),

@@ -65,7 +65,7 @@ class Sink(Protocol[Request]):
     recalls: Collection[bytes]
     """The kinds of record, as in their header, that `recall` wants to see."""
     behind: Mapping[str, str] = MappingProxyType({})
-    """Reason of a drop or a dead letter -> the one or two settings that an operator would change."""
+    """Reason of a drop or a dead letter -> the one or two settings an operator would change."""
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:
         """Holds what `send` needs (connections, tokens) while the worker runs.

@@ -98,16 +98,16 @@ def test_what_no_model_knows_is_named_in_the_summary() -> None:
 
 
 def test_router_settings_hold_here_too() -> None:
-    message = event_batch(attribute("$City", "Lyon"), environment="development")
-    [dropped] = lines(invoke("route", given=message, settings={"ROUTER_DEVELOPMENT": "drop"}))
-    assert dropped == {"dropped": "development"}
+    message = event_batch(user_attributes={"$City": "Lyon"}, events=[])
+    [dropped] = lines(invoke("route", given=message, settings={"ROUTER_SNAPSHOTS": "never"}))
+    assert dropped == {"dropped": "snapshot"}
 
 
 def test_wrong_setting_is_a_sentence() -> None:
-    result = invoke("route", given=b"{}", settings={"ROUTER_DEVELOPMENT": "perhaps"})
+    result = invoke("route", given=b"{}", settings={"ROUTER_SNAPSHOTS": "perhaps"})
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ROUTER_DEVELOPMENT: ")
+    assert result.stderr.startswith("Error: ROUTER_SNAPSHOTS: ")
 
 
 @pytest.mark.parametrize("what", ["missing.json", "."])

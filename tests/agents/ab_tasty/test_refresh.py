@@ -66,6 +66,27 @@ async def test_without_it_rows_lapse_and_nothing_is_kept(
 
 
 @KAFKA
+async def test_rows_of_an_audience_that_is_left_out_by_now_are_not_sent_again(
+    to: KafkaSettings, days: Days
+) -> None:
+    others = PEOPLE[:10]
+    async with ab_tasty(clock=days) as (service, url):
+        async with working(to, url, days) as worker:
+            await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+            await worker.accept(
+                *(membership(mpid=mpid, audience_id="31002", account_id="7") for mpid in others)
+            )
+            await ended(worker.partition)
+            start = worker.partition.offsets.position
+        chosen = {"audiences_deny": "31001", "accounts_allow": "7"}
+        async with working(to, url, days, start, **chosen) as worker:
+            for _ in range(31):
+                await worker.day_is_done()
+                days.pass_by(1)
+        assert members_of(service) == others
+
+
+@KAFKA
 async def test_a_member_is_kept_before_his_record_ends_and_a_leave_is_a_tombstone(
     to: KafkaSettings, days: Days
 ) -> None:

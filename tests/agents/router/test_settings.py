@@ -7,10 +7,8 @@ from streams.settings import SettingsError
 
 
 def test_router_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ROUTER_SNAPSHOTS", "ROUTER_DEVELOPMENT"):
-        monkeypatch.delenv(name, raising=False)
-    settings = RouterSettings.load()
-    assert (settings.snapshots, settings.development) == ("changed", "deliver")
+    monkeypatch.delenv("ROUTER_SNAPSHOTS", raising=False)
+    assert RouterSettings.load().snapshots == "changed"
 
 
 def test_wrong_setting_says_what_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,14 @@ def test_users_and_partitions_have_memories_of_their_own() -> None:
         assert _told(_route(_batch(mpid, 2, {"tier": "gold"}), known)) == []
 
 
+def test_what_a_development_device_says_is_not_taken_for_told() -> None:
+    """Destinations leave it out, and must hear the same of the user's own device."""
+    known = remembering()
+    for environment in ("development", "production"):
+        message = _batch(1, 1, {"tier": "gold"}) | {"environment": environment}
+        assert _told(_route(message, known)) == [{"tier": "gold"}]
+
+
 def test_memory_is_bounded_in_users() -> None:
     known = remembering(users=2)
     for mpid in (1, 2, 3):

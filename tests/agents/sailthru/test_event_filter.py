@@ -2,25 +2,13 @@
 
 import pytest
 
-from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter, patterns
+from agents.patterns import patterns
+from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter
 from streams.delivery.outcomes import Dropped
 from tests.agents.sailthru.factories import event
 
 DENIED, NOT_ALLOWED = Dropped("event_denied"), Dropped("event_not_allowed")
 NOT_NAMED = Dropped("event_kind_not_named")
-
-
-@pytest.mark.parametrize(
-    ("text", "globs"),
-    [
-        ("", []),
-        (" , ,", []),
-        ("viewed lookbook", ["viewed lookbook"]),
-        ("a*, kind:screen_view ,b?", ["a*", "kind:screen_view", "b?"]),
-    ],
-)
-def test_commas_part_patterns(text: str, globs: list[str]) -> None:
-    assert patterns(text) == globs
 
 
 @pytest.mark.parametrize(

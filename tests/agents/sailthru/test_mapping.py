@@ -73,7 +73,7 @@ def test_records_become_these_calls(path: Path) -> None:
             "endpoint": shown["url"].removeprefix("https://api.example/"),
             "records": batch.size,
             "body": shown["body"],
-            **({"renamed": shown["renamed"]} if "renamed" in shown else {}),
+            **{what: shown[what] for what in ("renamed", "left_out") if what in shown},
         }
         for batch, shown in zip(taken, described, strict=True)
     ]

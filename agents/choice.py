@@ -1,0 +1,95 @@
+"""What of all that comes a destination is to have.
+
+At mParticle this is chosen for each connection, which is lost when two destinations read one topic.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from agents.audience_names import NameBook
+from agents.patterns import Allowed
+from models.audience import Audience
+from models.audience_membership import AudienceChanged, MembershipChanged
+from models.record import Record
+from streams.delivery.outcomes import Dropped
+from streams.settings import Settings
+
+_OfAudience = MembershipChanged | AudienceChanged | Audience
+_DEVELOPMENT = Dropped("development")
+# What says neither, such as all that mParticle's Kafka output writes.
+_UNKNOWN = "unknown"
+
+
+class ChoiceSettings(Settings):
+    """What every destination lets its operator choose."""
+
+    audiences_allow: str = Field(
+        "",
+        description="audiences to send, others are left out: their ids, or names as mParticle has "
+        "them, parted by commas, with * and ? as placeholders; empty sends all",
+    )
+    audiences_deny: str = Field(
+        "",
+        description="audiences to leave out, written in the same way; has the last word",
+    )
+    accounts_allow: str = Field(
+        "",
+        description="where the topics hold data of several mParticle accounts or workspaces, those "
+        "to send: 4411 for an account, workspace:77 for a workspace, unknown for what says neither "
+        "(all of mParticle's Kafka output); empty sends all",
+    )
+    accounts_deny: str = Field(
+        "", description="accounts and workspaces to leave out, written in the same way"
+    )
+    development: Literal["drop", "deliver"] = Field(
+        "drop",
+        description="what becomes of data from mParticle's development environment: left out and "
+        "counted as development, or delivered",
+    )
+
+
+def settings_behind(group: type[ChoiceSettings]) -> Mapping[str, str]:
+    """Reason why a record is left out by choice -> the destination's setting that says so."""
+    fields = {
+        "development": "development",
+        "account_not_allowed": "accounts_allow",
+        "account_denied": "accounts_deny",
+        "audience_not_allowed": "audiences_allow",
+        "audience_denied": "audiences_deny",
+    }
+    return {reason: group.variable(field) for reason, field in fields.items()}
+
+
+class Choice:
+    """Says of a record why a destination is not to have it."""
+
+    def __init__(self, settings: ChoiceSettings) -> None:
+        self._accounts = Allowed(settings.accounts_allow, settings.accounts_deny)
+        self._audiences = Allowed(settings.audiences_allow, settings.audiences_deny)
+        self._drops_development = settings.development == "drop"
+        self._names = NameBook()
+
+    def learn(self, record: Record) -> None:
+        """Takes what an audience is called now, whether or not it is sent."""
+        self._names.learn(record)
+
+    def reason_against(self, record: Record) -> Dropped | None:
+        if self._drops_development and record.environment == "development":
+            return _DEVELOPMENT
+        if verdict := self._accounts.verdict(*_accounts(record)):
+            return Dropped(f"account_{verdict}")
+        return self.audience_reason(record) if isinstance(record, _OfAudience) else None
+
+    def audience_reason(self, record: _OfAudience) -> Dropped | None:
+        """Judges by the audience alone."""
+        name = record.name if isinstance(record, Audience) else self._names.name(record)
+        verdict = self._audiences.verdict(record.audience_id, *([name] if name else []))
+        return Dropped(f"audience_{verdict}") if verdict else None
+
+
+def _accounts(record: Record) -> list[str]:
+    said = [record.account_id] if record.account_id else []
+    said += [f"workspace:{record.workspace_id}"] if record.workspace_id else []
+    return said or [_UNKNOWN]
