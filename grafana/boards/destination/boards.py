@@ -67,6 +67,16 @@ _TOLD_APART = graph(
     "which.",
     Query(per_minute("var_names", by="why", where='destination="sailthru"'), "{{why}}"),
 )
+_ATTRIBUTES_LEFT_OUT = graph(
+    47,
+    "Attributes left out",
+    TIMES_PER_MINUTE,
+    "User attributes that SAILTHRU_ATTRIBUTES_ALLOW and SAILTHRU_ATTRIBUTES_DENY leave out of "
+    "records whose others are sent. Normal: what your settings explain.",
+    Query(
+        per_minute("attributes_left_out", "reason", where='destination="sailthru"'), "{{reason}}"
+    ),
+)
 _WITHOUT_MEMBERS = listing(
     46,
     "Connected audiences without a member",
@@ -121,6 +131,6 @@ def _board(name: str, title: str, own: tuple[Panel, ...]) -> Board:
 
 
 BOARDS = (
-    _board("sailthru", "Sailthru", (_OVERTAKEN, _TOLD_APART)),
+    _board("sailthru", "Sailthru", (_OVERTAKEN, _TOLD_APART, _ATTRIBUTES_LEFT_OUT)),
     _board("ab-tasty", "AB Tasty", (_WITHOUT_MEMBERS,)),
 )
