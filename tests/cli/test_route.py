@@ -100,7 +100,7 @@ def test_what_no_model_knows_is_named_in_the_summary() -> None:
 def test_router_settings_hold_here_too() -> None:
     message = event_batch(user_attributes={"$City": "Lyon"}, events=[])
     [dropped] = lines(invoke("route", given=message, settings={"ROUTER_SNAPSHOTS": "never"}))
-    assert dropped == {"dropped": "snapshot"}
+    assert dropped == {"dropped": "snapshots_never"}
 
 
 def test_wrong_setting_is_a_sentence() -> None:
