@@ -40,6 +40,7 @@ _RESERVED_ATTRIBUTES: Mapping[str, str] = MappingProxyType(
 _SWITCHES = frozenset({"$notargeting"})
 
 _OURS = "mp_"
+_MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,16 @@ class VarNames:
 
     def __init__(self, given: Mapping[str, str] = MappingProxyType({})) -> None:
         self._given = {_folded(name): var for name, var in given.items()}
+        # Of the names that came first: an account has few, and each comes with every record.
+        self._alone: dict[str, str] = {}
 
     def profile(self, names: Iterable[str]) -> tuple[dict[str, str], Naming]:
         """The vars of a user's attributes; a switch of mParticle's SDKs has none."""
         wanted = list(names)
         attributes = [name for name in wanted if not is_switch(name)]
         named, naming = self._assign(attributes, set())
-        return named, replace(naming, switches=len(wanted) - len(attributes))
+        switches = len(wanted) - len(attributes)
+        return named, replace(naming, switches=switches) if switches else naming
 
     def event(
         self, attributes: Iterable[str], details: Iterable[str], ours: Iterable[str]
@@ -105,6 +109,13 @@ class VarNames:
 
     def var(self, name: str) -> str:
         """The var of a name that stands alone."""
+        if (var := self._alone.get(name)) is None:
+            var = self._made(name)
+            if len(self._alone) < _MOST_REMEMBERED:
+                self._alone[name] = var
+        return var
+
+    def _made(self, name: str) -> str:
         folded = _folded(name)
         if given := self._given.get(folded) or _RESERVED_ATTRIBUTES.get(folded):
             return given
@@ -119,17 +130,28 @@ class VarNames:
         return one == other or (is_reserved(one) and _folded(one) == _folded(other))
 
     def _assign(self, names: Iterable[str], taken: set[str]) -> tuple[dict[str, str], Naming]:
-        named: dict[str, str] = {}
-        told_apart = reserved = 0
-        for name in sorted(names, key=self._precedence):
-            var = self.var(name)
-            reserved += _clean(name) in KEPT_VARS and _folded(name) not in self._given
-            if var in taken:
-                var = _untaken(_with_tail(var, name), name, taken)
-                told_apart += 1
-            taken.add(var)
-            named[name] = var
+        named = {name: self.var(name) for name in names}
+        reserved = sum(var.startswith(_OURS) and self._is_kept(name) for name, var in named.items())
+        vars_ = set(named.values())
+        told_apart = 0
+        if len(vars_) < len(named) or not taken.isdisjoint(vars_):
+            told_apart = self._tell_apart(named, taken)
+        taken.update(named.values())
         return named, Naming(_changed(named), told_apart=told_apart, reserved=reserved)
+
+    def _tell_apart(self, named: dict[str, str], taken: AbstractSet[str]) -> int:
+        """Gives a tail to each name whose var is another one's; returns how many there were."""
+        told_apart = 0
+        now_taken = set(taken)
+        for name in sorted(named, key=self._precedence):
+            if named[name] in now_taken:
+                named[name] = _untaken(_with_tail(named[name], name), name, now_taken)
+                told_apart += 1
+            now_taken.add(named[name])
+        return told_apart
+
+    def _is_kept(self, name: str) -> bool:
+        return _clean(name) in KEPT_VARS and _folded(name) not in self._given
 
     def _precedence(self, name: str) -> tuple[bool, bool, bool, str]:
         var = self.var(name)
@@ -148,7 +170,7 @@ def is_reserved(name: str) -> bool:
 
 def is_switch(name: str) -> bool:
     """Whether an attribute steers mParticle's SDKs and says nothing of its user."""
-    return name.strip().casefold() in _SWITCHES
+    return "$" in name and name.strip().casefold() in _SWITCHES
 
 
 def is_var(text: str) -> bool:
@@ -163,7 +185,7 @@ def _folded(name: str) -> str:
     return folded if folded in _RESERVED_ATTRIBUTES else stripped
 
 
-@lru_cache(4096)
+@lru_cache(10_000)
 def _clean(name: str) -> str:
     var = _SPECIAL.sub("", _SPACE.sub("_", name.strip()))
     return f"_{var}" if not var or var[0].isdigit() else var

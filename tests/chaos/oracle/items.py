@@ -16,6 +16,9 @@ End = Literal["delivered", "dropped"]
 Key = tuple[str, ...]
 """What a record is known by in the requests that carry it."""
 
+# Kinds of events that a worker sends by its default settings.
+_SENT = frozenset({"custom_event", "session_start", "session_end"})
+
 
 @dataclass(slots=True)
 class Item:
@@ -57,6 +60,8 @@ class Item:
             return "delivered" if self.body.get("mpid") else "dropped"
         if kind in ("identities_changed", "audience_changed"):
             return None
+        if self.topic == "events" and kind not in _SENT:
+            return "dropped"
         return "delivered" if self.email else "dropped"
 
 
@@ -105,4 +110,4 @@ def _key(item: Item, destination: Destination, present: Mapping[str, str]) -> Ke
 
 def plain_name(name: str) -> str:
     # Sailthru gets some names with a prefix; the id tells events apart all the same.
-    return name.removeprefix("mp_")
+    return name.removeprefix("mp_").removeprefix("custom_")
