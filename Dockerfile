@@ -1,8 +1,10 @@
 # syntax=docker/dockerfile:1
 
 ARG PYTHON=3.12
+# By version: where this was written no digest could be looked up. Better: python@sha256:…
+ARG BASE=python:${PYTHON}-slim
 
-FROM python:${PYTHON}-slim AS build
+FROM ${BASE} AS build
 
 # Faust comes as source on arm64. The compiler stays in this stage.
 RUN apt-get update \
@@ -20,12 +22,13 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         ".${EXTRAS:+[${EXTRAS}]}"
 
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 
-RUN useradd --system --uid 10001 --no-create-home streams
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin streams
 COPY --from=build /opt/mparticle-streams /opt/mparticle-streams
-# Unbuffered, so that the last lines before a crash are in the container's log.
-ENV PATH=/opt/mparticle-streams/bin:$PATH PYTHONUNBUFFERED=1
+# Unbuffered, so that the last lines before a crash are in the container's log. Nothing is written
+# beside the code: the file system may be read-only.
+ENV PATH=/opt/mparticle-streams/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 # Its number and not its name: only then can Kubernetes tell that it is not root.
 USER 10001

@@ -114,3 +114,25 @@ def test_the_image_is_built_from_all_that_an_installation_needs() -> None:
     extra = SERVICES["router"]["build"]["args"]["EXTRAS"]
     assert extra in project["project"]["optional-dependencies"]
     assert f"/opt/{project['project']['name']}" in Path(ROOT / "Dockerfile").read_text()
+
+
+# Who writes into its own image, and why that is so.
+WRITES = {"kafka": "its settings, when it starts"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_no_right_that_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is (name not in WRITES)
+    assert {"mem_limit", "pids_limit", "cpus"} <= service.keys()
+    assert not {"cap_add", "privileged", "network_mode", "pid", "user"} & service.keys()
+
+
+def test_the_image_runs_as_nobody_in_particular_and_keeps_no_compiler() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    *_, last = dockerfile.split("\nFROM ")
+    assert "\nUSER 10001\n" in last
+    assert "apt-get" not in last
+    assert "--build-arg" not in dockerfile, "a secret given so is in the image's history"
