@@ -28,27 +28,30 @@ _HASHES = "PYTHONHASHSEED"
 @click.option("--first", default=0, show_default=True, help="The seed of the first.")
 @click.option("--seed", type=int, help="Tell this one only.")
 @click.option("--jobs", default=1, show_default=True, help="Processes to share the work.")
+@click.option("--until-found", is_flag=True, help="Stop at the first promise that is broken.")
 @click.option("--log", "is_logged", is_flag=True, help="Show the workers' logs.")
-def main(*, seeds: int, first: int, seed: int | None, jobs: int, is_logged: bool) -> None:
+def main(
+    *, seeds: int, first: int, seed: int | None, jobs: int, until_found: bool, is_logged: bool
+) -> None:
     if os.environ.get(_HASHES) != "0":
         # The order of sets is part of a schedule.
         command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, os.environ | {_HASHES: "0"})  # noqa: S606 - ourselves, once more
     if seed is not None:
         first, seeds, jobs = seed, 1, 1
-    result = (
-        _share(seeds, first, jobs)
-        if jobs > 1
-        else _tell(range(first, first + seeds), is_logged=is_logged)
-    )
+    if jobs > 1:
+        result = _share(seeds, first, jobs)
+    else:
+        every = range(first, first + seeds)
+        result = _tell(every, until_found=until_found, is_logged=is_logged)
     click.echo(json.dumps(result))
     sys.exit(bool(result["violations"]))
 
 
-def _tell(seeds: range, *, is_logged: bool) -> dict[str, float]:
+def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, float]:
     _set_up_logs(is_logged=is_logged)
     began = time.process_time()
-    violations, seconds, turns = 0, 0.0, 0
+    told, violations, seconds, turns = 0, 0, 0.0, 0
     for seed in seeds:
         story = Story(seed)
         if is_logged:
@@ -56,15 +59,18 @@ def _tell(seeds: range, *, is_logged: bool) -> dict[str, float]:
         evidence = story.run()
         found = [*judge(evidence), *_unlooked_at(story)]
         seconds, turns = seconds + evidence.seconds, turns + evidence.turns
+        told += 1
         violations += bool(found)
         if found or len(seeds) == 1:
             _show(story, found)
+        if found and until_found:
+            break
         del story, evidence
         if seed % 50 == 0:
             gc.collect()
     cpu_s = time.process_time() - began
     return {
-        "seeds": len(seeds),
+        "seeds": told,
         "first": seeds.start,
         "violations": violations,
         "simulated_seconds": round(seconds),

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.simulation.loop import HOST, Host, NothingLeftError, SimulatedLoop
+from tests.simulation.mutants import MUTANTS, find_missing
 
 _SEEDS = 100
 
@@ -37,6 +38,11 @@ def test_a_seed_tells_the_same_story_turn_by_turn() -> None:
     first, second = (json.loads(_simulate("--seed=7").stdout) for _ in range(2))
     assert first["turns"] == second["turns"] > 0
     assert first["simulated_seconds"] == second["simulated_seconds"]
+
+
+def test_each_mistake_that_is_hunted_still_has_its_place_in_the_code() -> None:
+    assert list(find_missing()) == []
+    assert len(MUTANTS) >= 15
 
 
 def test_what_a_host_does_stays_in_order_and_hosts_take_turns_by_the_seed() -> None:

@@ -1,0 +1,232 @@
+"""Mistakes put into the engine one by one: what the simulation can find, and how soon.
+
+`python -m tests.simulation.mutants` copies the tree, makes one mistake, and tells stories until one
+breaks a promise. Most were made in earnest once, here or in a prototype.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+ROOT = Path(__file__).parents[2]
+_COPIED = ("agents", "models", "streams", "tests")
+
+
+class Mutant(NamedTuple):
+    """`old` stands once in `path`; with `new` in its place the engine is wrong as `name` says."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+
+
+_CONSUMER = "streams/engine/consumer.py"
+_THREAD = "streams/engine/consumer_thread.py"
+_DISPATCH = "streams/delivery/dispatch.py"
+
+MUTANTS = (
+    Mutant(
+        "the highest offset that has ended is committed",
+        "streams/engine/offsets.py",
+        "        return next(iter(self._waiting), self.position)",
+        "        if self._ended:\n"
+        "            return max(self._ended) + 1\n"
+        "        return next(iter(self._waiting), self.position)",
+    ),
+    Mutant(
+        "what was fetched is committed",
+        "streams/engine/offsets.py",
+        "        return next(iter(self._waiting), self.position)",
+        "        return self.position",
+    ),
+    Mutant(
+        "the last commit before a revocation may be another's earlier one",
+        "streams/engine/commits.py",
+        "        async with self._lock:\n            sure",
+        "        if self._lock.locked():\n"
+        "            async with self._lock:\n"
+        "                return True\n"
+        "        async with self._lock:\n"
+        "            sure",
+    ),
+    Mutant(
+        "a revocation does not wait for what is in flight",
+        _CONSUMER,
+        "        self.stop_flow()\n        await self.drain()\n",
+        "        self.stop_flow()\n        self._forget()\n",
+    ),
+    Mutant(
+        "a takeover goes on after its revocation",
+        _CONSUMER,
+        "            takeover.cancel()\n            await asyncio.wait({takeover})",
+        "            await asyncio.sleep(0)",
+    ),
+    Mutant(
+        "a takeover seeks in another generation",
+        _THREAD,
+        "        if generation not in {None, consumer._coordinator.generation}:",
+        "        if False:",
+    ),
+    Mutant(
+        "what was fetched for an earlier assignment is taken",
+        "streams/engine/fetching.py",
+        "            if partition is not asked.get(tp):",
+        "            if False:",
+    ),
+    Mutant(
+        "partitions are open before their takeover",
+        _CONSUMER,
+        "        self.pause_partitions(assigned)\n",
+        "",
+    ),
+    Mutant(
+        "who was put out of the group commits as nobody",
+        _THREAD,
+        "        if consumer._coordinator.generation < 0:",
+        "        if False:",
+    ),
+    Mutant(
+        "a coordinator that still loads knows of no offsets",
+        "streams/engine/committed.py",
+        "    _check(answer.error_code)\n",
+        "",
+    ),
+    Mutant(
+        "a heartbeat confirms membership after a silence",
+        "streams/engine/membership.py",
+        "        if sure := self.sure():\n            self.confirmed(asked_at)",
+        "        sure = True\n        self.confirmed(asked_at)",
+    ),
+    Mutant(
+        "a frozen worker believes that it is still a member",
+        "streams/engine/membership.py",
+        "        return self._clock() - self._confirmed_at < self._sure_for",
+        "        return self._confirmed_at > 0",
+    ),
+    Mutant(
+        "one partition without a leader ends the worker",
+        "streams/engine/fetching.py",
+        "            if isinstance(answer, KafkaError):\n",
+        "            if isinstance(answer, KafkaError):\n                raise answer\n",
+    ),
+    Mutant(
+        "events do not wait for updates",
+        "streams/delivery/precedence.py",
+        "            if self._must_wait(item, lane):",
+        "            if False:",
+    ),
+    Mutant(
+        "a partition of updates that has not started holds nobody up",
+        "streams/delivery/precedence.py",
+        "self._admitted.get(partition, 0) < end",
+        "self._admitted.get(partition, end) < end",
+    ),
+    Mutant(
+        "a record that comes again is sent again",
+        "streams/delivery/horizon.py",
+        "        return self._ended.has(tp, id_)",
+        "        return False",
+    ),
+    Mutant(
+        "a dead letter's record ends before Kafka has the letter",
+        "streams/delivery/ends.py",
+        "            await self._dead_letters.write("
+        "[self._letter(item, why) for item, why in refused])\n",
+        "            import asyncio\n\n"
+        "            letters = [self._letter(item, why) for item, why in refused]\n"
+        "            self._late = asyncio.ensure_future(self._dead_letters.write(letters))\n",
+    ),
+    Mutant(
+        "a lane goes on while its request waits to be tried again",
+        _DISPATCH,
+        "                    endpoint.ready_later(lane, outcome.after)\n                return",
+        "                    endpoint.ready_later(lane, outcome.after)",
+    ),
+    Mutant(
+        "lanes are not closed at a revocation",
+        _DISPATCH,
+        "            lane.closed = True\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a lane that was delivered of some gets no other turn",
+        _DISPATCH,
+        "        if lane:\n            endpoint.ready(lane)\n        else:",
+        "        if False:\n            endpoint.ready(lane)\n        else:",
+    ),
+    Mutant(
+        "a paused partition is not resumed",
+        "streams/engine/fetching.py",
+        "            self.resume_partitions({tp})",
+        "            pass",
+    ),
+    Mutant(
+        "a run beside a commit is read one too long",
+        "streams/engine/metadata.py",
+        "        runs.append((at + gap, at + gap + length))",
+        "        runs.append((at + gap, at + gap + length + 1))",
+    ),
+)
+
+
+def find_missing() -> Iterator[str]:
+    """Mutants whose place in the code is no more, or is not one place."""
+    for mutant in MUTANTS:
+        count = (ROOT / mutant.path).read_text().count(mutant.old)
+        if count != 1:
+            yield f"{mutant.name}: {count} places in {mutant.path}"
+
+
+def hunt(mutant: Mutant, most: int) -> int | None:
+    """How many seeds it took to find a mutant; None when it survives `most`."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in _COPIED:
+            shutil.copytree(
+                ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__")
+            )
+        mutated = Path(folder, mutant.path)
+        mutated.write_text(mutated.read_text().replace(mutant.old, mutant.new))
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, "-m", "tests.simulation", f"--seeds={most}", "--until-found"],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": folder, "PYTHONHASHSEED": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not done.stdout:
+            raise RuntimeError(f"{mutant.name}: {done.stderr[-2000:]}")
+        result = json.loads(done.stdout.splitlines()[-1])
+        return int(result["seeds"]) if result["violations"] else None
+
+
+@click.command(help=__doc__)
+@click.option("--most", default=1_000, show_default=True, help="Seeds after which one survives.")
+@click.option("--only", default="", help="Mutants whose name holds this.")
+@click.option("--jobs", default=1, show_default=True, help="Mutants to hunt at a time.")
+def main(*, most: int, only: str, jobs: int) -> None:
+    if missing := list(find_missing()):
+        raise click.ClickException("; ".join(missing))
+    chosen = [mutant for mutant in MUTANTS if only in mutant.name]
+    survivors = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        for mutant, seeds in zip(
+            chosen, pool.map(lambda each: hunt(each, most), chosen), strict=True
+        ):
+            survivors += seeds is None
+            click.echo(json.dumps({"mutant": mutant.name, "seeds": seeds}))
+    sys.exit(bool(survivors))
+
+
+if __name__ == "__main__":
+    main()
