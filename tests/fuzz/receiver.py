@@ -186,6 +186,9 @@ async def _exchange(port: int, parts: list[bytes]) -> int | None:
                     await writer.drain()
                     await asyncio.sleep(0)
                 line = await reader.readline()
+                if line.startswith(b"HTTP/1.1 100 "):
+                    await reader.readline()
+                    line = await reader.readline()
             except (ConnectionError, ValueError):
                 return None
     except TimeoutError:

@@ -51,7 +51,7 @@ async def _attack(
     messages: Sequence[Hostile], limits: dict[str, int], *, is_measured: bool, number: int
 ) -> list[str]:
     sinkhole = Sinkhole(limits)
-    router = _router(sinkhole, limits)
+    router = new_router(sinkhole, limits)
     partition = new_partition(topic=RAW.name)
     sources = [
         source(each.value, offset, topic=RAW.name, key=f"{number}".encode())
@@ -85,7 +85,9 @@ async def _attack(
     )
 
 
-def _router(sinkhole: Sinkhole, limits: dict[str, int]) -> Router:
+def new_router(sinkhole: Sinkhole, limits: dict[str, int], **given: Any) -> Router:
+    """One that writes there; `given` are settings of its own."""
+
     async def told() -> dict[str, int]:
         return limits
 
@@ -95,7 +97,7 @@ def _router(sinkhole: Sinkhole, limits: dict[str, int]) -> Router:
     letters = DeadLetters(producer, kafka.topic(DEAD_LETTERS.name), asked)
     guard = FloodGuard(1.0)
     return Router(
-        RouterSettings(), kafka, cast("AIOKafkaProducer", producer), letters, guard, asked
+        RouterSettings(**given), kafka, cast("AIOKafkaProducer", producer), letters, guard, asked
     )
 
 

@@ -22,6 +22,9 @@ class Sinkhole:
     def __init__(self, limits: Mapping[str, int]) -> None:
         self.wrong: list[str] = []
         self.reasons: list[str] = []
+        self.topics: list[str] = []
+        """Of each batch, in the order in which they came."""
+        self.bytes = 0
         self._limits = limits
 
     async def partitions_for(self, _topic: str) -> set[int]:
@@ -35,6 +38,8 @@ class Sinkhole:
     ) -> "asyncio.Future[Any]":
         written: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         content = bytes(builder._build())
+        self.topics.append(topic)
+        self.bytes += len(content)
         if len(content) > self._limits[topic]:
             self.wrong.append(f"{len(content)} bytes for {topic}/{partition}")
             written.set_exception(MessageSizeTooLargeError())
