@@ -44,7 +44,7 @@ class NameBook:
         return known and known[1]
 
     def _note(self, audience_id: str, name: str, record: Record) -> None:
-        at_ms = record.occurred_at_ms or record.received_at_ms
+        at_ms = record.counts_at_ms or record.received_at_ms
         known = self._names.get(audience_id)
         if known is None and len(self._names) >= self._limit:
             return

@@ -51,8 +51,10 @@ class Record(Shape):
 
     `id` is deterministic: the same message gives the same ids, however often it is sent or routed.
     Times are milliseconds since the epoch, UTC; `occurred_at_ms` is mParticle's, `received_at_ms`
-    is when Kafka took the raw message. `account_id` and `workspace_id` are mParticle's, where the
-    message says them: a workspace only in the Firehose's event requests.
+    is when Kafka took the raw message. `judged_at_ms` is the time by which age and order count
+    where `occurred_at_ms` cannot be right, because a client's clock was not. `account_id` and
+    `workspace_id` are mParticle's, where the message says them: a workspace only in the Firehose's
+    event requests.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -64,12 +66,18 @@ class Record(Shape):
     partner_identities: Sparse[tuple[Identity, ...]] = ()
     device_stamp: Sparse[str | None] = None
     occurred_at_ms: Sparse[int | None] = None
+    judged_at_ms: Sparse[int | None] = None
     received_at_ms: int
     environment: Literal["production", "development", "unknown"] = "production"
     account_id: Sparse[str | None] = None
     workspace_id: Sparse[str | None] = None
     replayed: Sparse[bool] = False
     raw: RawPosition
+
+    @property
+    def counts_at_ms(self) -> int | None:
+        """When it counts as having happened; None where nothing says when."""
+        return self.judged_at_ms or self.occurred_at_ms
 
     def identity(self, type_: str) -> str | None:
         """Returns the first unhashed identity of that type, or None."""

@@ -122,6 +122,13 @@ RECORDS_DROPPED = _counter(
     "Left out on purpose, by reason. A reason that grows: compare it with the settings.",
     ("stage", "reason"),
 )
+ODD_TIMES = _counter(
+    "odd_times",
+    "Records with a time that cannot be read, so that the message's counts (unreadable), or that a "
+    "client's clock told wrongly, so that age counts from the message's (clock). Few are ordinary; "
+    "a step: a source of mParticle's writes times in another way.",
+    ("reason",),
+)
 DRIFT = _counter(
     "drift",
     "Types and fields that no model knows, 200 different ones at most. Any: mParticle has changed; "

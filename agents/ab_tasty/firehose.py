@@ -147,7 +147,7 @@ def probe(account: int | str) -> dict[str, Any]:
 
 def _envelope(kind: str, records: Sequence[Record], account: int | str) -> dict[str, Any]:
     """The same records give the same id and time, so that a repeat is known as one."""
-    times = (record.occurred_at_ms or record.received_at_ms for record in records)
+    times = (record.counts_at_ms or record.received_at_ms for record in records)
     return {
         "type": kind,
         "id": str(uuid.uuid5(_MESSAGE_IDS, "\n".join(record.id for record in records))),

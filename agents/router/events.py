@@ -18,6 +18,7 @@ from models.mparticle.events import CustomEvent
 from models.mparticle.happened import Happened
 from models.mparticle.identity import USER, Named, read_identities
 from models.mparticle.texts import Typed, typed, typed_inside
+from models.mparticle.times import known_ms
 from models.mparticle.values import UnreadableError
 from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
@@ -82,7 +83,7 @@ def _each_told(
     read: Callable[[Any], tuple[str, Happened]],
     of_text: Typed | None,
 ) -> Iterator[_Told]:
-    message_ms = about.at_ms or raw.received_at_ms
+    message_ms = known_ms(about.at_ms) or raw.received_at_ms
     for index, part in enumerate(events, raw.take(len(events))):
         try:
             kind, event = read(part)
@@ -92,7 +93,7 @@ def _each_told(
         except (ValidationError, UnreadableError) as error:
             raw.refuse_part(error, "bad_event", index)
         else:
-            yield _Told(event.at_ms or message_ms, index, part, event, contents)
+            yield _Told(known_ms(event.at_ms) or message_ms, index, part, event, contents)
 
 
 def _in_order(told: list[_Told]) -> list[_Told]:
@@ -105,7 +106,7 @@ def _in_order(told: list[_Told]) -> list[_Told]:
 
 def without_server_ids(data: dict[str, Any], event: Happened) -> None:
     """Takes out of an event that its sender's own id and time tell apart what differs by upload."""
-    if event.source_id and event.at_ms:
+    if event.source_id and known_ms(event.at_ms):
         for name in _SERVER_IDS.intersection(data):
             del data[name]
 

@@ -257,6 +257,8 @@ class Router:
             became.end(routed)
             if routed.strangers:
                 self._drift.count(routed.strangers)
+            for reason in routed.odd_times:
+                metrics.ODD_TIMES.labels(reason=reason).inc()
             self._count(routed)
             if became.size > _HELD_BYTES:
                 await self._write(became)

@@ -15,10 +15,11 @@ from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Snapshot, Told
 from models.dead_letter import DeadLetter
+from models.mparticle.times import UNREADABLE
 from models.record import SCHEMA_VERSION
 from streams.dead_letters import preserve, preserve_key
 from streams.record_limits import written_size
-from streams.topics import MAX_MESSAGE_BYTES, Topic
+from streams.topics import EVENTS, MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
 # What headers need beside an id: a kind, an epoch, their names.
 _HEADERS_BYTES = 192
@@ -28,6 +29,10 @@ _FRAME_BYTES = 4096
 # What one message may become however small it is; what is no larger than that becomes less.
 _LEAST_GROWN = 16 * 1024 * 1024
 _SMALL = 8 * 1024
+# What happened later than it was sent by more than clocks differ, or a year before that, was told
+# by a clock that is not set: factory dates are years back, and nobody sends after a year.
+_CLOCKS_DIFFER_MS = 24 * 3600 * 1000
+_LONGEST_ON_DEVICE_MS = 365 * 24 * 3600 * 1000
 # Of a part with more faults, the first tell enough.
 _MOST_PLACES = 3
 
@@ -138,8 +143,13 @@ class RawMessage:
                 "index": index,
             },
         }
-        if occurred_at_ms := at_ms or about.at_ms:
-            fields["occurred_at_ms"] = occurred_at_ms
+        if (times := self._times(at_ms, about, topic)) is None:
+            if topic is EVENTS:
+                self.drop("unreadable_time")
+                return False
+            self.routed.odd_times.append("unreadable")
+            times = {}
+        fields |= times
         fields |= {
             name: value for name, value in content.fields.items() if value or name not in sparse
         }
@@ -152,6 +162,39 @@ class RawMessage:
             return False
         self.routed.outs.append(out)
         return True
+
+    def at_most_received(self, at_ms: int | None) -> int:
+        """A time, but no later than Kafka took the message; that where it is not known."""
+        return min(at_ms, self.received_at_ms) if at_ms and at_ms > 0 else self.received_at_ms
+
+    def _times(self, own_ms: int | None, about: About, topic: Topic) -> Mapping[str, int] | None:
+        """When a part happened, and when it counts as having happened if that cannot be.
+
+        A time that cannot be read is the message's; None where that cannot be read either. The
+        message's is mParticle's or its sender's, and cannot be later than Kafka took it.
+        """
+        message_ms, received_ms = about.at_ms or 0, self.received_at_ms
+        is_sure = 0 < message_ms <= received_ms + _CLOCKS_DIFFER_MS
+        base_ms = message_ms if is_sure else received_ms
+        occurred_ms = own_ms or message_ms
+        # Of what is long past nothing else is sure either, where the message does not say its time.
+        first_ms = base_ms - _LONGEST_ON_DEVICE_MS if is_sure else 1
+        if first_ms <= occurred_ms <= base_ms + _CLOCKS_DIFFER_MS:
+            return {"occurred_at_ms": occurred_ms}
+        if not occurred_ms:
+            return {}
+        if occurred_ms == UNREADABLE:
+            if message_ms <= 0:
+                return None
+            if own_ms:
+                self.routed.odd_times.append("unreadable")
+                return self._times(None, about, topic)
+        # A consent may have been given long ago.
+        is_history = about.shared.get("replayed") or topic is PRIVACY_REQUESTS
+        if is_history and occurred_ms < base_ms:
+            return {"occurred_at_ms": occurred_ms}
+        self.routed.odd_times.append("clock")
+        return {"occurred_at_ms": occurred_ms, "judged_at_ms": base_ms}
 
     def remember(self, snapshot: Snapshot, told: Told | None) -> None:
         """Takes what the snapshot's user has been told; None: that is not known for sure."""

@@ -88,12 +88,17 @@ class Stranger(NamedTuple):
 
 @dataclass(slots=True)
 class Routed:
-    """All that one raw message became: never nothing; and what in it nobody knows."""
+    """All that one raw message became: never nothing; and what was odd in it.
+
+    Of its times, those that cannot be read, where another stands for them, and those of a clock
+    that cannot be right.
+    """
 
     outs: list[Out] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
+    odd_times: list[Literal["unreadable", "clock"]] = field(default_factory=list)
 
 
 class Content(NamedTuple):
@@ -107,8 +112,8 @@ class About(NamedTuple):
     """What all records of one message (or of one profile in it) share.
 
     `shared` are the fields of Record that tell of the user, without those that say nothing;
-    `at_ms` is the message's own time; `scope` tells the message from all others, for ids of parts
-    that have none of their own.
+    `at_ms` is the message's own time, or `UNREADABLE`; `scope` tells the message from all others,
+    for ids of parts that have none of their own.
     """
 
     scope: list[Any]

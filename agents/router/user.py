@@ -12,7 +12,8 @@ from agents.router.routed import About, Content
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
 from models.mparticle.consent import Consent, ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
-from models.mparticle.values import UnreadableError, milliseconds
+from models.mparticle.times import milliseconds
+from models.mparticle.values import UnreadableError
 from models.privacy_request import ConsentChanged
 from models.record import Value
 
@@ -97,7 +98,7 @@ def _route_states(raw: RawMessage, about: About, told: _Attributes) -> None:
         user = b"development/" + user
     snapshot = Snapshot(
         user,
-        min(about.at_ms or raw.received_at_ms, raw.received_at_ms),
+        raw.at_most_received(about.at_ms),
         about.shared.get("identities", ()),
         told.states,
         told.said.states,

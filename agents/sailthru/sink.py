@@ -195,7 +195,7 @@ class SailthruSink(Sink[Request]):
         return None
 
     def _too_old(self, event: Event, now_ms: int) -> Dropped | None:
-        age_ms = now_ms - (event.occurred_at_ms or event.received_at_ms)
+        age_ms = now_ms - (event.counts_at_ms or event.received_at_ms)
         return Dropped("too_old") if age_ms > self._event_max_age_ms else None
 
     def missing(self, record: Record) -> asyncio.Future[Any] | None:

@@ -179,7 +179,8 @@ NOT_ROUTED = (
         "Left out by the router, by reason",
         RECORDS_PER_SECOND,
         "What carries nothing for anybody, such as answers and registrations, or what a setting "
-        "leaves out. Normal: a steady share. A reason that grows: compare it with the settings.",
+        "leaves out. Normal: a steady share, most of it snapshots_unchanged, which are attributes "
+        "that were nothing new. A reason that grows: compare it with the settings.",
         Query(rate("records_dropped", "reason", _STAGE), "{{reason}}"),
     ),
     graph(
@@ -191,6 +192,15 @@ NOT_ROUTED = (
         "many hold the router.",
         Query(per_minute("dead_letters", "reason", _STAGE), "{{reason}}"),
     ).links([links.DEAD_LETTERS]),
+    graph(
+        112,
+        "Times that cannot be right, by reason",
+        RECORDS_PER_SECOND,
+        "Records whose own time cannot be read, or was told by a client's clock that is wrong: the "
+        "message's time counts. Normal: none or a few. A step: a source writes times in another "
+        "way.",
+        Query(rate("odd_times", "reason"), "{{reason}}"),
+    ),
     listing(
         45,
         "Types and fields that nobody knows, since the workers started",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from models.mparticle.times import Millis
 from models.mparticle.values import (
     Arriving,
     Attributes,
@@ -15,7 +16,6 @@ from models.mparticle.values import (
     Flag,
     Id,
     Kind,
-    Millis,
     Mpid,
     Stamp,
 )

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
+from models.mparticle.times import Millis
 from models.mparticle.values import (
     Arriving,
     Attributes,
     AttributeValue,
     Flag,
     Id,
-    Millis,
     Mpid,
     Name,
     RequiredId,

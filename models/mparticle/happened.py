@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
+from models.mparticle.times import Millis
 from models.mparticle.values import (
     Amount,
     Arriving,
     Attributes,
     Detail,
     Id,
-    Millis,
     NumberText,
     number,
 )

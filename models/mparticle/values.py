@@ -19,7 +19,6 @@ LONGEST_ID = 256
 """Characters. An id may be a record's key, and stands in each record of a message."""
 LONGEST_KIND = 128
 LONGEST_NAME = 1024
-_LONGEST_TIME = 20
 _NUMBER = re.compile(
     r"[+-]?(?=[0-9.]{1,40}(?:[eE]|\Z))(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 )
@@ -40,22 +39,6 @@ class Arriving(BaseModel):
     """A shape of mParticle's: unknown fields are ignored, numbers may stand where text is due."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
-
-
-def milliseconds(value: object) -> int | None:
-    """Reads a time; None where it says nothing (0, a digit too few, words).
-
-    Seconds in a field for milliseconds are told by their size.
-    """
-    is_text = isinstance(value, str) and value.isdecimal() and len(value) < _LONGEST_TIME
-    if is_text or (type(value) is float and value.is_integer()):
-        value = int(value)  # type: ignore[call-overload]  # text or a float, as just seen
-    if type(value) is not int:
-        return None
-    # Times of mParticle's years have 10 digits as seconds, 13 as milliseconds.
-    if 10**9 <= value < 10**10:
-        return value * 1000
-    return value if 10**12 <= value < 10**14 else None
 
 
 def json_text(value: object) -> str:
@@ -155,7 +138,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-Millis = Annotated[int | None, PlainValidator(milliseconds)]
 Flag = Annotated[bool, PlainValidator(is_true)]
 
 Id = Annotated[str | None, PlainValidator(_id)]

@@ -38,7 +38,7 @@ class Staleness:
 
         Nor is one that comes again, because it had not ended, from before what was last seen.
         """
-        at_ms = record.occurred_at_ms
+        at_ms = record.counts_at_ms
         if at_ms is None:
             return False
         subject = Subject(epoch, user, record.audience_id)
@@ -51,7 +51,7 @@ class Staleness:
 
     def is_overtaken(self, tp: TP, record: MembershipChanged, user: str) -> bool:
         """Judges a change that a person sent again: a later one counts, of whatever epoch."""
-        at_ms = record.occurred_at_ms
+        at_ms = record.counts_at_ms
         subjects = (Subject(epoch, user, record.audience_id) for epoch in self._epochs[tp])
         latest = (self._latest.get(tp, subject) for subject in subjects)
         return at_ms is not None and any(seen and at_ms < seen.at_ms for seen in latest)

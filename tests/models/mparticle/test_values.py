@@ -17,35 +17,7 @@ from models.mparticle.values import (
     NumberText,
     RequiredId,
     Texts,
-    milliseconds,
 )
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        (1_760_000_000_000, 1_760_000_000_000),
-        ("1760000000000", 1_760_000_000_000),
-        (1_760_000_000_000.0, 1_760_000_000_000),
-        (1_571_411_076, 1_571_411_076_000),
-        ("1571411076", 1_571_411_076_000),
-        (0, None),
-        (123, None),
-        (-1_760_000_000_000, None),
-        (146_588_999_902, None),
-        (1_760_000_000_000_000_000, None),
-        (1_760_000_000_000.5, None),
-        (float("inf"), None),
-        ("soon", None),
-        ("9" * 5_000, None),
-        ("²", None),
-        (True, None),
-        (None, None),
-        ([1], None),
-    ],
-)
-def test_time_is_told_by_its_size(written: object, read: int | None) -> None:
-    assert milliseconds(written) == read
 
 
 @pytest.mark.parametrize(

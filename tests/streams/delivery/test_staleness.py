@@ -60,6 +60,16 @@ def test_a_change_is_stale_when_a_later_one_was_seen(
     assert told == stale
 
 
+def test_a_change_from_the_far_future_makes_no_later_one_stale() -> None:
+    """Its own time cannot be right, and the router says which counts."""
+    seen = Staleness(10)
+    far = change(9_999).model_copy(update={"judged_at_ms": 5})
+
+    assert not seen.is_stale(HERE, far, "17", b"", 0)
+    assert not seen.is_stale(HERE, change(6), "17", b"", 1)
+    assert seen.is_stale(HERE, change(5), "17", b"", 2)
+
+
 @pytest.mark.parametrize(
     ("user", "audience", "epoch"), [("18", "7", b""), ("17", "8", b""), ("17", "7", b"5")]
 )
