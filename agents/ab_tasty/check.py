@@ -11,8 +11,8 @@ from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import TokenSource
 from agents.ab_tasty.udc import SEGMENTS
+from agents.live import refused
 from agents.registry import Finding
-from streams.delivery.outcomes import Blocked, Outcome, RetryLater
 from streams.http import Answer, Http, is_success
 from streams.settings import KafkaSettings
 
@@ -43,7 +43,7 @@ async def live(settings: AbTastySettings) -> AsyncIterator[Finding]:
             token = await tokens.get()
             await tokens.close()
             if not isinstance(token, str):
-                yield _failed(token, settings.token_url)
+                yield refused(token, settings, settings.token_url, "AB Tasty")
                 return
             yield Finding("ok", "AB Tasty gives a token for ABTASTY_CLIENT_ID and its secret.")
             headers[settings.header_name] = f"Bearer {token}"
@@ -64,7 +64,7 @@ async def _read_nobody(settings: AbTastySettings, http: Http, headers: dict[str,
     url = settings.model_copy(update={"partner_name": _NOBODY}).url(SEGMENTS)
     answer = await http.request("GET", url, headers=headers)
     if not isinstance(answer, Answer):
-        return _failed(answer, url)
+        return refused(answer, settings, url, "AB Tasty")
     if is_success(answer.status):
         return Finding("ok", "AB Tasty lets it read segments of the account (of no visitor).")
     if answer.status == HTTPStatus.NOT_FOUND:
@@ -73,7 +73,9 @@ async def _read_nobody(settings: AbTastySettings, http: Http, headers: dict[str,
             "AB Tasty answers HTTP 404 for a visitor whom nobody has: so it may always do; if the "
             "worker is held with not_found, check ABTASTY_ACCOUNT_ID.",
         )
-    return _failed(classify(answer.status, answer.headers, answer.body, SEGMENTS), url)
+    return refused(
+        classify(answer.status, answer.headers, answer.body, SEGMENTS), settings, url, "AB Tasty"
+    )
 
 
 async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str]) -> Finding:
@@ -84,21 +86,12 @@ async def _probe(settings: AbTastySettings, http: Http, headers: dict[str, str])
     json = {"Content-Type": "application/json"}
     answer = await http.request("POST", url, headers=headers | json, data=orjson.dumps(message))
     if not isinstance(answer, Answer):
-        return _failed(answer, url)
+        return refused(answer, settings, url, "AB Tasty")
     if not is_success(answer.status):
-        return _failed(classify(answer.status, answer.headers, answer.body, MEMBERSHIP), url)
+        return refused(
+            classify(answer.status, answer.headers, answer.body, MEMBERSHIP),
+            settings,
+            url,
+            "AB Tasty",
+        )
     return Finding("ok", "AB Tasty takes a membership request about nobody.")
-
-
-def _failed(outcome: Outcome, url: str) -> Finding:
-    match outcome:
-        case Blocked():
-            return Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}")
-        case RetryLater():
-            return Finding(
-                "wrong",
-                f"{outcome.reason}: {url} cannot be asked now; check the address, whether this "
-                "machine may reach it, and try again.",
-            )
-        case _:
-            return Finding("open", f"AB Tasty refuses the harmless call to {url}.")

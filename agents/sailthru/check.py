@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 
+from agents.live import refused
 from agents.registry import Finding
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
 from agents.sailthru.list_names import fixed_names
 from agents.sailthru.settings import SailthruSettings
-from streams.delivery.outcomes import Blocked, Delivered, RetryLater
+from streams.delivery.outcomes import Delivered
 from streams.delivery.pacing import Pacer
 from streams.http import Http
 from streams.settings import KafkaSettings
@@ -39,17 +40,8 @@ async def live(settings: SailthruSettings) -> AsyncIterator[Finding]:
                 break
         else:
             outcome = WRONG_SECRET
-    match outcome:
-        case Delivered():
-            yield Finding("ok", "Sailthru knows SAILTHRU_API_KEY and its secret.")
-            yield Finding("open", _NOT_PROVED)
-        case Blocked():
-            yield Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}")
-        case RetryLater():
-            yield Finding(
-                "wrong",
-                f"{outcome.reason}: {settings.base_url} cannot be asked now; check the address, "
-                "whether this machine may reach it, and try again.",
-            )
-        case _:
-            yield Finding("open", f"Sailthru refuses the harmless call ({outcome.reason}).")
+    if outcome == Delivered():
+        yield Finding("ok", "Sailthru knows SAILTHRU_API_KEY and its secret.")
+        yield Finding("open", _NOT_PROVED)
+    else:
+        yield refused(outcome, settings, settings.base_url, "Sailthru")

@@ -2,16 +2,20 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+import trustme
 
 from models.owned_name import OwnedName
 from sandbox.ab_tasty import AbTasty
+from sandbox.egress import EgressProxy
 from sandbox.faults import Answer, Fault, Hang
 from sandbox.kafka import Kafka
+from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams import topics
@@ -202,3 +206,23 @@ async def test_a_service_that_is_silent_does_not_hold_the_check() -> None:
             {**given, "ABTASTY_TIMEOUT_S": "0.5"}, "--destination", "ab-tasty", "--live"
         )
     assert [line for line in lines(said, "WRONG") if "timed_out" in line]
+
+
+async def test_live_names_what_is_wrong_with_a_certificate() -> None:
+    certificate = trustme.CA().issue_cert(HOST)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(tls)
+    async with running(Sailthru().app(), tls=tls) as url:
+        given = {**SAILTHRU, "SAILTHRU_BASE_URL": url}
+        said = await check(given, "--destination", "sailthru", "--live")
+    assert [line for line in lines(said, "WRONG") if "SAILTHRU_CA_FILE" in line]
+
+
+@pytest.mark.parametrize("way", ["refuses", "is away"])
+async def test_live_names_the_proxy_and_never_its_password(way: str) -> None:
+    async with EgressProxy(refuses=407) as proxy:
+        port = proxy.port if way == "refuses" else 1
+        given = {**SAILTHRU, "SAILTHRU_PROXY": f"http://ann:wrong-secret@{HOST}:{port}"}
+        said = await check(given, "--destination", "sailthru", "--live")
+    named = "SAILTHRU_PROXY" if way == "refuses" else f"by way of the proxy http://{HOST}:1"
+    assert [line for line in lines(said, "WRONG") if named in line]

@@ -44,6 +44,19 @@ async def test_many_who_need_a_token_at_once_share_one_fetch() -> None:
     assert issued(service) == 1
 
 
+@pytest.mark.parametrize("lifetime", [0, -60, 1, 5])
+async def test_a_token_that_says_it_has_no_time_left_is_not_fetched_a_second(lifetime: int) -> None:
+    clock = Clock()
+    async with (
+        ab_tasty(clock=clock, token_lifetime=lifetime) as (service, url),
+        token_source(url, clock) as tokens,
+    ):
+        for _ in range(30):
+            assert await tokens.get() == "sandbox-token-1"
+            clock.now += 1
+    assert issued(service) == 1
+
+
 @pytest.mark.parametrize(("lifetime", "renewed_after"), [(43_200, 42_900), (100, 80)])
 async def test_a_token_is_renewed_before_it_ends(lifetime: int, renewed_after: int) -> None:
     clock = Clock()

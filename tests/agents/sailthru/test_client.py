@@ -13,7 +13,7 @@ from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
 from streams.delivery.budget import Quota
 from streams.delivery.outcomes import Blocked, Delivered, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.pacing import Ignored, Pacer
 from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
 from tests.agents.sailthru.factories import EMAIL
 from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
@@ -125,8 +125,30 @@ async def test_answers_correct_the_limit_of_their_endpoint_and_method(sailthru: 
     async with client(sailthru.url, pacer) as calls:
         await calls.post("user", USER)
         await calls.get("list", {"list": "All"})
-    believed = {name: limit.per_minute for name, limit in pacer.limits.items()}
-    assert believed == {"user": 18_000, "event": None, "list": None, "list GET": 18_000}
+    believed = {name: limit.per_minute for name, limit in pacer.limits.items() if limit.per_minute}
+    assert believed == {"user": 18_000, "list GET": 18_000}
+
+
+@pytest.mark.parametrize(
+    ("headers", "ignored"),
+    [
+        ({"Limit": "18000", "Remaining": "0", "Reset": "1767225660000"}, "reset"),
+        ({"Limit": "18000", "Remaining": "5", "Reset": str(10**10)}, "reset"),
+        ({"Limit": "18000", "Remaining": "5", "Reset": "soon"}, "reset"),
+        ({"Limit": "18000", "Remaining": "-1", "Reset": "soon"}, "remaining"),
+        ({"Limit": "7" * 5_000}, "limit"),
+    ],
+)
+async def test_a_rate_header_that_makes_no_sense_is_counted_and_stops_nothing(
+    sailthru: Simulated, headers: dict[str, str], ignored: Ignored
+) -> None:
+    odd = {f"X-Rate-Limit-{name}": value for name, value in headers.items()}
+    sailthru.service.set_faults([Answer(status=200, body={"ok": True}, headers=odd)])
+    pacer = unpaced()
+    async with client(sailthru.url, pacer) as calls:
+        assert await calls.post("user", USER) == Delivered()
+    assert pacer.limits["user"].ignored[ignored] == 1
+    assert not pacer.limits["user"].closed
 
 
 @pytest.mark.parametrize(

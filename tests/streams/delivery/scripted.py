@@ -52,9 +52,9 @@ def fates_of(record: Any) -> list[str]:
 class ScriptedSink(Sink[Request]):
     """Takes what passes; the first record in a request that does not pass decides for all of it.
 
-    Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "is refused",
-    "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`), "breaks the
-    mapping", "breaks the mapping in company", "breaks the placing", "has no place",
+    Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "all wait an hour",
+    "is refused", "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`),
+    "breaks the mapping", "breaks the mapping in company", "breaks the placing", "has no place",
     "is ordinary" (as a dead letter), "is ordinary at the service", "is not wanted". Several may be
     joined by commas.
     """
@@ -131,6 +131,8 @@ class ScriptedSink(Sink[Request]):
             return RetryLater("server_error")
         if fate == "all wait once" and self._tries[id_] == 1:
             return RetryLater("limited", 0.001, endpoint=True)
+        if fate == "all wait an hour":
+            return RetryLater("limited", 3_600.0, endpoint=True)
         if fate in BLOCKS and not self.mended.is_set():
             return BLOCKS[fate]
         if fate == "is ordinary at the service":

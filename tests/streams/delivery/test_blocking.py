@@ -167,3 +167,18 @@ async def test_dead_letters_below_the_share_hold_nothing() -> None:
 
     assert flow.delivery.blocked is None
     assert len(flow.letters.written) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("fate", "said"), [("all wait once", None), ("all wait an hour", "call for 3600 s more")]
+)
+async def test_a_limit_that_stays_closed_for_more_than_its_minute_is_told(
+    fate: str, said: str | None
+) -> None:
+    async with Flow().running() as flow:
+        await flow.given(("17", fate))
+        await flow.until(lambda: flow.sink.requests)
+        await some_turns()
+        told = flow.delivery.limited
+
+    assert told is None if said is None else said in str(told)
