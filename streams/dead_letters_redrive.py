@@ -52,7 +52,7 @@ class Plan:
     def of(self, found: Found) -> Again | str | None:
         """None when its raw message goes already, for another of its parts; each is asked once."""
         letter = found.letter
-        if why_not := self._astray(found) or self._lacking(found) or self._forgotten(found):
+        if why_not := self.why_not(found):
             return why_not
         if letter.stage == "router":
             if (letter.partition, letter.offset) in self._raw:
@@ -60,6 +60,10 @@ class Plan:
             self._raw.add((letter.partition, letter.offset))
         self.updates += letter.topic == self._updates
         return Again(letter.topic, letter.partition, letter.key, letter.value, _headers(found))
+
+    def why_not(self, found: Found) -> str | None:
+        """The same, without deciding that it is sent."""
+        return self._astray(found) or self._lacking(found) or self._forgotten(found)
 
     def _astray(self, found: Found) -> str | None:
         letter = found.letter

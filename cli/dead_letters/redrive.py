@@ -1,16 +1,21 @@
 """`dead-letters redrive`: what failed goes again to where it failed."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 import click
 
 from agents import registry
+from agents.router.redaction import without_secrets
+from cli import outputs
 from cli.asking import ask
 from cli.dead_letters import choosing
 from cli.dead_letters.choosing import PositionType
+from cli.dead_letters.show import readable
 from streams.answering import UnansweredError
+from streams.dead_letters_compare import Comparison, Originals
 from streams.dead_letters_log import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
 from streams.dead_letters_redrive import Again, Plan, Redrive
 from streams.reach import Reach
@@ -26,15 +31,30 @@ from streams.stretches import Reader
     is_flag=True,
     help="Also those of which workers no longer know what they delivered (KAFKA_HORIZON_IDS).",
 )
+@click.option(
+    "--uncompared",
+    is_flag=True,
+    help="Also those whose original Kafka no longer has, so that nobody can tell who wrote them.",
+)
+@click.option(
+    "--whole", is_flag=True, help="Also print each as it is to be written, personal data included."
+)
 @click.option("--execute", is_flag=True, help="Send them, and not only show what would be sent.")
 def redrive(
-    positions: tuple[Position, ...], beyond_horizon: bool, execute: bool, **which: Any
+    positions: tuple[Position, ...],
+    beyond_horizon: bool,
+    uncompared: bool,
+    whole: bool,
+    execute: bool,
+    **which: Any,
 ) -> None:
     """Sends again what failed, once its cause is mended: these POSITIONs, or all that are chosen.
 
     A record goes back to its topic, for the destination that failed alone. A raw message goes back
     to the router, and the destinations know again what they have had of it. A dead letter that is
     sent again twice is delivered once. Only --execute sends anything.
+
+    What is sent is compared with the record that the dead letter names: what differs is never sent.
 
     Exits with 1 when some cannot be sent, having said why.
     """
@@ -47,8 +67,11 @@ def redrive(
             log = await DeadLetterLog.read_by(reader)
             reach = None if beyond_horizon else await Reach.look(reader, registry.topics())
             plan = Plan(kafka, log.partitions, reach)
+            other = await stack.enter_async_context(Reader.open(kafka))
+            judge = _Judge(plan, Originals(other, without_secrets), uncompared=uncompared)
             to = await stack.enter_async_context(Redrive.open(kafka)) if execute else None
-            return await _redrive(_found(log, positions, choosing.choice(**which)), plan, to)
+            letters = _found(log, positions, choosing.choice(**which))
+            return await _redrive(letters, judge, to, whole=whole)
 
     ask(work)
 
@@ -66,10 +89,38 @@ async def _found(
         raise click.ClickException(str(error)) from None
 
 
-async def _redrive(letters: AsyncIterator[Found], plan: Plan, to: Redrive | None) -> bool:
+class _Judge:
+    """Says of each letter what is sent again, or why not; what differs is no letter of ours."""
+
+    def __init__(self, plan: Plan, originals: Originals, *, uncompared: bool) -> None:
+        self.plan = plan
+        self._originals = originals
+        self._takes_uncompared = uncompared
+
+    async def of(self, found: Found) -> tuple[Again | str | None, str]:
+        """Beside it, how it was compared."""
+        if why_not := self.plan.why_not(found):
+            return why_not, ""
+        letter = found.letter
+        place = f"{letter.topic}/{letter.partition}/{letter.offset}"
+        match await self._originals.compare(letter):
+            case Comparison.DIFFERENT:
+                return f"{place} is another record: who wrote this dead letter?", ""
+            case Comparison.GONE if not self._takes_uncompared:
+                return f"Kafka has no {place} to compare it with: see --uncompared", ""
+            case Comparison.GONE:
+                compared = "not compared: Kafka no longer has that record"
+            case Comparison.SAME:
+                compared = f"the same as {place}"
+        return self.plan.of(found), compared
+
+
+async def _redrive(
+    letters: AsyncIterator[Found], judge: _Judge, to: Redrive | None, *, whole: bool
+) -> bool:
     done = left = 0
     async for found in letters:
-        again = plan.of(found)
+        again, compared = await judge.of(found)
         what = f"{found.at}  {found.failed_at}  {found.letter.reason}"
         if not isinstance(again, Again):
             left += again is not None
@@ -83,9 +134,26 @@ async def _redrive(letters: AsyncIterator[Found], plan: Plan, to: Redrive | None
                     f"{error} {done} were sent before; send all again, those are known."
                 ) from None
         done += 1
-        click.echo(f"{what}  to {again.topic}/{again.partition}")
-    _sum_up(done, left, plan.updates, sent=to is not None)
+        click.echo(f"{what}  to {again.topic}/{again.partition}: {_size(again)}, {compared}")
+        if whole:
+            outputs.show(_shown(again))
+    _sum_up(done, left, judge.plan.updates, sent=to is not None)
     return not left
+
+
+def _size(again: Again) -> str:
+    """What it is, and nothing of a person."""
+    return f"{len(again.value):,} bytes, SHA-256 {hashlib.sha256(again.value).hexdigest()[:12]}…"
+
+
+def _shown(again: Again) -> Mapping[str, Any]:
+    return {
+        "topic": again.topic,
+        "partition": again.partition,
+        **readable("key", again.key),
+        **readable("value", again.value),
+        "headers": {name: value.decode(errors="replace") for name, value in again.headers},
+    }
 
 
 def _sum_up(done: int, left: int, updates: int, *, sent: bool) -> None:

@@ -36,14 +36,15 @@ async def _show(kafka: KafkaSettings, position: Position) -> bool:
             "position": str(found.at),
             "time": shown(found.written_ms),
             **letter.model_dump(exclude_none=True, exclude={"key", "value"}),
-            **_readable("key", letter.key),
-            **_readable("value", letter.value),
+            **readable("key", letter.key),
+            **readable("value", letter.value),
         }
     )
     return True
 
 
-def _readable(name: str, content: bytes | None) -> Mapping[str, str]:
+def readable(name: str, content: bytes | None) -> Mapping[str, str]:
+    """A field of text where it is UTF-8, else of base64; none of nothing."""
     if content is None:
         return {}
     try:

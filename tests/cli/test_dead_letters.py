@@ -1,5 +1,6 @@
 """`dead-letters`: what is listed and shown of a topic, and what is said when nothing can be."""
 
+import hashlib
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,16 +8,17 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from agents.router.redaction import without_secrets
 from models.dead_letter import DeadLetter
 from sandbox.kafka import Kafka
+from streams import headers
 from streams.dead_letters import DeadLetters, preserve
 from streams.settings import KafkaSettings
-from streams.topics import DEAD_LETTERS, EVENTS
+from streams.topics import DEAD_LETTERS, EVENTS, RAW
 from tests.cli.command import run, run_on
-from tests.streams.cluster import admin, create, producing, settings, write
+from tests.kafka.log import everything
+from tests.streams.cluster import create, delete_before, producing, settings, write
 
 PERSONAL = "lin@shop.example"
 
@@ -122,18 +124,12 @@ async def test_show_prints_one_whole_and_says_what_is_not_there(kafka: Kafka, pr
 @pytest.mark.kafka
 async def test_a_letter_that_kafka_has_deleted_is_too_old(kafka: Kafka, prefix: str) -> None:
     cluster = await written(kafka, prefix)
-    async with admin(cluster) as client:
-        await delete_before(client, cluster.topic(DEAD_LETTERS.name), 3)
+    await delete_before(cluster, cluster.topic(DEAD_LETTERS.name), 3)
     gone = await run_on(cluster, "dead-letters", "redrive", "0/1")
     assert gone.returncode == 1
     assert gone.stderr == "Error: Kafka has deleted dead letter 0/1: it is too old.\n"
     left = await run_on(cluster, "dead-letters", "list", "--json")
     assert len(left.stdout.splitlines()) == 2
-
-
-async def delete_before(client: AIOKafkaAdminClient, topic: str, offset: int) -> None:
-
-    await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
 
 
 @pytest.mark.kafka
@@ -149,6 +145,119 @@ async def test_redrive_says_what_cannot_be_sent_and_why(kafka: Kafka, prefix: st
         f"0/2  {why}",
         "0 can be sent, 2 cannot.",
     ]
+
+
+GENUINE = b'{"kind": "custom", "id": "record-0"}'
+RAW_MESSAGE = b'{"account": {"account_settings": {"apiSecret": "of-the-customer"}}, "type": 7'
+FORGED: dict[str, dict[str, Any]] = {
+    "another value": preserve(GENUINE.replace(b"custom", b"forged")),
+    "another key": {"key": b"18"},
+    "no key": {"key": None},
+    "another id": {"record_id": "record-1"},
+}
+
+
+async def compared(kafka: Kafka, prefix: str, *changed: dict[str, Any]) -> KafkaSettings:
+    """A letter each of the one record in `events`, changed so; of it all else is true."""
+    cluster = settings(kafka, prefix, partitions=1)
+    await create(cluster, [DEAD_LETTERS, EVENTS, RAW])
+    events = cluster.topic(EVENTS.name)
+    async with producing(cluster) as producer:
+        await producer.send_and_wait(
+            events, GENUINE, key=b"17", headers=headers.make("record-0", "custom", 0)
+        )
+        genuine = {"topic": events, "partition": 0, "offset": 0, "record_id": "record-0"}
+        letters = [
+            letter(**{**genuine, "key": b"17", **preserve(GENUINE), **each}) for each in changed
+        ]
+        await DeadLetters(producer, cluster.topic(DEAD_LETTERS.name)).write(letters)
+    return cluster
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("changed", FORGED.values(), ids=FORGED)
+async def test_what_is_not_the_record_that_it_names_is_never_sent(
+    kafka: Kafka, prefix: str, changed: dict[str, Any]
+) -> None:
+    """Who may write dead letters must not write to `events` by somebody else's hand."""
+    cluster = await compared(kafka, prefix, changed)
+    said = await run_on(
+        cluster, "dead-letters", "redrive", "0/0", "--execute", "--uncompared", "--beyond-horizon"
+    )
+    assert said.returncode == 1
+    name = cluster.topic(EVENTS.name)
+    why = f"{name}/0/0 is another record: who wrote this dead letter?"
+    assert said.stdout.splitlines() == [
+        f"0/0  sailthru  rejected  not sent: {why}",
+        "0 sent again, 1 not.",
+    ]
+    assert len(await everything(cluster, EVENTS)) == 1
+
+
+@pytest.mark.kafka
+async def test_redrive_shows_what_it_would_write_and_that_it_is_what_was_there(
+    kafka: Kafka, prefix: str
+) -> None:
+    cluster = await compared(kafka, prefix, {})
+    name = cluster.topic(EVENTS.name)
+    said = await run_on(cluster, "dead-letters", "redrive", "0/0", "--whole")
+    sha256 = hashlib.sha256(GENUINE).hexdigest()[:12]
+    first, whole, *_ = said.stdout.splitlines()
+    assert first == (
+        f"0/0  sailthru  rejected  to {name}/0: {len(GENUINE)} bytes, SHA-256 {sha256}…, "
+        f"the same as {name}/0/0"
+    )
+    assert orjson.loads(whole) == {
+        "topic": name,
+        "partition": 0,
+        "key": "17",
+        "value": GENUINE.decode(),
+        "headers": {
+            "id": "record-0",
+            "kind": "custom",
+            "redriven-for": "sailthru",
+            "redriven-of": "0/0",
+        },
+    }
+    assert len(await everything(cluster, EVENTS)) == 1
+
+
+@pytest.mark.kafka
+async def test_what_cannot_be_compared_any_more_is_said_and_needs_a_word(
+    kafka: Kafka, prefix: str
+) -> None:
+    cluster = await compared(kafka, prefix, {}, {"offset": 7})
+    name = cluster.topic(EVENTS.name)
+    await delete_before(cluster, name, 1)
+    words = ("dead-letters", "redrive", "--destination", "sailthru", "--beyond-horizon")
+    refused = await run_on(cluster, *words, "--execute")
+    assert refused.returncode == 1
+    for at, offset in (("0/0", 0), ("0/1", 7)):
+        assert (
+            f"{at}  sailthru  rejected  not sent: Kafka has no {name}/0/{offset} to compare it "
+            "with: see --uncompared\n"
+        ) in refused.stdout
+    sent = await run_on(cluster, *words, "--uncompared", "--execute")
+    assert sent.returncode == 0
+    assert sent.stdout.count("not compared: Kafka no longer has that record") == 2
+    assert len(await everything(cluster, EVENTS)) == 2
+
+
+@pytest.mark.kafka
+async def test_a_raw_message_whose_letter_lacks_its_secrets_is_known_again(
+    kafka: Kafka, prefix: str
+) -> None:
+    cluster = await compared(kafka, prefix)
+    raw = cluster.topic(RAW.name)
+    async with producing(cluster) as producer:
+        await producer.send_and_wait(raw, RAW_MESSAGE, key=None)
+        kept = {"key": None, "topic": raw, "partition": 0, "offset": 0}
+        its = letter(**{**OF_ROUTER, **kept, **preserve(without_secrets(RAW_MESSAGE))})
+        await DeadLetters(producer, cluster.topic(DEAD_LETTERS.name)).write([its])
+    assert b"of-the-customer" not in its.value
+    said = await run_on(cluster, "dead-letters", "redrive", "0/0", "--execute")
+    assert f"the same as {raw}/0/0" in said.stdout
+    assert len(await everything(cluster, RAW)) == 2
 
 
 @pytest.mark.kafka

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
@@ -48,6 +48,14 @@ async def configure(to: KafkaSettings, topic: Topic, values: Mapping[str, str]) 
         resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(values))
         for answer in await client.alter_configs([resource]):
             assert all(code == 0 for code, *_ in answer.resources), answer
+
+
+async def delete_before(to: KafkaSettings, topic: str, offset: int) -> None:
+    """Of partition 0, as retention does."""
+    async with admin(to) as client:
+        await client.delete_records(
+            {TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)}
+        )
 
 
 @asynccontextmanager
