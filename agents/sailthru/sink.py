@@ -161,13 +161,19 @@ class SailthruSink(Sink[Request]):
 
     def _event_lane(self, event: Event, user: str) -> Lane | Dropped | Rejected:
         if self._is_bought(event):
-            try:
-                mapping.purchase_call(event, "", self._options)
-            except UnusableError as error:
-                return Rejected("incomplete_purchase", str(error))
+            if email := identity.address(event):
+                return self._purchase_lane(event, email, user)
             if not self._tells(event):
-                return Lane("purchase", user) if identity.address(event) else self._no_identity
+                return self._no_identity
         return Lane("event", user) if identity.whom(event, self._options) else self._no_identity
+
+    def _purchase_lane(self, event: Event, email: str, user: str) -> Lane | Rejected:
+        try:
+            mapping.purchase_call(event, email, self._options)
+        except UnusableError as error:
+            return Rejected("incomplete_purchase", str(error))
+        # Beside an event it keeps that one's order among the user's others.
+        return Lane("event" if self._tells(event) else "purchase", user)
 
     def _is_bought(self, event: Event) -> bool:
         """Whether an event is to be recorded as a purchase."""

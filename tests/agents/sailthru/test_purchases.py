@@ -156,6 +156,12 @@ def test_a_buyer_without_an_address_has_no_purchase() -> None:
 
 
 @pytest.mark.parametrize("purchases", ["purchase", "both"])
+def test_an_unknown_buyer_is_ordinary_whatever_the_purchase_lacks(purchases: str) -> None:
+    sink = SailthruSink(settings(purchases=purchases, product_url="{url}"))
+    assert sink.place(bought(email=None), USER, NOW_MS) == Dropped("no_identity")
+
+
+@pytest.mark.parametrize("purchases", ["purchase", "both"])
 async def test_a_purchase_whose_answer_got_lost_is_recorded_once(
     sailthru: Simulated, purchases: str
 ) -> None:
