@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from models.record import Record, Sparse, Value
+from models.record import Record, Sparse
 
 # Where the Firehose has another name for the same kind of event, ours is the Firehose's.
 BATCH_KINDS: Mapping[str, str] = MappingProxyType(
@@ -20,12 +20,13 @@ class Event(Record):
     `kind` is mParticle's type, one spelling for both vocabularies (`custom_event`, `session_start`,
     `screen_view`, `product_action`, ...); a type we do not know keeps its own.
     `name` is the custom event's own name, a commerce event's action, else the kind.
-    `attributes` are the customer's; `details` are the kind's own fields (screen name, products).
+    `attributes` are the customer's, lists and objects as they came; `details` are the kind's own
+    fields (screen name, products).
     `event_id` is mParticle's.
     """
 
     name: str
     event_id: Sparse[str | None] = None
     session_id: Sparse[str | None] = None
-    attributes: Sparse[dict[str, Value]] = Field(default_factory=dict)
+    attributes: Sparse[dict[str, Any]] = Field(default_factory=dict)
     details: Sparse[dict[str, Any]] = Field(default_factory=dict)

@@ -10,15 +10,7 @@ from typing import Any
 from pydantic import AliasChoices, ConfigDict, Field
 
 from models.mparticle.times import Millis
-from models.mparticle.values import (
-    Amount,
-    Arriving,
-    Attributes,
-    Detail,
-    Id,
-    NumberText,
-    number,
-)
+from models.mparticle.values import Amount, Arriving, Detail, EventAttributes, Id, plain
 
 
 class Happened(Arriving):
@@ -30,7 +22,7 @@ class Happened(Arriving):
     at_ms: Millis = Field(
         None, validation_alias=AliasChoices("timestamp_ms", "timestamp_unixtime_ms")
     )
-    attributes: Attributes = Field(
+    attributes: EventAttributes = Field(
         default_factory=dict, validation_alias=AliasChoices("attributes", "custom_attributes")
     )
 
@@ -38,7 +30,7 @@ class Happened(Arriving):
         """The event's own fields, without those that say nothing."""
         said = self.__dict__
         return {
-            name: value if type(value) is str else _plain(value)
+            name: value if type(value) is str else plain(value)
             for name in _own(type(self))
             if (value := said[name]) is not None and value not in _EMPTY
         }
@@ -54,20 +46,6 @@ def _own(event: type[Happened]) -> list[str]:
     return [
         name for name, field in fields if name not in Happened.model_fields and not field.exclude
     ]
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it, numbers as numbers: 19.90 is no other kind of price than 19.95."""
-    kind = type(value)
-    if kind is str:
-        return value
-    if kind is dict:
-        return {name: _plain(each) for name, each in value.items()}
-    if kind is list:
-        return [_plain(each) for each in value]
-    if kind is NumberText:
-        return number(value)
-    return _plain(value.model_dump(exclude_none=True)) if isinstance(value, Arriving) else value
 
 
 class Flagged(Happened):
@@ -115,7 +93,7 @@ class UnknownEvent(Flagged):
     def details(self) -> dict[str, Any]:
         said = self.model_extra or {}
         own = {
-            name: _plain(value)
+            name: plain(value)
             for name, value in said.items()
             if name not in LEFT_OUT and value is not None and value not in _EMPTY
         }

@@ -122,6 +122,25 @@ def _attributes(value: Any) -> Mapping[str, Value]:
     return {name: _attribute(each) for name, each in written.items()}
 
 
+def _event_attributes(value: Any) -> Mapping[str, Any]:
+    written = _mapping(value)
+    if _SCALARS.issuperset(map(type, written.values())):
+        return written
+    return {name: plain(each) for name, each in written.items()}
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it, numbers as numbers: 19.90 is no other kind of price than 19.95."""
+    kind = type(value)
+    if kind is dict:
+        return {name: plain(each) for name, each in value.items()}
+    if kind is list:
+        return [plain(each) for each in value]
+    if kind is NumberText:
+        return number(value)
+    return plain(value.model_dump(exclude_none=True)) if isinstance(value, Arriving) else value
+
+
 def _texts(value: Any) -> dict[str, str]:
     return {
         name: each if isinstance(each, str) else json_text(each)
@@ -161,6 +180,9 @@ RequiredId = Annotated[str, PlainValidator(_required_id)]
 AttributeValue = Annotated[Value, PlainValidator(_attribute)]
 Attributes = Annotated[dict[str, Value], PlainValidator(_attributes)]
 """Attributes as records hold them; an object in one becomes its JSON text."""
+
+EventAttributes = Annotated[dict[str, Any], PlainValidator(_event_attributes)]
+"""Attributes of an event, which nobody searches: an object stays what it is."""
 
 Texts = Annotated[dict[str, str], PlainValidator(_texts)]
 """Settings: mParticle writes them as text, partners have shown numbers and booleans."""
