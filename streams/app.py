@@ -13,10 +13,10 @@ from streams import metrics, pages
 from streams.dry_run import SUFFIX
 from streams.engine import vitals
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
-from streams.engine.holds import Holds
 from streams.engine.membership import Membership
 from streams.engine.processor import Processor
 from streams.engine.transport import Transport
+from streams.readiness import readiness
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.states import keep_states
 from streams.topics import RAW, Topic
@@ -140,48 +140,9 @@ def _drain_on_shutdown(app: App) -> None:
         await consumer.end()
 
 
-def _readiness(app: App) -> tuple[str, str | None]:
-    """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
-    consumer: Any = app.consumer
-    known = consumer.partitions or consumer.holds or consumer.unavailable
-    if refused := consumer.refusals.said:
-        return "refused", f"refused: {refused}"
-    if app.rebalancing or not known:
-        return "no_partitions", "no partitions assigned"
-    if (not_read := _not_read(consumer)) is not None:
-        return not_read
-    if not all(partition.started for partition in consumer.partitions.values()):
-        return "starting", "starting: reads back what has ended, to send nothing twice"
-    return _not_sent(app.processor) or ("ready", None)
-
-
-def _not_sent(processor: Processor) -> tuple[str, str] | None:
-    """What keeps records from being sent, if anything does that does not pass by itself."""
-    if (blocked := processor.blocked) is not None:
-        return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
-    if (limited := processor.limited) is not None:
-        return "limited", f"limited: {limited}"
-    return None
-
-
-def _not_read(consumer: Any) -> tuple[str, str] | None:
-    """What keeps partitions from being read, if anything does."""
-    holds: Holds = consumer.holds
-    if holds:
-        state = min(each.state for each in holds.values())
-        return state, f"{state}: {'; '.join(each.said for each in holds.values())}"
-    if not consumer.membership.in_touch():
-        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
-    if consumer.unavailable:
-        which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
-        said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"
-        return "partitions_unavailable", f"partitions_unavailable: {said}"
-    return None
-
-
 def _log_states(app: App) -> None:
     async def states() -> None:
-        await keep_states(lambda: _readiness(app))
+        await keep_states(lambda: readiness(app))
 
     app.task(states)
 
@@ -193,7 +154,7 @@ def _serve_pages(app: App) -> None:
     async def _metrics(view: View, _request: Request) -> Response:
         consumer: Any = app.consumer
         vitals.observe(consumer.partitions.values(), app.kafka.bare, destination)
-        vitals.observe_readiness(_readiness(app)[0])
+        vitals.observe_readiness(readiness(app)[0])
         return view.bytes(metrics.exposition(), content_type="text/plain")
 
     @app.page("/live")
@@ -202,5 +163,5 @@ def _serve_pages(app: App) -> None:
 
     @app.page("/ready")
     async def _ready(view: View, _request: Request) -> Response:
-        body, status = pages.ready(_readiness(app)[1])
+        body, status = pages.ready(readiness(app)[1])
         return view.json(body, status=status)

@@ -130,7 +130,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         perform = coordinator._perform_assignment  # noqa: SLF001 - as above
         client = coordinator._client  # noqa: SLF001 - as above
-        topics = [self.consumer.transport.kafka.topic(each.name) for each in self.app.reads]
+        app: Any = self.app
+        topics = [app.kafka.topic(each.name) for each in app.reads]
 
         async def performed(response: Any) -> Any:
             async with asyncio.timeout(_METADATA_SECONDS):

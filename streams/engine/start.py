@@ -15,6 +15,7 @@ from streams.diagnosis import diagnose
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
+from streams.topic_settings import unfit
 from streams.topics import Topic
 
 _KAFKA_SECONDS = 10.0
@@ -63,6 +64,8 @@ async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
         if len(set(by_user.values())) > 1:
             counts = ", ".join(f"{name} {count}" for name, count in by_user.items())
             raise StartError(f"Give these topics equal partition counts, order needs it: {counts}.")
+        if faults := await unfit(admin, kafka, topics.ALL):
+            raise StartError(f"Set the topics right: {'; '.join(faults)}.")
         return (await admin.describe_cluster())["cluster_id"], found
     finally:
         await admin.close()

@@ -16,7 +16,8 @@ from models.event import Event
 from models.record import RawPosition, Record, serialize
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.app import App, _readiness
+from streams.app import App
+from streams.readiness import readiness
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.sink_app import create_sink_app
 from streams.topics import ALL, AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
@@ -49,7 +50,8 @@ class Story:
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
         service = Service(self.loop, Random(f"service {seed}"))
         for topic in ALL:
-            kafka.create(topic.name, self.plan.partitions)
+            policy = "compact" if topic.compacted else "delete"
+            kafka.create(topic.name, self.plan.partitions, **{"cleanup.policy": policy})
         self.evidence = Evidence(seed, self.plan, kafka, service)
         self._faults = Faults(self.evidence, self.loop, network, self._rng, self._start_worker)
         # Names of static members that nobody has now.
@@ -139,7 +141,7 @@ class Story:
             if worker.app is None or worker.app.consumer is None:
                 found[worker.name] = "not started"
                 continue
-            state, why = _readiness(worker.app)
+            state, why = readiness(worker.app)
             if state == "no_partitions" and spare:
                 spare -= 1
             elif state != "ready":

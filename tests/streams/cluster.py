@@ -48,6 +48,19 @@ async def configure(to: KafkaSettings, topic: Topic, values: Mapping[str, str]) 
         resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(values))
         for answer in await client.alter_configs([resource]):
             assert all(code == 0 for code, *_ in answer.resources), answer
+        asked = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(values))
+        async with asyncio.timeout(10):
+            while not await _has(client, asked, values):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+
+
+async def _has(
+    client: AIOKafkaAdminClient, asked: ConfigResource, values: Mapping[str, str]
+) -> bool:
+    """The broker takes over what the controller was told, a moment later."""
+    (answer,) = await client.describe_configs([asked])
+    told = {name: value for *_, entries in answer.resources for name, value, *_ in entries}
+    return all(told.get(name) == value for name, value in values.items())
 
 
 async def delete_before(to: KafkaSettings, topic: str, offset: int) -> None:

@@ -15,8 +15,8 @@ from streams import topic_admin, topics
 from streams.engine.metadata import Progress, encode
 from streams.engine.start import StartError, prepare, read_progress
 from streams.settings import KafkaSettings
-from streams.topics import BY_USER, EVENTS, RAW
-from tests.streams.cluster import admin, assigned, commit, create, settings, write
+from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
+from tests.streams.cluster import admin, assigned, commit, configure, create, settings, write
 
 KAFKA = pytest.mark.kafka
 
@@ -150,6 +150,39 @@ async def test_it_starts_on_empty_topics_and_on_offsets_of_its_own(
     await write(to, RAW, b"{}")
 
     assert await prepare(to, group, [RAW]) == cluster
+
+
+UNFIT = {
+    "dead-letters has cleanup.policy=compact, which refuses what has no key": (
+        DEAD_LETTERS,
+        {"cleanup.policy": "compact"},
+    ),
+    "events has cleanup.policy=compact,delete, which refuses": (
+        EVENTS,
+        {"cleanup.policy": "compact,delete"},
+    ),
+    "audiences has cleanup.policy=delete, which forgets": (AUDIENCES, {"cleanup.policy": "delete"}),
+    "user-update has min.insync.replicas=2 and 1 replicas": (
+        USER_UPDATE,
+        {"min.insync.replicas": "2"},
+    ),
+}
+
+
+@KAFKA
+@pytest.mark.parametrize("says", UNFIT)
+async def test_a_topic_whose_settings_refuse_or_lose_what_is_written_is_named(
+    kafka: Kafka, prefix: str, says: str
+) -> None:
+    """Before the first dead letter without a key, which would end the worker at each start."""
+    to = settings(kafka, prefix)
+    await create(to)
+    topic, values = UNFIT[says]
+    await configure(to, topic, values)
+    with pytest.raises(StartError) as raised:
+        await prepare(to, "group", [RAW])
+
+    assert f"{prefix}{says}" in sentence(raised)
 
 
 async def starts(to: KafkaSettings, cluster: str = "C") -> dict[int, Progress]:

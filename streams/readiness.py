@@ -1,0 +1,52 @@
+"""Whether a worker's records flow, and if not why and what to do."""
+
+from typing import Any, TypeAlias
+
+from streams.engine.holds import Holds
+from streams.engine.processor import Processor
+
+Readiness: TypeAlias = tuple[str, str | None]
+"""One of `metrics.READY_STATES`, and unless it is ready what to know about it."""
+
+
+def readiness(app: Any) -> Readiness:
+    """The first thing that is wrong, in the order in which it must be mended."""
+    consumer = app.consumer
+    return (
+        _in_group(app, consumer)
+        or _read(consumer)
+        or _worked_on(consumer, consumer.processor)
+        or ("ready", None)
+    )
+
+
+def _in_group(app: Any, consumer: Any) -> Readiness | None:
+    if refused := consumer.refusals.said:
+        return "refused", f"refused: {refused}"
+    if app.rebalancing or not (consumer.partitions or consumer.holds or consumer.unavailable):
+        return "no_partitions", "no partitions assigned"
+    return None
+
+
+def _read(consumer: Any) -> Readiness | None:
+    holds: Holds = consumer.holds
+    if holds:
+        state = min(each.state for each in holds.values())
+        return state, f"{state}: {'; '.join(each.said for each in holds.values())}"
+    if not consumer.membership.in_touch():
+        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
+    if consumer.unavailable:
+        which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
+        said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"
+        return "partitions_unavailable", f"partitions_unavailable: {said}"
+    return None
+
+
+def _worked_on(consumer: Any, processor: Processor) -> Readiness | None:
+    if not all(partition.started for partition in consumer.partitions.values()):
+        return "starting", "starting: reads back what has ended, to send nothing twice"
+    if (blocked := processor.blocked) is not None:
+        return "blocked", f"{blocked.reason}: {blocked.what_to_do}"
+    if (limited := processor.limited) is not None:
+        return "limited", f"limited: {limited}"
+    return None
