@@ -16,6 +16,7 @@ from sandbox.faults import load_faults
 from sandbox.kafka import BrokerError, Kafka, fetch
 from sandbox.mparticle import Traffic, duration_ms, generate, post
 from sandbox.server import Service, serve_app
+from streams.addresses import split_url
 
 _port = click.option("--port", default=0, help="Port to listen on; 0 takes a free one.")
 _host = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -90,7 +91,12 @@ def ab_tasty_(port: int, host: str, faults: Any) -> None:
     help="Also write what must be true at the destinations, as JSON.",
 )
 @click.option("--print", "print_", is_flag=True, help="One line each, in place of Kafka.")
-@click.option("--post", "url", help="Post them to a receiver's URL, in place of Kafka.")
+@click.option(
+    "--post",
+    "url",
+    callback=lambda _context, _option, url: _receiver(url),
+    help="Post them to a receiver's URL, in place of Kafka.",
+)
 @click.option("--token", envvar="RECEIVER_TOKEN", help="What the receiver asks for.")
 def mparticle(
     messages: int,
@@ -113,6 +119,17 @@ def mparticle(
         _run(_publish(traffic))
     if ledger is not None:
         ledger.write_text(traffic.ledger.to_json())
+
+
+def _receiver(url: str | None) -> str | None:
+    """Refuses what is no URL, or holds a password: the URL is printed, and goes to no log so."""
+    sentence = "use a URL such as http://127.0.0.1:8080/, without user and password"
+    try:
+        if url is not None and "@" in split_url(url, sentence).netloc:
+            raise click.BadParameter(sentence)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return url
 
 
 async def _post(url: str, traffic: Traffic, token: str | None) -> None:

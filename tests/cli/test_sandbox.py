@@ -163,3 +163,11 @@ async def test_messages_are_written_to_the_raw_topic(kafka: Kafka, prefix: str) 
     assert written.stdout == f"{MESSAGES} messages written to {kafka.bootstrap}\n"
     async with Lag(settings(kafka, prefix)) as lag:
         assert sum((await lag.ends([RAW.name])).values()) == MESSAGES
+
+
+@pytest.mark.parametrize("url", ["http://ann:a-password@127.0.0.1:8080/", "ftp://ann:a-password@x"])
+def test_posting_takes_no_password_in_a_url_and_does_not_repeat_it(url: str) -> None:
+    said = invoke("sandbox", "mparticle", "--messages", "1", "--post", url)
+    assert said.exit_code == 2
+    assert "without user and password" in said.output
+    assert "a-password" not in said.output
