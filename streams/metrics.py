@@ -131,8 +131,9 @@ ODD_TIMES = _counter(
 )
 DRIFT = _counter(
     "drift",
-    "Types and fields that no model knows, 200 different ones at most. Any: mParticle has changed; "
-    "types are routed or set aside as before, fields change nothing: see whether you need them.",
+    "Types and fields that no model knows, by where they stand. Any: mParticle has changed; types "
+    "are routed or set aside as before, fields change nothing: `mparticle-streams route` names "
+    "them.",
     ("what", "name"),
 )
 DEAD_LETTERS = _counter(
