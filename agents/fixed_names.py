@@ -124,7 +124,6 @@ class FixedNames:
         metrics.AUDIENCE_NAMES_TAKEN.labels(destination=self._destination).inc()
         log.warning(
             "audience_name_taken",
-            destination=self._destination,
             audience_id=audience_id,
             name=wanted,
             taken_by=self._owned[same(wanted)].audience_id,

@@ -4,16 +4,19 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from agents import registry
+from agents.router.message_time import message_time
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
+from cli.moments import Moment
 from models.audience import Audience
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected
@@ -31,41 +34,63 @@ from streams.settings import SettingsError
     type=click.Choice(list(registry.destinations())),
     help="Whose requests to show.",
 )
+@click.option(
+    "--at",
+    "judged_at",
+    type=Moment(),
+    metavar="TIME",
+    help="When the destination gets them, such as 2026-01-31T00:00:00Z or 2h (ago): what is too "
+    "old by then is not sent. By default each message's own time.",
+)
 @inputs.options
-def command(destination: str, files: tuple[Path, ...], lines: bool) -> None:
+def command(
+    destination: str, judged_at: datetime | None, files: tuple[Path, ...], lines: bool
+) -> None:
     """Prints as JSON lines the HTTP requests that would be sent for raw messages; sends nothing.
 
     All messages wait at once, so that they fold as they would behind a slow destination. Secrets
     are never shown; where a setting is missing a placeholder stands. `renamed` has every name that
     is not mParticle's any more. Lines without a request say what is not sent, why, and by which
-    setting. Exits with 1 when the router can make nothing of a message or a part.
+    setting. Messages are judged as of their own time, so that a capture of last month shows what
+    was sent then. Exits with 1 when the router can make nothing of a message or a part.
     """
+    outputs.keep_for_lines()
     try:
         router = RouterSettings.load()
         chosen = registry.destinations()[destination]
         sink = chosen.sink(with_placeholders(chosen.settings))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+    given_ms = int(judged_at.timestamp() * 1000) if judged_at else None
     now_ms = int(time.time() * 1000)
     known = Snapshots(router.snapshot_users).of(inputs.HERE)
-    routed = [
-        route(message, at, now_ms, router, snapshots=known)
-        for at, message in inputs.read(files, lines=lines)
-    ]
-    for line in explain(sink, routed, now_ms):
+    taken = []
+    for at, message in inputs.read(files, lines=lines):
+        taken_ms = given_ms or message_time(message) or now_ms
+        taken.append(Taken(route(message, at, taken_ms, router, snapshots=known), taken_ms))
+    for line in explain(sink, taken):
         outputs.show(line)
-    sys.exit(1 if any(each.dead_letters for each in routed) else 0)
+    sys.exit(1 if any(each.routed.dead_letters for each in taken) else 0)
 
 
-def explain(sink: Sink[Any], routed: Sequence[Routed], now_ms: int) -> Iterator[Mapping[str, Any]]:
+class Taken(NamedTuple):
+    """What a message became that Kafka and the destination took at a time, in milliseconds."""
+
+    routed: Routed
+    at_ms: int
+
+
+def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, Any]]:
     """Yields set-up calls, then requests with the ids of their records, then what is not sent."""
     lanes = defaultdict[Lane, list[Any]](list)
-    unsent = [line for each in routed for line in _unrouted(each)]
-    outs = [out for each in routed for out in each.outs]
-    for audience in (out.record for out in outs if isinstance(out.record, Audience)):
+    unsent = [line for each in taken for line in _unrouted(each.routed)]
+    timed = [(out, each.at_ms) for each in taken for out in each.routed.outs]
+    for audience in (out.record for out, _ in timed if isinstance(out.record, Audience)):
         sink.learn(audience)
-    for out in (out for out in outs if out.topic in sink.topics):
-        placed = sink.place(out.record, placement(out.record, out.key, 0), now_ms)
+    for out, at_ms in timed:
+        if out.topic not in sink.topics:
+            continue
+        placed = sink.place(out.record, placement(out.record, out.key, 0), at_ms)
         match placed:
             case Dropped(reason):
                 told = {"dropped": reason, **_setting(sink, reason)}

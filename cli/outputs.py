@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import orjson
+import structlog
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 
@@ -17,3 +18,8 @@ def show(line: Mapping[str, Any]) -> None:
         Console().print(JSONHighlighter()(text.decode()), soft_wrap=True)
     else:
         click.echo(text)
+
+
+def keep_for_lines() -> None:
+    """Has what is logged written to standard error: standard output is the command's own."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

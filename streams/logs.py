@@ -20,6 +20,7 @@ KEYS = frozenset(
     {
         *("reason", "detail", "what_to_do", "what", "name", "errors", "error", "state"),
         *("topic", "partition", "offset", "endpoint"),
+        *("audience_id", "taken_by", "called"),
         *("read", "ended", "rejected", "waiting", "blocked"),
         *("raw", "raw_messages", "most"),
         *("partitions_kept", "partitions_read", "records_read"),

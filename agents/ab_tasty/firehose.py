@@ -80,14 +80,13 @@ class Firehose:
         return self._memberships(cast("Sequence[MembershipChanged]", waiting))
 
     def _subscription(self, change: AudienceChanged) -> Post:
-        account = _number(change.account_id or "") or self._account
         optional = {
             "audience_description": change.audience_description,
             "audience_subscription_settings": change.audience_settings,
             "previous_audience_subscription_settings": change.previous_settings,
         }
         message = {
-            **_envelope("audience_subscription_request", [change], account),
+            **_envelope("audience_subscription_request", [change], self._account),
             "audience_id": _number(change.audience_id),
             "audience_name": self._names.name(change),
             **{name: value for name, value in optional.items() if value},

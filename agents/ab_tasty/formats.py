@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, StringConstraints
 
-# Within what "Universal data connector API" permits in a value; no delimiter, quote or space.
-_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]+$"
+from models.mparticle.identity import user_type
+
+# What "Universal data connector API" permits in a value: no delimiter, quote or space.
+_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF$€£\[\]{}&(§!)\-_%=+:/.?<>@#]+$"
 
 
 def fields(template: str) -> set[str]:
@@ -32,9 +34,16 @@ def _segment_template(template: str) -> str:
 
 
 def _identity(source: str) -> str:
-    if not re.fullmatch(r"mpid|(partner|user):\S+", source):
-        raise ValueError("use mpid, partner:<type> or user:<type>")
-    return source
+    """As records spell it: mParticle has two spellings of types, and people write others."""
+    kind, colon, type_ = (part.strip() for part in source.partition(":"))
+    match kind.lower(), type_:
+        case "mpid", "" if not colon:
+            return "mpid"
+        case "user", str(type_) if type_:
+            return f"user:{user_type(type_)}"
+        case "partner", str(type_) if re.fullmatch(r"\S+", type_):
+            return f"partner:{type_}"
+    raise ValueError("use mpid, partner:<type> or user:<type>, such as user:customer_id")
 
 
 def _one_line(key: SecretStr | None) -> SecretStr | None:

@@ -88,7 +88,11 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
         "AB Tasty does not permit becomes -; a name that is another audience's gets the id behind "
         "it",
     )
-    join_value: Value = Field("true", description="udc: value of the row of a user who joined")
+    join_value: Value = Field(
+        "true",
+        description="udc: value of the row of a user who joined; no space, comma, semicolon or "
+        "quote",
+    )
     leave_value: Value = Field(
         "false",
         description="udc: value of the row of a user who left; AB Tasty documents no removal, so "
@@ -100,7 +104,8 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
     identity: IdentitySource = Field(
         "mpid",
         description="udc: the visitor id: mpid (mParticle's user id), partner:<type> or "
-        "user:<type> (that identity, unhashed); 1 to 32 letters, digits and hyphens",
+        "user:<type> (that identity of mParticle's, unhashed, such as user:customer_id); 1 to 32 "
+        "letters, digits and hyphens",
     )
     no_visitor_id: Literal["drop", "dead_letter"] = Field(
         "drop",

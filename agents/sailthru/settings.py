@@ -18,7 +18,7 @@ from agents.choice import ChoiceSettings
 from agents.patterns import patterns
 from agents.sailthru.calls import Key
 from agents.sailthru.names import LONGEST_VAR, is_var
-from models.mparticle.identity import USER, USER_TYPES
+from models.mparticle.identity import user_type
 from streams.addresses import Url
 from streams.http import HttpSettings
 
@@ -167,12 +167,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
     @field_validator("keys_from")
     @classmethod
     def _maps_types_to_keys(cls, value: str) -> str:
-        given = {USER.get(type_.lower(), type_.lower()): key for type_, key in pairs(value).items()}
-        if unknown := sorted(given.keys() - USER_TYPES):
-            raise ValueError(
-                f"{unknown[0]} is no identity of a user at mParticle; there are "
-                f"{', '.join(sorted(USER_TYPES))}"
-            )
+        given = {user_type(type_): key for type_, key in pairs(value).items()}
         if unknown := sorted(set(given.values()) - _FURTHER_KEYS):
             raise ValueError(
                 f"Sailthru has no key {unknown[0]} for it; there are sms, fb and twitter "

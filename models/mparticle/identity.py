@@ -30,6 +30,17 @@ USER_TYPES = frozenset(
         *("phone_number_3", "other", *(f"other_id_{number}" for number in range(2, 11))),
     )
 )
+
+
+def user_type(spelled: str) -> str:
+    """A type of a user's identities as records have it, of any spelling; raises ValueError."""
+    type_ = USER.get(spelled.lower(), spelled.lower())
+    if type_ not in USER_TYPES:
+        known = ", ".join(sorted(USER_TYPES))
+        raise ValueError(f"{spelled} is no identity of a user at mParticle; there are {known}")
+    return type_
+
+
 DEVICE: Spelling = MappingProxyType(
     {
         "google_advertising_id": "android_advertising_id",

@@ -27,6 +27,7 @@ class Partner:
         self._options = options
         self.suspended = options.suspend_subscription
         self.audiences: dict[str, dict[str, str]] = {}
+        self._accounts: dict[str, object] = {}
         self.memberships: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def take(self, body: bytes) -> dict[str, object]:
@@ -67,14 +68,25 @@ class Partner:
                 if (state := AUDIENCE_STATES.get(action)) is None:
                     raise malformed("action add, update or remove")
                 self.audiences[str(audience)] = {"name": name, "state": state}
+                self._accounts[str(audience)] = _account(message)
             case _:
                 raise malformed("audience_id, audience_name and action")
 
     def _change_members(self, message: Message) -> None:
         changes = list(_changes(message))
+        for _, audience, _ in changes:
+            if self._accounts.get(audience, _account(message)) != _account(message):
+                raise RefusedError(refusals.OTHER_ACCOUNT, f"Audience {audience} is another's")
         if not self.suspended:
             for mpid, audience, membership in changes:
                 self.memberships[mpid][audience] = membership
+
+
+def _account(message: Message) -> object:
+    match message.get("account"):
+        case {"account_id": account_id}:
+            return account_id
+    return None
 
 
 def read_message(body: bytes) -> Message:

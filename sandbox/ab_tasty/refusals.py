@@ -87,3 +87,11 @@ MALFORMED_MESSAGE = Refusal(
     INFERRED,
     "mParticle/mparticle-firehose-java-sdk, examples/json/schema; the answer is the partner's own",
 )
+OTHER_ACCOUNT = Refusal(
+    "other_account",
+    400,
+    "bad_request",
+    INFERRED,
+    "mParticle/mparticle-firehose-java-sdk: account_id is required, so audiences are an account's; "
+    "what a partner does with members of another account's audience is unknown",
+)

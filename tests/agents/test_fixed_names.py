@@ -77,7 +77,6 @@ def test_who_is_called_otherwise_is_counted_and_told_once() -> None:
     assert line == {
         "event": "audience_name_taken",
         "log_level": "warning",
-        "destination": "sailthru",
         "audience_id": "2",
         "name": "VIP",
         "taken_by": "1",

@@ -173,6 +173,86 @@ def test_what_a_setting_leaves_out_names_the_setting() -> None:
     assert line["setting"] == "SAILTHRU_EVENTS_ALLOW"
 
 
+@pytest.mark.parametrize("spelled", ["user:customer", "user:customer_id", "USER:CustomerId"])
+def test_a_visitor_id_is_found_however_messages_and_settings_spell_its_type(spelled: str) -> None:
+    found = memberships("Buyers").replace(
+        b'"user_identities":[', b'"user_identities":[{"type":"customer","value":"C-34"},'
+    )
+    settings = {**AB_TASTY, "ABTASTY_IDENTITY": spelled}
+    shown = lines(invoke("explain", "--destination", "ab-tasty", given=found, settings=settings))
+    assert "\nC-34,Buyers-2101,true\n" in shown[-1]["body"]
+
+
+@pytest.mark.parametrize("nobody", [b"0", b'"0"'])
+def test_mpid_0_is_no_visitor(nobody: bytes) -> None:
+    found = memberships("Buyers").replace(f'"mpid":"{MPID}"'.encode(), b'"mpid":' + nobody)
+    assert b'"mpid":' + nobody in found
+    for settings in (AB_TASTY, FIREHOSE):
+        [line] = lines(
+            invoke("explain", "--destination", "ab-tasty", given=found, settings=settings)
+        )
+        assert line["dropped"] == "no_visitor_id"
+
+
+def test_what_is_logged_does_not_stand_among_the_lines() -> None:
+    """Another audience's name was taken, of which a worker's log tells."""
+    result = invoke("explain", "--destination", "sailthru", given=memberships("VIP", "VIP"))
+    assert result.exit_code == 0
+    assert lines(result)[-1]["body"]["lists"] == {"VIP": 1, "VIP (2102)": 1}
+    assert "audience_name_taken" in result.stderr
+
+
+DAY_MS = 24 * 60 * 60 * 1000
+LAST_YEAR_MS = 1_740_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "days", "sent"),
+    [
+        ((), 0, True),
+        ((), 13, True),
+        ((), 15, False),
+        (("--at", "2025-02-20T00:00:00Z"), 0, True),
+        (("--at", "2025-03-20T00:00:00Z"), 0, False),
+        (("--at", "1d"), 0, False),
+    ],
+)
+def test_age_is_judged_as_of_the_messages_own_time_or_of_a_time_given(
+    arguments: tuple[str, ...], days: int, sent: bool
+) -> None:
+    """A capture of last year shows what was sent then."""
+    happened = custom_event("x")
+    happened["data"]["timestamp_unixtime_ms"] = LAST_YEAR_MS - days * DAY_MS
+    message = event_batch(happened, timestamp_unixtime_ms=LAST_YEAR_MS)
+    result = invoke("explain", "--destination", "sailthru", *arguments, given=message)
+    assert result.exit_code == 0
+    [line] = lines(result)
+    assert ("url" in line) is sent
+    assert (line.get("dropped") == "too_old") is not sent
+
+
+@pytest.mark.parametrize("own_time", [{}, {"timestamp_unixtime_ms": 0}])
+def test_a_message_without_a_time_is_judged_as_of_now(own_time: dict[str, int]) -> None:
+    happened = custom_event("x")
+    happened["data"]["timestamp_unixtime_ms"] = LAST_YEAR_MS
+    message = event_batch(happened, **own_time)
+    [line] = lines(invoke("explain", "--destination", "sailthru", given=message))
+    assert line["dropped"] == "too_old"
+
+
+def test_a_list_is_judged_as_of_the_latest_of_its_messages() -> None:
+    happened = custom_event("x")
+    happened["data"]["timestamp_unixtime_ms"] = LAST_YEAR_MS - 15 * DAY_MS
+    batches = [
+        event_batch(happened, timestamp_unixtime_ms=LAST_YEAR_MS - each * DAY_MS)
+        for each in (15, 0)
+    ]
+    shown = lines(
+        invoke("explain", "--destination", "sailthru", given=b"[" + b",".join(batches) + b"]")
+    )
+    assert {line.get("dropped") for line in shown} == {"too_old"}
+
+
 def test_destination_must_be_named() -> None:
     result = invoke("explain", given=b"{}")
     assert result.exit_code == 2

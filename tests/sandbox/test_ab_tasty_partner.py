@@ -191,3 +191,14 @@ async def test_a_fault_can_meet_every_message_about_a_user() -> None:
         both = membership((ANN, 1, "add"), (BEA, 1, "add"))
         assert (await called.send("POST", "/", both))[0] == 503
         assert (await called.send("POST", "/", subscription("add")))[0] == 200
+
+
+async def test_members_of_another_accounts_audience_are_refused(plain: Account) -> None:
+    await plain.send("POST", "/", subscription("add"))
+    joins = membership((ANN, 31001, "add"))
+    joins["account"] |= {"account_id": 99}
+    status, _ = await plain.send("POST", "/", joins)
+    assert status == 400
+    joins["account"] |= {"account_id": 4242}
+    status, _ = await plain.send("POST", "/", joins)
+    assert status == 200

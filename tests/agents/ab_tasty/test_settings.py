@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from agents.ab_tasty.settings import AbTastySettings
+from models.mparticle.identity import USER_TYPES
 from streams.settings import SettingsError
-from tests.agents.ab_tasty.factories import FIREHOSE, UDC
+from tests.agents.ab_tasty.factories import FIREHOSE, UDC, udc
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +75,19 @@ WRONG = [
     ),
     pytest.param(
         {**UDC, "identity": "email"},
-        "ABTASTY_IDENTITY: use mpid, partner:<type> or user:<type>.",
+        "ABTASTY_IDENTITY: use mpid, partner:<type> or user:<type>, such as user:customer_id.",
         id="an identity without source",
+    ),
+    pytest.param(
+        {**UDC, "identity": "user:Customers"},
+        "ABTASTY_IDENTITY: Customers is no identity of a user at mParticle; there are "
+        f"{', '.join(sorted(USER_TYPES))}.",
+        id="an identity that mParticle does not have",
+    ),
+    pytest.param(
+        {**UDC, "identity": "mpid:customer"},
+        "ABTASTY_IDENTITY: use mpid, partner:<type> or user:<type>, such as user:customer_id.",
+        id="a type of mpid",
     ),
     pytest.param(
         {**UDC, "segment_template": "{name}"},
@@ -120,6 +133,34 @@ def test_a_wrong_combination_is_one_sentence_that_says_what_to_set(
     with pytest.raises(SettingsError) as raised:
         AbTastySettings.load()
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("mpid", "mpid"),
+        ("MPID", "mpid"),
+        ("user:customer", "user:customer_id"),
+        ("user:customer_id", "user:customer_id"),
+        ("User:CustomerId", "user:customer_id"),
+        ("user: other2", "user:other_id_2"),
+        ("user:Other_Id_10", "user:other_id_10"),
+        ("partner:Acme-Id", "partner:Acme-Id"),
+    ],
+)
+def test_an_identity_may_be_spelled_in_either_of_mparticles_ways(written: str, means: str) -> None:
+    assert udc(identity=written).identity == means
+
+
+@pytest.mark.parametrize("value", ["in:vip", "1", "(yes)", "50%", "€+£", "a/b?c=d#e", "[x]{y}<z>"])
+def test_a_value_may_hold_whatever_ab_tastys_page_permits(value: str) -> None:
+    assert udc(join_value=value).join_value == value
+
+
+@pytest.mark.parametrize("value", ["a b", "a,b", "a;b", "'a'", '"a"', "a|b", "a\nb", "\u00d7"])
+def test_a_value_that_it_does_not_permit_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError):
+        udc(join_value=value)
 
 
 def test_udc_defaults_are_ab_tastys_published_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,15 @@ async def test_one_request_about_audiences_of_one_name_has_a_row_for_each() -> N
     ]
 
 
+async def test_subscriptions_and_memberships_name_the_same_account() -> None:
+    """The one of the setting, whichever mParticle's messages came from."""
+    async with ab_tasty() as (service, url), firehose_sink(url) as sink:
+        assert await send(sink, audience(account_id="99")) == Delivered()
+        assert await send(sink, membership(account_id="99")) == Delivered()
+        assert await send(sink, membership(mpid="7")) == Delivered()
+    assert len(service.state()["memberships"]) == 2  # type: ignore[arg-type]  # as JSON
+
+
 @pytest.mark.parametrize("learned", ["placed", "recalled"])
 def test_a_name_is_learned_from_the_audience(learned: str) -> None:
     sink = AbTastySink(udc())
