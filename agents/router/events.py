@@ -1,6 +1,6 @@
 """What events say, in our words: one way for both vocabularies."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
@@ -63,7 +63,7 @@ def route_events(
     `read` gives an event's kind and content, `of_text` what a text among attributes means, where
     all of them are text. An event without a time has the message's. Returns what they changed.
     """
-    told = _in_order(list(_each_told(raw, about, events, read, of_text)))
+    told = _in_order(_read_all(raw, about, events, read, of_text))
     said = Said({})
     for _, index, part, event, contents in told:
         own_id = bool(event.event_id or event.source_id)
@@ -76,13 +76,14 @@ def route_events(
     return said
 
 
-def _each_told(
+def _read_all(
     raw: RawMessage,
     about: About,
     events: list[Any],
     read: Callable[[Any], tuple[str, Happened]],
     of_text: Typed | None,
-) -> Iterator[_Told]:
+) -> list[_Told]:
+    told = []
     message_ms = known_ms(about.at_ms) or raw.received_at_ms
     for index, part in enumerate(events, raw.take(len(events))):
         try:
@@ -93,7 +94,9 @@ def _each_told(
         except (ValidationError, UnreadableError) as error:
             raw.refuse_part(error, "bad_event", index)
         else:
-            yield _Told(known_ms(event.at_ms) or message_ms, index, part, event, contents)
+            at_ms = known_ms(event.at_ms) or message_ms
+            told.append(_Told(at_ms, index, part, event, contents))
+    return told
 
 
 def _in_order(told: list[_Told]) -> list[_Told]:

@@ -13,7 +13,7 @@ from agents.router.keys import key
 from agents.router.redaction import without_secrets
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
-from agents.router.snapshots import PartitionSnapshots, Snapshot, Told
+from agents.router.snapshots import PartitionSnapshots, Told
 from models.dead_letter import DeadLetter
 from models.mparticle.times import UNREADABLE
 from models.record import SCHEMA_VERSION
@@ -86,6 +86,7 @@ class RawMessage:
         self.settings = settings
         self.received_at_ms = received_at_ms
         self.snapshots = snapshots
+        self._latest_ms = received_at_ms + _CLOCKS_DIFFER_MS
         self.is_list = False
         self.whole: int | None = None
         self.taken = 0
@@ -143,13 +144,16 @@ class RawMessage:
                 "index": index,
             },
         }
-        if (times := self._times(at_ms, about, topic)) is None:
-            if topic is EVENTS:
-                self.drop("unreadable_time")
-                return False
-            self.routed.odd_times.append("unreadable")
-            times = {}
-        fields |= times
+        message_ms = about.at_ms or 0
+        occurred_ms = at_ms or message_ms
+        if (
+            0 < message_ms <= self._latest_ms
+            and -_LONGEST_ON_DEVICE_MS <= occurred_ms - message_ms <= _CLOCKS_DIFFER_MS
+        ):
+            fields["occurred_at_ms"] = occurred_ms
+        elif not self._tell_odd_time(fields, at_ms, message_ms, topic):
+            self.drop("unreadable_time")
+            return False
         fields |= {
             name: value for name, value in content.fields.items() if value or name not in sparse
         }
@@ -167,40 +171,41 @@ class RawMessage:
         """A time, but no later than Kafka took the message; that where it is not known."""
         return min(at_ms, self.received_at_ms) if at_ms and at_ms > 0 else self.received_at_ms
 
-    def _times(self, own_ms: int | None, about: About, topic: Topic) -> Mapping[str, int] | None:
-        """When a part happened, and when it counts as having happened if that cannot be.
+    def _tell_odd_time(
+        self, fields: dict[str, Any], own_ms: int | None, message_ms: int, topic: Topic
+    ) -> bool:
+        """Says when a part happened, and when it counts as having happened if that cannot be.
 
-        A time that cannot be read is the message's; None where that cannot be read either. The
-        message's is mParticle's or its sender's, and cannot be later than Kafka took it.
+        A time that cannot be read is the message's. The message's is mParticle's or its sender's,
+        and cannot be later than Kafka took it. Says False of an event of which nothing tells when.
         """
-        message_ms, received_ms = about.at_ms or 0, self.received_at_ms
-        is_sure = 0 < message_ms <= received_ms + _CLOCKS_DIFFER_MS
-        base_ms = message_ms if is_sure else received_ms
+        is_sure = 0 < message_ms <= self._latest_ms
         occurred_ms = own_ms or message_ms
-        # Of what is long past nothing else is sure either, where the message does not say its time.
-        first_ms = base_ms - _LONGEST_ON_DEVICE_MS if is_sure else 1
-        if first_ms <= occurred_ms <= base_ms + _CLOCKS_DIFFER_MS:
-            return {"occurred_at_ms": occurred_ms}
-        if not occurred_ms:
-            return {}
-        if occurred_ms == UNREADABLE:
-            if message_ms <= 0:
-                return None
-            if own_ms:
+        if occurred_ms == UNREADABLE and message_ms <= 0:
+            if topic is not EVENTS:
                 self.routed.odd_times.append("unreadable")
-                return self._times(None, about, topic)
-        # A consent may have been given long ago.
-        is_history = about.shared.get("replayed") or topic is PRIVACY_REQUESTS
-        if is_history and occurred_ms < base_ms:
-            return {"occurred_at_ms": occurred_ms}
-        self.routed.odd_times.append("clock")
-        return {"occurred_at_ms": occurred_ms, "judged_at_ms": base_ms}
+            return topic is not EVENTS
+        if occurred_ms == UNREADABLE:
+            self.routed.odd_times.append("unreadable")
+            occurred_ms = message_ms
+        if not occurred_ms:
+            return True
+        fields["occurred_at_ms"] = occurred_ms
+        base_ms = message_ms if is_sure else self.received_at_ms
+        # Of what is long past nothing is sure where the message does not say its time; what comes
+        # again may be old, and a consent may have been given long ago.
+        is_history = not is_sure or fields.get("replayed") or topic is PRIVACY_REQUESTS
+        is_early = not is_history and occurred_ms < base_ms - _LONGEST_ON_DEVICE_MS
+        if is_early or occurred_ms > base_ms + _CLOCKS_DIFFER_MS:
+            self.routed.odd_times.append("clock")
+            fields["judged_at_ms"] = base_ms
+        return True
 
-    def remember(self, snapshot: Snapshot, told: Told | None) -> None:
-        """Takes what the snapshot's user has been told; None: that is not known for sure."""
+    def remember(self, user: bytes, told: Told | None) -> None:
+        """Takes what a user has been told; None: that is not known for sure."""
         if self.snapshots is not None:
-            self.snapshots.remember(snapshot.user, told)
-            self._users.append(snapshot.user)
+            self.snapshots.remember(user, told)
+            self._users.append(user)
 
     def mark(self) -> tuple[int, int, int]:
         """How much the message has become so far."""

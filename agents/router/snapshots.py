@@ -13,6 +13,7 @@ destination. It must never believe more than was written, nor what may be so no 
 from array import array
 from collections.abc import Iterable, Mapping
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -29,6 +30,7 @@ class Gone:
 GONE: Final = Gone()
 State: TypeAlias = Value | Gone
 
+_NOTHING: Mapping[str, State] = MappingProxyType({})
 # Of a user with more attributes nothing is remembered; mParticle takes 100 in a batch.
 _MOST_NAMES = 1_000
 
@@ -103,10 +105,11 @@ class PartitionSnapshots:
         else:
             with self._lock:
                 told = self._told.get(self._tp, user)
-        whole = _whole(snapshot) if snapshot.is_whole and not snapshot.said else 0
-        if told is not None and whole and whole == told.whole and not snapshot.adds_identity:
-            return Differing({}, overtaken=False, told=told._replace(at_ms=_later(told, snapshot)))
-        return _differing(snapshot, told, whole)
+        whole = _whole(snapshot) if snapshot.is_whole else 0
+        says_more = snapshot.said or snapshot.adds_identity or not whole
+        if says_more or told is None or told.whole != whole:
+            return _differing(snapshot, told, whole)
+        return Differing(_NOTHING, False, Told(_later(told, snapshot), whole, told.parts))
 
     def remember(self, user: bytes, told: Told | None) -> None:
         """Takes what is told of the user once the message is routed; None: nothing sure."""
@@ -201,6 +204,8 @@ def _gone(_: Any) -> list[str]:
 
 def _digest(state: State) -> int:
     """Alike for what one way says in text and the other in numbers: two sources take turns."""
+    if type(state) is str:
+        return hash(state)
     if isinstance(state, Gone):
         return 2
     if isinstance(state, list):

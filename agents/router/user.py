@@ -51,13 +51,12 @@ def route_snapshot(
     Developer Guide", "Profiles" and "Calculated Attributes").
     """
     index = raw.take()
-    states = _states(attributes, removed)
     if raw.settings.snapshots == "never":
-        if states:
+        if attributes or removed:
             raw.drop("snapshots_never")
-    elif states or said.states:
-        told = _Attributes(index, [attributes, removed], states, said, is_whole=True)
-        _route_states(raw, about, told)
+    elif attributes or removed or said.states:
+        told = _Attributes(index, [attributes, removed], _states(attributes, removed), said)
+        _route_states(raw, about, told, is_whole=True)
 
 
 def route_shared(
@@ -70,8 +69,7 @@ def route_shared(
 ) -> None:
     """Routes what is shared of a user's attributes beside the user's audiences."""
     if states := _states(attributes, removed):
-        told = _Attributes(index, part, states, Said({}), is_whole=False)
-        _route_states(raw, about, told)
+        _route_states(raw, about, _Attributes(index, part, states, Said({})), is_whole=False)
 
 
 class _Attributes(NamedTuple):
@@ -79,53 +77,45 @@ class _Attributes(NamedTuple):
     part: Any
     states: Mapping[str, State]
     said: Said
-    is_whole: bool
 
 
-def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> dict[str, State]:
-    gone: dict[str, State] = dict.fromkeys(removed, GONE)
-    return {**gone, **attributes}
+def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> Mapping[str, State]:
+    return {**dict.fromkeys(removed, GONE), **attributes} if removed else attributes
 
 
-def _route_states(raw: RawMessage, about: About, told: _Attributes) -> None:
-    user = key_of_somebody(about.shared) if raw.snapshots is not None else None
-    if raw.snapshots is None or user is None or raw.settings.snapshots != "changed":
-        differing = differs_from_said(told.states, told.said.states)
-        _emit(raw, about, told, differing, overtaken=False)
+def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole: bool) -> None:
+    known, shared, said = raw.snapshots, about.shared, told.said
+    user = key_of_somebody(shared) if known is not None else None
+    if known is None or user is None or raw.settings.snapshots != "changed":
+        _emit(raw, about, told, differs_from_said(told.states, said.states))
         return
-    if about.shared.get("environment") == "development":
+    if shared.get("environment") == "development":
         # Destinations leave it out, so that they are told nothing by it.
         user = b"development/" + user
     snapshot = Snapshot(
         user,
         raw.at_most_received(about.at_ms),
-        about.shared.get("identities", ()),
+        shared.get("identities", ()),
         told.states,
-        told.said.states,
-        told.said.adds_identity,
-        told.is_whole,
+        said.states,
+        said.adds_identity,
+        is_whole,
     )
-    found = raw.snapshots.compare(snapshot)
-    is_routed = _emit(raw, about, told, found.states, overtaken=found.overtaken)
-    raw.remember(snapshot, found.told if is_routed else None)
-
-
-def _emit(
-    raw: RawMessage,
-    about: About,
-    told: _Attributes,
-    states: Mapping[str, State],
-    *,
-    overtaken: bool,
-) -> bool:
-    """Says whether all of it has its record, or needs none."""
-    if overtaken:
+    found = known.compare(snapshot)
+    if found.overtaken:
         raw.drop("snapshots_overtaken")
+    elif not found.states and told.states:
+        raw.drop("snapshots_unchanged")
+    is_routed = not found.states or _emit(raw, about, told, found.states)
+    raw.remember(user, found.told if is_routed else None)
+
+
+def _emit(raw: RawMessage, about: About, told: _Attributes, states: Mapping[str, State]) -> bool:
+    """Says whether there is a record of these states."""
     set_ = {name: state for name, state in states.items() if not isinstance(state, Gone)}
     for content in attributes_changed(set_, states.keys() - set_.keys()):
         return raw.emit(content, about, told.place, told.part)
-    if told.states and not overtaken:
-        raw.drop("snapshots_unchanged")
+    raw.drop("snapshots_unchanged")
     return True
 
 

@@ -131,9 +131,9 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if spelling is not None:
         type_ = type_.lower()
         type_ = spelling.get(type_, type_)
-    if not text.strip():
+    if text.isspace():
         return None
-    if encoding == "raw" and type_ in _FORMED and _DIGEST.fullmatch(text):
+    if encoding == "raw" and "@" not in text and type_ in _FORMED and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
 

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import orjson
+from faust.types import TP
 
 from agents.router.parsing import parse
 from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
+from agents.router.settings import RouterSettings
+from agents.router.snapshots import Snapshots
 from sandbox.kafka import Kafka
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.results import Result, at_most, ratios
@@ -40,6 +43,7 @@ def measure(rounds: int) -> list[Result]:
             "parse": _each(parse),
             "parse, validate, map": _route,
             "all, with serialise": _outputs,
+            "all, with snapshots": _Remembering().outputs,
         }
         spent = _interleaved(stages, values, rounds)
         case = f"{records} record{'s'[: records - 1]} a message"
@@ -72,6 +76,22 @@ def _each(function: Callable[[bytes], object]) -> Stage:
 
 def _raws(values: Sequence[bytes]) -> list[RawMessage]:
     return [RawMessage(value, AT, RECEIVED_MS, SETTINGS) for value in values]
+
+
+class _Remembering:
+    """The mapping as it is by default, when all users are known and nothing is new of them."""
+
+    def __init__(self) -> None:
+        self._settings = RouterSettings()
+        self._known = Snapshots(self._settings.snapshot_users).of(TP(AT.topic, AT.partition))
+
+    def outputs(self, values: Sequence[bytes]) -> object:
+        return outputs_together(
+            [
+                RawMessage(value, AT, RECEIVED_MS, self._settings, snapshots=self._known)
+                for value in values
+            ]
+        )
 
 
 def _route(values: Sequence[bytes]) -> object:
