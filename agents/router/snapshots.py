@@ -11,9 +11,11 @@ destination. It must never believe more than was written, nor what may be so no 
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from threading import Lock
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -29,13 +31,15 @@ class Gone:
 
 GONE: Final = Gone()
 State: TypeAlias = Value | Gone
+Identities: TypeAlias = Sequence[Mapping[str, str]]
 
-_NOTHING: Mapping[str, State] = MappingProxyType({})
+_WHO = itemgetter("type", "value", "encoding")
 # Of a user with more attributes nothing is remembered; mParticle takes 100 in a batch.
 _MOST_NAMES = 1_000
 
 
-class Told(NamedTuple):
+@dataclass(slots=True)
+class Told:
     """One user: what was told last, and what mParticle's time was then, in milliseconds.
 
     `parts` are digests of names, each followed by the digest of its state; `whole` is that of the
@@ -56,7 +60,7 @@ class Snapshot(NamedTuple):
 
     user: bytes
     at_ms: int
-    identities: Iterable[Mapping[str, str]]
+    identities: Identities
     states: Mapping[str, State]
     said: Mapping[str, State]
     adds_identity: bool = False
@@ -97,19 +101,29 @@ class PartitionSnapshots:
         self._lock = lock
         self._pending: dict[int, Told | None] = {}
 
+    def is_known(
+        self, user: bytes, at_ms: int, states: Mapping[str, State], identities: Identities
+    ) -> bool:
+        """Whether a whole snapshot is the one that was told last: most of them are."""
+        name = hash(user)
+        if name in self._pending:
+            return False
+        with self._lock:
+            told = self._told.get(self._tp, name)
+            if told is None or told.whole != _whole(states, identities):
+                return False
+            told.at_ms = max(told.at_ms, at_ms)
+            self._told.put(self._tp, name, told)
+        return True
+
     def compare(self, snapshot: Snapshot) -> Differing:
         """Says which states to route."""
-        user = hash(snapshot.user)
-        if user in self._pending:
-            told = self._pending[user]
-        else:
-            with self._lock:
-                told = self._told.get(self._tp, user)
-        whole = _whole(snapshot) if snapshot.is_whole else 0
-        says_more = snapshot.said or snapshot.adds_identity or not whole
-        if says_more or told is None or told.whole != whole:
-            return _differing(snapshot, told, whole)
-        return Differing(_NOTHING, False, Told(_later(told, snapshot), whole, told.parts))
+        name = hash(snapshot.user)
+        if name in self._pending:
+            return _differing(snapshot, self._pending[name])
+        with self._lock:
+            told = self._told.get(self._tp, name)
+        return _differing(snapshot, told)
 
     def remember(self, user: bytes, told: Told | None) -> None:
         """Takes what is told of the user once the message is routed; None: nothing sure."""
@@ -150,7 +164,7 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
     }
 
 
-def _differing(snapshot: Snapshot, told: Told | None, whole: int) -> Differing:
+def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
     known = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
     identities = {
         hash((each["type"], each["encoding"])): hash(each["value"].strip().lower())
@@ -159,32 +173,33 @@ def _differing(snapshot: Snapshot, told: Told | None, whole: int) -> Differing:
     # Whoever has just got an address is new to a destination that knows users by it.
     is_new = snapshot.adds_identity or not identities.items() <= known.items()
     is_older = told is not None and snapshot.at_ms < told.at_ms
+    said = {hash(name): _digest(state) for name, state in snapshot.said.items()}
+    states: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
-    for name, state in differs_from_said(snapshot.states, snapshot.said).items():
+    for name, state in snapshot.states.items():
+        states[digest := hash(name)] = now = _digest(state)
         # What its own events have said is no more as it was.
-        before = None if name in snapshot.said else known.get(hash(name))
-        if is_new or before is None:
+        before = said.get(digest) or known.get(digest)
+        if before == now and (digest in said or not is_new):
+            continue
+        if is_older and snapshot.is_whole and not is_new and before and digest not in said:
+            # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
+            # shared with an audience is no state of a time before, but what changed.
+            overtaken = True
+        else:
             differing[name] = state
-        elif before != _digest(state):
-            # Sent again, or late: it fills in what nobody has told, and takes nothing back. What
-            # is shared with an audience is no state of a time before, but what changed.
-            if is_older and snapshot.is_whole:
-                overtaken = True
-            else:
-                differing[name] = state
+    whole = 0
     if is_older:
         # A destination that has had it already drops it: what counts there is not known from here.
-        for name in (*snapshot.said, *differing):
-            known.pop(hash(name), None)
-        whole = 0
+        for digest in (*said, *map(hash, differing)):
+            known.pop(digest, None)
     else:
-        known |= identities
-        for states in (snapshot.said, snapshot.states):
-            known |= {hash(name): _digest(state) for name, state in states.items()}
+        known = {**known, **identities, **said, **states}
+        whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:
         return Differing(differing, overtaken, None)
-    parts = array("q", [number for pair in known.items() for number in pair])
+    parts = array("q", chain.from_iterable(known.items()))
     return Differing(differing, overtaken, Told(_later(told, snapshot), whole, parts))
 
 
@@ -192,9 +207,10 @@ def _later(told: Told | None, snapshot: Snapshot) -> int:
     return snapshot.at_ms if told is None else max(told.at_ms, snapshot.at_ms)
 
 
-def _whole(snapshot: Snapshot) -> int:
-    described = [snapshot.states, snapshot.identities]
-    return hash(orjson.dumps(described, _gone, orjson.OPT_SORT_KEYS)) or 1
+def _whole(states: Mapping[str, State], identities: Identities) -> int:
+    """A digest of the attributes and of who has them, which is never 0."""
+    who = list(map(_WHO, identities))
+    return hash(orjson.dumps([states, who], _gone, orjson.OPT_SORT_KEYS)) or 1
 
 
 def _gone(_: Any) -> list[str]:
@@ -203,14 +219,14 @@ def _gone(_: Any) -> list[str]:
 
 
 def _digest(state: State) -> int:
-    """Alike for what one way says in text and the other in numbers: two sources take turns."""
+    """Never 0. Alike for what one way says in text and the other in numbers, by turns."""
     if type(state) is str:
-        return hash(state)
+        return hash(state) or 1
     if isinstance(state, Gone):
         return 2
     if isinstance(state, list):
-        return hash(tuple(_text(each) for each in state))
-    return hash(_text(state))
+        return hash(tuple(map(_text, state))) or 1
+    return hash(_text(state)) or 1
 
 
 def _text(value: Any) -> str | None:

@@ -92,10 +92,15 @@ def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole:
     if shared.get("environment") == "development":
         # Destinations leave it out, so that they are told nothing by it.
         user = b"development/" + user
+    at_ms, identities = raw.at_most_received(about.at_ms), shared.get("identities", ())
+    is_quiet = is_whole and not said.states and not said.adds_identity
+    if is_quiet and known.is_known(user, at_ms, told.states, identities):
+        raw.drop("snapshots_unchanged")
+        return
     snapshot = Snapshot(
         user,
-        raw.at_most_received(about.at_ms),
-        shared.get("identities", ()),
+        at_ms,
+        identities,
         told.states,
         said.states,
         said.adds_identity,

@@ -145,7 +145,7 @@ class _Said(NamedTuple):
 
 
 _NAMES = st.sampled_from(["tier", "city", "visits"])
-_STATES = st.sampled_from(["gold", "1", 1, True, "true", 2.0, ["a"], ["a", "b"], None])
+_STATES = st.sampled_from(["gold", "", "1", 1, True, "true", 2.0, ["a"], ["a", "b"], None])
 _CHANGES = st.dictionaries(_NAMES, _STATES, max_size=2)
 _HISTORY = st.lists(
     st.builds(_Said, st.integers(1, 2), _CHANGES, _CHANGES, st.integers(0, 3)), max_size=12
