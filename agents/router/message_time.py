@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agents.router.parsing import UnreadableMessageError, parse
-from models.mparticle.values import milliseconds
+from models.mparticle.times import milliseconds
 
 _FIELDS = ("timestamp_unixtime_ms", "timestamp_ms")
 """Of batches, and of the Firehose's messages."""
