@@ -6,8 +6,10 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import click
 
+from cli import outputs
 from streams.answering import UnansweredError
 from streams.settings import KafkaSettings, SettingsError
+from streams.terminal import escaped
 
 
 def ask(work: Callable[[KafkaSettings], Coroutine[None, None, bool]]) -> None:
@@ -24,7 +26,8 @@ def ask(work: Callable[[KafkaSettings], Coroutine[None, None, bool]]) -> None:
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
     """Prints rows in columns; the first is their heads."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    cells = [tuple(map(escaped, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
+        outputs.say(line.rstrip())

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from agents import registry
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
+from cli import outputs
 from streams import record_limits, topic_admin, topics
 from streams.diagnosis import diagnose
 from streams.engine.start import StartError, prepare
@@ -49,7 +50,7 @@ def command(names: Sequence[str], live: bool) -> None:
 async def _show(findings: AsyncIterator[Finding]) -> bool:
     wrong = False
     async for how, said in findings:
-        click.echo(f"{_MARKS[how]}  {said}")
+        outputs.say(f"{_MARKS[how]}  {said}")
         wrong |= how == "wrong"
     return wrong
 

@@ -8,6 +8,7 @@ from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.lines import Most
 from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill
 from agents.sailthru.settings import SailthruSettings
+from cli import outputs
 from cli.asking import ask
 from streams import logs
 from streams.engine.start import StartError
@@ -57,7 +58,7 @@ def command(
         settings, worker = SailthruSettings.load(), WorkerSettings.load()
         logs.set_up(worker.model_copy(update={"log_level": "error"}), "fill")
         try:
-            _show(await fill(settings, kafka, worker, plan, click.echo), plan)
+            _show(await fill(settings, kafka, worker, plan, outputs.say), plan)
         except (FillError, StartError) as error:
             raise click.ClickException(str(error)) from None
         return True
@@ -69,7 +70,7 @@ def _show(sums: Sums, plan: Plan) -> None:
     ends = sums.ends
     alone = ends.delivered_records - sums.by_job
     did = "Sent" if plan.execute else "Would send"
-    click.echo(
+    outputs.say(
         f"{did} {sums.by_job} of {sums.read} records in {sums.jobs} jobs: {sums.users} users, "
         f"{sums.size} bytes; {alone} records in calls of their own."
     )
@@ -78,11 +79,11 @@ def _show(sums: Sums, plan: Plan) -> None:
         ("dead letters", ends.refused_records),
     ):
         if counted:
-            click.echo(f"{counted.total()} {what}: {_reasons(counted)}.")
+            outputs.say(f"{counted.total()} {what}: {_reasons(counted)}.")
     if plan.execute:
-        click.echo("Committed: start the workers, and they go on after it.")
+        outputs.say("Committed: start the workers, and they go on after it.")
     else:
-        click.echo("Nothing was sent or committed: --execute does it.")
+        outputs.say("Nothing was sent or committed: --execute does it.")
 
 
 def _reasons(counted: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -33,9 +34,27 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"cli.{cmd_name.replace('-', '_')}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """What ends a command is a sentence that may quote what it met."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = _without_controls(error.message)
+            raise
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                end.code = _without_controls(end.code)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _without_controls(text: str) -> str:
+    from streams.terminal import escaped  # noqa: PLC0415 - the help must load nothing of ours
+
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 @click.group(cls=_Commands)

@@ -6,6 +6,7 @@ from datetime import datetime
 import click
 
 from agents import registry
+from cli import outputs
 from cli.asking import ask, table
 from cli.moments import Target
 from streams.dry_run import SUFFIX
@@ -85,7 +86,7 @@ async def _replay(
             await move(kafka, group)
     except ReplayError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(_ending(group, to, execute=execute))
+    outputs.say(_ending(group, to, execute=execute))
     return True
 
 

@@ -44,7 +44,7 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
             end = next(iter(line))
             ends[end][line[end]] += 1
             outputs.show(line)
-    click.echo(summary(messages, ends), err=True)
+    outputs.say(summary(messages, ends), err=True)
     sys.exit(1 if ends["dead_letter"] else 0)
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import click
 from pydantic import ValidationError
 
+from cli import outputs
 from sandbox import ab_tasty, sailthru
 from sandbox.faults import load_faults
 from sandbox.kafka import BrokerError, Kafka, fetch
@@ -42,7 +43,7 @@ def command() -> None:
 def kafka(port: int, directory: Path | None) -> None:
     """Runs Apache Kafka, fetched the first time (45 MB)."""
     try:
-        fetch(lambda name: click.echo(f"fetching {name}", err=True))
+        fetch(lambda name: outputs.say(f"fetching {name}", err=True))
         _run(_kafka(directory, port))
     except BrokerError as error:
         raise click.ClickException(str(error)) from None
@@ -50,7 +51,7 @@ def kafka(port: int, directory: Path | None) -> None:
 
 async def _kafka(directory: Path | None, port: int) -> None:
     async with Kafka(directory, port=port) as broker:
-        click.echo(broker.bootstrap)
+        outputs.say(broker.bootstrap)
         await asyncio.Event().wait()
 
 
@@ -112,7 +113,7 @@ def mparticle(
     traffic = generate(seed, users, messages, start_ms)
     if print_:
         for message in traffic:
-            click.echo(message.value.replace(b"\n", b" "))
+            outputs.pass_on(message.value.replace(b"\n", b" "))
     elif url:
         _run(_post(url, traffic, token))
     else:
@@ -134,7 +135,7 @@ def _receiver(url: str | None) -> str | None:
 
 async def _post(url: str, traffic: Traffic, token: str | None) -> None:
     posted = await post(url, traffic, token=token)
-    click.echo(f"{posted.accepted} messages posted to {url}, {posted.tried_again} tried again")
+    outputs.say(f"{posted.accepted} messages posted to {url}, {posted.tried_again} tried again")
     if posted.lost:
         lost = ", ".join(f"{count} with {status}" for status, count in posted.lost.items())
         raise click.ClickException(f"Lost, as mParticle would have lost them: {lost}.")
@@ -153,7 +154,7 @@ async def _publish(traffic: Traffic) -> None:
     except (SettingsError, StartError) as error:
         raise click.ClickException(str(error)) from None
     count = await publish(kafka, traffic)
-    click.echo(f"{count} messages written to {kafka.bootstrap_servers}")
+    outputs.say(f"{count} messages written to {kafka.bootstrap_servers}")
 
 
 def _serve(service: Service, port: int, host: str, faults: BinaryIO | None) -> None:
@@ -166,7 +167,7 @@ def _serve(service: Service, port: int, host: str, faults: BinaryIO | None) -> N
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--faults") from None
     try:
-        _run(serve_app(service.app(), port, host, click.echo))
+        _run(serve_app(service.app(), port, host, outputs.say))
     except OSError as error:
         raise click.ClickException(f"{host}:{port} cannot be listened on: {error}") from None
 

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from agents import registry
 from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
+from cli import outputs
 from streams.settings import KafkaSettings, Settings, WorkerSettings
 
 _WIDE = 400
@@ -24,9 +25,9 @@ def command(markdown: bool) -> None:
     Each can also be given as NAME_FILE, the path of a file that holds the value.
     """
     if markdown:
-        click.echo("| setting | default | meaning |\n|---|---|---|")
+        outputs.say("| setting | default | meaning |", "|---|---|---|")
         for name, default, meaning in rows():
-            click.echo(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
+            outputs.say(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
         return
     # In a pipe a setting is one line, to be searched.
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table())

@@ -13,6 +13,7 @@ from structlog.typing import EventDict
 
 from streams import clocks
 from streams.settings import WorkerSettings
+from streams.terminal import escaped
 
 # What a line may say beside its event; a payload has no place among them. `error` is the name of a
 # type, `detail` and `what_to_do` are ours, and topic, partition and offset are a raw position.
@@ -95,6 +96,7 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.ExceptionRenderer(_Traces()),
+                *([] if settings.log_format == "json" else [without_controls]),
                 renderer,
             ],
         )
@@ -114,6 +116,14 @@ def only_known_keys(_logger: Any, _method: str, line: EventDict) -> EventDict:
     unknown = sorted(key for key in line if key not in known and not key.startswith(_PREFIXED))
     kept = {key: value for key, value in line.items() if key not in unknown}
     return {**kept, "left_out": unknown} if unknown else kept
+
+
+def without_controls(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """JSON escapes them by itself; a stack has lines."""
+    return {
+        key: "\n".join(map(escaped, value.split("\n"))) if isinstance(value, str) else value
+        for key, value in line.items()
+    }
 
 
 def said(error: BaseException) -> str:

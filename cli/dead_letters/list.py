@@ -50,7 +50,7 @@ async def _list(kafka: KafkaSettings, choice: Choice, most: int | None, *, as_js
     else:
         _show(counts, list(newest.lines()))
     if log.unreadable:
-        click.echo(f"Left out, as no dead letters of ours: {log.unreadable}.", err=True)
+        outputs.say(f"Left out, as no dead letters of ours: {log.unreadable}.", err=True)
     return True
 
 
@@ -86,12 +86,12 @@ def line_of(found: Found) -> Line:
 
 def _show(counts: Counter[tuple[str, str]], lines: list[Line]) -> None:
     if not counts:
-        click.echo("There are none.")
+        outputs.say("There are none.")
         return
     rows = [(*key, str(count)) for key, count in sorted(counts.items())]
     table([("destination", "reason", "count"), *rows])
     if lines:
-        click.echo()
+        outputs.say()
         table([tuple(lines[0]), *(tuple(line.values()) for line in lines)])
     if older := counts.total() - len(lines):
-        click.echo(f"{older} older: see --limit.")
+        outputs.say(f"{older} older: see --limit.")

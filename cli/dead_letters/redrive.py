@@ -124,7 +124,7 @@ async def _redrive(
         what = f"{found.at}  {found.failed_at}  {found.letter.reason}"
         if not isinstance(again, Again):
             left += again is not None
-            click.echo(f"{what}  {f'not sent: {again}' if again else 'goes with the one before'}")
+            outputs.say(f"{what}  {f'not sent: {again}' if again else 'goes with the one before'}")
             continue
         if to is not None:
             try:
@@ -134,7 +134,7 @@ async def _redrive(
                     f"{error} {done} were sent before; send all again, those are known."
                 ) from None
         done += 1
-        click.echo(f"{what}  to {again.topic}/{again.partition}: {_size(again)}, {compared}")
+        outputs.say(f"{what}  to {again.topic}/{again.partition}: {_size(again)}, {compared}")
         if whole:
             outputs.show(_shown(again))
     _sum_up(done, left, judge.plan.updates, sent=to is not None)
@@ -158,11 +158,15 @@ def _shown(again: Again) -> Mapping[str, Any]:
 
 def _sum_up(done: int, left: int, updates: int, *, sent: bool) -> None:
     if not done + left:
-        click.echo("There are none.")
+        outputs.say("There are none.")
         return
-    click.echo(f"{done} sent again, {left} not." if sent else f"{done} can be sent, {left} cannot.")
+    outputs.say(
+        f"{done} sent again, {left} not." if sent else f"{done} can be sent, {left} cannot."
+    )
     if updates:
         says = "overwrite" if sent else "would overwrite"
-        click.echo(f"{updates} of them are updates: they {says} what has come since for that user.")
+        outputs.say(
+            f"{updates} of them are updates: they {says} what has come since for that user."
+        )
     if done and not sent:
-        click.echo("Nothing was sent: --execute sends them.")
+        outputs.say("Nothing was sent: --execute sends them.")

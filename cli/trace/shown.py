@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import click
-
 from cli import outputs
 from cli.asking import table
 from cli.moments import shown
@@ -31,15 +29,15 @@ def show(report: Report, *, as_json: bool) -> None:
         for line in lines(report):
             outputs.show(line)
         for said in _not_read(report):
-            click.echo(said, err=True)
+            outputs.say(said, err=True)
         return
     records, letters = list(record_lines(report)), letter_lines(report)
     for said in _head(report):
-        click.echo(said)
+        outputs.say(said)
     _show_table([_row(line) for line in records])
     _show_table(letters, "Dead letters:")
     if notes := [*_notes(records), *_sent_again(report.raw), *_not_read(report)]:
-        click.echo("\n".join(("", *notes)))
+        outputs.say("", *notes)
 
 
 def _row(line: Line) -> Line:
@@ -49,7 +47,7 @@ def _row(line: Line) -> Line:
 
 def _show_table(rows: Sequence[Line], *heads: str) -> None:
     if rows:
-        click.echo("\n".join(("", *heads)))
+        outputs.say("", *heads)
         table([tuple(rows[0]), *(tuple(row.values()) for row in rows)])
 
 

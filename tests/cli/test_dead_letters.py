@@ -15,6 +15,7 @@ from sandbox.kafka import Kafka
 from streams import headers
 from streams.dead_letters import DeadLetters, preserve
 from streams.settings import KafkaSettings
+from streams.terminal import escaped
 from streams.topics import DEAD_LETTERS, EVENTS, RAW
 from tests.cli.command import run, run_on
 from tests.kafka.log import everything
@@ -258,6 +259,27 @@ async def test_a_raw_message_whose_letter_lacks_its_secrets_is_known_again(
     said = await run_on(cluster, "dead-letters", "redrive", "0/0", "--execute")
     assert f"the same as {raw}/0/0" in said.stdout
     assert len(await everything(cluster, RAW)) == 2
+
+
+@pytest.mark.kafka
+async def test_nothing_of_a_dead_letter_reaches_the_terminal_as_a_control(
+    kafka: Kafka, prefix: str
+) -> None:
+    hostile = "\x1b]0;title\x07\x1b[2J\x9b1A\r\n0/9  sailthru  delivered\u202e"
+    cluster = await compared(
+        kafka,
+        prefix,
+        {"reason": hostile, "detail": hostile, "record_id": None},
+        {"topic": hostile, "reason": hostile, "key": hostile.encode(), "record_id": hostile},
+        {"reason": hostile, **preserve(hostile.encode()), "key": hostile.encode()},
+    )
+    everywhere = ("--since", "1h", "--execute", "--whole", "--beyond-horizon", "--uncompared")
+    for words in (("list",), ("list", "--json"), ("show", "0/1"), ("redrive", *everywhere)):
+        said = await run_on(cluster, "dead-letters", *words)
+        assert "title" in said.stdout
+        for line in (said.stdout + said.stderr).split("\n"):
+            assert escaped(line) == line
+            assert not line.startswith("0/9")
 
 
 @pytest.mark.kafka
