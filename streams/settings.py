@@ -210,10 +210,18 @@ class KafkaSettings(Settings):
         300, description="a worker that has work, no excuse and no progress for so long ends"
     )
     in_flight_records: PositiveInt = Field(
-        10_000, description="records under way per partition, above which it is paused"
+        100_000,
+        description="records under way in a worker, above an even share of which a partition is "
+        "paused",
     )
     in_flight_bytes: PositiveInt = Field(
-        32 * 1024 * 1024, description="bytes under way per partition, above which it is paused"
+        256 * 1024 * 1024,
+        description="bytes under way in a worker, above an even share of which a partition is "
+        "paused",
+    )
+    ahead_offsets: PositiveInt = Field(
+        1_000_000,
+        description="offsets that a partition may go on beyond its first record that has not ended",
     )
     fetch_max_bytes: PositiveInt = Field(
         2 * 1024 * 1024, description="bytes asked of one partition at a time"

@@ -46,7 +46,7 @@ def create_sink_app(
             Ends(sink.destination, letters, horizon, precedence),
             History(kafka),
             horizon,
-            Staleness(kafka.horizon_ids),
+            Staleness.beside(kafka.horizon_ids),
             Audiences(kafka, sink.learn),
             precedence,
             connections,

@@ -24,8 +24,17 @@ class _Seen(NamedTuple):
     offset: int
 
 
+# A time of a membership takes two and a half times the room of an id, and most records are none.
+_IDS_TO_A_TIME = 4
+
+
 class Staleness:
     """Remembers the last change of each user and audience, `limit` of them."""
+
+    @classmethod
+    def beside(cls, ids: int) -> "Staleness":
+        """As many as may be remembered beside so many ids."""
+        return cls(max(1, ids // _IDS_TO_A_TIME))
 
     def __init__(self, limit: int) -> None:
         self._latest = Recollection[Subject, _Seen](limit)

@@ -169,14 +169,12 @@ class Consumer(FetchingConsumer):
             }
             if not await self._thread.seek_to(_offsets(starts), generation):
                 return  # the next rebalance has begun, and cancels this in a moment
-            await self._go_on(starts)
+            await self._go_on(starts, InFlightLimit.share(self.transport.kafka, len(assigned)))
             left -= there.keys()
             if left:
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
-    async def _go_on(self, starts: Mapping[TP, Progress]) -> None:
-        kafka = self.transport.kafka
-        limit = InFlightLimit(kafka.in_flight_records, kafka.in_flight_bytes)
+    async def _go_on(self, starts: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         # Each is fetched when its processor starts it.
         self.pause_partitions(starts)
         self._read_offset.update(dict.fromkeys(starts, None))

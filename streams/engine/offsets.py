@@ -1,21 +1,27 @@
 """Which offsets of a partition have ended, and what of that may be committed."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
+
+from streams.engine.runs import Runs
 
 
 class Offsets:
     """Follows the records of one partition from fetch to end.
 
     The watermark is the first offset that has not ended: everything before it has, so it may be
-    committed. What ended beyond it is kept as runs, to be written beside the commit.
+    committed. What ended beyond it is kept as runs, to be written beside the commit; offsets at
+    which no record stands, in between, count as ended.
     """
 
     def __init__(self, start: int, ended: Iterable[tuple[int, int]] = ()) -> None:
         """Starts at the committed offset; `ended` are the runs [from, to) that ended beyond it."""
         self.position = start
         self._waiting: dict[int, int] = {}
+        # As they came. A dict would search for its first among all that have gone.
+        self._order = deque[int]()
         self._bytes = 0
-        self._ended = {offset for first, end in ended for offset in range(first, end)}
+        self._ended = Runs(ended)
 
     def fetched(self, records: Iterable[tuple[int, int]]) -> list[int]:
         """Takes (offset, size in bytes) in fetch order; returns the offsets that still need work.
@@ -26,18 +32,26 @@ class Offsets:
         for offset, size in records:
             if offset < self.position:
                 raise ValueError(f"offset {offset} was fetched before position {self.position}")
+            self._ended.add(self.position, offset)
             self.position = offset + 1
             if offset not in self._ended:
                 self._waiting[offset] = size
+                self._order.append(offset)
                 self._bytes += size
                 todo.append(offset)
         return todo
+
+    def passed(self, end: int) -> None:
+        """Says that no record stands between the position and this offset."""
+        self._ended.add(self.position, end)
+        self.position = max(self.position, end)
 
     def ended(self, *offsets: int) -> None:
         """Says that the records' work is over: delivered, dead-lettered or dropped."""
         for offset in offsets:
             self._bytes -= self._waiting.pop(offset)
-        self._ended.update(offsets)
+            self._ended.add(offset, offset + 1)
+        self._ended.drop_before(self.watermark)
 
     @property
     def waiting(self) -> int:
@@ -51,23 +65,16 @@ class Offsets:
     @property
     def watermark(self) -> int:
         """The offset to commit: all before it has ended."""
-        return next(iter(self._waiting), self.position)
+        while self._order and self._order[0] not in self._waiting:
+            self._order.popleft()
+        return self._order[0] if self._order else self.position
+
+    @property
+    def ahead(self) -> int:
+        """How many offsets beyond the watermark have been fetched."""
+        return self.position - self.watermark
 
     def runs(self) -> list[tuple[int, int]]:
         """The runs [from, to) that ended beyond the watermark, in order."""
-        watermark = self.watermark
-        # Forgetting happens here, where the set is walked anyway, and not at every end.
-        self._ended = {offset for offset in self._ended if offset >= watermark}
-        return list(_runs(sorted(self._ended)))
-
-
-def _runs(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
-    first = end = None
-    for offset in offsets:
-        if offset != end:
-            if first is not None and end is not None:
-                yield first, end
-            first = offset
-        end = offset + 1
-    if first is not None and end is not None:
-        yield first, end
+        self._ended.drop_before(self.watermark)
+        return list(self._ended)

@@ -8,15 +8,31 @@ from faust.types import TP
 from streams.engine.arrivals import Arrivals
 from streams.engine.metadata import Progress
 from streams.engine.offsets import Offsets
+from streams.settings import KafkaSettings
 
 
 @dataclass(frozen=True, slots=True)
 class InFlightLimit:
-    """How much of one partition may be under way; it bounds a worker's memory."""
+    """How much of one partition may be under way; it bounds a worker's memory.
+
+    And how many offsets it may be `ahead` of its first record that has not ended, which bounds what
+    is read again, and looked through, after a takeover.
+    """
 
     records: int = 10_000
     size: int = 32 * 1024 * 1024
     runs: int = 1_000
+    ahead: int = 1_000_000
+
+    @classmethod
+    def share(cls, kafka: KafkaSettings, partitions: int) -> "InFlightLimit":
+        """What each of so many partitions may have of what a worker may have."""
+        count = max(1, partitions)
+        return cls(
+            records=max(1, kafka.in_flight_records // count),
+            size=max(1, kafka.in_flight_bytes // count),
+            ahead=kafka.ahead_offsets,
+        )
 
 
 class Partition:
@@ -56,7 +72,7 @@ class Partition:
     def passed(self, end: int) -> None:
         """Says that no record stands before this offset which was not fetched."""
         if end > self.offsets.position:
-            self.offsets.position = end
+            self.offsets.passed(end)
             self._changed(self)
 
     def ended(self, *offsets: int) -> None:
@@ -111,6 +127,7 @@ class Partition:
             self.offsets.waiting >= self._limit.records * share
             or self.offsets.waiting_bytes >= self._limit.size * share
             or self.holes >= self._limit.runs * share
+            or self.offsets.ahead >= self._limit.ahead * share
         )
 
     @property

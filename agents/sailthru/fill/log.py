@@ -25,6 +25,7 @@ from streams.topics import USER_UPDATE, Topic
 
 _LOOK_MS = 500
 _SILENT_LOOKS = 60
+_WINDOW_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Log:
         """
         window: list[ConsumerRecord] = []
         of: set[bytes | None] = set()
-        size, most = 0, self._kafka.in_flight_bytes
+        size, most = 0, min(_WINDOW_BYTES, self._kafka.in_flight_bytes)
         async for record in self._records(part):
             full = len(of) >= users or size >= most
             if full and (record.key != window[-1].key or size >= 2 * most):

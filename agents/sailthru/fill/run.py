@@ -81,7 +81,7 @@ class Fill:
         say: Callable[[str], None],
     ) -> None:
         self._sink, self._plan, self._log, self._say = sink, plan, log, say
-        horizon, staleness = Horizon(kafka.horizon_ids), Staleness(kafka.horizon_ids)
+        horizon, staleness = Horizon(kafka.horizon_ids), Staleness.beside(kafka.horizon_ids)
         self.sums = Sums(CountedEnds(sink.destination, letters, horizon))
         topics = {kafka.topic(USER_UPDATE.name): USER_UPDATE}
         guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]

@@ -5,6 +5,7 @@ from faust.types import TP
 
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
+from streams.settings import KafkaSettings
 from tests.streams.records import new_partition
 
 
@@ -51,6 +52,32 @@ def test_it_is_full_when_too_many_runs_had_to_be_committed() -> None:
     commit(partition)
 
     assert (partition.full, partition.drained) == (False, True)
+
+
+def test_it_is_full_when_it_is_too_far_ahead_of_what_has_not_ended() -> None:
+    """However few records wait: after a takeover all that is ahead is looked through again."""
+    partition = new_partition(limit=InFlightLimit(ahead=10))
+    seen = []
+    for offset in range(10):
+        partition.fetched([(offset, 1)])
+        if offset:
+            partition.ended(offset)
+        seen.append(partition.full)
+    partition.ended(0)
+
+    assert seen == [False] * 9 + [True]
+    assert (partition.full, partition.drained) == (False, True)
+
+
+@pytest.mark.parametrize(("partitions", "records", "size"), [(1, 900, 9_000), (36, 25, 250)])
+def test_partitions_share_what_a_worker_may_have_under_way(
+    partitions: int, records: int, size: int
+) -> None:
+    kafka = KafkaSettings(in_flight_records=900, in_flight_bytes=9_000, ahead_offsets=70)
+
+    assert InFlightLimit.share(kafka, partitions) == InFlightLimit(records, size, ahead=70)
+    # More partitions than that: each goes on, one record at a time.
+    assert InFlightLimit.share(kafka, 10_000) == InFlightLimit(1, 1, ahead=70)
 
 
 @pytest.mark.parametrize("runs", [500, 999, 1_000, 1_400])
