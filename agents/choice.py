@@ -73,17 +73,20 @@ class Choice:
 
     def learn(self, record: Record) -> None:
         """Takes what an audience is called now, whether or not it is sent."""
-        self._names.learn(record)
+        if not self._audiences.all:
+            self._names.learn(record)
 
     def reason_against(self, record: Record) -> Dropped | None:
         if self._drops_development and record.environment == "development":
             return _DEVELOPMENT
-        if verdict := self._accounts.verdict(*_accounts(record)):
+        if not self._accounts.all and (verdict := self._accounts.verdict(*_accounts(record))):
             return Dropped(f"account_{verdict}")
         return self.audience_reason(record) if isinstance(record, _OfAudience) else None
 
     def audience_reason(self, record: _OfAudience) -> Dropped | None:
         """Judges by the audience alone."""
+        if self._audiences.all:
+            return None
         name = record.name if isinstance(record, Audience) else self._names.name(record)
         verdict = self._audiences.verdict(record.audience_id, *([name] if name else []))
         return Dropped(f"audience_{verdict}") if verdict else None

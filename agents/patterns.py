@@ -32,6 +32,8 @@ class Allowed:
     """
 
     def __init__(self, allow: str, deny: str) -> None:
+        self.all = not patterns(allow) and not patterns(deny)
+        """Whether nothing is left out, so that nothing has to be asked."""
         self._allow = one_of(patterns(allow) or ["*"], ignore_case=True)
         self._deny = one_of(patterns(deny), ignore_case=True)
 

@@ -13,11 +13,15 @@ class AttributeFilter:
     """Patterns for the names of user attributes as mParticle has them."""
 
     def __init__(self, allow: str, deny: str) -> None:
+        allowed = Allowed(allow, deny)
+        self._all = allowed.all
         # Few names, in every record.
-        self._verdict = lru_cache(maxsize=4096)(Allowed(allow, deny).verdict)
+        self._verdict = lru_cache(maxsize=4096)(allowed.verdict)
 
     def left_out(self, record: AttributesChanged) -> Mapping[str, str]:
         """The names that are left out, set or removed, and why."""
+        if self._all:
+            return {}
         verdicts = ((name, self._verdict(name)) for name in _names(record))
         return {name: f"attribute_{verdict}" for name, verdict in verdicts if verdict}
 
