@@ -136,6 +136,12 @@ def _receiver(url: str | None) -> str | None:
 async def _post(url: str, traffic: Traffic, token: str | None) -> None:
     posted = await post(url, traffic, token=token)
     outputs.say(f"{posted.accepted} messages posted to {url}, {posted.tried_again} tried again")
+    if posted.unregistered:
+        outputs.say(
+            f"{posted.unregistered} registrations were answered 501: mParticle would have no "
+            "module; set RECEIVER_REGISTRATION.",
+            err=True,
+        )
     if posted.lost:
         lost = ", ".join(f"{count} with {status}" for status, count in posted.lost.items())
         raise click.ClickException(f"Lost, as mParticle would have lost them: {lost}.")

@@ -18,12 +18,22 @@ _TRY_SECONDS = 30.0
 _AHEAD = 20
 
 
+# Asked when a module is set up (mParticle docs, "Firehose Java SDK"): about the module, and nobody.
+_REGISTRATION = b'"module_registration_request"'
+_NOT_IMPLEMENTED = 501
+
+
 @dataclass
 class Posted:
-    """`lost` counts by status what was given up; 0 is no answer at all."""
+    """`lost` counts by status what was given up; 0 is no answer at all.
+
+    `unregistered` counts registrations that were answered 501: there is no module then, which
+    mParticle shows to whoever sets it up, and no data of a user is lost.
+    """
 
     accepted: int = 0
     tried_again: int = 0
+    unregistered: int = 0
     lost: Counter[int] = field(default_factory=Counter)
 
 
@@ -72,6 +82,8 @@ async def _post_lane(
         if status < 300 and status != _NO_ANSWER:  # noqa: PLR2004 - what HTTP calls a success
             posted.accepted += 1
             accepted(message)
+        elif status == _NOT_IMPLEMENTED and _REGISTRATION in message.value:
+            posted.unregistered += 1
         else:
             posted.lost[status] += 1
 

@@ -47,6 +47,15 @@ async def test_any_other_error_is_lost_at_once(status: int) -> None:
     assert len(came) == 1
 
 
+async def test_a_registration_that_nobody_answers_leaves_no_module_and_loses_no_data() -> None:
+    request = b'{"type": "module_registration_request"}'
+    messages = [Message(None, request), Message(b"17", b'{"type": "other"}')]
+    async with answering(lambda body: 501) as (url, came):
+        posted = await post(url, messages, token=TOKEN)
+    assert posted == Posted(unregistered=1, lost=Counter({501: 1}))
+    assert len(came) == 2
+
+
 async def test_its_patience_ends() -> None:
     async with answering(lambda _: 503) as (url, came):
         posted = await post(url, [Message(b"17", b"{}")], token=TOKEN, patience_s=0.2)
