@@ -109,7 +109,8 @@ _BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
         405: _OUR_MISTAKE,
         406: _OUR_MISTAKE,
         408: TIMED_OUT,
-        409: Rejected("key_conflict", "a key belongs to another profile"),
+        # Of the keys that two people may share: other conflicts are merged.
+        409: Rejected("key_conflict", "a key belongs to another profile", ordinary=True),
     }
 )
 

@@ -80,7 +80,7 @@ class SailthruSink(Sink[Request]):
             "no_audience_name": "SAILTHRU_LIST_NAME",
             "invalid_record": "KAFKA_PREFIX",
             "invalid_email": "SAILTHRU_IDENTITY_KEY",
-            "key_conflict": "SAILTHRU_IDENTITY_KEY and SAILTHRU_EXTID_FROM",
+            "key_conflict": "SAILTHRU_KEYS_FROM",
             "bad_request": "SAILTHRU_IDENTITY_KEY",
             "incomplete_purchase": "SAILTHRU_PRODUCT_URL and SAILTHRU_PURCHASES",
             "refused": "SAILTHRU_API_KEY and SAILTHRU_LIST_NAME",

@@ -128,7 +128,7 @@ def test_rejection_shows_code_and_status() -> None:
         "invalid_email", "error 11, HTTP 400: not an e-mail address"
     )
     assert classify(409, {}, b"{}") == Rejected(
-        "key_conflict", "HTTP 409: a key belongs to another profile"
+        "key_conflict", "HTTP 409: a key belongs to another profile", ordinary=True
     )
 
 

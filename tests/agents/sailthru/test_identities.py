@@ -192,6 +192,8 @@ async def test_a_number_that_two_people_share_does_not_merge_them(sailthru: Simu
         [refused] = await deliver(sink, added(mobile_number="+1"))
     assert isinstance(refused, Rejected)
     assert refused.reason == "key_conflict"
+    # So many may share a telephone: it says nothing of a deploy or a setting.
+    assert refused.ordinary
     assert set(sailthru.profiles()) == {EMAIL, OTHER}
 
 
