@@ -42,8 +42,9 @@ _MOST_NAMES = 1_000
 class Told:
     """One user: what was told last, and what mParticle's time was then, in milliseconds.
 
-    `parts` are digests of names, each followed by the digest of its state; `whole` is that of the
-    message's snapshot as it stood there, 0 where something else was told since.
+    `parts` are keys of names, which are odd, and of types of identities, which are even, each
+    followed by the digest of its state or value; `whole` is that of the message's snapshot as it
+    stood there, 0 where something else was told since.
     """
 
     at_ms: int
@@ -167,23 +168,25 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
 def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
     known = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
     identities = {
-        hash((each["type"], each["encoding"])): hash(each["value"].strip().lower())
+        hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities
     }
-    # Whoever has just got an address is new to a destination that knows users by it.
-    is_new = snapshot.adds_identity or not identities.items() <= known.items()
+    # Whoever has just got an address is new to a destination that knows users by it: what was told
+    # before was told to nobody, also what this message does not have.
+    if snapshot.adds_identity or not identities.items() <= known.items():
+        known = {key: digest for key, digest in known.items() if not key & 1}
     is_older = told is not None and snapshot.at_ms < told.at_ms
-    said = {hash(name): _digest(state) for name, state in snapshot.said.items()}
+    said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
     states: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
     for name, state in snapshot.states.items():
-        states[digest := hash(name)] = now = _digest(state)
+        states[key := hash(name) | 1] = now = _digest(state)
         # What its own events have said is no more as it was.
-        before = said.get(digest) or known.get(digest)
-        if before == now and (digest in said or not is_new):
+        before = said.get(key) or known.get(key)
+        if before == now:
             continue
-        if is_older and snapshot.is_whole and not is_new and before and digest not in said:
+        if is_older and snapshot.is_whole and before and key not in said:
             # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
             # shared with an audience is no state of a time before, but what changed.
             overtaken = True
@@ -192,8 +195,8 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
     whole = 0
     if is_older:
         # A destination that has had it already drops it: what counts there is not known from here.
-        for digest in (*said, *map(hash, differing)):
-            known.pop(digest, None)
+        for key in (*said, *(hash(name) | 1 for name in differing)):
+            known.pop(key, None)
     else:
         known = {**known, **identities, **said, **states}
         whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0

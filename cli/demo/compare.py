@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.mparticle import Ledger, Profile
+from sandbox.mparticle import NEVER_SENT, Ledger, Profile
 
 State = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ def differences(
         *_profiles(ledger, sailthru, foreign),
         *_lists(ledger, sailthru),
         *_segments(ledger, ab_tasty, foreign),
+        *_leaked(sailthru, ab_tasty),
     ]
 
 
@@ -93,3 +94,9 @@ def _segments(ledger: Ledger, ab_tasty: State, foreign: str) -> Iterator[str]:
         wanted, found = ledger.segments.get(visitor, {}), segments.get(visitor, {})
         if wanted != found and not (not wanted and visitor in foreign):
             yield f"AB Tasty has {found} for visitor {visitor} and not {wanted}."
+
+
+def _leaked(sailthru: State, ab_tasty: State) -> Iterator[str]:
+    for name, state in (("Sailthru", sailthru), ("AB Tasty", ab_tasty)):
+        if NEVER_SENT.encode() in orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS):
+            yield f"{name} has a token or a flag that is meant for somebody else."

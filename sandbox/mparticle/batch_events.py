@@ -5,30 +5,36 @@ from itertools import accumulate
 from random import Random
 from typing import TypeAlias
 
-from sandbox.mparticle.catalogue import event_names
+from sandbox.mparticle.catalogue import event_name
 from sandbox.mparticle.firehose_events import PRODUCT_ACTIONS
 from sandbox.mparticle.shop import attributes, custom_name, products, promotions
-from sandbox.mparticle.wire import Body, chance, int64, uuid
+from sandbox.mparticle.wire import NEVER_SENT, Body, chance, int64, uuid
 
-# An event's type, its own data, and its name at Sailthru, where it is sent there.
-Draw: TypeAlias = Callable[[Random], tuple[str, Body, tuple[str, ...]]]
+# An event's type, its own data, and its name at Sailthru where its kind goes there by default.
+Drawn: TypeAlias = tuple[str, Body, str | None]
+Draw: TypeAlias = Callable[[Random], Drawn]
 
 
 def _plain(event_type: str, /, **data: object) -> Draw:
-    return lambda _: (event_type, dict(data), event_names(event_type, event_type))
+    return lambda _: (event_type, dict(data), None)
 
 
-def _session_end(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
-    data: Body = {"session_duration_ms": rng.randrange(3_600_000)}
-    return "session_end", data, event_names("session_end", "session_end")
+def _session_start(_: Random) -> Drawn:
+    return "session_start", {}, "mp_session_start"
 
 
-def _custom_event(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
+def _session_end(rng: Random) -> Drawn:
+    return "session_end", {"session_duration_ms": rng.randrange(3_600_000)}, "mp_session_end"
+
+
+def _custom_event(rng: Random) -> Drawn:
     name = custom_name(rng)
     typed: Body = {"stars": 4.5, "again": True, "gift": None} if chance(rng, 0.3) else {}
     data: Body = {"event_name": name, "custom_event_type": rng.choice(("navigation", "other"))}
     data["custom_attributes"] = {**attributes(rng), **typed} if chance(rng, 0.9) else None
-    return "custom_event", data, event_names("custom_event", name)
+    if chance(rng, 0.3):
+        data["custom_flags"] = {"Facebook.BrowserId": NEVER_SENT}
+    return "custom_event", data, event_name(name)
 
 
 def _product_part(rng: Random) -> Body:
@@ -40,8 +46,8 @@ def _product_part(rng: Random) -> Body:
 
 
 def _promotion_part(rng: Random) -> Body:
-    part = {"action": rng.choice(("view", "click")), "promotions": promotions(rng)}
-    return {"promotion_action": part}
+    action = rng.choice(("view", "click"))
+    return {"promotion_action": {"action": action, "promotions": promotions(rng)}}
 
 
 def _impression_part(rng: Random) -> Body:
@@ -50,46 +56,50 @@ def _impression_part(rng: Random) -> Body:
     return {"product_impressions": [part]}
 
 
-def _commerce_event(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
+def _commerce_event(rng: Random) -> Drawn:
     makers = (_product_part, _promotion_part, _impression_part)
     count = 2 if chance(rng, 0.1) else 1
     chosen = rng.sample(makers, counts=(4, 1, 1), k=1) if count == 1 else rng.sample(makers, count)
     data: Body = {"currency_code": "EUR", "custom_attributes": attributes(rng)}
     for make in chosen:
         data |= make(rng)
-    return "commerce_event", data, ()
+    return "commerce_event", data, None
 
 
-def _transition(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
+def _transition(rng: Random) -> Drawn:
     kinds = ("initialized", "exit", "background", "foreground")
     data = {"application_transition_type": f"application_{rng.choice(kinds)}"}
-    return "application_state_transition", data, ()
+    return "application_state_transition", data, None
 
 
-def _push_message(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
-    data = {"push_message_type": rng.choice(("sent", "received", "action")), "network": "apn"}
-    return "push_message", data, ()
+def _push_message(rng: Random) -> Drawn:
+    data = {
+        "push_message_type": rng.choice(("sent", "received", "action")),
+        "network": "apn",
+        "push_message_token": NEVER_SENT,
+    }
+    return "push_message", data, None
 
 
-def _push_registration(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
-    data = {"register": chance(rng, 0.8), "registration_token": uuid(rng)}
-    return "push_registration", data, ()
+def _push_registration(rng: Random) -> Drawn:
+    data = {"register": chance(rng, 0.8), "registration_token": f"{NEVER_SENT}-{uuid(rng)}"}
+    return "push_registration", data, None
 
 
-def _profile(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
+def _profile(rng: Random) -> Drawn:
     data = {"profile_event_type": "login", "previous_mpid": int64(rng), "current_mpid": int64(rng)}
-    return "profile", data, ()
+    return "profile", data, None
 
 
 # Relative frequency and writer of each type. Of the last six no shape is published, the very last
 # is a type of the future.
 EVENTS: tuple[tuple[int, Draw], ...] = (
-    (8, _plain("session_start")),
+    (8, _session_start),
     (8, _session_end),
     (30, _custom_event),
     (12, _plain("screen_view", screen_name="Look book", activity_type="activity_started")),
     (16, _commerce_event),
-    (3, _plain("crash_report", severity="fatal", message="Basket is empty")),
+    (3, _plain("crash_report", severity="fatal", message=f"No {NEVER_SENT}")),
     (2, _plain("opt_out", is_opted_out=True)),
     (2, _plain("first_run")),
     (3, _push_registration),
@@ -98,10 +108,13 @@ EVENTS: tuple[tuple[int, Draw], ...] = (
     (
         2,
         _plain(
-            "network_performance", http_verb="GET", url="http://shop.example/", response_code=200
+            "network_performance",
+            http_verb="GET",
+            url=f"https://api.shop.example/me?token={NEVER_SENT}",
+            response_code=200,
         ),
     ),
-    (2, _plain("breadcrumb", label="Home", session_number=3)),
+    (2, _plain("breadcrumb", label=f"Home {NEVER_SENT}", session_number=3)),
     (1, _profile),
     (1, _plain("uninstall")),
     (1, _plain("pre_attribution")),
@@ -115,5 +128,5 @@ _DRAWS = [draw for _, draw in EVENTS]
 _WEIGHTS = list(accumulate(weight for weight, _ in EVENTS))
 
 
-def draw_event(rng: Random) -> tuple[str, Body, tuple[str, ...]]:
+def draw_event(rng: Random) -> Drawn:
     return rng.choices(_DRAWS, cum_weights=_WEIGHTS)[0](rng)

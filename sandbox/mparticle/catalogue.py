@@ -1,6 +1,6 @@
 """The shop's invented attributes and audiences, as mParticle and as the destinations name them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -22,8 +22,9 @@ class Absence(Enum):
 GONE = Absence.GONE
 State: TypeAlias = Value | Absence
 
-# Only batches keep numbers and booleans, and the Firehose's attribute change has no place for
-# lists: each attribute is told only by messages that can tell its exact value.
+# Only batches keep numbers, and the Firehose's attribute change has no place for lists: each
+# attribute is told only by messages that can tell its exact value. Numbers are left out of the
+# Firehose's messages altogether, by a filter of that connection (mParticle docs, "Data Filter").
 BY_BATCH = (Kind.BATCH, Kind.SNAPSHOT, Kind.SERVER_BATCH)
 BY_SHARING = (*BY_BATCH, Kind.MEMBERSHIP)
 BY_ALL = (*BY_SHARING, Kind.FIREHOSE)
@@ -61,18 +62,33 @@ ATTRIBUTES = (
     Attribute("$City", "City", BY_ALL, _text("Boca Raton", "Lyon", "Köln", "São Paulo")),
     Attribute("$Zip", "Zip", BY_ALL, lambda rng: f"{rng.randrange(100_000):05}"),
     Attribute("tier", "tier", BY_ALL, _text("bronze", "silver", "gold")),
-    Attribute("trial", "trial", BY_ALL, _text("yes", "no", "true", "null")),
+    Attribute("trial", "trial", BY_ALL, _text("yes", "no", "True", "null")),
     Attribute("last order", "last_order", BY_ALL, lambda rng: f"T-{rng.getrandbits(40)}"),
     Attribute("favourite colour", "favourite_colour", BY_ALL, _text("red, dark", 'the "blue"')),
     Attribute("$Age", "Age", BY_BATCH, lambda rng: rng.randint(16, 99)),
     Attribute("ltv", "ltv", BY_BATCH, lambda rng: rng.randrange(100_000) / 100),
     Attribute("balance", "balance", BY_BATCH, lambda rng: rng.randint(-500, 500)),
-    Attribute("newsletter", "newsletter", BY_BATCH, lambda rng: chance(rng, 0.5)),
+    Attribute("newsletter", "newsletter", BY_ALL, lambda rng: chance(rng, 0.5)),
     Attribute("sizes", "sizes", BY_SHARING, _several("S", "M", "L", "XL")),
     Attribute("brands", "brands", BY_SHARING, _several("Aya", "Bør", 'C "n" D', "E, F")),
     Attribute("vip", "vip", BY_SHARING, lambda _: None),
     Attribute("beta tester", "beta_tester", BY_SHARING, lambda _: None),
 )
+# What mParticle calculates comes with the next batch's attributes, and no event tells of it
+# (mParticle docs, "Calculated Attributes").
+CALCULATED = (
+    Attribute(
+        "Days since last visit", "Days_since_last_visit", BY_BATCH, lambda rng: rng.randint(0, 90)
+    ),
+    Attribute("favourite shelf", "favourite_shelf", BY_ALL, _text("hats", "scarves", "belts")),
+)
+# mParticle's SDKs mark with it that a user wants no targeting: a switch, and no customer data.
+SWITCH = "$NoTargeting"
+
+
+def as_vars(states: Iterable[tuple[Attribute, State]]) -> dict[str, Var]:
+    """What is said of attributes, as Sailthru has it; the last word on each counts."""
+    return {attribute.var: as_var(state) for attribute, state in states}
 
 
 def as_var(state: State) -> Var:
@@ -118,16 +134,10 @@ LEGACY_AUDIENCES = (
     Audience(933, "Since 2015", "Since-2015-933"),
 )
 
-# Without a setting that asks for more: "mParticle HTTP Integration" of Sailthru's documentation.
-_SENT = frozenset({"session_start", "session_end"})
 _RESERVED = frozenset({"send", "cancel", "open", "click", "purchase", "daily"})
 
 
-def event_names(kind: str, name: str) -> tuple[str, ...]:
-    """What an event is called at Sailthru; nothing where nobody asked for its kind.
-
-    Sailthru's event API refuses its reserved names.
-    """
-    if kind == "custom_event":
-        return (f"custom_{name}" if name in _RESERVED else name,)
-    return (f"mp_{kind}",) if kind in _SENT else ()
+def event_name(name: str) -> str:
+    """A custom event's name at Sailthru, which keeps some to itself, in any letter case."""
+    own = name.strip()
+    return f"custom_{own}" if own.casefold() in _RESERVED else own

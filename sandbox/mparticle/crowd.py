@@ -8,8 +8,8 @@ import hashlib
 from random import Random
 
 from sandbox.mparticle.catalogue import CROWD_AUDIENCES, LEGACY_AUDIENCES, Audience
-from sandbox.mparticle.firehose import identity, membership, request
-from sandbox.mparticle.ledger import Ledger, Profile
+from sandbox.mparticle.firehose import identity, membership, request, segments
+from sandbox.mparticle.ledger import Ledger, Told
 from sandbox.mparticle.wire import Body, Message, chance, int64, message, number_or_text
 
 
@@ -31,10 +31,10 @@ def crowd(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Message:
             "audiences": [membership(audience, joined=True) for audience in joined],
         }
         profiles.append(profile)
-        ledger.segments[str(mpid)] = {audience.segment: "true" for audience in joined}
-        if reachable:
-            ledger.profiles[email] = Profile(lists=[audience.name for audience in joined])
-        ledger.note(email if reachable else None, memberships=len(joined))
+        moves = dict.fromkeys(joined, True)
+        ledger.segments[str(mpid)] = segments(moves)
+        lists = {audience.name: move for audience, move in moves.items()}
+        ledger.note(email if reachable else None, Told(lists=lists))
     body = request(rng, "audience_membership_change_request", time_ms)
     return message(body | {"user_profiles": profiles})
 
@@ -56,11 +56,8 @@ def legacy_membership(rng: Random, ledger: Ledger, number: int, time_ms: int) ->
         if left:
             profile["removed_audiences"] = [_named(audience) for audience in left]
         profiles.append(profile)
-        ledger.profiles[email] = Profile(
-            lists=[audience.name for audience in joined],
-            left=[audience.name for audience in left],
-            customer_id=f"L-{number}.{place}",
-        )
+        lists = {audience.name: audience in joined for audience in touched}
+        ledger.note(email, Told(lists=lists, customer_id=f"L-{number}.{place}"))
         ledger.counts.ab_tasty_no_identity += len(touched)
     body = request(rng, "audience_membership_change_request", time_ms)
     del body["firehose_version"]

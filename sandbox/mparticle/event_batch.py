@@ -1,11 +1,13 @@
 """Event batches, as mParticle's Kafka output writes them (mParticle docs, "JSON Reference")."""
 
 from random import Random
+from typing import TypeAlias
 
 from sandbox.mparticle.batch_events import draw_event
-from sandbox.mparticle.catalogue import GONE, State
+from sandbox.mparticle.catalogue import GONE, SWITCH, State, as_vars
 from sandbox.mparticle.firehose import Written
 from sandbox.mparticle.kinds import Kind
+from sandbox.mparticle.ledger import Told
 from sandbox.mparticle.users import AttributeChange, IdentityChange, User
 from sandbox.mparticle.wire import (
     Body,
@@ -18,31 +20,37 @@ from sandbox.mparticle.wire import (
     writing_order,
 )
 
+# An event, and its name at Sailthru where it goes there by default.
+Named: TypeAlias = tuple[Body, str | None]
 _IDENTITY_TYPES = {"customer": "customer_id", "other2": "other_id_2"}
-_CHANNELS = ("native", "native", "javascript", "javascript", "pixel", "desktop", "partner")
+# Where each batch comes from. None: the output leaves that out, as without "Include Metadata".
+_CHANNELS = (
+    *("native", "native", "native", "javascript", "javascript", "javascript"),
+    *("pixel", "desktop", "partner", "unknown", None, None),
+)
 
 
 def sdk_batch(
     rng: Random, user: User, time_ms: int, *, plain: int, changes: bool = True
 ) -> Written:
-    """A batch from an SDK: its change events tell what changed, its attributes only repeat it.
+    """A batch of events: its change events tell what changed, its attributes how all now stand.
 
-    `plain` is how many events other than changes it has.
+    The attributes may tell more than the events do: what mParticle calculates, and what it learned
+    elsewhere. `plain` is how many events other than changes it has.
     """
-    told = user.attribute_changes(Kind.BATCH) if changes else []
-    identity = user.identity_change() if changes else None
-    story = [_attribute_event(rng, change) for change in told]
-    drawn = [draw_event(rng) for _ in range(max(plain, not told))]
-    named = [(_event(event_type, data), names) for event_type, data, names in drawn]
+    user.calculate()
+    moves = user.attribute_changes(Kind.BATCH) if changes else []
+    step = user.identity_change() if changes else None
+    story = [_attribute_event(rng, user, move) for move in moves]
+    named = _drawn(rng, max(plain, not moves))
     events = weave(rng, story, [event for event, _ in named])
-    if identity:
-        first = identity.kind == "email" and identity.old is None
-        place = 0 if first else rng.randint(0, len(events))
-        events.insert(place, _identity_event(rng, identity, time_ms))
-    body = _batch(rng, user, time_ms, rng.choice(_CHANNELS))
-    body["events"] = _stamped(rng, events, time_ms)
-    body["deleted_user_attributes"] = _gone(user, told)
-    return Written(body, updates=len(told) + bool(identity), events=_ids(named))
+    if step and not step.silent:
+        place = rng.randint(0, len(events))
+        events[place:place] = _identity_events(rng, step, time_ms)
+    channel = rng.choice(_CHANNELS)
+    body = _batch(rng, user, time_ms, channel)
+    body["events"] = _stamped(rng, events, time_ms, is_web=channel == "javascript")
+    return _written(body, user, moves, named, changes=len(events) - len(named))
 
 
 def server_batch(rng: Random, user: User, time_ms: int, *, kind: Kind, plain: int) -> Written:
@@ -50,20 +58,43 @@ def server_batch(rng: Random, user: User, time_ms: int, *, kind: Kind, plain: in
 
     Batches without events are one from any source, batches from a server always.
     """
-    told = user.attribute_changes(kind, at_least_one=True)
+    user.calculate()
+    moves = user.attribute_changes(kind, at_least_one=True)
     channel = rng.choice(_CHANNELS) if kind is Kind.SNAPSHOT else "server_to_server"
     body = _batch(rng, user, time_ms, channel)
-    drawn = [draw_event(rng) for _ in range(plain)]
-    named = [(_event(event_type, data), names) for event_type, data, names in drawn]
+    named = _drawn(rng, plain)
     if named:
         body["events"] = _stamped(rng, [event for event, _ in named], time_ms)
     else:
         body["events"] = rng.choice(([], None))
-    body["deleted_user_attributes"] = _gone(user, told)
-    return Written(body, updates=1, events=_ids(named))
+    return _written(body, user, moves, named)
 
 
-def _batch(rng: Random, user: User, time_ms: int, channel: str) -> Body:
+def second_upload(rng: Random, user: User, first: Body, time_ms: int) -> Written:
+    """The events of a batch once more, in another: of their ids only the client's are the same."""
+    body = _batch(rng, user, time_ms, "native")
+    body["events"] = [
+        event | {"data": event["data"] | {"event_id": number_or_text(rng, int64(rng))}}
+        for event in first["events"]
+    ]
+    return _written(body, user, [], [])
+
+
+def _written(
+    body: Body, user: User, moves: list[AttributeChange], named: list[Named], *, changes: int = 0
+) -> Written:
+    gone = dict.fromkeys(move.attribute for move in moves if move.attribute not in user.known)
+    body["deleted_user_attributes"] = [user.spelled(attribute) for attribute in gone] or None
+    told = Told(
+        vars=as_vars((attribute, GONE) for attribute in gone) | as_vars(user.known.items()),
+        events=[(name, str(event["data"]["event_id"])) for event, name in named if name],
+        customer_id=user.identities.get("customer"),
+        changes=changes,
+    )
+    return Written(body, told)
+
+
+def _batch(rng: Random, user: User, time_ms: int, channel: str | None) -> Body:
     body: Body = {
         "schema_version": 2,
         "message_id": uuid(rng),
@@ -74,9 +105,14 @@ def _batch(rng: Random, user: User, time_ms: int, channel: str) -> Body:
         "timestamp_unixtime_ms": time_ms,
         "mpid": number_or_text(rng, user.mpid),
         "user_identities": _identities(rng, user, time_ms),
-        "user_attributes": dict(user.known),
-        "source_info": {"channel": channel, "partner": None, "is_historical": False},
+        "user_attributes": {user.spelled(each): value for each, value in user.known.items()},
     }
+    if channel is not None:
+        body["source_info"] = {"channel": channel, "partner": None, "is_historical": False}
+    if channel == "javascript" and chance(rng, 0.1):
+        body["user_attributes"][SWITCH] = True
+    if channel == "javascript" and chance(rng, 0.1):
+        body["modified"] = True
     if chance(rng, 0.5):
         body["device_info"] = {
             "platform": "iOS",
@@ -107,18 +143,18 @@ def _identity(kind: str, value: str | None, time_ms: int, *, created: bool = Fal
     }
 
 
-def _gone(user: User, told: list[AttributeChange]) -> list[str] | None:
-    gone = dict.fromkeys(change.name for change in told if change.name not in user.known)
-    return list(gone) or None
+def _drawn(rng: Random, count: int) -> list[Named]:
+    drawn = [draw_event(rng) for _ in range(count)]
+    return [(_event(event_type, data), name) for event_type, data, name in drawn]
 
 
 def _event(event_type: str, data: Body) -> Body:
     return {"event_type": event_type, "data": data}
 
 
-def _attribute_event(rng: Random, change: AttributeChange) -> Body:
+def _attribute_event(rng: Random, user: User, change: AttributeChange) -> Body:
     data: Body = {
-        "user_attribute_name": change.name,
+        "user_attribute_name": user.spelled(change.attribute),
         "new": _known(change.new),
         "old": _known(change.old),
     }
@@ -132,15 +168,20 @@ def _known(state: State) -> object:
     return None if state is GONE else state
 
 
-def _identity_event(rng: Random, change: IdentityChange, time_ms: int) -> Body:
+def _identity_events(rng: Random, change: IdentityChange, time_ms: int) -> list[Body]:
+    """One event, or two: what was removed, and then what was added."""
     old: Body | None = _identity(change.kind, change.old, time_ms)
+    new = _identity(change.kind, change.new, time_ms, created=change.old is None)
     if change.old is None and chance(rng, 0.5):
         old = None
-    new = _identity(change.kind, change.new, time_ms, created=change.old is None)
-    return _event("user_identity_change", {"new": new, "old": old})
+    pairs: list[tuple[Body | None, Body | None]] = [(new, old)]
+    if change.old is not None and chance(rng, 0.2):
+        nothing = _identity(change.kind, None, time_ms)
+        pairs = [(nothing, old), (new, nothing)]
+    return [_event("user_identity_change", {"new": new, "old": old}) for new, old in pairs]
 
 
-def _stamped(rng: Random, events: list[Body], time_ms: int) -> list[Body]:
+def _stamped(rng: Random, events: list[Body], time_ms: int, *, is_web: bool = False) -> list[Body]:
     session, times = int64(rng), event_times(rng, len(events), time_ms)
     for number, (event, at) in enumerate(zip(events, times, strict=True)):
         event["data"] |= {
@@ -150,8 +191,9 @@ def _stamped(rng: Random, events: list[Body], time_ms: int) -> list[Body]:
             "session_id": number_or_text(rng, session),
             "timestamp_unixtime_ms": number_or_text(rng, at),
         }
+        if is_web and chance(rng, 0.5):  # the web SDK of 2026
+            event["data"] |= {
+                "page_url": "https://shop.example/look-book",
+                "active_time_on_site_ms": rng.randrange(600_000),
+            }
     return [events[place] for place in writing_order(rng, times)]
-
-
-def _ids(named: list[tuple[Body, tuple[str, ...]]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(event["data"]["event_id"])) for event, names in named for name in names)

@@ -1,12 +1,23 @@
 """Messages of mParticle's Firehose (mparticle-firehose-java-sdk 3.2.0, package `sdk.model`)."""
 
 import hashlib
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
-from sandbox.mparticle.catalogue import AUDIENCES, GONE, Audience, Value
+from sandbox.mparticle.catalogue import (
+    AUDIENCES,
+    GONE,
+    SWITCH,
+    Attribute,
+    Audience,
+    Value,
+    as_vars,
+)
 from sandbox.mparticle.firehose_events import draw_event
 from sandbox.mparticle.kinds import Kind
+from sandbox.mparticle.ledger import Told
 from sandbox.mparticle.users import AttributeChange, IdentityChange, User
 from sandbox.mparticle.wire import (
     Body,
@@ -24,12 +35,11 @@ LEAK_MARKER = "leak-marker-5d0c7a"
 
 
 class Written(NamedTuple):
-    """A message and what it says: user-updates, events as (name at Sailthru, id), memberships."""
+    """A message, what it tells Sailthru, and AB Tasty as segments with their values."""
 
     body: Body
-    updates: int = 0
-    events: tuple[tuple[str, str], ...] = ()
-    memberships: int = 0
+    told: Told
+    segments: Mapping[str, str] = MappingProxyType({})
 
 
 def envelope(rng: Random, message_type: str, time_ms: int) -> Body:
@@ -51,24 +61,27 @@ def event_request(
     rng: Random, user: User, time_ms: int, *, plain: int, changes: bool = True
 ) -> Written:
     """`plain` is how many events other than changes it has."""
-    told = user.attribute_changes(Kind.FIREHOSE) if changes else []
-    identity = user.identity_change() if changes else None
-    story = _attribute_events(rng, told)
-    drawn = [draw_event(rng) for _ in range(max(plain, not told))]
+    moves = user.attribute_changes(Kind.FIREHOSE) if changes else []
+    step = user.identity_change() if changes else None
+    story = _attribute_events(rng, user, moves)
+    drawn = [draw_event(rng) for _ in range(max(plain, not moves))]
     events = weave(rng, story, [body for body, _ in drawn])
-    if identity:
-        first = identity.kind == "email" and identity.old is None
-        events.insert(0 if first else rng.randint(0, len(events)), _identity_event(identity))
+    if step and not step.silent:
+        place = rng.randint(0, len(events))
+        events[place:place] = _identity_events(rng, step)
     session, times = int64(rng), event_times(rng, len(events), time_ms)
     for event, at in zip(events, times, strict=True):
         event |= {"id": uuid(rng), "timestamp_ms": at, "session_id": session}
     body = request(rng, "event_processing_request", time_ms) | _user_fields(rng, user)
     body["events"] = [events[place] for place in writing_order(rng, times)]
-    return Written(
-        body,
-        updates=len(story) + bool(identity),
-        events=tuple((name, event["id"]) for event, names in drawn for name in names),
+    changed = as_vars((move.attribute, move.new) for move in moves)
+    told = Told(
+        vars=changed | as_vars(_shown(user).items()),
+        events=[(name, event["id"]) for event, name in drawn if name],
+        customer_id=user.identities.get("customer"),
+        changes=len(events) - len(drawn),
     )
+    return Written(body, told)
 
 
 def membership_request(rng: Random, user: User, time_ms: int) -> Written:
@@ -77,14 +90,25 @@ def membership_request(rng: Random, user: User, time_ms: int) -> Written:
     entries = [membership(audience, joined=joined) for audience, joined in moves.items()]
     shared = user.attribute_changes(Kind.MEMBERSHIP)
     if shared:
-        _share(rng, entries, [_shared(change) for change in shared])
+        _share(rng, entries, [_shared(user, change) for change in shared])
     rng.shuffle(entries)
     mpid = number_or_text(rng, user.mpid) if chance(rng, 0.1) else str(user.mpid)
     body = request(rng, "audience_membership_change_request", time_ms)
     body["user_profiles"] = [
         {"mpid": mpid, "user_identities": identities(user), "audiences": entries}
     ]
-    return Written(body, updates=bool(shared), memberships=len(moves))
+    told = Told(
+        vars=as_vars((change.attribute, change.new) for change in shared),
+        lists={audience.name: joined for audience, joined in moves.items()},
+        customer_id=user.identities.get("customer"),
+        changes=bool(shared),
+    )
+    return Written(body, told, segments(moves))
+
+
+def segments(moves: Mapping[Audience, bool]) -> dict[str, str]:
+    """What AB Tasty is told by memberships."""
+    return {audience.segment: str(joined).lower() for audience, joined in moves.items()}
 
 
 def membership(audience: Audience, *, joined: bool) -> Body:
@@ -114,42 +138,58 @@ def identities(user: User) -> list[Body]:
     if user.hashed:
         digest = hashlib.sha256(f"{user.mpid}@shop.example".encode()).hexdigest()
         known.append(identity("email", digest, "sha256"))
+        if user.mpid % 2:  # the encoding is missing now and then; it is a digest all the same
+            del known[-1]["encoding"]
     return known
 
 
-def _attribute_events(rng: Random, changes: list[AttributeChange]) -> list[Body]:
+def _attribute_events(rng: Random, user: User, changes: list[AttributeChange]) -> list[Body]:
     """One event may tell of several names, but of each one once."""
     events: list[Body] = []
-    for name, old, new in changes:
+    for attribute, old, new in changes:
+        name = user.spelled(attribute)
         before = events[-1] if events else None
         alone = before is None or name in before["added"] or name in before["removed"]
         if before is None or alone or chance(rng, 0.5):
             before = {"type": "user_attribute_change", "added": {}, "removed": {}}
             events.append(before)
         if new is GONE:
-            before["removed"][name] = "" if old is GONE else old
+            before["removed"][name] = "" if old is GONE else _as_text(old)
         else:
-            before["added"][name] = new
+            before["added"][name] = _as_text(new)
     for event in events:
         for empty in [part for part in ("added", "removed") if not event[part]]:
             del event[empty]
     return events
 
 
-def _identity_event(change: IdentityChange) -> Body:
-    event: Body = {
-        "type": "user_identity_change",
-        "added": [identity(change.kind, change.new)],
+def _identity_events(rng: Random, change: IdentityChange) -> list[Body]:
+    """One event, or two: what was removed, and then what was added."""
+    added: Body = {"type": "user_identity_change", "added": [identity(change.kind, change.new)]}
+    if change.old is None:
+        return [added]
+    removed = [identity(change.kind, change.old)]
+    if chance(rng, 0.2):
+        return [{"type": "user_identity_change", "removed": removed}, added]
+    return [added | {"removed": removed}]
+
+
+def _shown(user: User) -> dict[Attribute, Value]:
+    """Those of a user's attributes that the connection's filter lets pass; tags have no text."""
+    return {
+        attribute: value
+        for attribute, value in user.known.items()
+        if isinstance(value, list) or (value is not None and Kind.FIREHOSE in attribute.carriers)
     }
-    if change.old is not None:
-        event["removed"] = [identity(change.kind, change.old)]
-    return event
 
 
 def _user_fields(rng: Random, user: User) -> Body:
-    scalars = {name: _as_text(value) for name, value in user.known.items() if _is_scalar(value)}
-    lists = {name: value for name, value in user.known.items() if isinstance(value, list)}
+    shown = {user.spelled(attribute): value for attribute, value in _shown(user).items()}
+    lists = {name: value for name, value in shown.items() if isinstance(value, list)}
+    scalars = {name: _as_text(value) for name, value in shown.items() if name not in lists}
     platform = rng.choice(("android", "ios", "mobileweb", "roku"))
+    if platform == "mobileweb" and chance(rng, 0.1):
+        scalars[SWITCH] = "true"
     fields: Body = {
         "source_id": uuid(rng),
         "mpid": str(user.mpid),
@@ -158,6 +198,10 @@ def _user_fields(rng: Random, user: User) -> Body:
         "source_channel": "javascript" if platform == "mobileweb" else "native",
         "runtime_environment": {"type": platform, "is_debug": False, "timezone_offset": 1},
     }
+    if chance(rng, 0.5):
+        kind = "android_id" if platform == "android" else "ios_vendor_id"
+        fields["runtime_environment"]["identities"] = [identity(kind, uuid(rng))]
+        fields["device_application_stamp"] = uuid(rng)
     if lists:
         fields["user_attribute_lists"] = lists
     if chance(rng, 0.1):
@@ -166,11 +210,8 @@ def _user_fields(rng: Random, user: User) -> Body:
     return fields
 
 
-def _is_scalar(value: Value) -> bool:
-    return value is not None and not isinstance(value, list)
-
-
 def _as_text(value: Value) -> str:
+    """The Firehose has text only."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -185,10 +226,12 @@ def _share(rng: Random, entries: list[Body], shared: list[Body]) -> None:
     entries.append(update | {"user_attributes": shared})
 
 
-def _shared(change: AttributeChange) -> Body:
-    if change.new is GONE:
-        return {"key": change.name, "action": "delete"}
-    if change.new is None:
-        return {"key": change.name, "action": "upsert"}
-    form = "list_value" if isinstance(change.new, list) else "value"
-    return {"key": change.name, form: change.new, "action": "upsert"}
+def _shared(user: User, change: AttributeChange) -> Body:
+    key, new = user.spelled(change.attribute), change.new
+    if new is GONE:
+        return {"key": key, "action": "delete"}
+    if new is None:
+        return {"key": key, "action": "upsert"}
+    if isinstance(new, list):
+        return {"key": key, "list_value": new, "action": "upsert"}
+    return {"key": key, "value": _as_text(new), "action": "upsert"}

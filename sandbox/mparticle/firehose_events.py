@@ -5,48 +5,51 @@ from itertools import accumulate
 from random import Random
 from typing import TypeAlias
 
-from sandbox.mparticle.catalogue import event_names
+from sandbox.mparticle.catalogue import event_name
 from sandbox.mparticle.shop import attributes, custom_name, products, promotions
-from sandbox.mparticle.wire import Body, chance, uuid
+from sandbox.mparticle.wire import NEVER_SENT, Body, chance, uuid
 
-# An event's own fields, and its name at Sailthru, where it is sent there.
-Draw: TypeAlias = Callable[[Random], tuple[Body, tuple[str, ...]]]
+# An event's own fields, and its name at Sailthru where events of its kind go there by default.
+Draw: TypeAlias = Callable[[Random], tuple[Body, str | None]]
 
 
 def _plain(event_type: str, /, **fields: object) -> Draw:
-    return lambda _: ({"type": event_type, **fields}, event_names(event_type, event_type))
+    return lambda _: ({"type": event_type, **fields}, None)
 
 
-def _session_end(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _session_start(_: Random) -> tuple[Body, str | None]:
+    return {"type": "session_start"}, "mp_session_start"
+
+
+def _session_end(rng: Random) -> tuple[Body, str | None]:
     length = rng.randrange(1_000, 3_600_000)
-    body: Body = {"type": "session_end", "session_length_ms": length}
-    return body, event_names("session_end", "session_end")
+    return {"type": "session_end", "session_length_ms": length}, "mp_session_end"
 
 
-def _custom_event(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _custom_event(rng: Random) -> tuple[Body, str | None]:
     name = custom_name(rng)
     body = {"type": "custom_event", "name": name, "attributes": attributes(rng)}
     if chance(rng, 0.7):
         body["custom_event_type"] = rng.choice(("navigation", "search", "social", "other"))
     if chance(rng, 0.2):
-        body["custom_flags"] = {"Vendor.X": "1"}
-    return body, event_names("custom_event", name)
+        body["custom_flags"] = {"Vendor.X": "1", "Facebook.BrowserId": NEVER_SENT}
+    return body, event_name(name)
 
 
-def _screen_view(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _screen_view(rng: Random) -> tuple[Body, str | None]:
     screen = rng.choice(("Home", "Basket", "Look book"))
-    return {"type": "screen_view", "screen_name": screen, "attributes": attributes(rng)}, ()
+    return {"type": "screen_view", "screen_name": screen, "attributes": attributes(rng)}, None
 
 
-def _push_subscription(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _push_subscription(rng: Random) -> tuple[Body, str | None]:
     action = rng.choice(("subscribe", "unsubscribe"))
-    return {"type": "push_subscription", "action": action, "token": uuid(rng)}, ()
+    token = f"{NEVER_SENT}-{uuid(rng)}"
+    return {"type": "push_subscription", "action": action, "token": token}, None
 
 
-def _transition(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _transition(rng: Random) -> tuple[Body, str | None]:
     states = ("install", "upgrade", "initialize", "exit", "background", "foreground")
-    body = {"type": "application_state_transition", "application_state": rng.choice(states)}
-    return body, ()
+    return {"type": "application_state_transition", "application_state": rng.choice(states)}, None
 
 
 PRODUCT_ACTIONS = (
@@ -63,7 +66,7 @@ PRODUCT_ACTIONS = (
 )
 
 
-def _product_action(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _product_action(rng: Random) -> tuple[Body, str | None]:
     action = rng.choice(PRODUCT_ACTIONS)
     body = {
         "type": "product_action",
@@ -73,30 +76,29 @@ def _product_action(rng: Random) -> tuple[Body, tuple[str, ...]]:
         "products": products(rng, total_name="total_amount"),
         "attributes": attributes(rng),
     }
-    return body, ()
+    return body, None
 
 
-def _promotion_action(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _promotion_action(rng: Random) -> tuple[Body, str | None]:
     action = rng.choice(("view", "click"))
-    body = {"type": "promotion_action", "action": action, "promotions": promotions(rng)}
-    return body, ()
+    return {"type": "promotion_action", "action": action, "promotions": promotions(rng)}, None
 
 
-def _impression(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def _impression(rng: Random) -> tuple[Body, str | None]:
     seen = {
         "impression_list_name": "Related",
         "products": products(rng, total_name="total_amount"),
     }
-    return {"type": "impression", "impressions": [seen]}, ()
+    return {"type": "impression", "impressions": [seen]}, None
 
 
 # Relative frequency and writer of each type; the last one is a type of the future.
 EVENTS: tuple[tuple[int, Draw], ...] = (
-    (8, _plain("session_start")),
+    (8, _session_start),
     (8, _session_end),
     (30, _custom_event),
     (14, _screen_view),
-    (3, _plain("error", message="Basket is empty", is_crash=False, breadcrumbs=["Home"])),
+    (3, _plain("error", message=f"No {NEVER_SENT}", is_crash=False, breadcrumbs=["Home"])),
     (2, _plain("privacy_setting_change", setting="app_data_collection", is_enabled=True)),
     (3, _push_subscription),
     (3, _plain("push_message_receipt", payload='{"aps":{"alert":"Sale"}}')),
@@ -114,5 +116,5 @@ _DRAWS = [draw for _, draw in EVENTS]
 _WEIGHTS = list(accumulate(weight for weight, _ in EVENTS))
 
 
-def draw_event(rng: Random) -> tuple[Body, tuple[str, ...]]:
+def draw_event(rng: Random) -> tuple[Body, str | None]:
     return rng.choices(_DRAWS, cum_weights=_WEIGHTS)[0](rng)

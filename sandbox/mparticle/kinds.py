@@ -20,6 +20,9 @@ class Kind(StrEnum):
     REGISTRATION = "registration"
     RESPONSE = "response"
     REPEAT = "repeat"
+    SECOND_UPLOAD = "second_upload"
+    NOBODY = "nobody"
+    DEVELOPMENT = "development"
     BROKEN = "broken"
 
 
@@ -29,8 +32,10 @@ class Shares:
 
     `snapshot` is a batch without events, `server_batch` one from a server, `crowd` a membership
     message with many profiles, `legacy_membership` one of Firehose SDK 1.x, `repeat` an event
-    message sent again, `broken` one that is unreadable as a whole, `partly_broken` one with a
-    broken event among good ones.
+    message sent again, `second_upload` a batch whose events came in another batch before, `nobody`
+    a batch with the mpid 0 that SDKs have for "no user yet", `development` one from a developer's
+    device, `broken` one that is unreadable as a whole, `partly_broken` one with a broken event
+    among good ones.
     """
 
     snapshot: float = 0.04
@@ -45,6 +50,9 @@ class Shares:
     registration: float = 0.002
     response: float = 0.005
     repeat: float = 0.01
+    second_upload: float = 0.01
+    nobody: float = 0.005
+    development: float = 0.01
     broken: float = 0.005
 
     def weights(self) -> dict[Kind, float]:

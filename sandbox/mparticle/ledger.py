@@ -1,12 +1,29 @@
 """What must be true at the destinations when all messages have been delivered."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import orjson
 
 Var: TypeAlias = str | int | float | bool | None
+
+
+class Told(NamedTuple):
+    """What one message says of one user, in Sailthru's words.
+
+    `vars` are what its changes and its snapshot come to; `lists` are joined (True) or left;
+    `events` are (name, event id), of the kinds only that are sent by default; `changes` are its
+    change events and its lists of shared attributes.
+    """
+
+    vars: Mapping[str, Var] = MappingProxyType({})
+    lists: Mapping[str, bool] = MappingProxyType({})
+    events: Sequence[tuple[str, str]] = ()
+    customer_id: str | None = None
+    changes: int = 0
 
 
 @dataclass(slots=True)
@@ -25,6 +42,19 @@ class Profile:
     customer_id: str | None = None
     former: list[str] = field(default_factory=list)
 
+    def note(self, told: Told) -> None:
+        """Takes in what a message says, after all that came before it."""
+        self.vars |= told.vars
+        for name, joined in told.lists.items():
+            onto, off = (self.lists, self.left) if joined else (self.left, self.lists)
+            if name in off:
+                off.remove(name)
+            if name not in onto:
+                onto.append(name)
+        for name, event_id in told.events:
+            self.events.setdefault(name, []).append(event_id)
+        self.customer_id = told.customer_id or self.customer_id
+
 
 @dataclass(slots=True)
 class Counts:
@@ -33,8 +63,9 @@ class Counts:
     `messages` by kind of traffic; `dropped` are `no_op`, `module_registration` and `response`;
     `broken` end as one dead letter each, `partly_broken` as one beside their good records.
     `no_identity` counts `user_updates`, `events` and `memberships` that have no e-mail and so
-    cannot go to Sailthru: one user-update for each change event, snapshot or list of attributes
-    shared on a membership. `ab_tasty_no_identity` are memberships without an mpid.
+    cannot go to Sailthru: one user-update for each change event or list of attributes shared on a
+    membership, and events of the kinds only that are sent by default. `ab_tasty_no_identity` are
+    memberships without an mpid. `development` are messages that no destination may get.
     `repeated_events` stand in the profiles once, `too_old_events` not at all.
     """
 
@@ -45,6 +76,7 @@ class Counts:
     partly_broken: int = 0
     privacy_requests: int = 0
     ab_tasty_no_identity: int = 0
+    development: int = 0
     repeated_events: int = 0
     too_old_events: int = 0
 
@@ -71,23 +103,20 @@ class Ledger:
             mine, theirs = getattr(self.counts, each.name), getattr(other.counts, each.name)
             setattr(self.counts, each.name, mine + theirs)
 
-    def note(
-        self,
-        email: str | None,
-        *,
-        updates: int = 0,
-        events: list[tuple[str, str]] | None = None,
-        memberships: int = 0,
-    ) -> None:
-        """Enters events as (name at Sailthru, event id); without e-mail only how much there was."""
-        happened = events or []
+    def note(self, email: str | None, told: Told) -> None:
+        """Enters what a message says; without an e-mail only how much that was."""
         if email is None:
-            arrived = {"user_updates": updates, "events": len(happened), "memberships": memberships}
-            self.counts.no_identity.update(arrived)
-            return
-        book = self.profiles[email].events
-        for name, event_id in happened:
-            book.setdefault(name, []).append(event_id)
+            self.counts.no_identity.update(
+                user_updates=told.changes, events=len(told.events), memberships=len(told.lists)
+            )
+        else:
+            self.profiles.setdefault(email, Profile()).note(told)
+
+    def move(self, old: str, new: str) -> None:
+        """Has all that is known under the old address stand under the new one."""
+        profile = self.profiles.pop(old, None) or Profile()
+        profile.former.append(old)
+        self.profiles[new] = profile
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()

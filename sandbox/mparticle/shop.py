@@ -11,8 +11,9 @@ _CUSTOM_NAMES = (
     "search",
     "Store Locator: found",
     "open",
-    "cancel",
+    "Cancel",
     "session_start",
+    " sorted by price ",
 )
 _PRODUCTS = (("SKU-1", "Scarf", 42.5), ("SKU-2", "Écharpe", 19.0), ("SKU-3", 'Belt 30"', 35.99))
 
@@ -24,6 +25,8 @@ def custom_name(rng: Random) -> str:
 def attributes(rng: Random) -> dict[str, str]:
     """Event attributes, as text: what both vocabularies can say."""
     chosen = {"page": str(rng.randint(1, 9)), "price": "310.50", "$source": "Été"}
+    if chance(rng, 0.05):  # as Branch names what it tells
+        chosen |= {"~campaign": "spring", "campaign": "summer", "+click_timestamp": "1795899999"}
     if chance(rng, 0.02):
         chosen["search text"] = "wool\0 scarf"
     return chosen

@@ -3,15 +3,16 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Self
+from typing import NamedTuple, Self
 
 from sandbox.mparticle.broken import broken, broken_batch_event, broken_firehose_event
 from sandbox.mparticle.catalogue import AUDIENCES, CROWD_AUDIENCES, LEGACY_AUDIENCES, Audience
 from sandbox.mparticle.crowd import crowd, legacy_membership
-from sandbox.mparticle.event_batch import sdk_batch, server_batch
+from sandbox.mparticle.event_batch import sdk_batch, second_upload, server_batch
 from sandbox.mparticle.firehose import Written, event_request, membership_request, subscription
 from sandbox.mparticle.kinds import Kind, Shares
 from sandbox.mparticle.ledger import Ledger
+from sandbox.mparticle.once import development, nobody
 from sandbox.mparticle.protocol import privacy_request, probe, registration, response
 from sandbox.mparticle.schedule import OF_A_USER, Schedule
 from sandbox.mparticle.users import IDENTITY_CARRIERS, User
@@ -19,6 +20,7 @@ from sandbox.mparticle.wire import Message, chance, message
 
 # Wide enough for a message's events to lie, a millisecond each, after the message before it.
 STEP_MS = 50
+_AGAIN = frozenset({Kind.REPEAT, Kind.SECOND_UPLOAD})
 # Event messages that may be sent again: those of the last few hundred messages.
 _RECENT = 120
 _ALL_AUDIENCES = (*AUDIENCES, *CROWD_AUDIENCES, *LEGACY_AUDIENCES)
@@ -50,6 +52,16 @@ def generate(
     return Traffic(schedule, _ALL_AUDIENCES[:messages], start_ms, unknown, renamed)
 
 
+class _Recent(NamedTuple):
+    """A message that may come again, and how its user was known then."""
+
+    sent: Message
+    kind: Kind
+    user: User
+    email: str | None
+    written: Written
+
+
 class Traffic(Iterator[Message]):
     """Writes messages as they are asked for; `ledger` is complete when there are no more."""
 
@@ -69,7 +81,7 @@ class Traffic(Iterator[Message]):
         self._unknown, self._renamed = unknown, renamed
         self._to_come: dict[int, Counter[Kind]] = {}
         self._users: dict[int, User] = {}
-        self._recent: deque[tuple[Message, int]] = deque(maxlen=_RECENT)
+        self._recent: deque[_Recent] = deque(maxlen=_RECENT)
         self._messages = self._write()
 
     def __iter__(self) -> Self:
@@ -87,16 +99,17 @@ class Traffic(Iterator[Message]):
             time_ms += STEP_MS
             self._count(Kind.AUDIENCE_ADD)
             self.ledger.audiences[str(audience.id)] = audience.name
-            yield message(subscription(self._rng, audience, time_ms, "add"))
+            yield message(subscription(self._rng, audience, time_ms, "add"), audience.id)
         for kind, number in self._schedule:
             time_ms += STEP_MS
             if kind in OF_A_USER:
                 self._count(kind)
                 yield self._of_user(kind, number, time_ms)
-            elif kind is Kind.REPEAT and self._recent:
-                yield self._again()
-            else:  # nothing to repeat yet: a probe says nothing either
-                yield self._of_nobody(Kind.PROBE if kind is Kind.REPEAT else kind, time_ms)
+            elif kind in _AGAIN:  # with nothing to repeat yet, a probe says nothing either
+                again = self._again() if kind is Kind.REPEAT else self._uploaded_again(time_ms)
+                yield again or self._of_nobody(Kind.PROBE, time_ms)
+            else:
+                yield self._of_nobody(kind, time_ms)
 
     def _count(self, kind: Kind) -> int:
         messages = self.ledger.counts.messages
@@ -104,34 +117,32 @@ class Traffic(Iterator[Message]):
         return messages[kind.value]
 
     def _of_user(self, kind: Kind, number: int, time_ms: int) -> Message:
-        user = self._users.get(number) or self._meet(kind, number)
+        user = self._users.get(number) or self._meet(number)
         user.to_come[kind] -= 1
+        before = user.email
         written = self._written(kind, user, time_ms)
-        events = list(written.events)
-        self.ledger.note(
-            user.email, updates=written.updates, events=events, memberships=written.memberships
-        )
+        told = written.told
+        if before is not None and before != user.email:
+            self.ledger.move(before, user.email or "")
+        self.ledger.note(user.email, told)
+        if written.segments:
+            segments = self.ledger.segments.setdefault(str(user.mpid), {})
+            segments |= written.segments
         sent = message(written.body, user.mpid)
         # A repeat of changes would go back in time, so only messages without any are sent again.
-        if kind in IDENTITY_CARRIERS and user.email and not written.updates:
-            self._recent.append((sent, len(events)))
+        if kind in IDENTITY_CARRIERS and not told.changes and before == user.email:
+            self._recent.append(_Recent(sent, kind, user, user.email, written))
         return sent
 
-    def _meet(self, first: Kind, number: int) -> User:
-        user = User(
+    def _meet(self, number: int) -> User:
+        self._users[number] = User(
             self._rng,
             number,
-            first,
             self._to_come.pop(number),
             unknown=self._schedule.of_rank(number, self._unknown),
             renamed=self._renamed,
         )
-        self._users[number] = user
-        if user.email:
-            self.ledger.profiles[user.email] = user.profile()
-        if user.member_ends:
-            self.ledger.segments[str(user.mpid)] = user.segments()
-        return user
+        return self._users[number]
 
     def _written(self, kind: Kind, user: User, time_ms: int) -> Written:
         rng = self._rng
@@ -151,33 +162,65 @@ class Traffic(Iterator[Message]):
                 self.ledger.counts.partly_broken += 1
                 return _partly_broken(rng, user, time_ms)
 
-    def _again(self) -> Message:
-        sent, events = self._rng.choice(self._recent)
-        self.ledger.counts.repeated_events += events
+    def _again(self) -> Message | None:
+        if not self._recent:
+            return None
+        recent = self._rng.choice(self._recent)
         self._count(Kind.REPEAT)
-        return sent
+        self._repeated(recent)
+        return recent.sent
+
+    def _uploaded_again(self, time_ms: int) -> Message | None:
+        """The events of a batch in another batch, with the attributes as they are by now."""
+        batches = [
+            recent
+            for recent in self._recent
+            if recent.kind is Kind.BATCH and recent.email == recent.user.email
+        ]
+        if not batches:
+            return None
+        recent = self._rng.choice(batches)
+        self._count(Kind.SECOND_UPLOAD)
+        self._repeated(recent)
+        written = second_upload(self._rng, recent.user, recent.written.body, time_ms)
+        self.ledger.note(recent.user.email, written.told)
+        return message(written.body, recent.user.mpid)
+
+    def _repeated(self, recent: _Recent) -> None:
+        if recent.email is not None:
+            self.ledger.counts.repeated_events += len(recent.written.told.events)
 
     def _of_nobody(self, kind: Kind, time_ms: int) -> Message:
-        number, rng, counts = self._count(kind), self._rng, self.ledger.counts
-        match kind:
-            case Kind.CROWD:
-                return crowd(rng, self.ledger, number, time_ms)
-            case Kind.LEGACY_MEMBERSHIP:
-                return legacy_membership(rng, self.ledger, number, time_ms)
-            case Kind.AUDIENCE_UPDATE:
-                audience = rng.choice(self._audiences)
-                return message(subscription(rng, audience, time_ms, "update"))
-            case Kind.PRIVACY_REQUEST:
-                counts.privacy_requests += 1
-                return privacy_request(rng, number, time_ms)
-            case Kind.BROKEN:
-                counts.broken += 1
-                return broken(rng, time_ms)
+        number, rng = self._count(kind), self._rng
+        if kind is Kind.AUDIENCE_UPDATE:
+            audience = rng.choice(self._audiences)
+            return message(subscription(rng, audience, time_ms, "update"), audience.id)
+        if (write_once := _ONCE.get(kind)) is not None:
+            return write_once(rng, self.ledger, number, time_ms)
         reason, write = _DROPPED[kind]
-        counts.dropped[reason] += 1
+        self.ledger.counts.dropped[reason] += 1
         return write(rng, time_ms)
 
 
+def _broken(rng: Random, ledger: Ledger, _: int, time_ms: int) -> Message:
+    ledger.counts.broken += 1
+    return broken(rng, time_ms)
+
+
+def _privacy_request(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Message:
+    ledger.counts.privacy_requests += 1
+    return privacy_request(rng, number, time_ms)
+
+
+# About people who appear in one message only, or about nobody.
+_ONCE: dict[Kind, Callable[[Random, Ledger, int, int], Message]] = {
+    Kind.CROWD: crowd,
+    Kind.LEGACY_MEMBERSHIP: legacy_membership,
+    Kind.NOBODY: nobody,
+    Kind.DEVELOPMENT: development,
+    Kind.PRIVACY_REQUEST: _privacy_request,
+    Kind.BROKEN: _broken,
+}
 _DROPPED: dict[Kind, tuple[str, Callable[[Random, int], Message]]] = {
     Kind.PROBE: ("no_op", probe),
     Kind.REGISTRATION: ("module_registration", registration),

@@ -7,86 +7,71 @@ from typing import NamedTuple
 from sandbox.mparticle.catalogue import (
     ATTRIBUTES,
     AUDIENCES,
+    CALCULATED,
     GONE,
     Attribute,
     Audience,
     State,
     Value,
-    as_var,
 )
 from sandbox.mparticle.kinds import Kind
-from sandbox.mparticle.ledger import Profile
 from sandbox.mparticle.wire import chance, int64
 
 IDENTITY_CARRIERS = (Kind.FIREHOSE, Kind.BATCH)
 
 
 class AttributeChange(NamedTuple):
-    name: str
+    attribute: Attribute
     old: State
     new: State
 
 
 class IdentityChange(NamedTuple):
-    """`kind` is `email` or `customer`; `old` is None for the first one of its kind."""
+    """`kind` is `email` or `customer`; `old` is None for the first one of its kind.
+
+    `silent` ones show in the message's identities only: outputs leave the event out unless it is
+    switched on.
+    """
 
     kind: str
     old: str | None
     new: str
+    silent: bool = False
 
 
 class User:
     """One user's end, present state at mParticle, and messages still to come by kind.
 
     Present state may wander from the end as long as a later message can bring it back: the last
-    message able to tell an attribute or a membership tells its end. A user whose first message can
-    carry it may get the first e-mail there; nothing is ever told of them before. `unknown` is how
-    likely it is that mParticle never learns an address.
+    message able to tell an attribute or a membership tells its end. `unknown` is how likely it is
+    that mParticle never learns an address; an address may also come late, in any message that can
+    carry it.
     """
 
     def __init__(
-        self,
-        rng: Random,
-        number: int,
-        first: Kind,
-        to_come: Counter[Kind],
-        *,
-        unknown: float,
-        renamed: float,
+        self, rng: Random, number: int, to_come: Counter[Kind], *, unknown: float, renamed: float
     ) -> None:
         self.rng = rng
         self.mpid = int64(rng)
         self.to_come = to_come
         self.identities: dict[str, str] = {"other2": f"O-{number}"} if chance(rng, 0.1) else {}
         self.hashed = False
-        self._emails: list[str] = []
-        self._customers: list[str] = []
         self._steps: list[IdentityChange] = []
-        self._plan_identities(number, first, unknown, renamed)
+        self._spelling = rng.choices((str, str.lower, str.upper), (85, 10, 5))[0]
+        self._plan_identities(number, unknown, renamed)
         self._plan_attributes()
         self._plan_memberships()
 
     @property
     def email(self) -> str | None:
-        """The profile's key at Sailthru in the end; None where there never is one."""
-        return self._emails[-1].lower() if self._emails else None
+        """The profile's key at Sailthru now; None where there is none yet."""
+        email = self.identities.get("email")
+        return email.lower() if email else None
 
-    def profile(self) -> Profile:
-        """What Sailthru shows in the end, but for the events."""
-        return Profile(
-            vars={attribute.var: as_var(end) for attribute, end in self.ends},
-            lists=[audience.name for audience, joined in self.member_ends.items() if joined],
-            left=[audience.name for audience, joined in self.member_ends.items() if not joined],
-            customer_id=self._customers[-1] if self._customers else None,
-            former=[email.lower() for email in self._emails[:-1]],
-        )
-
-    def segments(self) -> dict[str, str]:
-        """What AB Tasty shows in the end."""
-        return {
-            audience.segment: "true" if joined else "false"
-            for audience, joined in self.member_ends.items()
-        }
+    def spelled(self, attribute: Attribute) -> str:
+        """How a name is written: mParticle's own in any letter case, the customer's as it is."""
+        name = attribute.name
+        return self._spelling(name) if name.startswith("$") else name
 
     def attribute_changes(self, kind: Kind, *, at_least_one: bool = False) -> list[AttributeChange]:
         """What a message of `kind` tells, in order of time; change events may tell a name twice."""
@@ -110,13 +95,16 @@ class User:
             changes.append(self._set(*self.rng.choice(self.ends)))
         return changes
 
+    def calculate(self) -> None:
+        """Has mParticle calculate some attributes anew, of which no event tells."""
+        for attribute in CALCULATED:
+            if chance(self.rng, 0.15):
+                self.known[attribute] = attribute.draw(self.rng)
+
     def identity_change(self) -> IdentityChange | None:
         """The next change, if it is due in this message; all of them are by the last message."""
         chances = 1 + sum(self.to_come[kind] for kind in IDENTITY_CARRIERS)
-        if not self._steps:
-            return None
-        first_email = "email" not in self.identities and self._steps[0].kind == "email"
-        if not first_email and self.rng.random() * chances >= len(self._steps):
+        if not self._steps or self.rng.random() * chances >= len(self._steps):
             return None
         step = self._steps.pop(0)
         self.identities[step.kind] = step.new
@@ -137,55 +125,54 @@ class User:
         return changes
 
     def _is_away(self, attribute: Attribute, end: State) -> bool:
-        return self.known.get(attribute.name, GONE) != end
+        return self.known.get(attribute, GONE) != end
 
     def _set(self, attribute: Attribute, new: State) -> AttributeChange:
-        old = self.known.pop(attribute.name, GONE)
+        old = self.known.pop(attribute, GONE)
         if new is not GONE:
-            self.known[attribute.name] = new
-        return AttributeChange(attribute.name, old, new)
+            self.known[attribute] = new
+        return AttributeChange(attribute, old, new)
 
     def _detour(self, attribute: Attribute) -> State:
-        if attribute.name in self.known and chance(self.rng, 0.2):
+        if attribute in self.known and chance(self.rng, 0.2):
             return GONE
         return attribute.draw(self.rng)
 
-    def _plan_identities(self, number: int, first: Kind, unknown: float, renamed: float) -> None:
+    def _plan_identities(self, number: int, unknown: float, renamed: float) -> None:
         rng, room = self.rng, sum(self.to_come[kind] for kind in IDENTITY_CARRIERS)
+        is_unknown = chance(rng, unknown)
+        self.hashed = is_unknown and chance(rng, 0.1)
         customers = [f"C-{number}", f"C-{number}-b"][: rng.choice((0, 1, 1, 1, 2))]
+        if is_unknown and chance(rng, 0.9):
+            customers = []
         shop = "Shop.example" if chance(rng, 0.15) else "shop.example"
         emails = [f"user{number}@{shop}", f"User{number}.new@{shop}", f"u{number}@{shop}"]
-        luck = rng.random()
-        self.hashed = luck < unknown / 8
-        knows_email = luck >= unknown
-        emails = emails[: (1 + chance(rng, renamed) + chance(rng, renamed / 4)) * knows_email]
-        late = first in IDENTITY_CARRIERS and chance(rng, 0.15)
-        self._emails = self._walk("email", emails, late=late, room=room)
-        room -= len(self._steps)
-        self._customers = self._walk("customer", customers, late=chance(rng, 0.2), room=room)
+        emails = emails[: 1 + chance(rng, renamed) + chance(rng, renamed / 4)]
+        self._walk("email", [] if is_unknown else emails, late=chance(rng, 0.3), room=room)
+        self._walk("customer", customers, late=chance(rng, 0.2), room=room - len(self._steps))
 
-    def _walk(self, kind: str, path: list[str], *, late: bool, room: int) -> list[str]:
+    def _walk(self, kind: str, path: list[str], *, late: bool, room: int) -> None:
         """Starts at the path's first identity, or before it; plans steps while there is room."""
+        late = late and room > 0
         if path and not late:
             self.identities[kind] = path[0]
         reached = path[: room + (not late)]
         before: list[str | None] = [None, *reached] if late else [*reached]
         self._steps += [
-            IdentityChange(kind, old, new)
+            IdentityChange(kind, old, new, silent=old is None and chance(self.rng, 0.2))
             for old, new in zip(before, reached[not late :], strict=False)
         ]
-        return reached
 
     def _plan_attributes(self) -> None:
         rng = self.rng
         told = [a for a in ATTRIBUTES if any(self.to_come[carrier] for carrier in a.carriers)]
         self.ends: list[tuple[Attribute, State]] = []
-        self.known: dict[str, Value] = {}
+        self.known: dict[Attribute, Value] = {}
         for attribute in rng.sample(told, min(len(told), rng.randint(3, 8))):
             gone = chance(rng, 0.15)
             self.ends.append((attribute, GONE if gone else attribute.draw(rng)))
             if gone:  # it was there before the traffic began
-                self.known[attribute.name] = attribute.draw(rng)
+                self.known[attribute] = attribute.draw(rng)
 
     def _plan_memberships(self) -> None:
         known = AUDIENCES if self.to_come[Kind.MEMBERSHIP] else ()

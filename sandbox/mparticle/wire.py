@@ -6,17 +6,23 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 Body: TypeAlias = dict[str, Any]
+# Stands in what mParticle sends and no destination is to have: tokens, and other vendors' ids.
+NEVER_SENT = "never-sent-3c9e4b"
 
 
 class Message(NamedTuple):
-    """One record of the raw topic; its key is the mpid as text, as in mParticle's output."""
+    """One record of the raw topic; its key is the mpid as text, as in mParticle's output.
+
+    An audience's is its id, as the receiver has it; what is about several has none.
+    """
 
     key: bytes | None
     value: bytes
 
 
-def message(body: object, mpid: int | None = None) -> Message:
-    return Message(None if mpid is None else str(mpid).encode(), orjson.dumps(body))
+def message(body: object, about: int | None = None) -> Message:
+    """Has the key of the user, or of the audience, that it is about."""
+    return Message(None if about is None else str(about).encode(), orjson.dumps(body))
 
 
 def uuid(rng: Random) -> str:

@@ -1,6 +1,7 @@
 """The oracle finds what is wrong, and only that; each test changes one thing in a flawless run."""
 
 import base64
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from tests.chaos.oracle.commits import Commits, read_commits
 from tests.chaos.oracle.evidence import DEAD_LETTERS
 from tests.chaos.oracle.order import misrouted
 from tests.chaos.oracle.verdict import Verdict, judge
-from tests.chaos.story import Story, event_call, stored
+from tests.chaos.story import Story, event_call, record, stored
 
 FOR_GOOD = float("inf")
 
@@ -157,6 +158,27 @@ def test_a_repeat_of_what_got_no_answer_needs_no_other_reason() -> None:
     verdict = judge(story.evidence())
 
     assert (verdict.repeats, verdict.allowed_repeats, verdict.repeated) == (1, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "violations"),
+    [
+        ("custom_event", {}, {"lost": 1}),
+        ("session_start", {}, {"lost": 1}),
+        ("screen_view", {}, {}),
+        ("custom_event", {"environment": "development"}, {}),
+        ("custom_event", {"identities": []}, {}),
+    ],
+    ids=["wanted", "a session", "not wanted", "in development", "of nobody"],
+)
+def test_only_what_is_wanted_must_arrive(
+    kind: str, fields: dict[str, Any], violations: dict[str, int]
+) -> None:
+    story = Story()
+    event = record(kind, 2, 1, name="another", event_id="event-9") | fields
+    story.events.append(stored("events", 2, event))
+
+    assert story.violations() == violations
 
 
 def test_a_final_state_other_than_the_ledgers_is_wrong() -> None:

@@ -97,7 +97,7 @@ async def _settled(world: World) -> set[Sent]:
 
 def _sent(name: str, event_id: str | None) -> Sent:
     # Sailthru gets some names with a prefix; the id tells events apart all the same.
-    return name.removeprefix("mp_").removeprefix("custom_"), event_id
+    return name.strip().removeprefix("mp_").removeprefix("custom_"), event_id
 
 
 def _profiles(sailthru: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.mparticle import Kind, Message, Shares, duration_ms, generate
-from tests.sandbox.mparticle_reader import identities, objects
+from tests.sandbox.mparticle_reader import identities, is_development, objects
 from tests.sandbox.mparticle_runs import NOW_MS, Run, generated_run, handwritten_run, traffic
 
 FIREHOSE_TYPES = {
@@ -247,8 +247,8 @@ def test_most_users_never_have_a_usable_address_and_write_less_often(generated: 
     known: dict[str, bool] = {}
     messages: Counter[str] = Counter()
     for body in objects(generated.messages):
-        if "mpid" in body:
-            mpid = str(body["mpid"])
+        mpid = str(body.get("mpid", 0))
+        if mpid != "0" and not is_development(body):
             known[mpid] = known.get(mpid, False) or "email" in identities(body)
             messages[mpid] += 1
     unknown = [mpid for mpid in known if not known[mpid]]

@@ -76,19 +76,19 @@ def test_segment_names_have_only_what_ab_tasty_takes(run: Run) -> None:
 
 
 def test_the_last_message_of_a_user_brings_the_planned_end() -> None:
-    user = User(Random(1), 17, Kind.FIREHOSE, Counter({Kind.FIREHOSE: 1}), unknown=0, renamed=0)
+    user = User(Random(1), 17, Counter({Kind.FIREHOSE: 1}), unknown=0, renamed=0)
     attributes = {attribute.name: attribute for attribute in ATTRIBUTES}
     user.ends = [(attributes["tier"], "gold"), (attributes["trial"], GONE)]
-    user.known = {"trial": "yes"}
+    user.known = {attributes["trial"]: "yes"}
     user.identities = {"email": "user17@shop.example"}
     user.to_come[Kind.FIREHOSE] -= 1
 
-    body = event_request(Random(4), user, NOW_MS, plain=0).body
+    body, told, _ = event_request(Random(4), user, NOW_MS, plain=0)
 
     reader = Reader(NOW_MS)
     reader.read(body)
     assert body["user_attributes"] == {"tier": "gold"}
-    assert user.profile().vars == {"tier": "gold", "trial": None}
+    assert told.vars == {"tier": "gold", "trial": None}
     assert reader.profiles()["user17@shop.example"]["vars"] == {"tier": "gold", "trial": None}
 
 
@@ -117,9 +117,7 @@ def test_a_message_sent_again_stands_in_the_ledger_once(generated: Run) -> None:
         for name, of_name in profile.events.items()
         for own in of_name
     )
-    # Of what is sent again, not everything is an event that reaches Sailthru.
-    assert again
-    assert ledger.counts.repeated_events > 0
+    assert min(ledger.counts.repeated_events, len(again)) > 100
     assert set(ids.values()) == {1}
 
 

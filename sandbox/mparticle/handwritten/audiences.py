@@ -33,7 +33,10 @@ def connections(base: int) -> Case:
         {**_CLOSED, "action": "remove"},
     ]
     messages = [
-        message(firehose("audience_subscription_request", base + 1000 * number, **step))
+        message(
+            firehose("audience_subscription_request", base + 1000 * number, **step),
+            step["audience_id"],
+        )
         for number, step in enumerate(steps)
     ]
     names = {"9001": "Hand picked buyers", "9002": "friends", "9004": "Ancient"}
@@ -101,6 +104,74 @@ def legacy(base: int) -> Case:
     profile = Profile(lists=["Ancient"], left=["Hand picked buyers"])
     counts = Counts(ab_tasty_no_identity=2)
     return Case([message(body)], Ledger(profiles={email: profile}, counts=counts))
+
+
+def name_used_again(base: int) -> Case:
+    """An audience is renamed, and its old name given to another: each keeps a list of its own.
+
+    The first of the two is one of the generated traffic's. Both audiences and the user have keys of
+    one partition, of 4 as of 12: who comes first is sure.
+    """
+    mpid, email = 420, "regular@shop.example"
+    first: Body = {"audience_id": 907, "audience_name": "v2.2-test"}
+    second: Body = {"audience_id": 9012, "audience_name": "v2.1-test"}
+    known = [identity("email", email)]
+    steps: list[Body] = [{**first, "action": "update"}, {**second, "action": "add"}]
+    told = [firehose("audience_subscription_request", base + 5000, **step) for step in steps]
+    moves = [{**second, "action": "add"}, {**first, "action": "delete"}]
+    changes = [
+        _membership(base + at, mpid=mpid, user_identities=known, audiences=[move])
+        for at, move in enumerate(moves, 10_000)
+    ]
+    profile = Profile(lists=["v2.1-test (9012)"], left=["v2.1-test"])
+    ledger = Ledger(
+        profiles={email: profile},
+        segments={str(mpid): {"v2.1-test-9012": "true", "v2.1-test-907": "false"}},
+        audiences={"9012": "v2.1-test (9012)"},
+    )
+    messages = [message(body, body["audience_id"]) for body in told]
+    return Case([*messages, *(message(body, mpid) for body in changes)], ledger)
+
+
+def without_a_name(base: int) -> Case:
+    """A name of blanks is none: the one that the audience had before counts.
+
+    It is one of the generated traffic's, and its key and the user's are of one partition, so that
+    the name comes first.
+    """
+    mpid, email = 404, "blank@shop.example"
+    known = [identity("email", email)]
+    entries = [
+        {"audience_id": 901, "audience_name": name, "action": "add"} for name in ("  ", None)
+    ]
+    changes = [
+        _membership(base + at, mpid=mpid, user_identities=known, audiences=[entry])
+        for at, entry in enumerate(entries, 10_000)
+    ]
+    ledger = Ledger(
+        profiles={email: Profile(lists=["Lapsed buyers"])},
+        segments={str(mpid): {"Lapsed-buyers-901": "true"}},
+    )
+    return Case([message(body, mpid) for body in changes], ledger)
+
+
+def from_the_future(base: int) -> Case:
+    """A time centuries ahead says nothing, and what is told after it came still counts."""
+    mpid, email = -4_409_915_380_047_716_602, "future@shop.example"
+    known = [identity("email", email)]
+    # The later of the two is an hour ahead, as clocks differ: so it is surely after the first came.
+    times = (7_258_118_400_000, base + 4_200_000)
+    changes = [
+        _membership(
+            at, mpid=mpid, user_identities=known, audiences=[{**_FRIENDS, "action": action}]
+        )
+        for at, action in zip(times, ("add", "delete"), strict=True)
+    ]
+    ledger = Ledger(
+        profiles={email: Profile(left=["friends"])},
+        segments={str(mpid): {"friends-9002": "false"}},
+    )
+    return Case([message(body, mpid) for body in changes], ledger)
 
 
 def _membership(at: int, **profile: object) -> Body:

@@ -11,12 +11,12 @@ from sandbox.mparticle.handwritten.case import (
     request,
 )
 from sandbox.mparticle.ledger import Ledger, Profile
-from sandbox.mparticle.wire import Body, message
+from sandbox.mparticle.wire import NEVER_SENT, Body, message
 
 _SCARF: Body = {"id": "SKU-1", "name": "Scarf", "price": 42.5, "quantity": 1}
 _SALE: Body = {"id": "P-7", "name": "Sale", "position": "top"}
 
-# Name at Sailthru, where it is sent there, and the event.
+# The event, and its name at Sailthru where its kind goes there by default.
 FIREHOSE: tuple[tuple[str | None, Body], ...] = (
     ("mp_session_start", {"type": "session_start", "session_id": -55}),
     ("viewed_lookbook", {"type": "custom_event", "name": "viewed_lookbook"}),
@@ -27,7 +27,7 @@ FIREHOSE: tuple[tuple[str | None, Body], ...] = (
         None,
         {"type": "privacy_setting_change", "setting": "app_data_collection"},
     ),
-    (None, {"type": "push_subscription", "action": "subscribe", "token": "t-1"}),
+    (None, {"type": "push_subscription", "action": "subscribe", "token": NEVER_SENT}),
     (None, {"type": "push_message_receipt", "payload": '{"alert": "Sale"}'}),
     (None, {"type": "push_message_open", "payload": '{"alert": "Sale"}'}),
     (
@@ -49,7 +49,7 @@ FIREHOSE: tuple[tuple[str | None, Body], ...] = (
     ("mp_session_end", {"type": "session_end", "session_id": -55, "session_length_ms": 4000}),
 )
 
-# Name at Sailthru, where it is sent there, and the event with its data beside the type.
+# The same with an event's data beside its type.
 BATCH: tuple[tuple[str | None, Body], ...] = (
     ("mp_session_start", {"event_type": "session_start", "session_id": "-55"}),
     ("viewed_lookbook", {"event_type": "custom_event", "event_name": "viewed_lookbook"}),
@@ -61,7 +61,7 @@ BATCH: tuple[tuple[str | None, Body], ...] = (
     (None, {"event_type": "pre_attribution"}),
     (
         None,
-        {"event_type": "push_registration", "register": True, "registration_token": "t-1"},
+        {"event_type": "push_registration", "register": True, "registration_token": NEVER_SENT},
     ),
     (
         None,
@@ -76,7 +76,7 @@ BATCH: tuple[tuple[str | None, Body], ...] = (
         None,
         {
             "event_type": "network_performance",
-            "url": "http://shop.example/",
+            "url": f"https://api.shop.example/me?token={NEVER_SENT}",
             "response_code": "200",
         },
     ),

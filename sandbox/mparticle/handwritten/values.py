@@ -1,10 +1,13 @@
 """Attributes: their names, their values, and the order in which they change."""
 
+from sandbox.mparticle.firehose import identity
 from sandbox.mparticle.handwritten.case import (
     Case,
     attribute_changed,
     batch,
     batch_event_id,
+    event_id,
+    firehose,
     request,
 )
 from sandbox.mparticle.ledger import Ledger, Profile, Var
@@ -69,6 +72,79 @@ def typed_values(base: int) -> Case:
     return Case([message(body, 102)], ledger)
 
 
+def odd_names(base: int) -> Case:
+    """Names that Sailthru keeps, other spellings of mParticle's own, and a switch of its SDKs."""
+    email = "names@shop.example"
+    events = [
+        attribute_changed("email", "not.the.key@shop.example"),
+        attribute_changed("profile", "runner"),
+        attribute_changed("$city", "Lyon"),
+        attribute_changed("$FIRSTNAME", "Ada"),
+        attribute_changed("$NoTargeting", new=True),
+    ]
+    body = batch(106, email, base, *events)
+    ledger = _profile(
+        email,
+        mp_email="not.the.key@shop.example",
+        mp_profile="runner",
+        City="Lyon",
+        FirstName="Ada",
+    )
+    return Case([message(body, 106)], ledger)
+
+
+def texts_of_the_firehose(base: int) -> Case:
+    """What is exactly true or false in its texts is a boolean, and stays text in a batch's.
+
+    Numbers stay text: a zip code's first zero is a digit of it.
+    """
+    email, told = "texts@shop.example", {"is_vip": "false", "fan": "true", "ltv": "310.5"}
+    told |= {"$Zip": "03341", "answer": "True"}
+    change: Body = {"type": "user_attribute_change", "added": told}
+    rated: Body = {"type": "custom_event", "name": "Rated", "attributes": {"recommend": "false"}}
+    first = request(107, email, base, change, rated)
+    first["user_attributes"] = told
+    second = batch(107, email, base + 1000, attribute_changed("typed", "false"), first=3)
+    ledger = _profile(
+        email,
+        is_vip=False,
+        fan=True,
+        ltv="310.5",
+        Zip="03341",
+        answer="True",
+        typed="false",
+    )
+    ledger.profiles[email].events = {"Rated": [event_id(107, 2)]}
+    return Case([message(first, 107), message(second, 107)], ledger)
+
+
+def part_of_the_attributes(base: int) -> Case:
+    """An audience shares some of a user's attributes; the others stay as they were."""
+    email, event = "part@shop.example", {"event_type": "custom_event", "event_name": "restocked"}
+    whole = {"tier": "gold", "topic": "hats"}
+    first = batch(108, email, base, event) | {"user_attributes": whole}
+    shared = {"key": "tier", "value": "silver", "action": "upsert"}
+    entry = {
+        "audience_id": 9001,
+        "audience_name": "Hand picked buyers",
+        "user_attributes": [shared],
+    }
+    profile = {
+        "mpid": "108",
+        "user_identities": [identity("email", email)],
+        "audiences": [entry | {"action": "attribute_update"}],
+    }
+    update = firehose("audience_membership_change_request", base + 1000, user_profiles=[profile])
+    last = batch(108, email, base + 2000, event, first=2) | {
+        "user_attributes": whole | {"tier": "silver"},
+        "source_info": {"channel": "partner"},
+    }
+    ledger = _profile(email, tier="silver", topic="hats")
+    ids = [str(batch_event_id(108, number)) for number in (1, 2)]
+    ledger.profiles[email].events = {"restocked": ids}
+    return Case([message(body, 108) for body in (first, update, last)], ledger)
+
+
 def shuffled_changes(base: int) -> Case:
     """The events' own times decide, and at the same time their place."""
 
@@ -98,7 +174,7 @@ def updated_and_removed(base: int) -> Case:
 
 
 def snapshots(base: int) -> Case:
-    """Attributes of a batch count without events or from a server; else they only repeat."""
+    """Attributes of a batch count, whoever sends it, and of a batch without events too."""
     email, event = "state@shop.example", {"event_type": "custom_event", "event_name": "restocked"}
     eventless = batch(105, email, base) | {
         "events": None,
@@ -112,9 +188,9 @@ def snapshots(base: int) -> Case:
     }
     sdk = batch(105, email, base + 2000, event, first=2) | {
         "source_info": {"channel": "native"},
-        "user_attributes": {"tier": "gold", "vip": None, "hearsay": "x"},
+        "user_attributes": {"tier": "gold", "vip": None, "calculated": 3},
     }
-    ledger = _profile(email, tier="gold", vip=True, trial=None)
+    ledger = _profile(email, tier="gold", vip=True, trial=None, calculated=3)
     ledger.profiles[email].customer_id = "1005"
     ids = [str(batch_event_id(105, number)) for number in (1, 2)]
     ledger.profiles[email].events = {"restocked": ids}

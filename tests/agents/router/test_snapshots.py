@@ -58,6 +58,18 @@ def test_what_a_development_device_says_is_not_taken_for_told() -> None:
         assert _told(_route(message, known)) == [{"tier": "gold"}]
 
 
+def test_after_an_address_all_is_told_again_also_what_its_message_did_not_have() -> None:
+    """A destination that had no address dropped what came before; outputs need not say the same."""
+    known, address = remembering(), {"email": "lin@shop.example"}
+    _route(_batch(1, 1, {"tier": "gold", "visits": 3}), known)
+    first = _batch(1, 2, {"tier": "gold"}) | {"user_identities": address}
+    later = _batch(1, 3, {"tier": "gold", "visits": 3}) | {"user_identities": address}
+
+    assert _told(_route(first, known)) == [{"tier": "gold"}]
+    assert _told(_route(later, known)) == [{"visits": 3}]
+    assert _told(_route(later, known)) == []
+
+
 def test_memory_is_bounded_in_users() -> None:
     known = remembering(users=2)
     for mpid in (1, 2, 3):

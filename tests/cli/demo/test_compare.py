@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.demo.compare import differences, repeated_events
-from sandbox.mparticle import Ledger, Profile, generate, handwritten
+from sandbox.mparticle import NEVER_SENT, Ledger, Profile, generate, handwritten
 from tests.cli.demo import states
 
 LIN, MIA, MPID = "lin@shop.example", "mia@shop.example", "-7701122334455667788"
@@ -74,6 +74,10 @@ AT_SAILTHRU: list[tuple[Callable[[State], object], str]] = [
     (
         lambda s: s["profiles"][1]["events"].append(event("viewed_lookbook", "e-1")),
         f"{MIA}: 1 of event viewed_lookbook too many, such as e-1.",
+    ),
+    (
+        lambda s: lin(s)["events"][0]["vars"].update(token=NEVER_SENT),
+        "Sailthru has a token or a flag that is meant for somebody else.",
     ),
     (lambda s: s["lists"].pop(0), "Sailthru has no list Frequent buyers."),
     (
