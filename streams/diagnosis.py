@@ -21,9 +21,14 @@ from streams.addresses import broker_addresses
 from streams.settings import KafkaSettings
 
 # For all of it: the caller has waited for Kafka already.
-_SECONDS = 3.0
+_SECONDS = 6.0
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
+_TIMES = 2
+_UNSTEADY = (
+    "Kafka at {at} answers at times and breaks connections off at others: look at the brokers and "
+    "at what stands between."
+)
 
 _TO_DO: dict[tls.Fault, str] = {
     "untrusted": "set KAFKA_SSL_CAFILE to the certificate of the authority that signs for it",
@@ -51,22 +56,33 @@ async def diagnose(kafka: KafkaSettings) -> str:
     The first broker that is there, and yet not to be talked to, decides. Nothing that a broker says
     in words is repeated.
     """
-    try:
-        async with asyncio.timeout(_SECONDS):
-            for host, port in broker_addresses(kafka.bootstrap_servers):
-                try:
-                    await _look(kafka, host, port)
-                except _AwayError:
-                    continue
-                break
-    except _WrongError as error:
-        return str(error)
-    except TimeoutError:
-        pass  # it is as if nobody were there
-    return (
+    away = (
         f"Kafka does not answer at {kafka.bootstrap_servers}: start it, or set "
         "KAFKA_BOOTSTRAP_SERVERS."
     )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            found = {await _ask(kafka) for _ in range(_TIMES)}
+    except TimeoutError:
+        return away  # it is as if nobody were there
+    if found == {None}:
+        return away
+    # A setting that is wrong is wrong each time; a connection that breaks looks like many of them.
+    [sentence, *others] = found
+    return sentence if sentence and not others else _UNSTEADY.format(at=kafka.bootstrap_servers)
+
+
+async def _ask(kafka: KafkaSettings) -> str | None:
+    """What a person must mend; None where nobody is there to ask, or nothing is wrong."""
+    for host, port in broker_addresses(kafka.bootstrap_servers):
+        try:
+            await _look(kafka, host, port)
+        except _AwayError:
+            continue
+        except _WrongError as error:
+            return str(error)
+        break
+    return None
 
 
 async def _look(kafka: KafkaSettings, host: str, port: int) -> None:

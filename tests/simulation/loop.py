@@ -197,8 +197,16 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     # -- the network
 
     async def create_connection(
-        self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any
+        self,
+        protocol_factory: Any,
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        **_: Any,
     ) -> Any:
+        if ssl is not None:
+            raise ConnectionResetError("the simulated broker speaks no TLS")
         return await self.network.connect(protocol_factory, host, port)
 
 

@@ -145,7 +145,9 @@ def _find_ended_by_themselves(evidence: Evidence) -> Iterator[str]:
 def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
     """A worker that finds no Kafka when it starts ends, and says so; it is started again."""
     said, at_s = worker.ended_with or "", worker.stopped_at or 0.0
-    return ("does not answer" in said or "ConnectionError" in said) and any(
+    return (
+        any(each in said for each in ("does not answer", "breaks connections", "ConnectionError"))
+    ) and any(
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
         if fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name)
