@@ -43,7 +43,7 @@ TIMED_OUT = RetryLater("timed_out")
 CONNECTION_LOST = RetryLater("connection_lost")
 
 _TO_DO: Mapping[tls.Fault, str] = {
-    "untrusted": "Set {ca_file} to the certificate of the authority that signs for {host}, if it "
+    "untrusted": "Set {ssl_cafile} to the certificate of who signs for {host}, if that authority "
     "is one of yours or a proxy's",
     "expired": "Have whoever runs {host} renew its certificate, or set this machine's clock",
     "not_yet_valid": "Set this machine's clock, or have whoever runs {host} mend its certificate",
@@ -105,7 +105,7 @@ class HttpSettings(Settings):
 
     timeout_s: float = Field(10, gt=0, le=300, description="how long one request may take")
     connections: PositiveInt = Field(32, description="most requests in flight from one worker")
-    ca_file: tls.CaFile | None = Field(
+    ssl_cafile: tls.CaFile | None = Field(
         None,
         description="certificates, in PEM form, of authorities to trust besides the system's, such "
         "as that of a proxy that looks into TLS",
@@ -185,7 +185,7 @@ class Http:
             # Requests in flight are the delivery's to limit; a limit here would count waiting for
             # a connection as waiting for the service.
             connector=aiohttp.TCPConnector(
-                limit=0, ssl=tls.context(settings.ca_file, besides_system=True)
+                limit=0, ssl=tls.context(settings.ssl_cafile, besides_system=True)
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Unpacked here, where there is a bound.
@@ -257,7 +257,7 @@ class Http:
         variable = self._settings.variable
         to_do = _TO_DO[trouble.fault].format(
             host=host,
-            ca_file=variable("ca_file"),
+            ssl_cafile=variable("ssl_cafile"),
             addresses=" or ".join(map(variable, self._settings.addresses)),
         )
         return Blocked(f"tls_{trouble.fault}", f"{to_do}: {trouble.said}.")

@@ -215,7 +215,7 @@ async def test_live_names_what_is_wrong_with_a_certificate() -> None:
     async with running(Sailthru().app(), tls=tls) as url:
         given = {**SAILTHRU, "SAILTHRU_BASE_URL": url}
         said = await check(given, "--destination", "sailthru", "--live")
-    assert [line for line in lines(said, "WRONG") if "SAILTHRU_CA_FILE" in line]
+    assert [line for line in lines(said, "WRONG") if "SAILTHRU_SSL_CAFILE" in line]
 
 
 @pytest.mark.parametrize("way", ["refuses", "is away"])

@@ -178,6 +178,16 @@ def test_no_wait_is_longer_than_an_hour(said: str, seconds: float | None) -> Non
     assert retry_after(headers) == seconds
 
 
+async def test_a_cookie_that_is_none_is_in_no_line_of_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cookie = "Set-Cookie: name of ann@shop.example=1"
+    fault = Raw(text=f"HTTP/1.1 200 OK\r\n{cookie}\r\nContent-Length: 0\r\n\r\n")
+    async with answering(fault) as url:
+        assert isinstance(await ask(url), Answer)
+    assert "ann@shop.example" not in caplog.text
+
+
 # -- TLS
 
 
@@ -203,7 +213,7 @@ async def test_an_authority_of_ones_own_is_trusted_once_it_is_named(
     authority: trustme.CA, ca_file: Path
 ) -> None:
     async with answering(tls=served_with(authority.issue_cert(HOST))) as url:
-        answer = await ask(url, ca_file=ca_file)
+        answer = await ask(url, ssl_cafile=ca_file)
     assert isinstance(answer, Answer)
 
 
@@ -221,7 +231,7 @@ async def test_a_wrong_certificate_is_told_by_what_is_wrong_with_it(
     fields = dict(CERTIFICATES[reason])
     certificate = authority.issue_cert(fields.pop("name", HOST), **fields)
     async with answering(tls=served_with(certificate)) as url:
-        outcome = await ask(url, ca_file=ca_file)
+        outcome = await ask(url, ssl_cafile=ca_file)
     assert isinstance(outcome, Blocked)
     assert outcome.reason == reason
     assert HOST in outcome.what_to_do
@@ -234,7 +244,7 @@ async def test_an_authority_that_nobody_trusts_is_named_with_the_setting_to_set(
         outcome = await ask(url)
     assert isinstance(outcome, Blocked)
     assert outcome.reason == "tls_untrusted"
-    assert "SHOP_CA_FILE" in outcome.what_to_do
+    assert "SHOP_SSL_CAFILE" in outcome.what_to_do
 
 
 async def test_a_server_without_tls_is_named_so() -> None:
@@ -250,8 +260,10 @@ def test_a_file_without_certificates_is_refused_at_start(
 ) -> None:
     path = tmp_path / "authority.pem"
     path.write_text(holds)
-    monkeypatch.setenv("SHOP_CA_FILE", str(path))
-    with pytest.raises(SettingsError, match=r"^SHOP_CA_FILE: use a readable file of certificates"):
+    monkeypatch.setenv("SHOP_SSL_CAFILE", str(path))
+    with pytest.raises(
+        SettingsError, match=r"^SHOP_SSL_CAFILE: use a readable file of certificates"
+    ):
         Service.load()
 
 
@@ -266,7 +278,7 @@ async def test_a_proxy_is_gone_out_by_with_its_login(authority: trustme.CA, ca_f
         ) as proxy,
     ):
         way = f"http://ann:{PASSWORD}%21@{HOST}:{proxy.port}"
-        answer = await ask("https://api.shop.example", ca_file=ca_file, proxy=way)
+        answer = await ask("https://api.shop.example", ssl_cafile=ca_file, proxy=way)
     assert isinstance(answer, Answer)
     assert proxy.asked == ["api.shop.example:443"]
 
@@ -282,7 +294,7 @@ async def test_a_proxy_that_speaks_tls_itself_is_gone_out_by(
         ) as proxy,
     ):
         way = f"https://{HOST}:{proxy.port}"
-        answer = await ask("https://api.shop.example", ca_file=ca_file, proxy=way)
+        answer = await ask("https://api.shop.example", ssl_cafile=ca_file, proxy=way)
     assert isinstance(answer, Answer)
 
 
