@@ -43,7 +43,7 @@ def _read(consumer: Any) -> Readiness | None:
 
 
 def _worked_on(consumer: Any, processor: Processor) -> Readiness | None:
-    if not all(partition.started for partition in consumer.partitions.values()):
+    if not all(each.started or each.is_held for each in consumer.partitions.values()):
         return "starting", "starting: reads back what has ended, to send nothing twice"
     if (blocked := processor.blocked) is not None:
         return "blocked", f"{blocked.reason}: {blocked.what_to_do}"

@@ -185,6 +185,9 @@ class Router:
                 self._snapshots.forget(each.tp)
         self._chunks.assigned(partitions)
 
+    async def held(self, partitions: Sequence[Partition]) -> None:
+        """Nothing: a partition of raw messages has no duties."""
+
     async def accept(self, chunk: Chunk) -> None:
         self._chunks.accept(chunk)
 

@@ -85,7 +85,9 @@ class ListOwner:
         held: set[Partition] = set()
         async with LogEnd(self._kafka, self._topic) as log_end, asyncio.TaskGroup() as tasks:
             while True:
-                mine = {each for each in feed.partitions if self._stands_for_one_of_ours(each)}
+                # Also of what is held: the lists of others do not depend on its records.
+                every = (*feed.partitions, *feed.held)
+                mine = {each for each in every if self._stands_for_one_of_ours(each)}
                 for each in mine - held:
                     repeat = feed.repeat(each, self._topic)
                     tasks.create_task(self._serve(repeat, each.tp.partition, log_end))

@@ -24,6 +24,9 @@ from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
 from streams.topics import Topic
 
+# A list takes seconds; after an owner's death as long as a session and a request may.
+_PREPARES_SECONDS = 300.0
+
 
 class Delivery:
     """Joins admission, dispatch and the memory of what has ended; the engine's processor."""
@@ -61,7 +64,18 @@ class Delivery:
 
     @property
     def blocked(self) -> Blocked | None:
-        return self._dispatch.blocked
+        return self._dispatch.blocked or self._not_prepared()
+
+    def _not_prepared(self) -> Blocked | None:
+        """Names what is waited for in silence: another worker is to do it, and has not."""
+        seconds = self._precedence.prepares_for() if self._precedence is not None else 0.0
+        if seconds < _PREPARES_SECONDS:
+            return None
+        return Blocked(
+            "not_prepared",
+            f"What records need first, such as a list, has not been made for {seconds:.0f} s: look "
+            "at /ready of this destination's other workers.",
+        )
 
     @property
     def limited(self) -> str | None:
@@ -91,9 +105,14 @@ class Delivery:
                 self._precedence.started(partition.tp.partition, partition.offsets.position)
         self._memory.assigned(partitions)
 
+    async def held(self, partitions: Sequence[Partition]) -> None:
+        """What this worker does for all because it has a partition, it goes on doing."""
+        self._feed.held = (*self._feed.held, *partitions)
+
     def _go_on(self, partitions: Sequence[Partition]) -> None:
         self._chunks.assigned(partitions)
         self._feed.partitions = (*self._feed.partitions, *partitions)
+        self._feed.held = [each for each in self._feed.held if not each.closed]
 
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk; never waits, for that would hold back the other partitions."""
@@ -104,7 +123,7 @@ class Delivery:
 
         All of it: every rebalance revokes everything.
         """
-        self._feed.partitions = ()
+        self._feed.partitions = self._feed.held = ()
         # Before anything else may run: what waits for updates must not find nothing to wait for.
         sent = self._dispatch.close(deadline)
         if self._precedence is not None:

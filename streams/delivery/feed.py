@@ -29,6 +29,8 @@ class Feed:
         self._dispatch = dispatch
         self._may_send = may_send
         self.partitions: Sequence[Partition] = ()
+        self.held: Sequence[Partition] = ()
+        """Those that are this worker's too, and of which nothing is fetched for now."""
 
     def repeat(self, partition: Partition, topic: str) -> "Repeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""

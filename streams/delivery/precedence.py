@@ -45,11 +45,18 @@ class Precedence:
         )
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
+        self._unprepared_at: dict[Future[None], float] = {}
 
     @property
     def prepares(self) -> bool:
         """Whether lanes wait for what the sink has to prepare."""
         return bool(self._unprepared)
+
+    def prepares_for(self) -> float:
+        """For how many seconds the oldest of it has been waited for."""
+        if not self._unprepared_at:
+            return 0.0
+        return asyncio.get_running_loop().time() - min(self._unprepared_at.values())
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -132,11 +139,13 @@ class Precedence:
             if not count:
                 if missing not in self._unprepared:
                     missing.add_done_callback(self._wake)
+                    self._unprepared_at[missing] = asyncio.get_running_loop().time()
                 self._unprepared[missing].append(wake)
             return count
         return most
 
     def _wake(self, done: Future[None]) -> None:
+        self._unprepared_at.pop(done, None)
         for wake in self._unprepared.pop(done, ()):
             wake()
 
@@ -176,4 +185,5 @@ class Precedence:
             parked.clear()
         self._parked.clear()
         self._unprepared.clear()
+        self._unprepared_at.clear()
         self._moved.set()

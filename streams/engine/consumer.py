@@ -72,7 +72,9 @@ class Consumer(FetchingConsumer):
     @Service.task
     async def _watch(self) -> None:
         limit = self.transport.kafka.stalled_after_s
-        work = watch(limit, self.partitions, self.processor, self.membership)
+        # Named on /ready, and what waits for those partitions may wait too.
+        named = lambda: bool(self.unavailable)  # noqa: E731 - two lines for a word
+        work = watch(limit, self.partitions, self.processor, self.membership, named)
         await self._or_drain(work)
 
     @Service.task
@@ -169,10 +171,26 @@ class Consumer(FetchingConsumer):
             }
             if not await self._thread.seek_to(_offsets(starts), generation):
                 return  # the next rebalance has begun, and cancels this in a moment
-            await self._go_on(starts, InFlightLimit.share(self.transport.kafka, len(assigned)))
+            limit = InFlightLimit.share(self.transport.kafka, len(assigned))
+            still = committed.keys() & (left - starts.keys())
+            await self._hold({tp: committed[tp] for tp in still}, limit)
+            await self._go_on(starts, limit)
             left -= there.keys()
             if left:
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
+        """Of these nothing is fetched; but that they are this worker's has its duties."""
+        held = [
+            Partition(tp, at, limit, self._partition_changed)
+            for tp, at in stands.items()
+            if tp not in self.partitions
+        ]
+        for each in held:
+            each.is_held = True
+            self.partitions[each.tp] = each
+        if held:
+            await self.processor.held(held)
 
     async def _go_on(self, starts: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         # Each is fetched when its processor starts it.
@@ -181,6 +199,8 @@ class Consumer(FetchingConsumer):
         taken = {
             tp: Partition(tp, start, limit, self._partition_changed) for tp, start in starts.items()
         }
+        for tp in taken.keys() & self.partitions.keys():
+            self.partitions[tp].closed = True  # held until now
         self.partitions.update(taken)
         if taken:
             await self.processor.assigned(list(taken.values()))

@@ -51,6 +51,8 @@ class Partition:
         self.committed = start
         self.started = False
         self.closed = False
+        self.is_held = False
+        """Assigned and not fetched, because Kafka does not have what comes next or cannot tell."""
         self.arrivals = Arrivals()
         self.bounds: tuple[int, int] | None = None
         """The first offset of the log and the one after its last, when Kafka was last asked."""

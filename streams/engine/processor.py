@@ -29,6 +29,12 @@ class Processor(Protocol):
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Returns soon; starts each partition when it is ready for its records, now or later."""
 
+    async def held(self, partitions: Sequence[Partition]) -> None:
+        """Is told of partitions that are assigned and not fetched for now.
+
+        They are revoked like all others, or assigned when they can be fetched.
+        """
+
     async def accept(self, chunk: Chunk) -> None:
         """Takes a chunk, without waiting for its end; called in fetch order of each partition."""
 

@@ -41,16 +41,22 @@ async def watch(
     partitions: Mapping[TP, Partition],
     processor: Processor,
     membership: Membership,
+    is_named: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Looks until cancelled; raises StalledError in a worker that hangs, or that Kafka forgot."""
+    """Looks until cancelled; raises StalledError in a worker that hangs, or that Kafka forgot.
+
+    `is_named` says whether /ready tells of something that may keep all from going on.
+    """
     work, group = Watchdog(limit_s), Watchdog(limit_s)
     while True:
         await asyncio.sleep(limit_s / 10)
-        idle = not any(p.offsets.waiting or not p.started for p in partitions.values())
+        idle = not any(
+            p.offsets.waiting or not (p.started or p.is_held) for p in partitions.values()
+        )
         mark = tuple(
             (p.tp, p.offsets.position, p.offsets.waiting, p.recalled) for p in partitions.values()
         )
-        if work.stalled(mark, excused=idle or processor.waits_on_purpose):
+        if work.stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
             raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
         if group.stalled(None, excused=membership.in_touch()):
             raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

@@ -51,6 +51,7 @@ class Log(AbstractAsyncContextManager["Log"]):
                     replication_factor=1,
                     topic_configs={
                         "max.message.bytes": str(MAX_MESSAGE_BYTES),
+                        "cleanup.policy": "compact" if topic.compacted else "delete",
                         "message.timestamp.type": _STAMPED[topic is RAW],
                     },
                 )

@@ -38,6 +38,9 @@ class Idle:
         for partition in partitions:
             partition.start()
 
+    async def held(self, partitions: Sequence[Partition]) -> None:
+        """Has no duties."""
+
     async def revoked(self, _partitions: Sequence[Partition], _deadline: float) -> None:
         """Has nothing under way."""
 

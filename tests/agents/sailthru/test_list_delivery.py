@@ -14,6 +14,7 @@ from tests.agents.sailthru.factories import attributes, audience
 from tests.agents.sailthru.list_workers import members, named, people, until, working
 from tests.agents.sailthru.simulated import Simulated
 from tests.streams.cluster import producing, read
+from tests.streams.records import new_partition
 
 pytestmark = pytest.mark.kafka
 
@@ -36,6 +37,20 @@ async def test_only_the_users_of_a_list_wait_for_it_and_hold_no_connection(
     assert members(sailthru, THEIRS) == 5
     assert sorted(sailthru.list_names()) == sorted([OURS, THEIRS])
     assert sailthru.requests() == {"GET list": 2, "POST list": 2, "POST user": 10}
+
+
+async def test_the_lists_of_a_partition_that_is_held_are_made_by_whoever_has_it(
+    to: KafkaSettings, sailthru: Simulated
+) -> None:
+    """Its own memberships wait for a person; those of others need its lists all the same."""
+    async with working(to, sailthru, 0) as one, working(to, sailthru, 1) as other:
+        held = new_partition(topic=other.partition.tp.topic, number=1)
+        held.is_held = True
+        await other.flow.revoke(other.partition)
+        await other.flow.delivery.held([held])
+        await one.accept(*people(3, THEIRS))
+        await one.ended()
+    assert members(sailthru, THEIRS) == 3
 
 
 async def test_an_audience_that_is_connected_has_its_list_made_by_the_owner_too(

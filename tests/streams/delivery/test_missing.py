@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.record import Record
+from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import ScriptedSink
 
@@ -77,3 +78,24 @@ async def test_a_partition_that_comes_back_waits_again() -> None:
         await flow.settled(partition)
 
     assert (before, sink.delivered) == ([], ["17/0/0"])
+
+
+def test_what_is_not_prepared_for_long_is_named() -> None:
+    """The watchdog excuses it: it is another worker's to do. So /ready must say it."""
+
+    async def story() -> tuple[bool, bool, bool]:
+        sink = Preparing()
+        async with Flow(destination=sink).running() as flow:
+            await flow.given(("17", "passes"))
+            await some_turns()
+            at_first = flow.delivery.blocked
+            await asyncio.sleep(301)
+            later = flow.delivery.blocked
+            sink.prepared.set_result(None)
+            await some_turns()
+            in_the_end = flow.delivery.blocked
+        assert later is not None
+        assert later.reason == "not_prepared"
+        return at_first is None, "other workers" in later.what_to_do, in_the_end is None
+
+    assert simulated_time.run(story()) == (True, True, True)

@@ -89,6 +89,7 @@ class Work:
     def __init__(self, *, starts: bool = True) -> None:
         self.starts = starts
         self.gone: list[Partition] = []
+        self.on_hold: list[Partition] = []
 
     async def run(self) -> None:
         raise ZeroDivisionError
@@ -97,6 +98,9 @@ class Work:
         for partition in partitions:
             if self.starts:
                 partition.start()
+
+    async def held(self, partitions: Sequence[Partition]) -> None:
+        self.on_hold += partitions
 
     async def accept(self, chunk: Chunk) -> None:
         pass
@@ -324,11 +328,14 @@ async def test_a_partition_without_a_leader_holds_up_no_other(
     await consumer.drain()
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
     await some_turns()
-    goes_on, unavailable = set(consumer.partitions), dict(consumer.unavailable)
+    goes_on = {tp for tp, each in consumer.partitions.items() if each.started}
+    unavailable, waits = dict(consumer.unavailable), consumer.partitions[BESIDE]
     kafka_script.silent.clear()
     await takeover
 
     assert (goes_on, unavailable) == ({HERE}, {BESIDE: "LeaderNotAvailableError"})
+    assert (waits.is_held, waits.closed) == (True, True)
+    assert all(each.started for each in consumer.partitions.values())
     assert consumer.partitions.keys() == {HERE, BESIDE}
     assert consumer.unavailable == {}
 
@@ -466,10 +473,20 @@ async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     kafka_script.start, kafka_script.first = Progress(3), 8
+    consumer.processor = processor = Work()
     await rebalance(consumer)
+    await consumer.commit()
 
+    (held,) = processor.on_hold
     assert "offset 3 is next, Kafka has from 8 on" in consumer.holds[HERE].said
     assert not fetches(consumer)
+    # It is this worker's all the same: Kafka confirms that it is, and its offset stays.
+    assert (held.tp, held.is_held, held.started) == (HERE, True, False)
+    assert consumer.membership.sure()
+    assert all(progress[HERE].offset == 3 for progress in kafka_script.commits[1:])
+
+    await consumer.drain()
+    assert held.closed
 
 
 async def test_a_takeover_that_skips_what_is_deleted_still_knows_what_ended_behind_it(
