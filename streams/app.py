@@ -39,6 +39,10 @@ class App(faust.App):
     def _create_directories(self) -> None:
         """Nothing: they are for tables, of which there are none."""
 
+    def _new_web(self) -> Web:
+        """Its pages' port lets strangers in as far as the receiver's ports do."""
+        return Web(self)
+
     @property
     def kafka_producer(self) -> AIOKafkaProducer:
         """The producer behind Faust's, which takes whole batches; there once the app starts."""
@@ -102,7 +106,6 @@ def create_app(
         agent_supervisor=CrashingSupervisor,
         ConsumerScheduler=ChunkScheduler,
         Worker=Worker,
-        Web=Web,
         # Chunks, not records.
         stream_buffer_maxsize=16,
         stream_wait_empty=False,

@@ -103,6 +103,36 @@ def test_what_is_wrong_is_one_sentence(given: Mapping[str, str], says: str) -> N
     assert TOKEN not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("content", ["", "\n", " \r\n\t"])
+def test_a_token_file_that_is_empty_does_not_let_everybody_in(tmp_path: Path, content: str) -> None:
+    token = tmp_path / "token"
+    token.write_text(content)
+    done = run("receiver", settings={**NOWHERE, "RECEIVER_TOKEN_FILE": str(token)})
+    assert done.returncode == 1
+    assert done.stderr.startswith("Settings are not right: set RECEIVER_TOKEN (")
+
+
+@pytest.mark.kafka
+async def test_a_receiver_that_asks_for_no_token_says_so_at_start_and_when_asked(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    cluster = settings(kafka, prefix)
+    await create(cluster, [RAW])
+    log = tmp_path / "log"
+    with started({**where(cluster), "RECEIVER_AUTHENTICATION": "none"}, log) as (_, port, pages):
+        status, body = _get(f"http://127.0.0.1:{pages}/ready")
+        assert post(port, token="another-token-altogether") == 202
+    assert (status, orjson.loads(body)["ready"]) == (200, True)
+    [line] = [
+        line
+        for line in map(orjson.loads, log.read_text().splitlines())
+        if line["event"] == "no_authentication"
+    ]
+    assert line["level"] == "warning"
+    assert orjson.loads(body)["beware"] == line["detail"]
+    assert "whoever reaches RECEIVER_PORT writes to mparticle-raw" in line["detail"]
+
+
 @pytest.mark.kafka
 async def test_a_topic_that_is_missing_is_named(kafka: Kafka, prefix: str) -> None:
     cluster = settings(kafka, prefix)

@@ -1,5 +1,6 @@
 """What /live and /ready say of a worker that is well, and of each that is not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from aiokafka.errors import GroupAuthorizationFailedError
 
+from sandbox.ports import free_ports
 from streams import metrics
 from streams.app import App
 from streams.delivery.outcomes import Blocked
@@ -142,3 +144,21 @@ async def test_a_worker_whose_only_partition_is_held_says_so(
 
 def test_every_state_has_its_case() -> None:
     assert set(STATES) == set(metrics.READY_STATES)
+
+
+async def test_a_workers_pages_have_the_door_that_the_receivers_ports_have(worker: Worker) -> None:
+    app: Any = worker.app
+    app.conf.web_port = next(free_ports())
+    turned_away = metrics.TURNED_AWAY.labels(port="pages", reason="malformed")._value
+    before = turned_away.get()
+    app.web.init_server()
+    await app.web.start_server()
+    try:
+        for said, answer in ((b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n", 200), (b"?\r\n\r\n", 400)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", app.conf.web_port)
+            writer.write(said)
+            assert int((await reader.readline()).split()[1]) == answer
+            writer.close()
+    finally:
+        await app.web.stop_server()
+    assert turned_away.get() == before + 1
