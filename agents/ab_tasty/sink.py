@@ -45,6 +45,7 @@ class AbTastySink(Sink[Post]):
         {
             **settings_behind(AbTastySettings),
             "no_visitor_id": "ABTASTY_IDENTITY and ABTASTY_NO_VISITOR_ID",
+            "audience_unknown": "ABTASTY_SEGMENT_TEMPLATE",
             "leave_skipped": "ABTASTY_DELETE_STRATEGY",
             "invalid_record": "KAFKA_PREFIX",
             "visitor_id": "ABTASTY_IDENTITY",

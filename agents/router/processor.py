@@ -46,10 +46,16 @@ _BATCH_BYTES = 512 * 1024
 # Of the raw messages behind a batch that Kafka refused, so many are named.
 _MOST_NAMED = 20
 
-ORDINARY = frozenset({"alias_request", "record_too_large"})
+ORDINARY = frozenset({"alias_request", "record_too_large", "set_aside"})
 """Reasons of dead letters that say nothing of a deploy or a setting."""
 BEHIND = MappingProxyType(
-    dict.fromkeys(("not_utf8", "not_json", "unknown_message", "other_output"), "KAFKA_PREFIX")
+    {
+        **dict.fromkeys(
+            ("not_utf8", "not_json", "unknown_message", "other_output"), "KAFKA_PREFIX"
+        ),
+        "too_many_parts": "ROUTER_MAX_PARTS",
+        "too_much_growth": "ROUTER_MAX_GROWTH",
+    }
 )
 """Reason of a dead letter -> the setting to look at where many have that reason."""
 

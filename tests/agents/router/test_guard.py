@@ -62,6 +62,23 @@ async def test_messages_that_say_nothing_of_a_setting_do_not(value: bytes) -> No
     assert router.blocked is None
 
 
+async def test_messages_that_a_person_has_set_aside_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_SET_ASIDE", ",".join(f"0/{offset}" for offset in range(60)))
+    router, letters = await routed(*[b"{}"] * 60)
+
+    assert {letter.reason for letter in letters.written} == {"set_aside"}
+    assert router.blocked is None
+
+
+async def test_messages_of_too_many_parts_name_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_MAX_PARTS", "1")
+    event = b'{"event_type": "session_start", "data": {}}'
+    router, _ = await routed(*[b'{"mpid": 1, "events": [%b, %b]}' % (event, event)] * 60)
+
+    assert router.blocked is not None
+    assert "look at ROUTER_MAX_PARTS" in router.blocked.what_to_do
+
+
 async def test_unreadable_messages_do_not_hide_behind_those_that_say_nothing() -> None:
     router, _ = await routed(*([ALIAS] * 20 + [b"{"]) * 60)
 
