@@ -18,7 +18,7 @@ from streams.settings import Settings
 
 _OfAudience = MembershipChanged | AudienceChanged | Audience
 _DEVELOPMENT = Dropped("development")
-# What says neither, such as all that mParticle's Kafka output writes.
+# What says nothing of where it comes from, such as a Kafka connection without a Unique ID.
 _UNKNOWN = "unknown"
 
 
@@ -37,8 +37,8 @@ class ChoiceSettings(Settings):
     accounts_allow: str = Field(
         "",
         description="where the topics hold data of several mParticle accounts or workspaces, those "
-        "to send: 4411 for an account, workspace:77 for a workspace, unknown for what says neither "
-        "(all of mParticle's Kafka output); empty sends all",
+        "to send: 4411 for an account, workspace:77 for a workspace, connection:shop for the Unique "
+        "ID of a Kafka connection, unknown for what says none of them; empty sends all",
     )
     accounts_deny: str = Field(
         "", description="accounts and workspaces to leave out, written in the same way"
@@ -95,4 +95,5 @@ class Choice:
 def _accounts(record: Record) -> list[str]:
     said = [record.account_id] if record.account_id else []
     said += [f"workspace:{record.workspace_id}"] if record.workspace_id else []
+    said += [f"connection:{record.connection_id}"] if record.connection_id else []
     return said or [_UNKNOWN]

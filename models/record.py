@@ -52,9 +52,9 @@ class Record(Shape):
     `id` is deterministic: the same message gives the same ids, however often it is sent or routed.
     Times are milliseconds since the epoch, UTC; `occurred_at_ms` is mParticle's, `received_at_ms`
     is when Kafka took the raw message. `judged_at_ms` is the time by which age and order count
-    where `occurred_at_ms` cannot be right, because a client's clock was not. `account_id` and
-    `workspace_id` are mParticle's, where the message says them: a workspace only in the Firehose's
-    event requests.
+    where `occurred_at_ms` cannot be right, because a client's clock was not. `account_id`,
+    `workspace_id` and `connection_id` tell where at mParticle it comes from, as far as the message
+    does: account and workspace in the Firehose's messages, in batches their connection's Unique ID.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -71,6 +71,7 @@ class Record(Shape):
     environment: Literal["production", "development", "unknown"] = "production"
     account_id: Sparse[str | None] = None
     workspace_id: Sparse[str | None] = None
+    connection_id: Sparse[str | None] = None
     replayed: Sparse[bool] = False
     raw: RawPosition
 

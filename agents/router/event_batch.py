@@ -84,6 +84,7 @@ def _about(
         "partner_identities": identities(raw, "partner_identities", batch.partner_identities, None),
         "device_stamp": batch.mp_deviceid,
         "environment": environment(batch.environment),
+        "connection_id": batch.unique_id,
         "replayed": bool(is_resent),
     }
     scope = [

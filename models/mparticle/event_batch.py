@@ -10,6 +10,7 @@ from pydantic import Field
 
 from models.mparticle.times import Millis
 from models.mparticle.values import (
+    IF_READABLE,
     Arriving,
     Attributes,
     Detail,
@@ -37,6 +38,7 @@ class EventBatch(Arriving):
     mpid: Mpid = None
     mp_deviceid: Stamp | None = None
     environment: str | None = None
+    unique_id: Annotated[Stamp | None, IF_READABLE] = None
     timestamp_unixtime_ms: Millis = None
     batch_id: Id = None
     message_id: Id = None

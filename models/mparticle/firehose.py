@@ -6,10 +6,11 @@ nothing can be done without.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field
 
 from models.mparticle.times import Millis
 from models.mparticle.values import (
+    IF_READABLE,
     Arriving,
     Attributes,
     AttributeValue,
@@ -22,17 +23,6 @@ from models.mparticle.values import (
     Texts,
     Words,
 )
-
-
-def _or_none(written: object, read: ValidatorFunctionWrapHandler) -> Any:
-    """What only says where a message comes from does not cost the message."""
-    try:
-        return read(written)
-    except ValidationError:
-        return None
-
-
-_READABLE = WrapValidator(_or_none)
 
 
 class Account(Arriving):
@@ -66,8 +56,8 @@ class EventRequest(FirehoseMessage):
     mpid: Mpid = None
     source_channel: str | None = None
     device_application_stamp: Stamp | None = None
-    account: Annotated[Account | None, _READABLE] = None
-    platform_fields: Annotated[PlatformFields | None, _READABLE] = None
+    account: Annotated[Account | None, IF_READABLE] = None
+    platform_fields: Annotated[PlatformFields | None, IF_READABLE] = None
     runtime_environment: RuntimeEnvironment | None = None
     user_identities: Any = None
     partner_identities: Any = None
@@ -92,7 +82,7 @@ class SubscriptionRequest(FirehoseMessage):
 class MembershipRequest(FirehoseMessage):
     """Users who entered or left audiences; a probe has none."""
 
-    account: Annotated[Account | None, _READABLE] = None
+    account: Annotated[Account | None, IF_READABLE] = None
     user_profiles: list[Any] | None = None
 
 
@@ -132,7 +122,7 @@ class SharedAttribute(Arriving):
 class SubjectRequest(FirehoseMessage):
     """A data-subject request; `submitted_time` is ISO 8601 or epoch seconds."""
 
-    account: Annotated[Account | None, _READABLE] = None
+    account: Annotated[Account | None, IF_READABLE] = None
     subject_request_id: Id = None
     subject_request_type: Words | None = None
     submitted_time: str | None = None

@@ -186,7 +186,7 @@ def event_request(events: Fields) -> Fields:
 def event_batch(events: Fields) -> Fields:
     return fields(
         EventBatch,
-        "schema_version message_type unique_id origin_mpid sdk_version ip integration_attributes "
+        "schema_version message_type origin_mpid sdk_version ip integration_attributes "
         "partner_identity api_key api_keys job_id lock_key modified",
         user_identities=_LISTED,
         device_info=_DEVICE_INFO,

@@ -10,7 +10,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from models.record import Scalar, Value
@@ -156,6 +165,16 @@ def _mapping(value: Any) -> Mapping[str, Any]:
         raise PydanticCustomError("dict_type", "Input should be an object")
     return value
 
+
+def _or_none(written: object, read: ValidatorFunctionWrapHandler) -> Any:
+    """What only says where a message comes from does not cost the message."""
+    try:
+        return read(written)
+    except ValidationError:
+        return None
+
+
+IF_READABLE = WrapValidator(_or_none)
 
 Flag = Annotated[bool, PlainValidator(is_true)]
 
