@@ -37,8 +37,8 @@ class ChoiceSettings(Settings):
     accounts_allow: str = Field(
         "",
         description="where the topics hold data of several mParticle accounts or workspaces, those "
-        "to send: 4411 for an account, workspace:77 for a workspace, connection:shop for the Unique "
-        "ID of a Kafka connection, unknown for what says none of them; empty sends all",
+        "to send: 4411 for an account, workspace:77 for a workspace, connection:shop for the "
+        "Unique ID of a Kafka connection, unknown for what says none of them; empty sends all",
     )
     accounts_deny: str = Field(
         "", description="accounts and workspaces to leave out, written in the same way"
