@@ -7,8 +7,10 @@ and a seed meets them again in the same way.
 
 import asyncio
 import contextvars
+import gc
 import heapq
 import selectors
+import sys
 from collections import deque
 from collections.abc import Coroutine
 from random import Random
@@ -215,4 +217,11 @@ _GRAVEYARD: list[asyncio.Task[Any]] = []
 
 
 def bury() -> None:
-    _GRAVEYARD.clear()
+    """Collects what killed processes have left, whose last words go nowhere."""
+    heard = sys.unraisablehook
+    sys.unraisablehook = lambda _unraisable: None
+    try:
+        _GRAVEYARD.clear()
+        gc.collect()
+    finally:
+        sys.unraisablehook = heard

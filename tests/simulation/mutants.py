@@ -38,15 +38,14 @@ MUTANTS = (
     Mutant(
         "the highest offset that has ended is committed",
         "streams/engine/offsets.py",
-        "        return next(iter(self._waiting), self.position)",
-        "        if self._ended:\n"
-        "            return max(self._ended) + 1\n"
-        "        return next(iter(self._waiting), self.position)",
+        "        return self._order[0] if self._order else self.position",
+        "        return max((end for _, end in self._ended), default=self._order[0] "
+        "if self._order else self.position)",
     ),
     Mutant(
         "what was fetched is committed",
         "streams/engine/offsets.py",
-        "        return next(iter(self._waiting), self.position)",
+        "        return self._order[0] if self._order else self.position",
         "        return self.position",
     ),
     Mutant(
