@@ -45,7 +45,7 @@ def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
     of_text = meaning_of_text(raw.settings)
     said = route_events(raw, about, parts, _read, of_text)
     attributes = typed(request.user_attributes | request.user_attribute_lists, of_text)
-    route_snapshot(raw, about, attributes, [], said)
+    route_snapshot(raw, about, attributes, [], said, is_text_only=True)
     if request.system_notifications:
         route_notifications(raw, about, request.system_notifications)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -56,7 +57,8 @@ class Snapshot(NamedTuple):
     """What a message says of its user's attributes, and who the user is.
 
     `said` are the states that its own events told, `adds_identity` says whether one told a new
-    identity; `is_whole` that it has all attributes of the user, as far as the sender knows them.
+    identity; `is_whole` that it has all attributes of the user, as far as the sender knows them;
+    `is_text_only` that it has text for whatever the customer set.
     """
 
     user: bytes
@@ -66,6 +68,7 @@ class Snapshot(NamedTuple):
     said: Mapping[str, State]
     adds_identity: bool = False
     is_whole: bool = True
+    is_text_only: bool = False
 
 
 class Differing(NamedTuple):
@@ -166,32 +169,44 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
 
 
 def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
-    known = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
+    before = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities
     }
-    # Whoever has just got an address is new to a destination that knows users by it: what was told
-    # before was told to nobody, also what this message does not have.
-    if snapshot.adds_identity or not identities.items() <= known.items():
-        known = {key: digest for key, digest in known.items() if not key & 1}
     is_older = told is not None and snapshot.at_ms < told.at_ms
+    # Whoever has just got an address is new to a destination that knows users by it. One that was
+    # there before is not new, though it is another.
+    is_new = snapshot.adds_identity or (
+        not identities.keys() <= before.keys()
+        if is_older
+        else not identities.items() <= before.items()
+    )
+    known = before
+    if is_new and not is_older:
+        # What was told before was told to nobody, also what this message does not have.
+        known = {key: digest for key, digest in before.items() if not key & 1}
     said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
     states: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
     for name, state in snapshot.states.items():
-        states[key := hash(name) | 1] = now = _digest(state)
+        key = hash(name) | 1
+        now = _in_form(_digest(state), before.get(key), snapshot)
+        states[key] = now
         # What its own events have said is no more as it was.
-        before = said.get(key) or known.get(key)
-        if before == now:
+        then = said.get(key) or known.get(key)
+        is_told = then is not None and (
+            then == now or (snapshot.is_text_only and _is_same(then, now))
+        )
+        if is_told and (key in said or not is_new or not is_older):
             continue
-        if is_older and snapshot.is_whole and before and key not in said:
+        if not is_told and then and is_older and snapshot.is_whole and key not in said:
             # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
             # shared with an audience is no state of a time before, but what changed.
             overtaken = True
         else:
-            differing[name] = state
+            differing[name] = _as_told(state, now)
     whole = 0
     if is_older:
         # A destination that has had it already drops it: what counts there is not known from here.
@@ -221,15 +236,44 @@ def _gone(_: Any) -> list[str]:
     return [[]]  # type: ignore[list-item]
 
 
+# Two bits of a digest say in what form a state was told, the others what it was.
+_TEXT, _NUMBER, _BOOLEAN, _OTHER = range(4)
+_FORMS: Mapping[type, int] = MappingProxyType(
+    {str: _TEXT, int: _NUMBER, float: _NUMBER, bool: _BOOLEAN}
+)
+
+
 def _digest(state: State) -> int:
-    """Never 0. Alike for what one way says in text and the other in numbers, by turns."""
+    """Never 0."""
     if type(state) is str:
-        return hash(state) or 1
-    if isinstance(state, Gone):
-        return 2
-    if isinstance(state, list):
-        return hash(tuple(map(_text, state))) or 1
-    return hash(_text(state)) or 1
+        content = hash(state)
+    elif isinstance(state, list):
+        content = hash(tuple(map(_text, state)))
+    else:
+        content = hash(GONE) if isinstance(state, Gone) else hash(_text(state))
+    return ((content & ~3) or 4) | _FORMS.get(type(state), _OTHER)
+
+
+def _is_same(one: int, other: int) -> bool:
+    """Whether two digests are of one content, in whatever form."""
+    return one | 3 == other | 3
+
+
+def _in_form(now: int, before: int | None, snapshot: Snapshot) -> int:
+    """A digest in the form in which the same was told before, by a source that knew it."""
+    if before is None or not snapshot.is_text_only or not _is_same(now, before):
+        return now
+    return before
+
+
+def _as_told(state: State, digest: int) -> State:
+    """A state in the form that its digest says."""
+    form = digest & 3
+    if isinstance(state, str) and form == _NUMBER:
+        return int(state) if state.removeprefix("-").isdecimal() else float(state)
+    if isinstance(state, str) and form == _BOOLEAN:
+        return state == "true"
+    return str(_text(state)) if isinstance(state, bool | int | float) and form == _TEXT else state
 
 
 def _text(value: Any) -> str | None:

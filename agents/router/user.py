@@ -42,7 +42,13 @@ def environment(written: str | None) -> str:
 
 
 def route_snapshot(
-    raw: RawMessage, about: About, attributes: Mapping[str, Value], removed: list[str], said: Said
+    raw: RawMessage,
+    about: About,
+    attributes: Mapping[str, Value],
+    removed: list[str],
+    said: Said,
+    *,
+    is_text_only: bool = False,
 ) -> None:
     """Routes what a message's own attributes say that its events have not `said`.
 
@@ -55,7 +61,8 @@ def route_snapshot(
         if attributes or removed:
             raw.drop("snapshots_never")
     elif attributes or removed or said.states:
-        told = _Attributes(index, [attributes, removed], _states(attributes, removed), said)
+        part, states = [attributes, removed], _states(attributes, removed)
+        told = _Attributes(index, part, states, said, is_text_only)
         _route_states(raw, about, told, is_whole=True)
 
 
@@ -69,7 +76,8 @@ def route_shared(
 ) -> None:
     """Routes what is shared of a user's attributes beside the user's audiences."""
     if states := _states(attributes, removed):
-        _route_states(raw, about, _Attributes(index, part, states, Said({})), is_whole=False)
+        told = _Attributes(index, part, states, Said({}), is_text_only=True)
+        _route_states(raw, about, told, is_whole=False)
 
 
 class _Attributes(NamedTuple):
@@ -77,6 +85,7 @@ class _Attributes(NamedTuple):
     part: Any
     states: Mapping[str, State]
     said: Said
+    is_text_only: bool
 
 
 def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> Mapping[str, State]:
@@ -105,6 +114,7 @@ def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole:
         said.states,
         said.adds_identity,
         is_whole,
+        told.is_text_only,
     )
     found = known.compare(snapshot)
     if found.overtaken:

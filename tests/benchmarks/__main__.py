@@ -11,6 +11,7 @@ from rich.console import Console
 from sandbox.kafka import Kafka
 from tests.benchmarks import (
     backlog,
+    calls,
     idle,
     lanes,
     latency,
@@ -49,6 +50,7 @@ ROWS = {
     "P6": Row("router, 4 against 64 partitions", router.partitions),
     "P7": Row("idle worker", idle.run),
     "P8": Row("start with a past", backlog.past),
+    "P9": Row("calls that snapshots cost", calls.run),
     "S1": Row("Sailthru's ceiling", pacing.alone, long=True),
     "S2": Row("more than Sailthru's ceiling", offered.folding, long=True),
     "S3": Row("users who always fail", offered.failing, long=True),

@@ -20,7 +20,7 @@ from streams.delivery.outcomes import Dropped
 from streams.engine.batches import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
-from tests.benchmarks import lanes, latency, mapping, members, outage, uploads
+from tests.benchmarks import calls, lanes, latency, mapping, members, outage, uploads
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
@@ -49,6 +49,12 @@ def test_a_message_of_the_benchmarks_becomes_that_many_records(
     assert message == RECORDS[records](17)
     assert message != RECORDS[records](18)
     assert len(message.value) == pytest.approx(1_000, rel=0.1)
+
+
+def test_telling_what_no_event_tells_costs_hardly_a_call() -> None:
+    result = calls.measure(1)
+    assert result.target is not None
+    assert 1 < result.value <= result.target.bound
 
 
 @pytest.mark.kafka

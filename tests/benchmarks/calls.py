@@ -1,0 +1,71 @@
+"""P9: what it costs at Sailthru that the router tells of attributes which no event tells of.
+
+Counted by calls and not by time: those of each message alone, so that none is saved by what waits
+with it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from faust.types import TP
+
+from agents import registry
+from agents.router.routing import Out, route
+from agents.router.settings import RouterSettings
+from agents.router.snapshots import Snapshots
+from models.audience import Audience
+from models.record import Record
+from sandbox.kafka import Kafka
+from sandbox.mparticle import Message, generate
+from streams.delivery.sink import Lane, placement
+from streams.placeholders import with_placeholders
+from tests.benchmarks.results import Result, at_most, ratios
+from tests.benchmarks.work import AT, Place
+
+_NOW_MS = 1_767_225_600_000
+_MESSAGES = 6_000
+# As many messages a user as the demo's.
+_USERS = 300
+
+
+async def run(_broker: Kafka, rounds: int) -> list[Result]:
+    return [measure(rounds)]
+
+
+def measure(rounds: int, messages: int = _MESSAGES, users: int = _USERS) -> Result:
+    """One round is one seed of the generator."""
+    changed, never = [], []
+    for seed in range(rounds):
+        crowd = list(generate(seed, users, messages, _NOW_MS))
+        changed.append(calls(crowd, RouterSettings(snapshots="changed")) / messages)
+        never.append(calls(crowd, RouterSettings(snapshots="never")) / messages)
+    what = "calls with changed / never"
+    return ratios("P9", "the demo's crowd", what, changed, never, at_most(1.1))
+
+
+def calls(messages: Sequence[Message], settings: RouterSettings) -> int:
+    """How many requests Sailthru would get, by one router and one sink."""
+    chosen = registry.destinations()["sailthru"]
+    sink = chosen.sink(with_placeholders(chosen.settings))
+    count = 0
+    for outs in _routed(messages, settings):
+        lanes = defaultdict[Lane, list[Record]](list)
+        for out in outs:
+            if isinstance(out.record, Audience):
+                sink.learn(out.record)
+            if out.topic in sink.topics:
+                placed = sink.place(out.record, placement(out.record, out.key, 0), _NOW_MS)
+                if isinstance(placed, Lane):
+                    lanes[placed].append(out.record)
+        for lane, waiting in lanes.items():
+            while waiting:
+                del waiting[: sink.take(lane, waiting).size]
+                count += 1
+    return count
+
+
+def _routed(messages: Sequence[Message], settings: RouterSettings) -> Iterator[Sequence[Out]]:
+    known = Snapshots(settings.snapshot_users).of(TP(AT.topic, AT.partition))
+    for offset, message in enumerate(messages):
+        at = Place(AT.topic, AT.partition, offset)
+        yield route(message.value, at, _NOW_MS, settings, snapshots=known).outs
