@@ -33,3 +33,10 @@ async def kafka() -> AsyncIterator[Kafka]:
 def prefix() -> str:
     """What a test puts before its topics and groups to have them to itself."""
     return f"test-{uuid4().hex[:12]}-"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What whoever runs the tests goes out by is no setting of theirs."""
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)

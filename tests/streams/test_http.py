@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
@@ -50,12 +50,6 @@ class Service(HttpSettings):
     addresses = ("url",)
 
     url: Url = "https://api.shop.example"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 async def ask(url: str, **chosen: Any) -> Answer | RetryLater | Blocked:
@@ -147,9 +141,7 @@ _FIRST = st.sampled_from(
 
 
 @given(_FIRST, st.lists(_LINES, max_size=5), st.binary(max_size=200))
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@SMALL
 async def test_whatever_comes_is_an_answer_or_has_a_name(
     first: str, lines: Iterable[str], body: bytes
 ) -> None:
