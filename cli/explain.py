@@ -87,9 +87,16 @@ def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, An
     timed = [(out, each.at_ms) for each in taken for out in each.routed.outs]
     for audience in (out.record for out, _ in timed if isinstance(out.record, Audience)):
         sink.learn(audience)
+    seen = set[str]()
     for out, at_ms in timed:
         if out.topic not in sink.topics:
             continue
+        if out.id in seen:
+            # As a worker does with what came before.
+            told = {"dropped": "deduplicated", "setting": "KAFKA_HORIZON_IDS"}
+            unsent.append({**told, "records": [out.id]})
+            continue
+        seen.add(out.id)
         placed = sink.place(out.record, placement(out.record, out.key, 0), at_ms)
         match placed:
             case Dropped(reason):

@@ -40,6 +40,7 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
         messages += 1
         routed = route(message, at, now_ms, settings, snapshots=snapshots)
         ends["unknown"].update(f"{stranger.what} {stranger.name}" for stranger in routed.strangers)
+        ends["odd_times"].update(routed.odd_times)
         for line in lines_of(routed):
             end = next(iter(line))
             ends[end][line[end]] += 1
@@ -56,8 +57,8 @@ def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
 def told(ends: Mapping[str, Counter[str]]) -> str:
     """How messages ended, in a clause.
 
-    `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and what no model
-    knows as "unknown", which is told only if there was any.
+    `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and, told only where
+    there are any, what no model knows as "unknown" and times that cannot be right as "odd_times".
     """
     parts = []
     for end, what in (
@@ -65,9 +66,10 @@ def told(ends: Mapping[str, Counter[str]]) -> str:
         ("dropped", "dropped"),
         ("dead_letter", "dead letters"),
         ("unknown", "unknown to us"),
+        ("odd_times", "odd times"),
     ):
         counts = ends.get(end, Counter())
-        if end == "unknown" and not counts:
+        if end in ("unknown", "odd_times") and not counts:
             continue
         by = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         parts.append(f"{what} {counts.total():,}" + (f" ({by})" if by else ""))

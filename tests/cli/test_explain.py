@@ -166,6 +166,23 @@ def test_what_is_not_sent_is_told_with_its_reason() -> None:
     assert len(no_identity["records"]) == 1
 
 
+def test_an_event_that_was_uploaded_twice_is_sent_once() -> None:
+    said = {"source_message_id": "c0-ffee", "timestamp_unixtime_ms": 1_790_000_000_000}
+    one, other = (
+        {"event_type": "custom_event", "data": {"event_name": "x", "event_id": number, **said}}
+        for number in (1, 2)
+    )
+    taken = {"timestamp_unixtime_ms": 1_790_000_001_000}
+    given = b"\n".join([event_batch(one, **taken), event_batch(other, **taken)])
+    sent, again = lines(invoke("explain", "--destination", "sailthru", "--lines", given=given))
+    assert sent["body"]["vars"]["mp_event_id"] == "1"
+    assert again == {
+        "dropped": "deduplicated",
+        "setting": "KAFKA_HORIZON_IDS",
+        "records": sent["records"],
+    }
+
+
 def test_what_a_setting_leaves_out_names_the_setting() -> None:
     message = event_batch({"event_type": "screen_view", "data": {"screen_name": "Home"}})
     [line] = lines(invoke("explain", "--destination", "sailthru", "--lines", given=message))

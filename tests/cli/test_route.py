@@ -97,6 +97,23 @@ def test_what_no_model_knows_is_named_in_the_summary() -> None:
     )
 
 
+def test_times_that_cannot_be_right_are_counted_in_the_summary() -> None:
+    events = [
+        {"event_type": "custom_event", "data": {"event_name": "x", "timestamp_unixtime_ms": at}}
+        for at in ("soon", 4_000_000_000_000)
+    ]
+    message = event_batch(*events, timestamp_unixtime_ms=1_760_000_000_000)
+    result = invoke("route", given=message)
+    assert result.stderr.endswith("dead letters 0; odd times 2 (clock 1, unreadable 1)\n")
+
+
+def test_what_one_message_told_of_a_user_the_next_does_not_tell_again() -> None:
+    message = event_batch(user_attributes={"tier": "gold"}, events=[])
+    first, again = lines(invoke("route", "--lines", given=b"\n".join([message, message])))
+    assert first["record"]["attributes"] == {"tier": "gold"}
+    assert again == {"dropped": "snapshots_unchanged"}
+
+
 def test_router_settings_hold_here_too() -> None:
     message = event_batch(user_attributes={"$City": "Lyon"}, events=[])
     [dropped] = lines(invoke("route", given=message, settings={"ROUTER_SNAPSHOTS": "never"}))
