@@ -41,14 +41,14 @@ _JAVA = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
 
+# One machine, minutes, many groups: that is all in which it is not Kafka as it comes. What is kept,
+# how large a message may be and what time it may bear are Kafka's defaults, as they are elsewhere.
 _SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
     "log.dirs": "data",
     "auto.create.topics.enable": "false",
-    "log.retention.ms": -1,  # records may bear old time stamps; they go with the directory
-    "message.max.bytes": 11 * 1024 * 1024,  # topics take 10 MiB
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
     "offsets.topic.replication.factor": 1,

@@ -22,7 +22,7 @@ from streams.engine.batches import Outgoing, write
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run, run_on
 from tests.cli.messages import EMAIL, MPID, attribute, custom_event, event_batch, memberships
-from tests.streams.cluster import admin, commit, create, producing, settings
+from tests.streams.cluster import admin, commit, create, keep, producing, settings
 
 VALUE = "Lyon"
 BROKEN = {"event_type": "custom_event", "data": 7}
@@ -44,6 +44,7 @@ class Log:
         """Raw messages, a second apart, and what the router writes of them."""
         began = at or datetime.now(UTC) - timedelta(minutes=1)
         await create(self.cluster)
+        await keep(self.cluster, RAW)
         async with producing(self.cluster) as producer:
             letters = DeadLetters(producer, self.topic(DEAD_LETTERS))
             for number, value in enumerate(messages):

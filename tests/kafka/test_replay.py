@@ -20,7 +20,7 @@ from streams.topics import EVENTS
 from tests.cli.command import run_on
 from tests.kafka.outside import Outside, mpid, outside
 from tests.kafka.test_moved_offsets import RECORDS, event, headers_of
-from tests.streams.cluster import admin, create, producing, settings
+from tests.streams.cluster import admin, create, keep, producing, settings
 
 BEGAN = int(time.time()) - 3_600
 """When the first record came, in seconds; each other one came a minute after the one before."""
@@ -32,6 +32,7 @@ async def cluster(kafka: Kafka, prefix: str) -> KafkaSettings:
     """With events of users 0 to 5 in the first partition, of 6 to 11 in the second."""
     made = settings(kafka, prefix)
     await create(made)
+    await keep(made, EVENTS)
     async with producing(made) as producer:
         for number in ALL:
             value = event(number)

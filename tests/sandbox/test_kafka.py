@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.kafka import BrokerError, Kafka, command_line, fetch
 from sandbox.ports import HOST
@@ -253,3 +254,28 @@ def test_what_was_changed_on_its_way_here_is_not_kept(
     with pytest.raises(BrokerError, match="are not what was published"):
         fetch()
     assert list((tmp_path / "mparticle-streams").iterdir()) == []
+
+
+AS_IT_COMES = {
+    "retention.ms": 7 * 24 * 3600 * 1000,
+    "max.message.bytes": 1_048_588,
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.before.max.ms": 2**63 - 1,
+    "message.timestamp.after.max.ms": 3_600_000,
+}
+"""Apache Kafka's documentation, topic-level configurations."""
+
+
+async def test_topics_are_kept_and_limited_as_those_of_any_kafka(kafka: Kafka) -> None:
+    """A broker that takes and keeps everything hides what others refuse and delete."""
+    await create_topic(kafka, "plain")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        asked = ConfigResource(ConfigResourceType.TOPIC, "plain", dict.fromkeys(AS_IT_COMES))
+        (answer,) = await admin.describe_configs([asked])
+    finally:
+        await admin.close()
+    told = {name: value for *_, entries in answer.resources for name, value, *_ in entries}
+
+    assert told == {name: str(value) for name, value in AS_IT_COMES.items()}

@@ -71,6 +71,11 @@ async def delete_before(to: KafkaSettings, topic: str, offset: int) -> None:
         )
 
 
+async def keep(to: KafkaSettings, topic: Topic) -> None:
+    """Has records stay in a topic whatever times they bear."""
+    await configure(to, topic, {"retention.ms": "-1"})
+
+
 @asynccontextmanager
 async def producing(to: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A producer with the settings of a worker's, as far as they matter here."""

@@ -12,13 +12,15 @@ from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
-from tests.streams.cluster import create, producing, settings
+from tests.streams.cluster import create, keep, producing, settings
 
 pytestmark = pytest.mark.kafka
 
 
 async def store(to: KafkaSettings, count: int, *, days: float = 0, partition: int = 0) -> None:
     """Records of this age."""
+    if days:
+        await keep(to, EVENTS)
     at_ms = int((time.time() - days * 24 * 3600) * 1000)
     async with producing(to) as producer:
         for number in range(count):

@@ -4,13 +4,12 @@ import asyncio
 from collections import defaultdict
 
 import pytest
-from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kafka import Kafka
-from streams.engine.batches import Outgoing, partition_of, write
+from streams.engine.batches import NotTakenError, Outgoing, partition_of, write
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.cluster import create, producing, read, settings
 from tests.streams.properties import SMALL
@@ -86,7 +85,7 @@ async def test_a_record_that_kafka_refuses_raises(kafka: Kafka, prefix: str) -> 
     await create(to, [EVENTS])
     topic = to.topic(EVENTS.name)
     async with producing(to) as producer:
-        with pytest.raises(KafkaError):
+        with pytest.raises(NotTakenError):
             await write(producer, [outgoing(topic, 0), outgoing(topic, 7, TOO_LARGE)])
 
 
@@ -99,7 +98,7 @@ async def test_nothing_of_a_partition_is_written_after_what_kafka_refused(
     await create(to, [EVENTS])
     topic = to.topic(EVENTS.name)
     async with producing(to) as producer:
-        with pytest.raises(KafkaError):
+        with pytest.raises(NotTakenError):
             await write(
                 producer,
                 [
