@@ -20,6 +20,8 @@ log = structlog.get_logger()
 _ACCEPTED = "accepted"
 _FAULT = "fault"
 _SCHEME = "token"
+# Of so many bytes a message is looked into in a thread.
+_LONG_BYTES = 256 * 1024
 
 
 class Receiver:
@@ -83,7 +85,7 @@ class Receiver:
             raise RefusedError(answers.TOO_LARGE)
         with Claim(self._room, declared) as claim:
             value = await body.read(request, claim, most, self._settings.timeout_s)
-            asked = messages.look(value)
+            asked = await _look(value)
             await self._writer.write(asked.key, value, claim)
         metrics.RECEIVED_BYTES.inc(len(value))
         metrics.RECEIVE_SECONDS.observe(clocks.monotonic() - began)
@@ -99,6 +101,13 @@ class Receiver:
         # All of them, so that the time tells nothing of which.
         known = [hmac.compare_digest(given, each) for each in self._tokens]
         return scheme.lower() == _SCHEME and any(known)
+
+
+async def _look(value: bytes) -> messages.Asked:
+    """Beside the event loop where it may take long, for other posts and `/live` wait meanwhile."""
+    if len(value) > _LONG_BYTES:
+        return await asyncio.to_thread(messages.look, value)
+    return messages.look(value)
 
 
 async def _go_on(request: web.Request) -> None:

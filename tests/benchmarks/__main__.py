@@ -12,6 +12,7 @@ from sandbox.kafka import Kafka
 from tests.benchmarks import (
     backlog,
     calls,
+    hostile,
     idle,
     lanes,
     latency,
@@ -51,6 +52,7 @@ ROWS = {
     "P7": Row("idle worker", idle.run),
     "P8": Row("start with a past", backlog.past),
     "P9": Row("calls that snapshots cost", calls.run),
+    "H1": Row("hostile messages", hostile.run),
     "S1": Row("Sailthru's ceiling", pacing.alone, long=True),
     "S2": Row("more than Sailthru's ceiling", offered.folding, long=True),
     "S3": Row("users who always fail", offered.failing, long=True),

@@ -21,6 +21,7 @@ from sandbox.server import Service, running
 from streams import topics
 from streams.topics import AB_TASTY_AUDIENCES, EVENTS, RAW, SAILTHRU_AUDIENCES, Topic
 from tests.cli.command import run
+from tests.kafka.test_leaks import limit_messages
 from tests.streams.cluster import create, settings, write
 
 SAILTHRU = {"SAILTHRU_API_KEY": "sandbox-key", "SAILTHRU_API_SECRET": "sandbox-secret"}
@@ -100,6 +101,19 @@ async def test_missing_topics_are_named_and_not_made(kafka: Kafka, prefix: str) 
         assert said.returncode == (making == "false")
         [line] = [line for line in said.stdout.splitlines() if f"{prefix}events " in line]
         assert "KAFKA_CREATE_TOPICS" in line
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_takes_less_than_raw_messages_have_is_named(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    await limit_messages(to, EVENTS, 1_048_588)
+    said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
+    assert said.returncode == 0, said.stdout
+    [line] = [line for line in lines(said, "?") if "max.message.bytes" in line]
+    assert line.startswith(f"topic {to.topic(EVENTS.name)} takes 1048588 bytes")
 
 
 @pytest.mark.kafka
