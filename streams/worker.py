@@ -18,7 +18,7 @@ from streams.engine.transport import Transport
 # a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search
 # so much so often was a third of an AB Tasty worker's time, and a fifth still at 20,000. Garbage of
 # so many objects is some 20 MB.
-_NEW_OBJECTS = 200_000
+NEW_OBJECTS = 200_000
 
 
 # After requests in flight have had their time: the last commit, leaving the group, connections.
@@ -70,7 +70,7 @@ class Worker(faust.Worker):
         except StartError as error:
             sys.exit(f"{app.worker_name} does not start. {error}")
         gc.freeze()  # what was imported stays
-        gc.set_threshold(_NEW_OBJECTS)
+        gc.set_threshold(NEW_OBJECTS)
         super().execute_from_commandline()
 
 

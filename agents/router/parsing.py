@@ -15,7 +15,7 @@ from models.mparticle.values import NumberText
 # Far more than mParticle nests, far less than what any JSON library along the way takes.
 MAX_DEPTH = 100
 # Commas and brackets of a message: each value costs a hundred bytes once it is read, and its time.
-MAX_VALUES = 500_000
+MAX_VALUES = 300_000
 
 SETTINGS = "account_settings"
 _SETTINGS = SETTINGS.encode()

@@ -4,6 +4,7 @@ Each shape at three sizes: as large as a topic takes, with as many values as are
 about as many parts as are routed.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from sandbox.kafka import Kafka
 from streams.topics import MAX_MESSAGE_BYTES
+from streams.worker import NEW_OBJECTS
 from tests.agents.router.shapes import SHAPES, Shape, ordinary
 from tests.benchmarks.results import Result, at_most
 from tests.benchmarks.work import AT, RECEIVED_MS, SETTINGS
@@ -30,6 +32,7 @@ async def run(_broker: Kafka, rounds: int) -> list[Result]:
 
 def measure(rounds: int) -> list[Result]:
     """The worst shape by the median of its rounds; a smaller one counts as one of 10 MiB."""
+    gc.set_threshold(NEW_OBJECTS)
     loads = min(_timed(orjson.loads, ordinary(MAX_MESSAGE_BYTES)) for _ in range(5))
     results = []
     for what, work in (("routing", _route), ("the receiver's look", look)):

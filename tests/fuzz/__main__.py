@@ -18,7 +18,7 @@ from typing import Any
 import click
 import structlog
 
-from tests.fuzz import receiver, router
+from tests.fuzz import budget, receiver, router
 
 Attack = Callable[[int], Coroutine[Any, Any, tuple[int, list[str]]]]
 
@@ -59,7 +59,8 @@ def main(minutes: float, seed: int | None, first_seed: int, only: str | None) ->
 
 def _try(attack: Attack, number: int) -> tuple[int, list[str]]:
     try:
-        return asyncio.run(attack(number))
+        with budget.like_a_worker():
+            return asyncio.run(attack(number))
     except Exception:  # noqa: BLE001 - a finding is told, and the search goes on
         return 0, [traceback.format_exc()]
 

@@ -22,7 +22,7 @@ from tests.fuzz.hostile import hostile
 _TOKEN = "invented-token-of-mparticle"
 _HEAD = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token " + _TOKEN.encode()
 _ANSWERS = frozenset({200, 202, 400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 431, 501, 503})
-# Head and body have half a second each.
+# Head and body have a fifth of a second each.
 _SECONDS = 30.0
 _CONNECTIONS = 16
 
@@ -83,7 +83,7 @@ def _count(name: str, **labels: str) -> float:
 @asynccontextmanager
 async def served() -> AsyncIterator[int]:
     """The port of a receiver whose Kafka takes everything."""
-    settings = ReceiverSettings(token=_TOKEN, timeout_s=0.5, head_timeout_s=0.5)
+    settings = ReceiverSettings(token=_TOKEN, timeout_s=0.2, head_timeout_s=0.2)
     writer: Any = _Takes()
     app, door = Receiver(settings, writer).app(), Door("posts", limits(settings))
     async with serving(app, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:

@@ -27,6 +27,7 @@ _LIMITS = (MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, 1_048_588, 50_000, 3_000)
 # How much of its time a message may keep the event loop from turning.
 _LONGEST_TURN = 0.5
 _GIVE_UP_SECONDS = 300.0
+_TRIES = 3
 # Memory is measured of so many; it makes everything five times slower.
 _MEASURED = 1 / 12
 
@@ -40,7 +41,9 @@ async def attack(number: int) -> tuple[int, list[str]]:
     size = sum(len(each.value) for each in messages)
     is_measured = random.random() < _MEASURED
     wrong = await _attack(messages, limits, is_measured=is_measured, number=number)
-    if any(each.startswith("slow") for each in wrong):
+    for _ in range(_TRIES):
+        if not any(each.startswith("slow") for each in wrong):
+            break
         # Once more: another process may have had the caches.
         gc.collect()
         wrong = await _attack(messages, limits, is_measured=False, number=number)
