@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from streams.diagnosis import diagnose
 from streams.settings import KafkaSettings
 
-SECONDS = 6.0
+SECONDS = 5.0
 """How long a command waits for an answer: it fails within ten seconds, start included."""
 
 # A fetch that waits at the end of one partition holds up what is read of the next.

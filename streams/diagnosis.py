@@ -21,10 +21,9 @@ from streams.addresses import broker_addresses
 from streams.settings import KafkaSettings
 
 # For all of it: the caller has waited for Kafka already.
-_SECONDS = 6.0
+_SECONDS = 5.0
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
-_TIMES = 2
 _UNSTEADY = (
     "Kafka at {at} answers at times and breaks connections off at others: look at the brokers and "
     "at what stands between."
@@ -62,14 +61,13 @@ async def diagnose(kafka: KafkaSettings) -> str:
     )
     try:
         async with asyncio.timeout(_SECONDS):
-            found = {await _ask(kafka) for _ in range(_TIMES)}
+            if (sentence := await _ask(kafka)) is None:
+                return away
+            # What is wrong is wrong each time; a connection that breaks looks like much of it.
+            is_steady = sentence == await _ask(kafka)
     except TimeoutError:
         return away  # it is as if nobody were there
-    if found == {None}:
-        return away
-    # A setting that is wrong is wrong each time; a connection that breaks looks like many of them.
-    [sentence, *others] = found
-    return sentence if sentence and not others else _UNSTEADY.format(at=kafka.bootstrap_servers)
+    return sentence if is_steady else _UNSTEADY.format(at=kafka.bootstrap_servers)
 
 
 async def _ask(kafka: KafkaSettings) -> str | None:
@@ -118,6 +116,8 @@ async def _connected(
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             connection = await create_conn(host, port, **options)
+    except TimeoutError as error:
+        raise _AwayError from error
     except (KafkaError, OSError, EOFError) as error:
         raise _WrongError(await _sentence(kafka, host, port, error)) from error
     try:
