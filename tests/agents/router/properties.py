@@ -24,7 +24,7 @@ from tests.agents.router.messages import (
     objects,
     shuffled,
 )
-from tests.agents.router.routing import routed, together
+from tests.agents.router.routing import remembering, routed, together
 
 # An object inside an attribute that was bent becomes text, and its digits are no id.
 _IDS = frozenset(
@@ -55,7 +55,11 @@ def ids_are_unique_in_a_message(message: Any) -> None:
 def ids_are_the_same_when_a_message_comes_again(message: Any) -> None:
     later = RawPosition(topic="mparticle-raw", partition=4, offset=977, index=0)
     again = route(
-        json.dumps(message, indent=1).encode(), later, 1_790_000_000_000, RouterSettings()
+        json.dumps(message, indent=1).encode(),
+        later,
+        1_790_000_000_000,
+        RouterSettings(),
+        snapshots=remembering(),
     )
     assert _record_ids(again) == _record_ids(routed(message))
 

@@ -41,8 +41,11 @@ def remembering(users: int = 1_000) -> PartitionSnapshots:
 
 
 def together(values: Sequence[bytes]) -> list[Routed]:
+    """Each as if nothing had been before it."""
     settings = RouterSettings()
-    return route_together([RawMessage(value, AT, RECEIVED_MS, settings) for value in values])
+    return route_together(
+        [RawMessage(value, AT, RECEIVED_MS, settings, snapshots=remembering()) for value in values]
+    )
 
 
 def together_remembering(messages: Sequence[object], snapshots: PartitionSnapshots) -> list[Routed]:
