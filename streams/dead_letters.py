@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from models.dead_letter import DeadLetter
 from streams import metrics
 from streams.delivery.outcomes import Blocked
+from streams.producing import partition_count
 from streams.record_limits import RecordLimits, written_size
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 
@@ -96,6 +97,7 @@ class DeadLetters:
             return
         limits = await self._limits.read() if self._limits else {}
         most = limits.get(DEAD_LETTERS.name, MAX_MESSAGE_BYTES)
+        await partition_count(self._producer, self._topic)
         sent = []
         for letter in letters:
             key, value = _written(letter, most)

@@ -1,7 +1,16 @@
 """Producers that wait for a Kafka that is away, for as long as it is."""
 
+import asyncio
 import math
 from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+log = structlog.get_logger()
+
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 def patient(producer: Any) -> Any:
@@ -12,3 +21,18 @@ def patient(producer: Any) -> Any:
     """
     producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001 - guarded by a test
     return producer
+
+
+async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions a topic has, once the brokers know.
+
+    It was there when the worker started. Brokers that come back from a long outage may not know of
+    it for a while, and aiokafka calls that an unknown topic after 40 seconds. One that was deleted
+    is waited for too, until the watchdog has had enough; the next start says that it is missing.
+    """
+    while True:
+        try:
+            return len(await producer.partitions_for(topic))
+        except UnknownTopicOrPartitionError:
+            log.warning("topic_unknown", topic=topic, what_to_do="look at the brokers")
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)

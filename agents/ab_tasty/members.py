@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer
 
 from agents.ab_tasty.post import Member
-from streams.producing import patient
+from streams.producing import partition_count, patient
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 
@@ -37,6 +37,7 @@ class Members:
         if self._kafka is None or self._producer is None or not members:
             return
         topic = self._kafka.topic(AB_TASTY_MEMBERS.name)
+        await partition_count(self._producer, topic)
         joined = b"%d" % now_ms
         latest = {each.key: each.joined for each in members}
         sent = []

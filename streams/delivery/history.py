@@ -49,6 +49,8 @@ class History:
         consumer = AIOKafkaConsumer(
             **self._kafka.consumer_options(),
             enable_auto_commit=False,
+            # Where retention is faster than we are: what is left is read, and not the end of it.
+            auto_offset_reset="earliest",
             max_partition_fetch_bytes=self._kafka.fetch_max_bytes,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )

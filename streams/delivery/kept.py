@@ -8,7 +8,7 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 
 from streams.delivery.followed import Followed, Tell
-from streams.producing import patient
+from streams.producing import partition_count, patient
 from streams.settings import KafkaSettings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
 
@@ -47,5 +47,6 @@ class Kept:
 
     async def write(self, key: bytes, value: bytes) -> None:
         """Returns when it has been told; waits while Kafka is away."""
+        await partition_count(self._producer, self._topic)
         at = await self._producer.send_and_wait(self._topic, value, key=key)
         await self._followed.told(at.partition, at.offset)

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streams.producing import partition_count
 from streams.record_limits import written_size
 
 
@@ -58,7 +59,7 @@ async def write(
     counts: dict[str, int] = {}
     for record in records:
         if (count := counts.get(record.topic)) is None:
-            count = counts[record.topic] = len(await producer.partitions_for(record.topic))
+            count = counts[record.topic] = await partition_count(producer, record.topic)
         by_partition[record.topic, partition_of(record.key, count)].append(record)
     sent: list[tuple[_Batch, Future[Any]]] = []
     for (topic, partition), together in by_partition.items():

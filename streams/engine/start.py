@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams import clocks, topic_admin, topics
 from streams.diagnosis import diagnose
+from streams.engine import log_bounds
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
 from streams.settings import KafkaSettings
@@ -20,6 +21,10 @@ from streams.topics import Topic
 
 _KAFKA_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
+# For the metadata to come, and for a leader to be elected.
+_LEADER_LOOKS = 30
+# Brokers that come back do not know all topics at once.
+_TOPIC_LOOKS = 20
 
 
 class StartError(Exception):
@@ -50,6 +55,11 @@ async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
     try:
         wanted = {kafka.topic(topic.name): topic for topic in topics.ALL}
         found = await topic_admin.existing(admin)
+        for _ in range(0 if kafka.create_topics else _TOPIC_LOOKS):
+            if wanted.keys() <= found.keys():
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+            found = await topic_admin.existing(admin)
         missing = sorted(wanted.keys() - found.keys())
         if missing and not kafka.create_topics:
             raise StartError(
@@ -97,6 +107,7 @@ async def _begin_group(
     try:
         if await read_committed(consumer, partitions):
             return
+        await _leaders(consumer, group, partitions)
         begins = await read_begins(consumer, partitions, kafka.start)
         if kafka.start is None:
             ends = await consumer.end_offsets(partitions)
@@ -118,6 +129,22 @@ async def _begin_group(
             )
     finally:
         await consumer.stop()
+
+
+async def _leaders(
+    consumer: AIOKafkaConsumer, group: str, partitions: list[TopicPartition]
+) -> None:
+    """A group begins on all partitions at once, so each must be able to say where."""
+    for _ in range(_LEADER_LOOKS):
+        there = await log_bounds.ask(consumer, partitions, committed=False)
+        silent = [tp for tp, answer in there.items() if isinstance(answer, KafkaError)]
+        if not silent:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+    names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in silent)
+    raise StartError(
+        f"The group {group} is new and Kafka answers nothing of {names}: look at their leaders."
+    )
 
 
 async def read_begins(

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import pytest
 
 from sandbox.kafka import Kafka
+from streams.engine.start import StartError, prepare
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
@@ -63,6 +64,10 @@ async def test_a_worker_starts_without_the_partition_that_has_no_leader(prefix: 
             status, why = _get(f"{url}/ready")
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 0
+
+        # A group begins on all partitions at once, and says of which it cannot.
+        with pytest.raises(StartError, match=f"{raw}-{lost}: look at their leaders"):
+            await prepare(cluster, cluster.group("new"), [RAW])
 
     assert status == HTTPStatus.SERVICE_UNAVAILABLE
     assert f"Kafka answers nothing of {raw}-{lost} (LeaderNotAvailableError)".encode() in why

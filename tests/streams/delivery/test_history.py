@@ -4,6 +4,8 @@ import asyncio
 import time
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 from faust.types import TP
 
 from sandbox.kafka import Kafka
@@ -12,7 +14,7 @@ from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
-from tests.streams.cluster import create, keep, producing, settings
+from tests.streams.cluster import admin, create, keep, producing, settings
 
 pytestmark = pytest.mark.kafka
 
@@ -114,6 +116,30 @@ async def test_an_offset_beyond_the_end_of_the_log_does_not_wait_for_ever(
     await store(to, 2)
 
     assert await recalled(to, Progress(50)) == [(0, 0), (0, 1)]
+
+
+async def test_what_retention_leaves_is_read_back_when_it_is_faster(
+    kafka: Kafka, prefix: str
+) -> None:
+    """Between the look at the log and the reading of it the beginning is deleted."""
+    to = settings(kafka, prefix, partitions=2)
+    await create(to, [EVENTS])
+    for number in range(2):
+        await store(to, 6, partition=number)
+    first, second = partitions_of(to, Progress(6), Progress(6))
+    told: list[int] = []
+    async with asyncio.timeout(10):
+        reading = History(to).read(
+            [[first], [second]], 1_000, lambda _partition, record: told.append(record.offset)
+        )
+        await anext(reading)
+        told.clear()
+        async with admin(to) as client:
+            gone = {TopicPartition(*second.tp): RecordsToDelete(before_offset=4)}
+            await client.delete_records(gone)
+        assert [group async for group in reading] == [[second]]
+
+    assert told == [4, 5]
 
 
 async def test_a_group_is_whole_before_anything_of_the_next_is_read(
