@@ -13,10 +13,10 @@ from streams.worker import NEW_OBJECTS
 from tests.agents.router.shapes import ordinary
 
 # Times `orjson.loads` of an ordinary message as large as may be. A message of an eighth of that
-# can have as many values as are read, and so take as long; a smaller one its part, or a quarter.
+# can have as many values as are read, and so take as long; a smaller one its part, or a half.
 MOST_LOADS = 20
 _AS_LONG = 1 / 8
-_SMALLEST = 0.25
+_SMALLEST = 0.5
 # Parsed, a byte of JSON takes up to fifty; what is written is held up to 8 MiB, and one record.
 MOST_BYTES_A_BYTE = 60
 MOST_BYTES_BESIDE = 128 * 1024 * 1024
