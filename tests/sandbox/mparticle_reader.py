@@ -16,6 +16,7 @@ FIRST_NAMES = {901: "Lapsed buyers", 907: "v2.1-test"}
 KEPT = {"email", "profile"}
 OWN_NAMES = ("FirstName", "LastName", "Gender", "State", "Country", "City", "Zip", "Age")
 EARLIEST_MS, LATEST_MS = 1_262_304_000_000, 4_102_444_800_000
+YEAR_MS = 365 * 86_400_000
 TOO_OLD_MS = 14 * 86_400_000
 
 
@@ -165,7 +166,8 @@ class Reader:
             self._happened(body, name, str(event.get("id", event.get("event_id"))))
 
     def _is_old(self, event: dict[str, Any]) -> bool:
-        return 0 < _time(event) < self.now_ms - TOO_OLD_MS
+        """Older than a year is no event, but a clock that is wrong."""
+        return TOO_OLD_MS < self.now_ms - _time(event) < YEAR_MS
 
     def _is_new(self, event: dict[str, Any]) -> bool:
         """An event that was uploaded before is the same but for its server's id."""

@@ -155,6 +155,11 @@ def a_clock_a_year_ahead() -> bool:
     return any(isinstance(at, int) and NOW_MS < at - YEAR_MS / 2 < NOW_MS + YEAR_MS for at in times)
 
 
+def a_clock_two_years_behind() -> bool:
+    times = [event.data.get("timestamp_unixtime_ms") for event in events()]
+    return any(isinstance(at, int) and 10**12 < at < NOW_MS - 1.9 * YEAR_MS for at in times)
+
+
 def a_membership_of_the_far_future() -> bool:
     return any(body.get("user_profiles") and body["timestamp_ms"] > 2 * NOW_MS for body in bodies())
 
@@ -252,6 +257,7 @@ FACTS: dict[str, Callable[[], bool]] = {
     "nanoseconds": a_time_with(19),
     "ISO 8601": a_time_in_words,
     "a clock a year ahead": a_clock_a_year_ahead,
+    "a clock two years behind": a_clock_two_years_behind,
     "a membership of the far future": a_membership_of_the_far_future,
     "an address changed by two events": an_address_changed_by_two_events,
     "a digest of the address before": a_digest_of_the_address_before,

@@ -63,11 +63,12 @@ def times_of_all_forms(base: int) -> Case:
 
 
 def clock_of_the_client(base: int) -> Case:
-    """A clock that is a year ahead tells nothing of an event's age."""
-    email = "clock@shop.example"
-    ahead = _SEEN_IN_BATCH | {"timestamp_unixtime_ms": base + 365 * _DAY_MS}
-    body = batch(309, email, base, ahead)
-    return Case([message(body, 309)], _seen(email, str(batch_event_id(309, 1))))
+    """A clock that is a year ahead, or two behind, tells nothing of an event's age."""
+    email, years = "clock@shop.example", (365 * _DAY_MS, -730 * _DAY_MS)
+    events = [_SEEN_IN_BATCH | {"timestamp_unixtime_ms": base + off} for off in years]
+    body = batch(309, email, base, *events)
+    ids = [str(batch_event_id(309, number)) for number in (1, 2)]
+    return Case([message(body, 309)], _seen(email, *ids))
 
 
 def flags_and_tokens(base: int) -> Case:
