@@ -21,14 +21,17 @@ async def unfit(
     replicas = {
         each["topic"]: min(len(partition["replicas"]) for partition in each["partitions"])
         for each in await admin.describe_topics(list(by_name))
+        if each["partitions"]  # another broker may not know of it yet
     }
     faults: list[str] = []
     for name, settings in told.items():
-        faults += _faults(name, by_name[name], settings, replicas[name])
+        faults += _faults(name, by_name[name], settings, replicas.get(name))
     return faults
 
 
-def _faults(name: str, topic: Topic, settings: Mapping[str, str], replicas: int) -> Iterable[str]:
+def _faults(
+    name: str, topic: Topic, settings: Mapping[str, str], replicas: int | None
+) -> Iterable[str]:
     is_compacted = "compact" in settings.get(_POLICY, "")
     if is_compacted and not topic.compacted:
         yield (
@@ -40,7 +43,7 @@ def _faults(name: str, topic: Topic, settings: Mapping[str, str], replicas: int)
             f"{name} has {_POLICY}={settings[_POLICY]}, which forgets what is not written again: "
             "set it to compact"
         )
-    if int(settings.get(_IN_SYNC, "0")) > replicas:
+    if replicas is not None and int(settings.get(_IN_SYNC, "0")) > replicas:
         yield (
             f"{name} has {_IN_SYNC}={settings[_IN_SYNC]} and {replicas} replicas, so that Kafka "
             "takes no record: set it lower, or give the topic more replicas"
