@@ -33,4 +33,5 @@ async def test_nothing_is_lost_repeated_or_out_of_order_whatever_befalls_whom(
     assert {name: told[:5] for name, told in verdict.violations().items() if told} == {}
     assert finished.faults.total() == len(FAULTS)
     assert finished.messages == plan.messages
-    assert verdict.judged > verdict.records / 2 > plan.messages / 2
+    # Of the others, most are of kinds that are not sent, or of users whom nobody can know.
+    assert verdict.judged > verdict.records / 3 > plan.messages / 3

@@ -21,6 +21,8 @@ _BATCH = "events"
 # Nobody's key: several people may come with it.
 _NOBODY = b"0"
 _STOP_SECONDS = 5.0
+# Fewer users whom Sailthru cannot know: of what is not sent nothing can be judged.
+_UNKNOWN = 0.2
 # More of the messages whose memberships come once only: their repeats can be told for sure.
 _SHARES = Shares(membership=0.12, crowd=0.02, legacy_membership=0.01, repeat=0.02)
 
@@ -62,7 +64,10 @@ class Tagged(Iterator[Message]):
 
 def tagged(plan: Plan, now_ms: int) -> Tagged:
     start_ms = now_ms - duration_ms(plan.messages)
-    return Tagged(generate(plan.seed, plan.users, plan.messages, start_ms, shares=_SHARES))
+    messages = generate(
+        plan.seed, plan.users, plan.messages, start_ms, shares=_SHARES, unknown=_UNKNOWN
+    )
+    return Tagged(messages)
 
 
 async def publish(
