@@ -32,6 +32,18 @@ def test_a_part_of_a_raw_message_that_became_nothing_is_lost() -> None:
     assert story.violations() == {"lost": 1}
 
 
+@pytest.mark.parametrize(("action", "violations"), [("add", {"lost": 1}), ("attribute_update", {})])
+def test_a_membership_must_become_something_and_what_is_shared_need_not(
+    action: str, violations: dict[str, int]
+) -> None:
+    story = Story()
+    profile = {"audiences": [{"audience_id": 1, "action": action}]}
+    body = {"type": "audience_membership_change_request", "user_profiles": [profile]}
+    story.raw.append(stored("mparticle-raw", 2, body))
+
+    assert story.violations() == violations
+
+
 def test_an_event_that_nobody_sent_is_lost_and_missing() -> None:
     story = Story()
     del story.requests[3], story.arrived[1]

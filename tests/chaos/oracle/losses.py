@@ -73,7 +73,11 @@ def _memberships(profiles: Any) -> set[Part]:
     if not isinstance(profiles, list):
         return set() if profiles is None else {None}
     fields = ("audiences", "added_audiences", "removed_audiences")
-    return set(range(sum(len(each.get(field) or ()) for each in profiles for field in fields)))
+    entries = [entry for each in profiles for field in fields for entry in each.get(field) or ()]
+    # What an update shares counts only where it says what was not said before.
+    return {
+        place for place, entry in enumerate(entries) if entry.get("action") != "attribute_update"
+    }
 
 
 def undelivered(
