@@ -7,7 +7,12 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import clocks, topic_admin, topics
@@ -22,7 +27,7 @@ from streams.topics import Topic
 _KAFKA_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 # For the metadata to come, and for a leader to be elected.
-_LEADER_LOOKS = 30
+_LEADER_LOOKS = 80
 # Brokers that come back do not know all topics at once.
 _TOPIC_LOOKS = 20
 
@@ -45,7 +50,7 @@ async def prepare(
             every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
             await _begin_group(kafka, group, every, cluster if begin else None)
             return cluster
-    except (TimeoutError, KafkaConnectionError) as error:
+    except (TimeoutError, KafkaConnectionError, NodeNotReadyError) as error:
         raise StartError(await diagnose(kafka)) from error
 
 
