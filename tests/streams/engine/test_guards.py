@@ -12,6 +12,7 @@ from typing import Any
 
 import faust
 import pytest
+from aiohttp.web_protocol import RequestHandler
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
@@ -26,9 +27,10 @@ from faust.transport.consumer import ConsumerThread as AnyConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP, ConsumerMessage
+from faust.web.drivers import aiohttp as aiohttp_driver
 from mode.services import ServiceTask
 
-from streams import app, worker
+from streams import app, web, worker
 from streams.engine import chunks, consumer, consumer_thread, fetching, transport
 from streams.settings import KafkaSettings
 from streams.topics import RAW
@@ -62,6 +64,9 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
         driver.AIOKafkaConsumerThread.__post_init__,
         ("self",),
     ),
+    "App._new_web": (faust.App._new_web, ("self",)),
+    "Web.start_server": (aiohttp_driver.Web.start_server, ("self",)),
+    "Web.stop_server": (aiohttp_driver.Web.stop_server, ("self",)),
     "Worker._schedule_shutdown": (faust.Worker._schedule_shutdown, ("self", "signal")),
     "Worker.crash": (faust.Worker.crash, ("self", "reason")),
     "AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, ("self",)),
@@ -172,6 +177,7 @@ OURS = [
     (chunks.ChunkSchema, faust.Schema),
     (app.App, faust.App),
     (worker.Worker, faust.Worker),
+    (web.Web, aiohttp_driver.Web),
 ]
 TASKS = ("_commit_handler", "_commit_livelock_detector")
 
@@ -270,6 +276,13 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
     assert made._subscription.subscription is None
     assert made._fetcher is None
     await made.stop()
+
+
+async def test_the_web_server_has_what_the_door_needs() -> None:
+    pages: Any = router_app().web
+
+    assert pages._runner is not None
+    assert "_request_count" in RequestHandler.__slots__
 
 
 async def test_aiokafkas_coordinator_has_what_a_stop_and_a_refused_join_need() -> None:
