@@ -12,6 +12,7 @@ from agents import registry
 from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from cli import outputs
+from streams.oauth import OauthSettings
 from streams.settings import KafkaSettings, Settings, WorkerSettings
 
 _WIDE = 400
@@ -45,7 +46,7 @@ def table() -> Table:
 def groups() -> list[type[Settings]]:
     """The groups of settings, in data-path order."""
     sinks = [destination.settings for destination in registry.destinations().values()]
-    return [KafkaSettings, WorkerSettings, ReceiverSettings, RouterSettings, *sinks]
+    return [KafkaSettings, OauthSettings, WorkerSettings, ReceiverSettings, RouterSettings, *sinks]
 
 
 def rows() -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """Why Kafka cannot be reached: aiokafka says no more than that it could not bootstrap."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams import tls
 from streams.addresses import broker_addresses
+from streams.oauth import TokenError, Tokens
 from streams.settings import KafkaSettings
 
 # For all of it: the caller has waited for Kafka already.
@@ -37,7 +39,10 @@ _TO_DO: dict[tls.Fault, str] = {
     "no_tls": "set KAFKA_SECURITY_PROTOCOL to PLAINTEXT or SASL_PLAINTEXT, or "
     "KAFKA_BOOTSTRAP_SERVERS to a port that does",
     "too_old": "have whoever runs Kafka switch on TLS 1.2 or newer",
-    "client_certificate": "set KAFKA_BOOTSTRAP_SERVERS to a port that asks for none",
+    "client_certificate": "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE, or "
+    "KAFKA_BOOTSTRAP_SERVERS to a port that asks for none",
+    "our_certificate": "set KAFKA_SSL_CERTFILE to one that has not ended, by an authority that "
+    "the brokers trust",
 }
 
 
@@ -113,6 +118,8 @@ async def _connected(
     await _there(host, port)
     options = kafka.client_options()
     del options["bootstrap_servers"]
+    if "sasl_oauth_token_provider" in options:
+        await _has_token(options["sasl_oauth_token_provider"])
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             connection = await create_conn(host, port, **options)
@@ -124,6 +131,18 @@ async def _connected(
         yield connection
     finally:
         connection.close()
+
+
+async def _has_token(tokens: Tokens) -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await tokens.token()
+    except TokenError as error:
+        raise _WrongError(str(error)) from error
+    except TimeoutError as error:
+        raise _WrongError(
+            "There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer in time."
+        ) from error
 
 
 async def _there(host: str, port: int) -> None:
@@ -146,19 +165,16 @@ async def _sentence(kafka: KafkaSettings, host: str, port: int, error: Exception
         case UnsupportedSaslMechanismError():
             return f"{where} takes no {kafka.sasl_mechanism}: set KAFKA_SASL_MECHANISM."
         case SaslAuthenticationFailed() | AuthenticationFailedError():
-            return (
-                f"{where} refuses the login: set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and "
-                "KAFKA_SASL_MECHANISM to what it knows."
-            )
+            return f"{where} {_refused(kafka)}."
         case IllegalSaslStateError():
             protocol = "SSL" if kafka.security_protocol == "SASL_SSL" else "PLAINTEXT"
             return f"{where} takes no login: set KAFKA_SECURITY_PROTOCOL to {protocol}."
     trouble = tls.explain(error)
     if trouble is None and kafka.speaks_tls:
-        trouble = await _trouble(host, port)
+        trouble = await _trouble(kafka, host, port)
     if trouble is not None:
         return f"{where} cannot be talked to: {trouble.said}; {_TO_DO[trouble.fault]}."
-    if not kafka.speaks_tls and (await _trouble(host, port)) is None:
+    if not kafka.speaks_tls and (await _trouble(kafka, host, port)) is None:
         protocol = "SASL_SSL" if kafka.logs_in else "SSL"
         return f"{where} speaks TLS: set KAFKA_SECURITY_PROTOCOL to {protocol}."
     return (
@@ -167,16 +183,30 @@ async def _sentence(kafka: KafkaSettings, host: str, port: int, error: Exception
     )
 
 
-async def _trouble(host: str, port: int) -> tls.Trouble | None:
+def _refused(kafka: KafkaSettings) -> str:
+    if kafka.oauth_is_used:
+        return (
+            "refuses the token: have one made for this cluster and this client that has not ended "
+            f"(KAFKA_OAUTH={kafka.oauth}, KAFKA_OAUTH_…)"
+        )
+    return (
+        "refuses the login: set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM "
+        "to what it knows"
+    )
+
+
+async def _trouble(kafka: KafkaSettings, host: str, port: int) -> tls.Trouble | None:
     """What a handshake meets that takes any certificate, and sends nothing after it."""
     unverified = ssl.create_default_context()
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(OSError):
+        kafka.show_certificate(unverified)
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(host, port, ssl=unverified)
             try:
-                # Who is not let in without a certificate learns of it after the handshake.
+                # Whose certificate is not there, or not taken, learns of it after the handshake.
                 await reader.read(1)
             finally:
                 writer.transport.abort()

@@ -1,6 +1,8 @@
 """Every group of settings is one class of environment variables, checked at start."""
 
 import os
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -8,8 +10,10 @@ from typing import Any, Literal, Self
 from pydantic import (
     AwareDatetime,
     Field,
+    FilePath,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
@@ -22,8 +26,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from streams import tls
+from streams import logins, tls
 from streams.addresses import Brokers, broker_addresses, is_loopback
+from streams.mounted import Mounted, current, text_of
 from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 
@@ -40,14 +45,6 @@ def _set(given: Mapping[str, Any]) -> dict[str, Any]:
 def _is_blank(value: Any) -> bool:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     return isinstance(text, str) and not text.strip()
-
-
-def text_of(file: Path) -> str:
-    """What a mounted file says; raises OSError or UnicodeDecodeError.
-
-    Some editors put a mark of the encoding in front.
-    """
-    return file.read_text(encoding="utf-8-sig").strip()
 
 
 class _Variables(EnvSettingsSource):
@@ -179,18 +176,44 @@ class KafkaSettings(Settings):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how to talk to the brokers"
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "PLAIN", description="how to log in, with a SASL protocol"
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
+    oauth: Literal["oidc", "file"] | None = Field(
+        None,
+        description="where OAUTHBEARER's tokens come from: oidc, an identity provider that is "
+        "asked with client credentials; file, one that the platform writes anew in time",
+    )
     ssl_cafile: CaFile | None = Field(
         None, description="certificate authority to trust, where the system's do not do"
     )
+    ssl_certfile: FilePath | None = Field(
+        None,
+        description="certificate of this client in PEM form, with those that lead to its "
+        "authority, where brokers ask for one (mutual TLS)",
+    )
+    ssl_keyfile: FilePath | None = Field(
+        None, description="the certificate's key in PEM form, unless it is in the same file"
+    )
+    ssl_key_password: SecretStr | None = Field(
+        None, description="what opens the key, where it is locked"
+    )
+    client_id: str | None = Field(
+        None,
+        description="how a client is called in the brokers' logs and quotas; by default "
+        "mparticle-streams-WORKER-INSTANCE",
+    )
+    client_rack: str | None = Field(
+        None,
+        description="the rack or zone of this replica, by which brokers that may let it read from "
+        "the nearest replica of a partition (KIP-392)",
+    )
     clear_text: Literal["refuse", "allow"] = Field(
         "refuse",
-        description="allow: the password may go to another machine in clear, as it does with "
-        "SASL_PLAINTEXT and PLAIN; for networks that you trust",
+        description="allow: the password or token may go to another machine in clear, as it does "
+        "with SASL_PLAINTEXT and PLAIN or OAUTHBEARER; for networks that you trust",
     )
     group_instance_id: str | None = Field(
         None,
@@ -246,9 +269,20 @@ class KafkaSettings(Settings):
         "comes again while it is among them is delivered once",
     )
 
+    _tokens: Any = PrivateAttr(None)
+    """Shared by all clients, copies of the settings included."""
+
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        if self.logs_in and not (self.sasl_username and self.sasl_password):
+        if not self.logs_in:
+            return self
+        if self.oauth_is_used:
+            if self.oauth is None:
+                raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH")
+            from streams.oauth import Tokens  # noqa: PLC0415 - it has settings of its own
+
+            self._tokens = Tokens(self.oauth)
+        elif not (self.sasl_username and self.sasl_password):
             raise ValueError(
                 f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs "
                 "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
@@ -256,14 +290,33 @@ class KafkaSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _certificate_is_whole(self) -> Self:
+        if self.ssl_certfile is None:
+            if self.ssl_keyfile is not None:
+                raise ValueError("KAFKA_SSL_KEYFILE needs KAFKA_SSL_CERTFILE")
+            return self
+        if not self.speaks_tls:
+            raise ValueError(
+                "KAFKA_SSL_CERTFILE needs KAFKA_SECURITY_PROTOCOL to be SSL or SASL_SSL"
+            )
+        try:
+            self.tls_context()
+        except OSError as error:
+            raise ValueError(f"KAFKA_SSL_CERTFILE: {tls.why_not_loaded(error)}") from None
+        return self
+
+    @model_validator(mode="after")
     def _keeps_the_password(self) -> Self:
-        tells = (self.security_protocol, self.sasl_mechanism) == ("SASL_PLAINTEXT", "PLAIN")
+        tells = self.security_protocol == "SASL_PLAINTEXT" and self.sasl_mechanism in {
+            "PLAIN",
+            "OAUTHBEARER",
+        }
         hosts = [host for host, _ in broker_addresses(self.bootstrap_servers)]
         if tells and self.clear_text == "refuse" and not all(map(is_loopback, hosts)):
             raise ValueError(
-                "KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT with KAFKA_SASL_MECHANISM=PLAIN sends the "
-                "password in clear: set one of them to SASL_SSL or SCRAM-SHA-512, or "
-                "KAFKA_CLEAR_TEXT to allow if you trust the network"
+                f"KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT with KAFKA_SASL_MECHANISM="
+                f"{self.sasl_mechanism} sends the password or token in clear: set one of them to "
+                "SASL_SSL or SCRAM-SHA-512, or KAFKA_CLEAR_TEXT to allow if you trust the network"
             )
         return self
 
@@ -274,6 +327,10 @@ class KafkaSettings(Settings):
     @property
     def logs_in(self) -> bool:
         return self.security_protocol.startswith("SASL")
+
+    @property
+    def oauth_is_used(self) -> bool:
+        return self.logs_in and self.sasl_mechanism == "OAUTHBEARER"
 
     def topic(self, name: str) -> str:
         """The name of a topic on this cluster."""
@@ -287,25 +344,58 @@ class KafkaSettings(Settings):
         """The consumer group of a worker."""
         return f"{self.prefix}mparticle-streams-{worker}"
 
+    def called(self, name: str) -> Self:
+        """The same for a process of that name, unless the operator has given it another."""
+        instance = self.group_instance_id or socket.gethostname()
+        default = f"mparticle-streams-{name}-{instance}"
+        return self.model_copy(update={"client_id": self.client_id or default})
+
     def consumer_options(self) -> dict[str, Any]:
-        """What every consumer of records needs beyond that."""
-        return {**self.client_options(), "isolation_level": self.isolation_level}
+        """What every consumer of records needs beyond what every client does."""
+        options = {**self.client_options(), "isolation_level": self.isolation_level}
+        if self.client_rack is not None:
+            options["client_rack"] = self.client_rack
+        return options
 
     def client_options(self) -> dict[str, Any]:
-        """What every aiokafka client needs to connect."""
+        """What every aiokafka client needs to connect.
+
+        Password, token and certificate are those of the moment in which a connection is made.
+        """
+        logins.renew()
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
+            "client_id": self.client_id or "mparticle-streams",
         }
-        if self.logs_in and self.sasl_password:
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self.sasl_password.get_secret_value(),
-            }
+        if self.logs_in:
+            options["sasl_mechanism"] = self.sasl_mechanism
+            if self.oauth_is_used:
+                options["sasl_oauth_token_provider"] = self._tokens
+            else:
+                options["sasl_plain_username"] = self._secret("sasl_username")
+                options["sasl_plain_password"] = self._secret("sasl_password")
         if self.speaks_tls:
-            options["ssl_context"] = tls.context(self.ssl_cafile, besides_system=False)
+            options["ssl_context"] = tls.Renewed.by(self.tls_context)
         return options
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Of the files as they are now; raises OSError, as ssl.SSLError is one."""
+        context = tls.context(self.ssl_cafile, besides_system=False)
+        self.show_certificate(context)
+        return context
+
+    def show_certificate(self, context: ssl.SSLContext) -> None:
+        """Has a context say who we are, where the settings do; raises OSError."""
+        if self.ssl_certfile is not None:
+            password = self._secret("ssl_key_password")
+            tls.show_certificate(context, self.ssl_certfile, self.ssl_keyfile, current(password))
+
+    def _secret(self, field: str) -> str | None:
+        value = getattr(self, field)
+        text: str | None = value.get_secret_value() if isinstance(value, SecretStr) else value
+        file = self.mounted(field)
+        return text if text is None or file is None else Mounted.of(text, file)
 
 
 class WorkerSettings(Settings):

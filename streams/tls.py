@@ -1,13 +1,22 @@
 """TLS as a client: whom to trust, and what is wrong when a handshake fails."""
 
+import contextlib
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, FilePath
 
 Fault = Literal[
-    "untrusted", "expired", "not_yet_valid", "wrong_name", "no_tls", "too_old", "client_certificate"
+    "untrusted",
+    "expired",
+    "not_yet_valid",
+    "wrong_name",
+    "no_tls",
+    "too_old",
+    "client_certificate",
+    "our_certificate",
 ]
 
 # OpenSSL's X509_V_ERR_… (openssl/x509_vfy.h), which Python passes on as `verify_code`.
@@ -29,6 +38,12 @@ _BY_REASON: dict[str, Fault] = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "client_certificate",
     "SSLV3_ALERT_BAD_CERTIFICATE": "client_certificate",
     "TLSV1_ALERT_CERTIFICATE_REQUIRED": "client_certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "our_certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "our_certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our_certificate",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "our_certificate",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "our_certificate",
+    "TLSV1_ALERT_ACCESS_DENIED": "our_certificate",
 }
 _SAID: dict[Fault, str] = {
     "untrusted": "its certificate is signed by nobody whom this machine trusts",
@@ -38,6 +53,7 @@ _SAID: dict[Fault, str] = {
     "no_tls": "it does not speak TLS on that port",
     "too_old": "it speaks no version of TLS that is safe",
     "client_certificate": "it asks for a certificate of ours",
+    "our_certificate": "it does not take our certificate",
 }
 
 
@@ -71,13 +87,67 @@ def context(ca_file: Path | None, *, besides_system: bool) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
+def show_certificate(
+    context: ssl.SSLContext, file: Path, key_file: Path | None, password: str | None
+) -> None:
+    """Has a context say who we are; raises ssl.SSLError or OSError.
+
+    `file` holds the certificate and what leads to its authority, and without `key_file` the key.
+    """
+    # Without a password of ours, OpenSSL would ask for one at the terminal.
+    context.load_cert_chain(file, key_file, password or "")
+
+
+def why_not_loaded(error: OSError) -> str:
+    """Reads an error of `show_certificate`, as a clause that says what to use."""
+    reason = getattr(error, "reason", None) or ""
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the key of KAFKA_SSL_KEYFILE is another's"
+    return (
+        "use a readable file of a certificate in PEM form, with its key there or in "
+        "KAFKA_SSL_KEYFILE, and KAFKA_SSL_KEY_PASSWORD where the key is locked; of a PKCS 12 file "
+        "openssl pkcs12 -in FILE -nodes makes one"
+    )
+
+
+class Renewed(ssl.SSLContext):
+    """A context that is made anew, of files as they are by then, for each connection."""
+
+    _make: Callable[[], ssl.SSLContext]
+    _made: ssl.SSLContext
+
+    @classmethod
+    def by(cls, make: Callable[[], ssl.SSLContext]) -> Self:
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context._make, context._made = make, make()
+        return context
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        # Files that are being exchanged do not fit each other for a moment.
+        with contextlib.suppress(OSError):
+            self._made = self._make()
+        return self._made.wrap_bio(*args, **kwargs)
+
+
 def _holds_certificates(path: Path) -> Path:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError):
-        raise ValueError("use a readable file of certificates in PEM form") from None
+        raise ValueError(
+            "use a readable file of certificates in PEM form"
+            + (f"; {_OF_STORES}" if _is_der(path) else "")
+        ) from None
     return path
 
+
+def _is_der(path: Path) -> bool:
+    """Whether a file is of the binary kinds, PKCS 12 among them."""
+    with contextlib.suppress(OSError), path.open("rb") as opened:
+        return opened.read(1) == b"\x30"
+    return False
+
+
+_OF_STORES = "of a PKCS 12 file openssl pkcs12 -in FILE -nokeys makes one"
 
 CaFile = Annotated[FilePath, AfterValidator(_holds_certificates)]
 """A file of authorities' certificates."""

@@ -11,7 +11,7 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 
 _settings = settings_or_exit(AbTastySettings)
 
-_kafka = settings_or_exit(KafkaSettings)
+_kafka = settings_or_exit(KafkaSettings).called("ab-tasty")
 
 app = create_sink_app(
     AbTastySink(_settings, _kafka),

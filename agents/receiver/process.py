@@ -45,7 +45,7 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
-    async with Producing(writer, KafkaSettings.load, kafka.stalled_after_s) as producing:
+    async with Producing(writer, _kafka, kafka.stalled_after_s) as producing:
         receiver = Receiver(settings, writer)
         beware = None if settings.tokens else _OPEN
         if beware:
@@ -67,6 +67,10 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
             posts.close()
             await receiver.drain(kafka.drain_s)
     return producing.dead is None
+
+
+def _kafka() -> KafkaSettings:
+    return KafkaSettings.load().called("receiver")
 
 
 def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from streams.topics import DEAD_LETTERS, RAW
 
 _router = settings_or_exit(RouterSettings)
 _worker = settings_or_exit(WorkerSettings)
-_kafka = settings_or_exit(KafkaSettings)
+_kafka = settings_or_exit(KafkaSettings).called("router")
 
 
 def _processor(app: App) -> Processor:

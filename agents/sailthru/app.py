@@ -10,7 +10,7 @@ from streams.sink_app import create_sink_app
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _settings = settings_or_exit(SailthruSettings)
-_kafka = settings_or_exit(KafkaSettings)
+_kafka = settings_or_exit(KafkaSettings).called("sailthru")
 
 app = create_sink_app(
     SailthruSink(_settings, _kafka),

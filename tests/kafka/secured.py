@@ -3,6 +3,7 @@
 One broker serves every listener; the sandbox's plain one stays for whoever sets things up.
 """
 
+import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import trustme
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -23,6 +27,8 @@ from sandbox.ports import HOST, free_ports
 from streams.settings import KafkaSettings
 
 USER, PASSWORD = "mparticle-streams", "not-a-real-password"
+LOCK = "not-a-real-lock"
+"""Opens the key of the client's certificate."""
 _ANOTHER_NAME = "kafka-1.shop.example"
 _LOGIN = "org.apache.kafka.common.security"
 
@@ -47,6 +53,9 @@ class Secured:
     ca_file: Path
     other_ca_file: Path
     nowhere: int
+    certificates: Mapping[str, Path]
+    """A client's, each with its key: `ours`, `renewed`, `expired` and `foreign`; of `locked`, the
+    key of `ours` alone."""
 
     def settings(self, listener: str, **changed: Any) -> KafkaSettings:
         """What a worker is given for one of `PROTOCOLS`."""
@@ -56,15 +65,15 @@ class Secured:
             "sasl_username": USER,
             "sasl_password": PASSWORD,
         }
-        return KafkaSettings(
-            **{
-                "bootstrap_servers": f"{HOST}:{self.broker.ports[listener]}",
-                "security_protocol": protocol,
-                **({"ssl_cafile": self.ca_file} if protocol.endswith("SSL") else {}),
-                **(login if protocol.startswith("SASL") else {}),
-                **changed,
-            }
-        )
+        given = {
+            "bootstrap_servers": f"{HOST}:{self.broker.ports[listener]}",
+            "security_protocol": protocol,
+            **({"ssl_cafile": self.ca_file} if protocol.endswith("SSL") else {}),
+            **(login if protocol.startswith("SASL") else {}),
+            **changed,
+        }
+        # What is None is left to the environment.
+        return KafkaSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 @asynccontextmanager
@@ -91,21 +100,41 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
         for name, store in stores.items()
         for option, value in _tls(store, ca_file).items()
     }
+
+    def client(by: trustme.CA, ends: datetime = now + timedelta(days=1)) -> trustme.LeafCert:
+        before = ends - timedelta(days=9)
+        return by.issue_cert(
+            "client@shop.example", common_name=USER, not_before=before, not_after=ends
+        )
+
+    ours = client(authority)
+    certificates = {
+        name: _key_store(certificate, directory / f"client-{name}.pem")
+        for name, certificate in {
+            "ours": ours,
+            "renewed": client(authority),
+            "expired": client(authority, ends=now - timedelta(days=1)),
+            "foreign": client(other),
+        }.items()
+    }
+    certificates["locked"] = directory / "client-locked.key"
+    certificates["locked"].write_bytes(_key(ours, BestAvailableEncryption(LOCK.encode())))
     nowhere = next(free_ports())
     async with Kafka(
         advertised=[nowhere],
         protocols=PROTOCOLS,
         scram={USER: PASSWORD},
         settings={
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN,OAUTHBEARER",
             **_logins("secured"),
             **_logins("clear"),
             **tls,
             "listener.name.mutual.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/",
             **settings,
         },
     ) as broker:
-        yield Secured(broker, ca_file, other_ca_file, nowhere)
+        yield Secured(broker, ca_file, other_ca_file, nowhere, certificates)
 
 
 def _tls(store: Path, ca_file: Path) -> Mapping[str, object]:
@@ -118,17 +147,37 @@ def _tls(store: Path, ca_file: Path) -> Mapping[str, object]:
 
 
 def _logins(listener: str) -> Mapping[str, str]:
+    bearer = f"{_LOGIN}.oauthbearer.OAuthBearerLoginModule required"
     plain = f'{_LOGIN}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
     at = f"listener.name.{listener}"
     return {
         f"{at}.scram-sha-512.sasl.jaas.config": f"{_LOGIN}.scram.ScramLoginModule required;",
         f"{at}.plain.sasl.jaas.config": plain,
+        # It takes tokens that nobody signed.
+        f"{at}.oauthbearer.sasl.jaas.config": f'{bearer} unsecuredLoginStringClaim_sub="broker";',
     }
 
 
+def token(lives_s: float, subject: str = USER) -> str:
+    """One that nobody signed; as if made a minute ago."""
+    now = datetime.now(UTC).timestamp()
+    claims = {"sub": subject, "iat": now - 60, "exp": now + lives_s}
+    return (
+        ".".join(
+            base64.urlsafe_b64encode(orjson.dumps(part)).decode().rstrip("=")
+            for part in ({"alg": "none"}, claims)
+        )
+        + "."
+    )
+
+
 def _key_store(certificate: trustme.LeafCert, path: Path) -> Path:
-    """Kafka's PEM key store: the key as PKCS 8, then the chain."""
-    key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
+    """Kafka's PEM key store, and any client's: the key as PKCS 8, then the chain."""
     chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain)
+    path.write_bytes(_key(certificate, NoEncryption()) + chain)
     return path
+
+
+def _key(certificate: trustme.LeafCert, locked: KeySerializationEncryption) -> bytes:
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)

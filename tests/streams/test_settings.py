@@ -1,11 +1,23 @@
 """A wrong setting is one sentence that says what to set, and no secret is in it."""
 
 import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, PositiveInt, SecretStr
@@ -352,3 +364,135 @@ def test_names_on_the_cluster_bear_the_prefix() -> None:
 @pytest.mark.parametrize("group", [KafkaSettings, WorkerSettings])
 def test_every_setting_says_what_it_is_for(group: type[Settings]) -> None:
     assert all(field.description for field in group.model_fields.values())
+
+
+ASKS_FOR_TOKENS = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "OAUTHBEARER"}
+TLS = {"KAFKA_SECURITY_PROTOCOL": "SSL"}
+LOGINS: dict[str, tuple[dict[str, str], str]] = {
+    "no source of tokens": (ASKS_FOR_TOKENS, "KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH."),
+    "no identity provider": (
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "oidc", "KAFKA_OAUTH_CLIENT_ID": "streams"},
+        "KAFKA_OAUTH=oidc needs KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_SECRET.",
+    ),
+    "no token": (
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "file"},
+        "KAFKA_OAUTH=file needs KAFKA_OAUTH_TOKEN.",
+    ),
+    "extensions": (
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "file", "KAFKA_OAUTH_EXTENSIONS": "auth=x"},
+        "KAFKA_OAUTH_EXTENSIONS: use name=value,name=value, with letters alone in a name.",
+    ),
+    "a secret in clear": (
+        {
+            **ASKS_FOR_TOKENS,
+            "KAFKA_OAUTH": "oidc",
+            "KAFKA_OAUTH_TOKEN_URL": "http://login.example/token",
+        },
+        "KAFKA_OAUTH_TOKEN_URL: use an https:// address",
+    ),
+    "a token in clear": (
+        {
+            **ASKS_FOR_TOKENS,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+            "KAFKA_OAUTH": "file",
+            "KAFKA_OAUTH_TOKEN": "not.a.token",
+        },
+        "sends the password or token in clear",
+    ),
+    "a key of nothing": (
+        {**TLS, "KAFKA_SSL_KEYFILE": "key.pem"},
+        "KAFKA_SSL_KEYFILE needs KAFKA_SSL_CERTFILE.",
+    ),
+    "a certificate without TLS": (
+        {"KAFKA_SSL_CERTFILE": "certificate.pem", "KAFKA_SSL_KEYFILE": "key.pem"},
+        "KAFKA_SSL_CERTFILE needs KAFKA_SECURITY_PROTOCOL to be SSL or SASL_SSL.",
+    ),
+    "a certificate without a key": (
+        {**TLS, "KAFKA_SSL_CERTFILE": "certificate.pem"},
+        "KAFKA_SSL_CERTFILE: use a readable file of a certificate in PEM form",
+    ),
+    "another's key": (
+        {**TLS, "KAFKA_SSL_CERTFILE": "certificate.pem", "KAFKA_SSL_KEYFILE": "another.pem"},
+        "KAFKA_SSL_CERTFILE: the key of KAFKA_SSL_KEYFILE is another's.",
+    ),
+    "a locked key": (
+        {**TLS, "KAFKA_SSL_CERTFILE": "certificate.pem", "KAFKA_SSL_KEYFILE": "locked.pem"},
+        "KAFKA_SSL_KEY_PASSWORD where the key is locked",
+    ),
+    "a certificate of PKCS 12": (
+        {**TLS, "KAFKA_SSL_CERTFILE": "both.p12"},
+        "of a PKCS 12 file openssl pkcs12 -in FILE -nodes makes one",
+    ),
+    "an authority of PKCS 12": (
+        {**TLS, "KAFKA_SSL_CAFILE": "both.p12"},
+        "PEM form; of a PKCS 12 file openssl pkcs12 -in FILE -nokeys makes one.",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of `certificate.pem`, `key.pem`, `locked.pem`, `both.p12`, and `another.pem`."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    one, other = (authority.issue_cert("client@shop.example") for _ in range(2))
+    key = load_pem_private_key(one.private_key_pem.bytes(), password=None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    certificate = load_pem_x509_certificate(one.cert_chain_pems[0].bytes())
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"lock"))
+    both = serialize_key_and_certificates(b"ours", key, certificate, None, NoEncryption())
+    for name, content in {
+        "certificate.pem": one.cert_chain_pems[0].bytes(),
+        "key.pem": one.private_key_pem.bytes(),
+        "locked.pem": locked,
+        "both.p12": both,
+        "another.pem": other.private_key_pem.bytes(),
+    }.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(("given", "said"), LOGINS.values(), ids=LOGINS.keys())
+def test_a_login_to_kafka_that_cannot_be_is_told_at_start(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path, given: dict[str, str], said: str
+) -> None:
+    monkeypatch.chdir(certificates)
+    give(monkeypatch, given)
+
+    with pytest.raises(SettingsError) as error:
+        KafkaSettings.load()
+    assert said in str(error.value)
+
+
+def test_a_certificate_is_taken_with_its_key_in_one_file_or_in_two(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.pem"
+    names = ("certificate.pem", "key.pem")
+    both.write_bytes(b"".join((certificates / name).read_bytes() for name in names))
+    give(monkeypatch, {**TLS, "KAFKA_SSL_CERTFILE": str(both)})
+    KafkaSettings.load()
+    monkeypatch.chdir(certificates)
+    one, two = names
+    give(monkeypatch, {"KAFKA_SSL_CERTFILE": one, "KAFKA_SSL_KEYFILE": two})
+    KafkaSettings.load()
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, f"mparticle-streams-router-{socket.gethostname()}"),
+        ({"KAFKA_GROUP_INSTANCE_ID": "router-0"}, "mparticle-streams-router-router-0"),
+        ({"KAFKA_CLIENT_ID": "shop"}, "shop"),
+    ],
+)
+def test_kafka_is_told_which_worker_and_which_instance_a_client_is_of(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], name: str
+) -> None:
+    give(monkeypatch, {**given, "KAFKA_CLIENT_RACK": "eu-west-1a"})
+    kafka = KafkaSettings.load().called("router")
+
+    assert kafka.client_options()["client_id"] == name
+    assert kafka.consumer_options()["client_rack"] == "eu-west-1a"
+    assert "client_rack" not in kafka.client_options()

@@ -1,0 +1,58 @@
+"""Logging in to Kafka, with what is right at the moment of each connection.
+
+aiokafka gives every connection the user and password that a client was made with, and so a worker
+whose password was exchanged could only be started again. It also takes no notice of it when a
+broker refuses a token (aiokafka 0.14, `OAuthAuthenticator.step`), and goes on until the broker cuts
+it off without a word.
+"""
+
+from typing import Any
+
+import aiokafka.conn
+from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
+from aiokafka.errors import SaslAuthenticationFailed
+
+from streams.mounted import current
+
+
+class _Bearer(OAuthAuthenticator):  # type: ignore[misc] # published without types
+    """Asks a broker that refuses its token for the error, as RFC 7628 (3.2.3) has it."""
+
+    _has_asked = False
+
+    async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+        if payload and self._token_sent and not self._has_asked:
+            self._has_asked = True
+            return b"\x01", True
+        answer: tuple[bytes, bool] | None = await super().step(payload)
+        return answer
+
+
+class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without types
+    def authenticator_plain(self) -> Any:
+        self._renew()
+        return super().authenticator_plain()
+
+    def authenticator_scram(self) -> Any:
+        self._renew()
+        return super().authenticator_scram()
+
+    def authenticator_oauth(self) -> Any:
+        return _Bearer(sasl_oauth_token_provider=self._sasl_oauth_token_provider)
+
+    async def connect(self) -> Any:
+        try:
+            return await super().connect()
+        except SaslAuthenticationFailed:
+            if self._sasl_oauth_token_provider is not None:
+                self._sasl_oauth_token_provider.discard()
+            raise
+
+    def _renew(self) -> None:
+        for name in ("_sasl_plain_username", "_sasl_plain_password"):
+            setattr(self, name, current(getattr(self, name)))
+
+
+def renew() -> None:
+    """Has every connection that aiokafka makes in this process log in so."""
+    aiokafka.conn.AIOKafkaConnection = _Connection  # guarded by a test

@@ -1,0 +1,37 @@
+"""Secrets in mounted files, which others exchange while the process runs."""
+
+from pathlib import Path
+from typing import Self
+
+
+def text_of(file: Path) -> str:
+    """What a mounted file says; raises OSError or UnicodeDecodeError.
+
+    Some editors put a mark of the encoding in front.
+    """
+    return file.read_text(encoding="utf-8-sig").strip()
+
+
+class Mounted(str):
+    """The text of a file, as it was when it was read first."""
+
+    __slots__ = ("file",)
+    file: Path
+
+    @classmethod
+    def of(cls, text: str, file: Path) -> Self:
+        made = cls(text)
+        made.file = file
+        return made
+
+    def now(self) -> str:
+        """What the file says by now; while it cannot be read or is blank, what it said first."""
+        try:
+            return text_of(self.file) or str(self)
+        except (OSError, UnicodeDecodeError):
+            return str(self)
+
+
+def current(text: str | None) -> str | None:
+    """A text as it is by now, wherever it comes from."""
+    return text.now() if isinstance(text, Mounted) else text
