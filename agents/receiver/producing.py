@@ -39,14 +39,15 @@ class Producing:
     def __init__(
         self, writer: Writer, read: Callable[[], KafkaSettings], stalled_after_s: float
     ) -> None:
-        self.away: str | None = None
-        """What is wrong while Kafka does not answer us; None while it does."""
         self.dead: str | None = None
         """Why nothing can be written any more, once that is so."""
         self.ended = asyncio.Event()
         """Set with `dead`."""
         self._writer = writer
         self._read = read
+        self._away: str | None = None
+        # What was acknowledged until then: whatever is afterwards says that Kafka is back.
+        self._away_at = 0
         self._limit_s = stalled_after_s
         self._work, self._login = Watchdog(stalled_after_s), Watchdog(stalled_after_s)
         # Whether a broker takes the connection, and then does not let us in.
@@ -55,6 +56,11 @@ class Producing:
         self._leaving = set[asyncio.Task[None]]()
         # When a producer was last looked for: none is made again and again for nothing.
         self._acknowledged_before = -1
+
+    @property
+    def away(self) -> str | None:
+        """What is wrong while Kafka does not answer us; None while it does."""
+        return self._away if self._writer.acknowledged == self._away_at else None
 
     async def __aenter__(self) -> Self:
         """Raises UnansweredError when Kafka is away or refuses."""
@@ -79,7 +85,7 @@ class Producing:
                 self._acknowledged_before = self._writer.acknowledged
                 await self._replace()
             elif await self._answers():
-                self.away, self._is_locked_out = None, False
+                self._away, self._is_locked_out = None, False
             else:
                 await self._replace()
             self._look()
@@ -88,17 +94,21 @@ class Producing:
         try:
             kafka = self._read()
         except SettingsError as error:
-            self.away, self._is_locked_out = f"settings are not right: {error}", True
+            self._is_away(f"settings are not right: {error}", locked_out=True)
             return
         try:
             await self._use(kafka)
         except UnansweredError as error:
-            self.away = str(error)
             # Who is silent is away; who takes the connection and ends it does not let us in.
             is_silent = isinstance(error.__cause__, TimeoutError)
-            self._is_locked_out = not is_silent and await _is_there(kafka.bootstrap_servers)
+            is_there = not is_silent and await _is_there(kafka.bootstrap_servers)
+            self._is_away(str(error), locked_out=is_there)
         else:
-            self.away, self._is_locked_out = None, False
+            self._away, self._is_locked_out = None, False
+
+    def _is_away(self, why: str, *, locked_out: bool) -> None:
+        self._away, self._is_locked_out = why, locked_out
+        self._away_at = self._writer.acknowledged
 
     async def _use(self, kafka: KafkaSettings) -> None:
         together = self._writer.batch_bytes
@@ -137,7 +147,7 @@ class Producing:
     def _look(self) -> None:
         """An outage is none of ours: whoever starts again cannot start without Kafka."""
         writer, limit = self._writer, f"{self._limit_s:.0f} s"
-        if self._login.stalled(None, excused=not self._is_locked_out):
+        if self._login.stalled(None, excused=not self._is_locked_out or self.away is None):
             self._die(f"Kafka has let nobody in for {limit}", str(self.away))
         is_idle = not (writer.waiting or writer.is_away)
         if self._work.stalled(writer.acknowledged, excused=is_idle or self.away is not None):
