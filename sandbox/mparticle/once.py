@@ -28,12 +28,12 @@ def development(rng: Random, ledger: Ledger, number: int, time_ms: int) -> Messa
         event = _event(rng, str(int64(rng)), "Tried out", time_ms)
         batch = _batch(rng, number_or_text(rng, mpid), email, time_ms, event)
         batch["environment"] = rng.choice(("development", "Development"))
-        return message(batch | {"user_attributes": {"tier": "test"}}, mpid)
+        return message(batch | {"user_attributes": {"tier": "try-out account"}}, mpid)
     seen = {"type": "custom_event", "id": uuid(rng), "timestamp_ms": time_ms, "name": "Tried out"}
     body = request(rng, "event_processing_request", time_ms) | {
         "mpid": str(mpid),
         "user_identities": [identity("email", email)],
-        "user_attributes": {"tier": "test"},
+        "user_attributes": {"tier": "try-out account"},
         "runtime_environment": {"type": "ios", "is_debug": True},
         "events": [seen],
     }

@@ -83,5 +83,5 @@ class Offering:
         if longest <= shortest:
             return False
         self.room = longest // 2
-        log.warning("commit_too_large", error=type(error).__name__, room=self.room)
+        log.warning("commit_too_large", error=type(error).__name__, most=self.room)
         return True
