@@ -26,6 +26,7 @@ _FLAT = re.compile(rf"(?:[\s:,]++|{_SCALAR})*+", re.DOTALL)
 _ALONE = re.compile(rf"(?:{_SCALAR})(?=\s*+(?:[,}}\]]|\Z))", re.DOTALL)
 _CLOSES = {"{": "}", "[": "]"}
 _LISTED = re.compile(r"\s*+\[")
+_TEXT = re.compile(rb'\s*+"')
 
 
 def _spelled(name: str) -> str:
@@ -33,8 +34,11 @@ def _spelled(name: str) -> str:
     return r"(?:\\u0000)*+".join(rf"(?:{each}|\\u(?i:{ord(each):04x}))" for each in name)
 
 
+_SECRETS = rf"(?:({_spelled(SETTINGS)})|{_spelled(_KEY)}(?:s|\\u0073)?)"
 # Not looked for string by string: in broken text nobody can tell where strings begin.
-_NAMES = re.compile(rf'"(?:({_spelled(SETTINGS)})|{_spelled(_KEY)}(?:s|\\u0073)?)"\s*+:\s*+')
+_NAMES = re.compile(rf'"{_SECRETS}"\s*+:\s*+')
+# In what is no JSON object: also as text within text, in other quotes or none, and in a form.
+_ANY_NAMES = re.compile(rf"""(?<!\w){_SECRETS}\\*+["']?+\s*+[:=]\s*+""")
 
 
 def without_secrets(value: bytes) -> bytes:
@@ -70,14 +74,13 @@ def _wide(value: bytes, encoding: str, start: int) -> bytes:
 
 def _blanked(text: str, value: bytes) -> Iterator[str]:
     done = steps = 0
-    levels: _Levels | None = None
-    for name in _NAMES.finditer(text):
+    is_readable = _is_readable(value)
+    levels = _Levels(text) if is_readable else None
+    for name in (_NAMES if is_readable else _ANY_NAMES).finditer(text):
         if name.start() < done:
             continue
-        if name[1] is None:
-            levels = levels or _Levels(text, is_readable=_is_readable(value))
-            if not levels.is_secret(name.start()):
-                continue
+        if name[1] is None and levels is not None and not levels.is_secret(name.start()):
+            continue
         end, taken = _end(text, name.end(), _MOST_STEPS - steps)
         yield text[done : name.end()]
         yield _BLANK
@@ -88,12 +91,12 @@ def _blanked(text: str, value: bytes) -> Iterator[str]:
 class _Levels:
     """Tells a batch's own key from a field of that name further inside, which is a customer's.
 
-    In what is no JSON, and where such names stand too often, each is taken for a batch's.
+    Where such names stand too often, each is taken for a batch's.
     """
 
-    def __init__(self, text: str, *, is_readable: bool) -> None:
+    def __init__(self, text: str) -> None:
         self._text = text
-        self._left = _MOST_STEPS // 10 if is_readable else 0
+        self._left = _MOST_STEPS // 10
         self._lowest = 2 if _LISTED.match(text) else 1
         self._at = self._level = 0
 
@@ -112,6 +115,9 @@ class _Levels:
 
 
 def _is_readable(value: bytes) -> bool:
+    """Whether it is JSON, and no text that may hold JSON in its turn."""
+    if _TEXT.match(value):
+        return False
     try:
         reject_too_many_values(value)
         orjson.loads(value)

@@ -102,6 +102,35 @@ SECRET = "s3cret-of-the-account"
             b'{"account_settings":' + b"[" * 100_000,
             b'{"account_settings":""',
         ),
+        # JSON as text within JSON, and what somebody's own program took for JSON.
+        (
+            json.dumps(json.dumps({"account_settings": {"a": "k"}})).encode(),
+            rb'"{\"account_settings\": ""',
+        ),
+        (
+            json.dumps(json.dumps({"mpid": "1", "api_key": "k"})).encode(),
+            rb'"{\"mpid\": \"1\", \"api_key\": ""',
+        ),
+        (
+            b"{'account_settings': {'a': 'k'}, 'events': []}",
+            b"{'account_settings': \"\"",
+        ),
+        (
+            b'{api_key: "k", events: []}',
+            b'{api_key: "", events: []}',
+        ),
+        (
+            b"mpid=1&api_key=k",
+            b'mpid=1&api_key=""',
+        ),
+        (
+            b'{"event_name":"api_key=theirs","api_key":"k"}',
+            b'{"event_name":"api_key=theirs","api_key":""}',
+        ),
+        (
+            b'{"their_api_key":"theirs","api_key":"k',
+            b'{"their_api_key":"theirs","api_key":""',
+        ),
         # A batch's key, and not what a customer calls so.
         (
             b'{"api_key":"k","events":[{"data":{"custom_attributes":{"api_key":"theirs"}}}]}',
