@@ -1,5 +1,6 @@
 """The headers of our records, so that ids can be read without parsing."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,11 +12,26 @@ EPOCH = "epoch"
 REDRIVEN_FOR = "redriven-for"
 REDRIVEN_OF = "redriven-of"
 
+# Where an update's raw message stands: partition, offset, and when Kafka took it, in ms.
+RAW = "raw"
+
+_RAW = re.compile(rb"\d{1,10}/\d{1,19}/\d{1,19}")
+
 Headers = Iterable[tuple[str, bytes | None]]
 
 
-def make(id_: str, kind: str, epoch: int) -> list[tuple[str, bytes]]:
+class Raw(NamedTuple):
+    """A raw message's place, and when Kafka took it, in ms since the epoch."""
+
+    partition: int
+    offset: int
+    received_at_ms: int
+
+
+def make(id_: str, kind: str, epoch: int, raw: Raw | None = None) -> list[tuple[str, bytes]]:
     headers = [(ID, id_.encode()), (KIND, kind.encode())]
+    if raw is not None:
+        headers.append((RAW, b"%d/%d/%d" % raw))
     if epoch:
         headers.append((EPOCH, str(epoch).encode()))
     return headers
@@ -39,6 +55,7 @@ class Marks(NamedTuple):
     epoch: bytes
     redriven_for: str | None
     redriven_of: str | None
+    raw: Raw | None = None
 
     def is_for(self, destination: str) -> bool:
         """What was sent again is for the one destination that failed."""
@@ -60,4 +77,12 @@ def read(headers: Headers) -> Marks:
         epoch,
         redriven_for.decode(errors="replace") if redriven_for else None,
         letter.decode(errors="replace") if letter else None,
+        _raw(found.get(RAW)),
     )
+
+
+def _raw(written: bytes | None) -> Raw | None:
+    """None also where somebody else has written something else."""
+    if not written or not _RAW.fullmatch(written):
+        return None
+    return Raw(*map(int, written.split(b"/")))

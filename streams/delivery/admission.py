@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.audience_membership import MembershipChanged
 from models.record import Record
+from models.user_update import AttributesChanged
 from streams import headers, metrics
 from streams.dead_letters import FloodGuard
 from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
@@ -157,6 +158,10 @@ class Admission:
         item.user = at.user
         if isinstance(record, MembershipChanged) and self._is_stale(item, record, marks):
             return Dropped("stale")
+        if isinstance(record, AttributesChanged) and self._staleness.updates.is_overtaken(
+            item.partition.tp, item.user, marks, source.offset
+        ):
+            return Dropped("overtaken")
         try:
             return self._sink.place(record, at, item.first_at_ms)
         except Exception as error:  # noqa: BLE001 - see mapping_error

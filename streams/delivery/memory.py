@@ -24,6 +24,7 @@ from streams.topics import Topic
 log = structlog.get_logger()
 
 _MEMBERSHIP = b"membership_changed"
+_ATTRIBUTES = b"attributes_changed"
 
 
 class Memory:
@@ -122,6 +123,9 @@ class Memory:
         if marks.identity is not None:
             self._horizon.ended(partition.tp, marks.identity)
         kind = marks.kind
+        if kind == _ATTRIBUTES and source.key is not None:
+            user = source.key.decode(errors="replace")
+            self._staleness.updates.is_overtaken(partition.tp, user, marks, source.offset)
         if kind != _MEMBERSHIP and kind not in self._sink.recalls:
             return
         try:

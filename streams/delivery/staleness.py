@@ -1,4 +1,7 @@
-"""Drops membership changes that are older than what was last seen: mParticle promises no order."""
+"""Drops what is older than what was last seen: memberships by their time, updates by their place.
+
+mParticle promises no order of its HTTP requests; of updates see raw_order.py.
+"""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -6,6 +9,7 @@ from typing import NamedTuple
 from faust.types import TP
 
 from models.audience_membership import MembershipChanged
+from streams.delivery.raw_order import RawOrder
 from streams.delivery.recollection import Recollection
 
 
@@ -26,6 +30,8 @@ class _Seen(NamedTuple):
 
 # A time of a membership takes two and a half times the room of an id, and most records are none.
 _IDS_TO_A_TIME = 4
+# Of updates only those matter that a router had under way when it was killed, so few are enough.
+_TIMES_TO_AN_UPDATE = 5
 
 
 class Staleness:
@@ -39,6 +45,7 @@ class Staleness:
     def __init__(self, limit: int) -> None:
         self._latest = Recollection[Subject, _Seen](limit)
         self._epochs = defaultdict[TP, set[bytes]](set)
+        self.updates = RawOrder(max(1, limit // _TIMES_TO_AN_UPDATE))
 
     def is_stale(
         self, tp: TP, record: MembershipChanged, user: str, epoch: bytes, offset: int
@@ -66,6 +73,7 @@ class Staleness:
         return at_ms is not None and any(seen and at_ms < seen.at_ms for seen in latest)
 
     def forget(self, tp: TP) -> None:
-        """Forgets the times of a partition: it is another's, or a person moved its offset."""
+        """Forgets what was seen of a partition: it is another's, or a person moved its offset."""
         self._epochs.pop(tp, None)
         self._latest.forget(tp)
+        self.updates.forget(tp)

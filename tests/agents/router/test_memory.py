@@ -12,7 +12,9 @@ from faust.types import TP
 
 from agents.router.processor import Router
 from agents.router.settings import RouterSettings
+from streams import headers
 from streams.dead_letters import FloodGuard
+from streams.delivery.staleness import Staleness
 from streams.engine.batches import Outgoing
 from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
@@ -64,9 +66,9 @@ async def running() -> AsyncIterator[Router]:
         await run
 
 
-async def has_routed(router: Router, partition: Partition) -> None:
+async def has_routed(router: Router, partition: Partition, message: bytes = MESSAGE) -> None:
     await router.accept(
-        fetch(partition, [source(MESSAGE, partition.offsets.position, topic=RAW.name)])
+        fetch(partition, [source(message, partition.offsets.position, topic=RAW.name)])
     )
     async with asyncio.timeout(10):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
@@ -122,3 +124,47 @@ async def test_what_a_closed_partition_did_not_write_is_not_believed(kafka: Kafk
         await router.assigned([again])
         await has_routed(router, again)
     assert len(kafka.updates) == 1
+
+
+def says(tier: str, event_id: int, *, changes: bool) -> bytes:
+    """A message whose user has that tier; `changes` says so by an event too."""
+    changed = {"event_id": event_id, "user_attribute_name": "tier", "new": tier}
+    event: dict[str, Any] = {"event_type": "session_start", "data": {"event_id": event_id}}
+    if changes:
+        event = {"event_type": "user_attribute_change", "data": changed}
+    return orjson.dumps({"mpid": 7, "user_attributes": {"tier": tier}, "events": [event]})
+
+
+def at_the_sink(written: Sequence[Outgoing]) -> list[str]:
+    """The tiers that a sink sends, of all that routers wrote, in their order."""
+    seen: set[bytes] = set()
+    staleness, sent, here = Staleness(100), [], TP(USER_UPDATE.name, 0)
+    for offset, each in enumerate(written):
+        marks = headers.read(each.headers)
+        assert marks.identity is not None
+        if marks.identity in seen:
+            continue
+        seen.add(marks.identity)
+        if not staleness.updates.is_overtaken(here, "7", marks, offset):
+            sent.append(orjson.loads(each.value)["attributes"]["tier"])
+    return sent
+
+
+@pytest.mark.parametrize("committed", range(5))
+async def test_a_router_that_was_killed_and_forgot_what_it_knew_overwrites_nothing_newer(
+    kafka: Kafka, committed: int
+) -> None:
+    messages = [
+        says("gold", 1, changes=True),
+        says("gold", 2, changes=False),
+        says("gold", 3, changes=False),
+        says("silver", 4, changes=True),
+    ]
+    for start in (0, committed):
+        async with running() as router:
+            partition = assigned(start)
+            await router.assigned([partition])
+            for message in messages[start:]:
+                await has_routed(router, partition, message)
+
+    assert at_the_sink(kafka.updates) == ["gold", "silver"]
