@@ -65,7 +65,7 @@ class Worker(faust.Worker):
         transport: Transport = app.transport
         try:
             transport.cluster = self.loop.run_until_complete(
-                prepare(transport.kafka, app.conf.id, app.reads)
+                prepare(transport.kafka, app.conf.id, app.reads, component=app.worker_name)
             )
         except StartError as error:
             sys.exit(f"{app.worker_name} does not start. {error}")

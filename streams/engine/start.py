@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,14 +15,16 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from streams import clocks, topic_admin, topics
+from streams import clocks, rights, topic_admin, topics
 from streams.diagnosis import diagnose
 from streams.engine import log_bounds
 from streams.engine.committed import read_committed
 from streams.engine.metadata import Progress, decode, encode
+from streams.granted import Granted, lacking_on_groups, look
+from streams.rights import Right
 from streams.settings import KafkaSettings
 from streams.topic_settings import unfit
-from streams.topics import Topic
+from streams.topics import TOGETHER, Topic
 
 _KAFKA_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
@@ -37,15 +39,24 @@ class StartError(Exception):
 
 
 async def prepare(
-    kafka: KafkaSettings, group: str, reads: Iterable[Topic], *, begin: bool = True
+    kafka: KafkaSettings,
+    group: str,
+    reads: Iterable[Topic],
+    *,
+    component: str | None = None,
+    begin: bool = True,
 ) -> str:
-    """Checks Kafka and topics, begins a group that is new; returns the cluster's id.
+    """Checks Kafka, topics and rights, begins a group that is new; returns the cluster's id.
 
+    It asks about what the component of that name has to do with; without one, about all topics.
     Without `begin` it only looks. Raises StartError when the worker must not start.
     """
+    needed = rights.of(component) if component else None
+    wanted = topics.ALL if needed is None else needed.topics
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
-            cluster, partitions = await _check_topics(kafka)
+            granted = list(needed.on(kafka)) if needed else []
+            cluster, partitions = await _check_topics(kafka, wanted, granted, component)
             names = [kafka.topic(topic.name) for topic in reads]
             every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
             await _begin_group(kafka, group, every, cluster if begin else None)
@@ -54,18 +65,25 @@ async def prepare(
         raise StartError(await diagnose(kafka)) from error
 
 
-async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
+async def _check_topics(
+    kafka: KafkaSettings, topics: Sequence[Topic], needed: Sequence[Right], component: str | None
+) -> tuple[str, Mapping[str, int]]:
     admin = AIOKafkaAdminClient(**kafka.client_options())
     await admin.start()
     try:
-        wanted = {kafka.topic(topic.name): topic for topic in topics.ALL}
-        found = await topic_admin.existing(admin)
+        wanted = {kafka.topic(topic.name): topic for topic in topics}
+        found = await look(admin, list(wanted))
         for _ in range(0 if kafka.create_topics else _TOPIC_LOOKS):
-            if wanted.keys() <= found.keys():
+            if not _missing(found, wanted):
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-            found = await topic_admin.existing(admin)
-        missing = sorted(wanted.keys() - found.keys())
+            found = await look(admin, list(wanted))
+        if lacks := [*found.lacks(needed), *await lacking_on_groups(admin, needed)]:
+            raise StartError(
+                f"Kafka grants this user too little: have it granted {'; '.join(map(str, lacks))} "
+                f"(mparticle-streams rights {component} prints how)."
+            )
+        missing = _missing(found, wanted)
         if missing and not kafka.create_topics:
             raise StartError(
                 f"Create these topics, or set KAFKA_CREATE_TOPICS=true: {', '.join(missing)}."
@@ -73,17 +91,22 @@ async def _check_topics(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
         if missing:
             await _create(admin, kafka, [wanted[name] for name in missing])
             # A broker learns of them a moment later.
-            while wanted.keys() - (found := await topic_admin.existing(admin)).keys():  # noqa: ASYNC110 - nobody tells
+            while _missing(found := await look(admin, list(wanted)), wanted):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(_LOOK_SECONDS)
-        by_user = {kafka.topic(t.name): found[kafka.topic(t.name)] for t in topics.TOGETHER}
-        if len(set(by_user.values())) > 1:
-            counts = ", ".join(f"{name} {count}" for name, count in by_user.items())
-            raise StartError(f"Give these topics equal partition counts, order needs it: {counts}.")
-        if faults := await unfit(admin, kafka, topics.ALL):
+        together = [kafka.topic(topic.name) for topic in TOGETHER if topic in topics]
+        counts = {name: found.partitions[name] for name in together}
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise StartError(f"Give these topics equal partition counts, order needs it: {said}.")
+        if faults := await unfit(admin, kafka, topics):
             raise StartError(f"Set the topics right: {'; '.join(faults)}.")
-        return (await admin.describe_cluster())["cluster_id"], found
+        return found.cluster, found.partitions
     finally:
         await admin.close()
+
+
+def _missing(found: Granted, wanted: Iterable[str]) -> list[str]:
+    return sorted(set(wanted) - found.partitions.keys() - found.hidden)
 
 
 async def _create(

@@ -125,6 +125,9 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
         protocols=PROTOCOLS,
         scram={USER: PASSWORD},
         settings={
+            # Who comes in by the plain listener sets things up, and so does the broker itself.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN,OAUTHBEARER",
             **_logins("secured"),
             **_logins("clear"),

@@ -102,7 +102,9 @@ class Worker:
         transport.Consumer = _Consumer
         app.finalize()
         assert isinstance(transport, Transport)
-        transport.cluster = await prepare(transport.kafka, app.conf.id, app.reads)
+        transport.cluster = await prepare(
+            transport.kafka, app.conf.id, app.reads, component=app.worker_name
+        )
         app.conf.web_enabled = False
         try:
             await app.start()

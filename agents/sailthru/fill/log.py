@@ -144,14 +144,14 @@ async def opened(
     Only to `execute` must the group be stopped, and is one without offsets begun.
     """
     async with answering(kafka):
-        cluster = await prepare(kafka, group, reads, begin=False)
+        cluster = await prepare(kafka, group, reads, component="fill", begin=False)
         every, live = await groups.look(kafka, group, reads)
     if execute and live:
         raise _live(group)
     async with alone(kafka, group) if execute else nullcontext() as held:
         if execute:
             async with answering(kafka):
-                await prepare(kafka, group, reads)
+                await prepare(kafka, group, reads, component="fill")
         consumer = AIOKafkaConsumer(
             **kafka.consumer_options(),
             group_id=group,

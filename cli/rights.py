@@ -1,0 +1,142 @@
+"""`rights`: what a component has to be granted at Kafka, and how that is granted."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Literal
+
+import click
+import orjson
+
+from cli import outputs
+from streams.rights import COMPONENTS, RIGHTS, Right, Rights, of
+from streams.settings import KafkaSettings, SettingsError
+
+Format = Literal["kafka", "strimzi", "confluent"]
+
+_FLAGS = {"topic": "--topic", "group": "--group"}
+_NONE = "\u2013"
+
+
+@click.command("rights", short_help="Print what a component must be granted at Kafka.")
+@click.argument("component", required=False, type=click.Choice(COMPONENTS))
+@click.option(
+    "--format",
+    "how",
+    default="kafka",
+    show_default=True,
+    type=click.Choice(["kafka", "strimzi", "confluent"]),
+    help="For kafka-acls.sh, for Strimzi's operator, or for Confluent's command.",
+)
+@click.option(
+    "--user",
+    help="Whom to grant it: a user, at Confluent a service account; by default "
+    "KAFKA_SASL_USERNAME, or mparticle-streams-COMPONENT.",
+)
+@click.option(
+    "--cluster", default="kafka", show_default=True, help="strimzi: the name of the Kafka resource."
+)
+def command(component: str | None, how: Format, user: str | None, cluster: str) -> None:
+    """Prints the rights of a COMPONENT as what grants them; without one, the table of all.
+
+    Asks Kafka nothing, and changes nothing.
+    """
+    if component is None:
+        outputs.say(*table())
+        return
+    try:
+        kafka = KafkaSettings.read()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    needed = of(component)
+    assert needed is not None, "the choice is made of those there are"
+    whom = user or kafka.sasl_username or f"mparticle-streams-{component}"
+    rights = list(needed.on(kafka))
+    match how:
+        case "kafka":
+            outputs.say(*_kafka(rights, whom, kafka.bootstrap_servers))
+        case "strimzi":
+            outputs.say(*_strimzi(rights, whom, cluster, logs_in=kafka.logs_in))
+        case "confluent":
+            outputs.say(*_confluent(rights, whom))
+
+
+def table() -> Iterator[str]:
+    """The lines of a table in Markdown."""
+    yield "| component | *Read* on topics | *Write* on topics | groups |"
+    yield "|---|---|---|---|"
+    for name, rights in RIGHTS.items():
+        cells = (
+            _names(topic.name for topic in rights.reads),
+            _names(topic.name for topic in rights.writes),
+            _groups(rights),
+        )
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def _groups(rights: Rights) -> str:
+    kinds = {"*Read* on": rights.joins, "*Describe* on": rights.looks_at}
+    said = (
+        f"{how} {_names(f'mparticle-streams-{worker}' for worker in workers)}"
+        for how, workers in kinds.items()
+        if workers
+    )
+    return "; ".join(said) or _NONE
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or _NONE
+
+
+def _kafka(rights: Sequence[Right], user: str, servers: str) -> Iterator[str]:
+    """One call for each operation and kind: each starts a Java of its own."""
+    head = ("kafka-acls.sh", "--bootstrap-server", servers, "--command-config", "admin.properties")
+    for (operation, kind), granted in groupby(rights, lambda right: (right.operation, right.kind)):
+        to_whom = ("--add", "--allow-principal", f"User:{user}", "--operation", operation)
+        yield shlex.join(head) + " \\"
+        yield f"    {shlex.join(to_whom)} \\"
+        names = [shlex.join((_FLAGS[kind], right.name)) for right in granted]
+        yield f"    {' '.join(names)}"
+
+
+def _confluent(rights: Sequence[Right], account: str) -> Iterator[str]:
+    flags = {"topic": "--topic", "group": "--consumer-group"}
+    for (kind, name), operations in _by_resource(rights).items():
+        said = ("--service-account", account, "--operations", ",".join(operations).lower())
+        yield shlex.join(
+            ("confluent", "kafka", "acl", "create", "--allow", *said, flags[kind], name)
+        )
+
+
+def _strimzi(rights: Sequence[Right], user: str, cluster: str, *, logs_in: bool) -> Iterator[str]:
+    """A KafkaUser of Strimzi 0.49 and newer."""
+    yield "apiVersion: kafka.strimzi.io/v1"
+    yield "kind: KafkaUser"
+    yield "metadata:"
+    yield f"  name: {_text(user)}"
+    yield "  labels:"
+    yield f"    strimzi.io/cluster: {_text(cluster)}"
+    yield "spec:"
+    yield "  authentication:"
+    yield f"    type: {'scram-sha-512' if logs_in else 'tls'}"
+    yield "  authorization:"
+    yield "    type: simple"
+    yield "    acls:"
+    for (kind, name), operations in _by_resource(rights).items():
+        yield "      - resource:"
+        yield f"          type: {kind}"
+        yield f"          name: {_text(name)}"
+        yield "          patternType: literal"
+        yield f"        operations: [{', '.join(operations)}]"
+
+
+def _by_resource(rights: Iterable[Right]) -> Mapping[tuple[str, str], Sequence[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
+        found.setdefault((right.kind, right.name), []).append(right.operation)
+    return found
+
+
+def _text(value: str) -> str:
+    """A string of YAML, of which JSON is a part."""
+    return orjson.dumps(value).decode()
