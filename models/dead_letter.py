@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from models.record import Shape
 
@@ -24,6 +24,12 @@ Base64 = Annotated[
 ]
 """Bytes in Python, base64 text in JSON."""
 
+# No partition, offset, length or time has another number: who wrote one was none of ours.
+Int32 = Annotated[int, Field(ge=0, lt=2**31)]
+Int64 = Annotated[int, Field(ge=0, lt=2**63)]
+# Kafka keeps what a producer says, and -1 where it says nothing.
+Time = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
 
 class DeadLetter(Shape):
     """One record, or one part of a raw message, that can never pass.
@@ -38,15 +44,15 @@ class DeadLetter(Shape):
     reason: str
     detail: str = ""
     topic: str
-    partition: int
-    offset: int
-    index: int | None = None
+    partition: Int32
+    offset: Int64
+    index: Int64 | None = None
     record_id: str | None = None
-    attempts: int = 0
-    first_at_ms: int
-    last_at_ms: int
+    attempts: Int64 = 0
+    first_at_ms: Time
+    last_at_ms: Time
     key: Base64 | None = None
     value: Base64
-    length: int
+    length: Int64
     sha256: str
     truncated: bool = False

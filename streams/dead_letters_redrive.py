@@ -1,10 +1,10 @@
 """Redrive: the record that a dead letter was made of goes back to its topic, marked for whom."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
+import orjson
 from aiokafka import AIOKafkaProducer
 
 from streams import headers
@@ -114,10 +114,11 @@ def _headers(found: Found) -> list[tuple[str, bytes]]:
 
 def _kind(value: bytes) -> str:
     try:
-        record = json.loads(value)
-    except ValueError:
+        record = orjson.loads(value)
+    except orjson.JSONDecodeError:
         return ""
-    return str(record.get("kind", "")) if isinstance(record, dict) else ""
+    kind = record.get("kind") if isinstance(record, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 class Redrive:

@@ -1,6 +1,7 @@
 """`dead-letters`: what is listed and shown of a topic, and what is said when nothing can be."""
 
 import hashlib
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,9 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 
 from agents.router.redaction import without_secrets
+from agents.router.routing import route
+from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
+from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import headers
 from streams.dead_letters import DeadLetters, preserve
@@ -22,6 +27,7 @@ from tests.kafka.log import everything
 from tests.streams.cluster import create, delete_before, producing, settings, write
 
 PERSONAL = "lin@shop.example"
+ANY = RouterSettings()
 
 
 def letter(**changed: Any) -> DeadLetter:
@@ -280,6 +286,50 @@ async def test_nothing_of_a_dead_letter_reaches_the_terminal_as_a_control(
         for line in (said.stdout + said.stderr).split("\n"):
             assert escaped(line) == line
             assert not line.startswith("0/9")
+
+
+OF_NOWHERE: dict[str, dict[str, Any]] = {
+    "a partition below the first": {"partition": -1},
+    "more partitions than there can be": {"partition": 2**31},
+    "an offset below the first": {"offset": -1},
+    "an offset beyond the last": {"offset": 2**63},
+    "a time that no computer counts to": {"first_at_ms": 2**63},
+    "more bytes than there are": {"length": 2**63},
+}
+
+
+@pytest.mark.parametrize("changed", OF_NOWHERE.values(), ids=OF_NOWHERE)
+def test_a_letter_of_what_cannot_be_is_none_of_ours(changed: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        letter(**changed)
+
+
+@pytest.mark.parametrize("time_ms", [-(2**63), -1, 0, 2**63 - 1])
+def test_a_letter_is_ours_whatever_time_a_producer_told_kafka(time_ms: int) -> None:
+    routed = route(b"{", RawPosition(topic="raw", partition=0, offset=0, index=0), time_ms, ANY)
+    [made] = routed.dead_letters
+    assert DeadLetter.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.kafka
+async def test_letters_that_nobody_could_have_written_stand_in_no_others_way(
+    kafka: Kafka, prefix: str
+) -> None:
+    """Else one that a stranger wrote would end each command before it comes to the next."""
+    values = b"[" * 100_000, rb'{"kind":"\ud800"}', b'{"kind":{}}'
+    cluster = await compared(kafka, prefix, *({**preserve(each), "offset": 9} for each in values))
+    written = orjson.loads(letter().model_dump_json())
+    for changed in OF_NOWHERE.values():
+        await write(cluster, DEAD_LETTERS, json.dumps(written | changed).encode())
+    for words in (
+        ("list", "--json"),
+        ("show", "0/0"),
+        ("redrive", "--since", "1h", "--uncompared"),
+    ):
+        said = await run_on(cluster, "dead-letters", *words)
+        assert "Traceback" not in said.stderr
+        assert "0/0" in said.stdout
+    assert "3 can be sent, 0 cannot." in said.stdout
 
 
 @pytest.mark.kafka
