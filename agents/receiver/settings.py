@@ -64,6 +64,8 @@ class ReceiverSettings(Settings):
     def _is_not_to_be_guessed(cls, token: SecretStr | None) -> SecretStr | None:
         if token and any(len(each) < _SHORTEST_TOKEN for each in _parted(token)):
             raise ValueError(f"each token needs {_SHORTEST_TOKEN} characters or more")
+        if token and not token.get_secret_value().isprintable():
+            raise ValueError("use tokens of printable characters, on one line, parted by a comma")
         return token
 
     @field_validator("registration")

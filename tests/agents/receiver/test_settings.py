@@ -25,6 +25,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("RECEIVER_TOKEN", "short", "RECEIVER_TOKEN: each token needs 16 characters or more."),
         ("RECEIVER_TOKEN", f"{TOKEN},short", "RECEIVER_TOKEN: each token needs 16 characters"),
         ("RECEIVER_TOKEN", f"{TOKEN},", "RECEIVER_TOKEN: each token needs 16 characters or more."),
+        (
+            "RECEIVER_TOKEN",
+            f"{TOKEN}\n{TOKEN}",
+            "RECEIVER_TOKEN: use tokens of printable characters",
+        ),
+        ("RECEIVER_TOKEN", "\u200b" * 20, "RECEIVER_TOKEN: use tokens of printable characters"),
         ("RECEIVER_AUTHENTICATION", "basic", "RECEIVER_AUTHENTICATION: Input should be 'token' or"),
         ("RECEIVER_PORT", "0", "RECEIVER_PORT: Input should be greater than or equal to 1."),
         ("RECEIVER_PATH", "mparticle", "RECEIVER_PATH: String should match pattern"),
@@ -53,6 +59,16 @@ def test_without_a_token_somebody_must_have_said_that_another_decides(
     environment.delenv("RECEIVER_TOKEN")
     environment.setenv("RECEIVER_AUTHENTICATION", "none")
     assert ReceiverSettings.load().tokens == ()
+
+
+def test_a_file_of_zeros_is_no_token(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a machine that went down may leave it; and no header could carry them."""
+    environment.delenv("RECEIVER_TOKEN")
+    file = tmp_path / "token"
+    file.write_bytes(bytes(32))
+    environment.setenv("RECEIVER_TOKEN_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"^RECEIVER_TOKEN: use tokens of printable"):
+        ReceiverSettings.load()
 
 
 def test_token_and_registration_come_from_files(
