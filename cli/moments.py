@@ -30,8 +30,11 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def shown(at_ms: int) -> str:
-    """A time in milliseconds as others are asked for it."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A time in milliseconds as others are asked for it; what no calendar has as the number."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"
 
 
 class Moment(click.ParamType):

@@ -1,6 +1,9 @@
 """What one worker wants of the rate limits it shares: topic `rate-limits`, by worker."""
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
 
 from models.record import Shape
 
@@ -11,8 +14,8 @@ class EndpointDemand(Shape):
     `used` is how many requests it has sent since it started.
     """
 
-    wanted: float
-    used: int
+    wanted: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    used: Annotated[int, Field(ge=0)]
 
 
 class RateDemand(Shape):

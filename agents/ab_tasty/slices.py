@@ -6,6 +6,9 @@ from zlib import crc32
 
 from aiokafka.structs import ConsumerRecord
 
+# Of a time in milliseconds; Python reads no number of thousands of them.
+_MOST_DIGITS = 19
+
 
 class Joined(NamedTuple):
     """A member as the topic holds it, and when AB Tasty last took the row."""
@@ -62,9 +65,10 @@ class Slices:
             return
         if members.pop(key, None):
             self._held -= 1
-        if record.value is None or not record.value.isdigit():
+        value = record.value or b""
+        if not value.isdigit() or len(value) > _MOST_DIGITS:
             return
-        if (at_ms := int(record.value)) <= self._due_ms:
+        if (at_ms := int(value)) <= self._due_ms:
             members[key] = Joined(record.offset, key, at_ms)
             self._held += 1
             self._leave_what_is_too_much()

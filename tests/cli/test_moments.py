@@ -56,3 +56,9 @@ def test_a_replay_may_also_begin_at_the_earliest_record_or_an_offset(
 def test_what_is_shown_can_be_given() -> None:
     at_ms = 1_767_225_600_000
     assert moment(shown(at_ms), NOW).timestamp() * 1000 == at_ms
+
+
+@pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 10**30])
+def test_what_no_calendar_has_is_shown_as_the_number_that_it_is(at_ms: int) -> None:
+    """Kafka keeps whatever time a producer says."""
+    assert shown(at_ms) == f"{at_ms} ms"

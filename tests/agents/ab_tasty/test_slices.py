@@ -54,7 +54,7 @@ def test_the_last_word_on_a_member_holds(said_of_one: list[int | None], is_due: 
     assert due(read) == (["1"] if is_due else [])
 
 
-@pytest.mark.parametrize("value", [b"", b"soon", b"-1"])
+@pytest.mark.parametrize("value", [b"", b"soon", b"-1", b"9" * 20, b"9" * 5_000])
 def test_what_is_no_time_is_nobody(value: bytes) -> None:
     read = slices(21)
     read.take(source(value, 0, key=b"1/31001"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from models.rate_demand import EndpointDemand, RateDemand
 from streams.delivery.shares import Shares, split
@@ -48,6 +49,16 @@ def wants(part: float, *, beat: int = 1, used: int = 0) -> RateDemand:
 )
 def test_a_limit_is_divided_by_demand(wanted: dict[str, float], shares: dict[str, float]) -> None:
     assert split(wanted) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["NaN", '"NaN"', "Infinity", "-Infinity", "1e400", "-0.1", "1.1"]
+)
+def test_what_is_no_part_of_a_limit_is_nobodys_demand(wanted: str) -> None:
+    """A share of it would be no number either, and so the rate of every worker."""
+    said = f'{{"beat": 1, "endpoints": {{"event": {{"wanted": {wanted}, "used": 1}}}}}}'
+    with pytest.raises(ValidationError):
+        RateDemand.model_validate_json(said)
 
 
 @given(st.dictionaries(st.text(max_size=3), PARTS, min_size=1, max_size=20))
