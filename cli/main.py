@@ -16,6 +16,7 @@ _COMMANDS = {
     "replay": "Move a worker's offsets back, to deliver again what comes after them.",
     "trace": "Say what became of a user's or a raw message's records.",
     "fill": "Send a backlog of user-updates to Sailthru as bulk jobs.",
+    "topics": "Print what creates the topics.",
     "rights": "Print what a component must be granted at Kafka.",
     "settings": "List every setting with its default and meaning.",
     "sandbox": "Run one part of the outside world on this machine.",

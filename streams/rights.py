@@ -18,7 +18,6 @@ from streams.topics import (
     RAW,
     SAILTHRU_AUDIENCES,
     SAILTHRU_LISTS,
-    USER_UPDATE,
     Topic,
 )
 
@@ -97,13 +96,13 @@ RIGHTS: Mapping[str, Rights] = {
         (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, RATE_LIMITS, DEAD_LETTERS),
         ("ab-tasty", "ab-tasty-refresh"),
     ),
-    "trace": Rights((*_SENT_AGAIN, AUDIENCES, DEAD_LETTERS), looks_at=_WORKERS),
+    "trace": Rights((*_SENT_AGAIN, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS), looks_at=_WORKERS),
     "dead-letters": Rights((DEAD_LETTERS,), looks_at=_WORKERS),
     "redrive": Rights((DEAD_LETTERS, *_SENT_AGAIN), _SENT_AGAIN, looks_at=_WORKERS),
     "replay-router": Rights((RAW,), joins=("router",)),
     "replay-sailthru": Rights(BY_USER, joins=("sailthru",)),
     "replay-ab-tasty": Rights((AUDIENCE_MEMBERSHIP,), joins=("ab-tasty",)),
-    "fill": Rights((USER_UPDATE, AUDIENCES), (DEAD_LETTERS,), ("sailthru", "sailthru-fill")),
+    "fill": Rights((*BY_USER, AUDIENCES), (DEAD_LETTERS,), ("sailthru", "sailthru-fill")),
 }
 """By the component's name. `check` looks with the rights of what it checks."""
 

@@ -41,7 +41,7 @@ class StartError(Exception):
 async def prepare(
     kafka: KafkaSettings,
     group: str,
-    reads: Iterable[Topic],
+    reads: Sequence[Topic],
     *,
     component: str | None = None,
     begin: bool = True,
@@ -52,7 +52,7 @@ async def prepare(
     Without `begin` it only looks. Raises StartError when the worker must not start.
     """
     needed = rights.of(component) if component else None
-    wanted = topics.ALL if needed is None else needed.topics
+    wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
             granted = list(needed.on(kafka)) if needed else []

@@ -1,19 +1,31 @@
 """Each component runs with exactly the rights of the table, and names the one that it lacks."""
 
 import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from cli.demo.compare import differences
+from cli.demo.lag import Lag
+from cli.demo.publish import publish
+from cli.demo.run import READS
+from cli.demo.world import WORKERS, WorkerProcess, worker_environment
+from sandbox.ab_tasty import AbTasty
+from sandbox.mparticle import duration_ms, generate
+from sandbox.ports import free_ports
+from sandbox.sailthru import Options, Sailthru
+from sandbox.server import running
 from streams.engine.start import StartError, prepare
 from streams.rights import RIGHTS, Right
 from streams.settings import KafkaSettings
+from tests.cli.command import run
 from tests.kafka.acls import grant, withdraw
-from tests.kafka.secured import USER, Secured
+from tests.kafka.secured import USER, Secured, token
 from tests.streams.cluster import create, settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
-
-WORKERS = ("router", "sailthru", "ab-tasty")
 
 
 async def seen(broker: Secured, worker: str, kafka: KafkaSettings, without: Right | None) -> str:
@@ -50,3 +62,75 @@ async def test_a_worker_starts_with_exactly_its_rights_and_names_each_that_it_la
             f"(mparticle-streams rights {worker} prints how)."
         )
         await grant(broker, USER, [right])
+
+
+def settings_of(broker: Secured, prefix: str, component: str, directory: Path) -> Mapping[str, str]:
+    """Logs a process in as a user of the component's name."""
+    secret = directory / f"{component}.token"
+    secret.write_text(token(3600, component))
+    kafka = broker.settings("SECURED")
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": prefix,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+        "KAFKA_OAUTH": "file",
+        "KAFKA_OAUTH_TOKEN_FILE": str(secret),
+        "KAFKA_SSL_CAFILE": str(broker.ca_file),
+    }
+
+
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "trace": ("trace", "--raw", "0/0"),
+    "dead-letters": ("dead-letters", "list"),
+    "redrive": ("dead-letters", "redrive", "--since", "1h", "--execute"),
+    "replay-router": ("replay", "router", "--to", "earliest", "--execute"),
+    "replay-sailthru": ("replay", "sailthru", "--to", "earliest", "--execute"),
+    "replay-ab-tasty": ("replay", "ab-tasty", "--to", "earliest", "--execute"),
+    "fill": ("fill", "sailthru", "--execute"),
+}
+
+
+@pytest.mark.timeout(240)
+async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
+    broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    plain = settings(broker.broker, prefix)
+    await create(plain)
+    for component, rights in RIGHTS.items():
+        await grant(broker, component, rights.on(plain))
+    start_ms = int(time.time() * 1000) - duration_ms(300)
+    traffic = generate(seed=16, users=30, messages=300, start_ms=start_ms)
+    sailthru, ab_tasty = Sailthru(Options(factor=50.0)), AbTasty()
+    async with (
+        running(sailthru.app()) as sailthru_url,
+        running(ab_tasty.app()) as ab_tasty_url,
+        Lag(plain) as lag,
+    ):
+        where = {
+            component: {
+                **worker_environment("", port, sailthru=sailthru_url, ab_tasty=ab_tasty_url),
+                **settings_of(broker, prefix, component, tmp_path),
+            }
+            for component, port in zip(RIGHTS, free_ports(), strict=False)
+        }
+        workers = {
+            name: WorkerProcess(name, tmp_path / f"{name}.log", where[name]) for name in WORKERS
+        }
+        try:
+            await publish(plain, traffic)
+            async with asyncio.timeout(120):
+                for name, worker in workers.items():
+                    while not (progress := await lag.of(name, READS[name])).done or (
+                        not progress.there
+                    ):
+                        assert worker.code is None, (tmp_path / f"{name}.log").read_text()[-3000:]
+                        await asyncio.sleep(0.04)
+            assert differences(traffic.ledger, sailthru.state(), ab_tasty.state()) == []
+        finally:
+            stopped = await asyncio.gather(*(worker.stop() for worker in workers.values()))
+        assert stopped == [0, 0, 0]
+
+        for component, words in COMMANDS.items():
+            said = await asyncio.to_thread(run, *words, settings=where[component])
+            assert said.returncode == 0, (component, said)

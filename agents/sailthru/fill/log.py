@@ -1,6 +1,6 @@
 """The group's part of `user-update`: where it stands, what comes after, and how far it has come."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -137,7 +137,7 @@ class Log:
 
 @asynccontextmanager
 async def opened(
-    kafka: KafkaSettings, group: str, reads: Iterable[Topic], *, execute: bool
+    kafka: KafkaSettings, group: str, reads: Sequence[Topic], *, execute: bool
 ) -> AsyncIterator[tuple[Log, Sequence[Part]]]:
     """The log and what is to be filled; raises what says that it must not or cannot be.
 
