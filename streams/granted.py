@@ -17,7 +17,7 @@ from aiokafka.protocol.admin import (
     DescribeGroupsResponse_v3,
 )
 from aiokafka.protocol.api import Request, Response
-from aiokafka.protocol.metadata import MetadataRequest_v5
+from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from streams.rights import Operation, Right
@@ -87,7 +87,7 @@ class _Groups(DescribeGroupsRequest_v3):  # type: ignore[misc] # published witho
     RESPONSE_TYPE = DescribeGroupsResponse_v3
 
 
-class _AskTopics(Request[MetadataRequest_v5 | _Metadata]):  # type: ignore[misc] # published without types
+class _AskTopics(Request[MetadataRequest_v4 | _Metadata]):  # type: ignore[misc] # published without types
     API_KEY = 3
 
     def __init__(self, names: Sequence[str]) -> None:
