@@ -22,8 +22,8 @@ UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE = 3, 5
 _LATEST, _EARLIEST = -1, -2
 # The newest of each that does not need tagged fields.
 _SERVED = {
-    0: (3, 7), 1: (4, 4), 2: (2, 3), 3: (0, 4), 8: (2, 3), 9: (3, 3), 10: (0, 1), 11: (5, 5),
-    12: (0, 1), 13: (0, 1), 14: (3, 3), 15: (0, 2), 16: (0, 1), 18: (0, 2), 22: (0, 0), 32: (0, 1),
+    0: (3, 7), 1: (4, 4), 2: (2, 3), 3: (0, 8), 8: (2, 3), 9: (3, 3), 10: (0, 1), 11: (5, 5),
+    12: (0, 1), 13: (0, 1), 14: (3, 3), 15: (0, 3), 16: (0, 1), 18: (0, 2), 22: (0, 0), 32: (0, 1),
 }  # fmt: skip
 
 
@@ -33,11 +33,18 @@ def _classes(of: type[Any]) -> Iterator[type[Any]]:
         yield from _classes(each)
 
 
-_REQUESTS: Mapping[tuple[int, int], type[RequestStruct]] = {
-    (each.API_KEY, each.API_VERSION): each
-    for each in _classes(RequestStruct)
-    if not each.FLEXIBLE_VERSION
-}
+def _requests() -> Mapping[tuple[int, int], type[RequestStruct]]:
+    """Those of aiokafka, and those that the product adds: they must have been imported by now."""
+    return {
+        (each.API_KEY, each.API_VERSION): each
+        for each in _classes(RequestStruct)
+        if not each.FLEXIBLE_VERSION
+    }
+
+
+# A bit for each operation, all of them granted.
+_ALL_RIGHTS = 0b1111_1111_1000
+_WITH_OFFLINE_REPLICAS, _WITH_LEADER_EPOCH, _WITH_RIGHTS = 5, 7, 8
 
 
 class Kafka:
@@ -53,6 +60,7 @@ class Kafka:
         self.loading_until = 0.0
         self._producers = 0
         self._arrived = asyncio.Event()
+        self._requests = _requests()
         self._handlers: Mapping[int, Callable[[Any, str], Awaitable[tuple[Any, ...]]]] = {
             0: self._produce, 1: self._fetch, 2: self._list_offsets, 3: self._metadata,
             8: self._commit, 9: self._fetch_offsets, 10: self._find_coordinator, 11: self._join,
@@ -94,7 +102,7 @@ class Kafka:
             read = io.BytesIO(frame)
             key, version = int.from_bytes(frame[:2], "big"), int.from_bytes(frame[2:4], "big")
             header = RequestHeader_v1.SCHEMA.decode(read)
-            kind = _REQUESTS[key, version]
+            kind = self._requests[key, version]
             request = kind.decode(read)
             answer = await self._handlers[key](request, header[3] or "")
             if key == 0 and not request.required_acks:
@@ -122,18 +130,30 @@ class Kafka:
         if request.API_VERSION == 1:
             return racked, 0, topics
         body = (racked, CLUSTER, 0, topics)
-        return body if request.API_VERSION == 2 else (0, *body)
+        if request.API_VERSION == 2:
+            return body
+        rights = (_ALL_RIGHTS,) if request.API_VERSION >= _WITH_RIGHTS else ()
+        return (0, *body, *rights)
 
     def _described(self, name: str, version: int) -> tuple[Any, ...]:
         there = self.topics.get(name)
         partitions = [
-            (NO_ERROR, number, 0, [0], [0])
-            if each.has_leader
-            else (LEADER_NOT_AVAILABLE, number, -1, [0], [])
+            self._partition_described(number, each, version)
             for number, each in enumerate(there or ())
         ]
         error = NO_ERROR if there is not None else UNKNOWN_TOPIC
-        return (error, name, partitions) if version == 0 else (error, name, False, partitions)
+        if version == 0:
+            return error, name, partitions
+        rights = (_ALL_RIGHTS,) if version >= _WITH_RIGHTS else ()
+        return error, name, False, partitions, *rights
+
+    def _partition_described(self, number: int, there: Partition, version: int) -> tuple[Any, ...]:
+        error, leader, in_sync = NO_ERROR, 0, [0]
+        if not there.has_leader:
+            error, leader, in_sync = LEADER_NOT_AVAILABLE, -1, []
+        epoch = (0,) if version >= _WITH_LEADER_EPOCH else ()
+        offline: tuple[list[int], ...] = ([],) if version >= _WITH_OFFLINE_REPLICAS else ()
+        return error, number, leader, *epoch, [0], in_sync, *offline
 
     # -- logs
 
@@ -325,5 +345,6 @@ class Kafka:
         for name in request.groups:
             group = self.group(name)
             members = [(each.id, "", "", b"", each.assignment) for each in group.members.values()]
-            told.append((NO_ERROR, name, group.state, "consumer", group.protocol, members))
+            rights = (_ALL_RIGHTS,) if request.API_VERSION == 3 else ()
+            told.append((NO_ERROR, name, group.state, "consumer", group.protocol, members, *rights))
         return (told,) if request.API_VERSION == 0 else (0, told)

@@ -6,6 +6,7 @@ and a seed meets them again in the same way.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import heapq
@@ -221,6 +222,9 @@ def bury() -> None:
     heard = sys.unraisablehook
     sys.unraisablehook = lambda _unraisable: None
     try:
+        for task in _GRAVEYARD:
+            with contextlib.suppress(RuntimeError):
+                task.get_coro().close()  # type: ignore[union-attr]  # a task has one
         _GRAVEYARD.clear()
         gc.collect()
     finally:

@@ -74,8 +74,8 @@ class Story:
     def _clean_up(self) -> None:
         for worker in self.evidence.workers:
             self.loop.kill(worker.name)
-        self.loop.close()
         loops.bury()
+        self.loop.close()
 
     async def _tell(self) -> None:
         for _ in range(self.plan.workers):
@@ -88,7 +88,8 @@ class Story:
         alive = self._alive
         for worker in alive:
             worker.tell_to_stop()
-        await asyncio.wait([worker.task for worker in alive], timeout=_STOP_S)
+        if alive:
+            await asyncio.wait([worker.task for worker in alive], timeout=_STOP_S)
 
     # -- workers
 
