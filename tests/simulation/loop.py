@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import gc
 import heapq
+import io
 import selectors
 import sys
 from collections import deque
@@ -222,10 +223,11 @@ def bury() -> None:
     heard = sys.unraisablehook
     sys.unraisablehook = lambda _unraisable: None
     try:
-        for task in _GRAVEYARD:
-            with contextlib.suppress(RuntimeError):
-                task.get_coro().close()  # type: ignore[union-attr]  # a task has one
-        _GRAVEYARD.clear()
-        gc.collect()
+        with contextlib.redirect_stderr(io.StringIO()):
+            for task in _GRAVEYARD:
+                with contextlib.suppress(RuntimeError):
+                    task.get_coro().close()
+            _GRAVEYARD.clear()
+            gc.collect()
     finally:
         sys.unraisablehook = heard
