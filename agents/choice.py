@@ -3,13 +3,14 @@
 At mParticle this is chosen for each connection, which is lost when two destinations read one topic.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from agents.audience_names import NameBook
-from agents.patterns import Allowed
+from agents.patterns import Allowed, patterns
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
@@ -48,6 +49,11 @@ class ChoiceSettings(Settings):
         description="what becomes of data from mParticle's development environment: left out and "
         "counted as development, or delivered",
     )
+
+    @field_validator("accounts_allow", "accounts_deny")
+    @classmethod
+    def _names_accounts(cls, value: str) -> str:
+        return ",".join(map(_account, patterns(value)))
 
 
 def settings_behind(group: type[ChoiceSettings]) -> Mapping[str, str]:
@@ -90,6 +96,19 @@ class Choice:
         name = record.name if isinstance(record, Audience) else self._names.name(record)
         verdict = self._audiences.verdict(record.audience_id, *([name] if name else []))
         return Dropped(f"audience_{verdict}") if verdict else None
+
+
+def _account(pattern: str) -> str:
+    """As a record says it. Anything else is a typing error, and would match nothing."""
+    kind, colon, id_ = (part.strip() for part in pattern.partition(":"))
+    if colon and id_ and kind.lower() in ("workspace", "connection"):
+        return f"{kind}:{id_}"
+    if not colon and (kind.lower() == _UNKNOWN or re.fullmatch(r"[0-9*?]+", kind)):
+        return kind
+    raise ValueError(
+        f"write 4411 for an account, workspace:77, connection:shop or {_UNKNOWN}, instead of "
+        f"{pattern!r}"
+    )
 
 
 def _accounts(record: Record) -> list[str]:

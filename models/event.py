@@ -13,6 +13,36 @@ BATCH_KINDS: Mapping[str, str] = MappingProxyType(
     {"crash_report": "error", "push_registration": "push_subscription"}
 )
 
+# What becomes of a batch's `commerce_event`: each of its parts that is there, or else itself.
+COMMERCE_KINDS = ("product_action", "promotion_action", "impression", "commerce_event")
+# Published names of events that have no published shape; nothing is known of what they say.
+SHAPELESS_KINDS = ("pre_attribution", "push_reaction", "validation_result", "unknown")
+# All that are published, as records have them.
+KINDS = frozenset(
+    {
+        *COMMERCE_KINDS,
+        *SHAPELESS_KINDS,
+        "application_state_transition",
+        "attribution",
+        "breadcrumb",
+        "custom_event",
+        "error",
+        "first_run",
+        "network_performance",
+        "opt_out",
+        "privacy_setting_change",
+        "profile",
+        "push_message",
+        "push_message_open",
+        "push_message_receipt",
+        "push_subscription",
+        "screen_view",
+        "session_end",
+        "session_start",
+        "uninstall",
+    }
+)
+
 
 class Event(Record):
     """Anything that happened to a user, sessions included.

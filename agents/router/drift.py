@@ -14,7 +14,7 @@ import structlog
 
 from agents.router import event_batch, firehose
 from agents.router.routed import TARGETS, Stranger
-from models.event import BATCH_KINDS
+from models.event import KINDS, SHAPELESS_KINDS
 from models.mparticle import known
 from models.mparticle.known import Fields
 from streams import metrics
@@ -23,8 +23,6 @@ log = structlog.get_logger()
 
 BATCH = "event_batch"
 
-# Published names of events that have no published shape; nothing is known of what they say.
-_SHAPELESS = ("pre_attribution", "push_reaction", "validation_result", "unknown")
 _MESSAGES: Mapping[str, Fields] = MappingProxyType(
     {
         BATCH: known.event_batch(
@@ -35,7 +33,7 @@ _MESSAGES: Mapping[str, Fields] = MappingProxyType(
                     name: Fields("event_type", {"data": known.event(shape)})
                     for name, shape in event_batch.EVENTS.items()
                 }
-                | dict.fromkeys(_SHAPELESS),
+                | dict.fromkeys(SHAPELESS_KINDS),
             )
         ),
         "event_processing_request": known.event_request(
@@ -54,15 +52,7 @@ _MESSAGES: Mapping[str, Fields] = MappingProxyType(
 TELLABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _OTHER = "other"
 _NAMED_BY = "`mparticle-streams route` names it, given a message that has it"
-_KINDS = frozenset(
-    {
-        *(kind for _, kind, _ in TARGETS.values()),
-        *event_batch.EVENTS,
-        *BATCH_KINDS.values(),
-        *firehose.EVENTS,
-        *_SHAPELESS,
-    }
-)
+_KINDS = KINDS.union(kind for _, kind, _ in TARGETS.values() if kind)
 
 
 def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:

@@ -1,15 +1,21 @@
 """Which events are sent: an account takes 40 a second, and few of them start a flow."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
 
 from agents.patterns import one_of
-from models.event import BATCH_KINDS, Event
+from models.event import BATCH_KINDS, COMMERCE_KINDS, KINDS, Event
 from streams.delivery.outcomes import Dropped
 
 _DENIED = Dropped("event_denied")
 _NOT_ALLOWED = Dropped("event_not_allowed")
 _NOT_NAMED = Dropped("event_kind_not_named")
 _KIND = "kind:"
+# The word of event batches -> what records call it.
+_IN_BATCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: (kind,) for name, kind in BATCH_KINDS.items()} | {"commerce_event": COMMERCE_KINDS}
+)
 
 # What these tell is none of marketing's business, or a secret: addresses with tokens in them, push
 # tokens and what was pushed, stack traces, who refused to be measured, who else uses a device
@@ -33,15 +39,16 @@ PRIVATE_KINDS = frozenset(
 class EventFilter:
     """Globs for the names of events as mParticle has them, or after `kind:` for their kinds.
 
-    Who denies has the last word. Private kinds pass where they are allowed by their own names and
-    not by a placeholder.
+    Kinds go by either vocabulary's word, in any case. Who denies has the last word. Private kinds
+    pass where they are allowed by their own names and not by a placeholder.
     """
 
     def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
-        allowed = [_in_our_words(glob) for glob in allow]
-        self._allow = one_of(allowed)
-        self._deny = one_of(map(_in_our_words, deny))
-        self._private = PRIVATE_KINDS - {glob.removeprefix(_KIND) for glob in allowed}
+        allowed = list(allow)
+        self._allow = one_of(_in_our_words(allowed))
+        self._deny = one_of(_in_our_words(deny))
+        kinds = [kind for glob in allowed if (kind := _kind(glob)) and not {"*", "?"} & set(kind)]
+        self._private = PRIVATE_KINDS.difference(*map(_meant, kinds))
 
     def reason_against(self, event: Event) -> Dropped | None:
         if denied := self.denied(event):
@@ -54,14 +61,41 @@ class EventFilter:
         return _DENIED if any(map(self._deny.fullmatch, _said(event))) else None
 
 
+def reject_unknown_kinds(globs: Iterable[str]) -> None:
+    """Raises ValueError for a kind that no event has: most likely a typing error.
+
+    A type that mParticle begins to send may be written without `kind:`, for it is its events' name.
+    """
+    for kind in (kind for glob in globs if (kind := _kind(glob)) is not None):
+        if not kind:
+            raise ValueError(f"name a kind after {_KIND}")
+        if not _meant(kind):
+            there_are = ", ".join(sorted({*KINDS, *_IN_BATCHES}))
+            raise ValueError(f"{kind} is no kind of event; there are {there_are}")
+
+
 def _said(event: Event) -> tuple[str, str]:
     # `name:` keeps an event that is called kind:… from passing for that kind.
     return f"name:{event.name}", f"{_KIND}{event.kind}"
 
 
-def _in_our_words(glob: str) -> str:
-    """`kind:crash_report` as `kind:error`, and every name as `name:…`."""
-    if not glob.startswith(_KIND):
-        return f"name:{glob}"
-    kind = glob.removeprefix(_KIND)
-    return f"{_KIND}{BATCH_KINDS.get(kind, kind)}"
+def _kind(glob: str) -> str | None:
+    """The glob for kinds, of a pattern that is one."""
+    is_kind = glob.lower().startswith(_KIND)
+    return glob[len(_KIND) :].strip().lower() if is_kind else None
+
+
+def _in_our_words(globs: Iterable[str]) -> Iterator[str]:
+    """`kind:crash_report` as `kind:error` too, and every name as `name:…`."""
+    for glob in globs:
+        if (kind := _kind(glob)) is None:
+            yield f"name:{glob}"
+        else:
+            yield from (f"{_KIND}{each}" for each in {kind, *_meant(kind)})
+
+
+def _meant(glob: str) -> set[str]:
+    """The published kinds, as records have them, that a glob is for."""
+    is_meant = one_of([glob]).fullmatch
+    spelled_otherwise = (kinds for name, kinds in _IN_BATCHES.items() if is_meant(name))
+    return {*filter(is_meant, KINDS), *chain.from_iterable(spelled_otherwise)}

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from agents.choice import ChoiceSettings
 from agents.patterns import patterns
 from agents.sailthru.calls import Key
+from agents.sailthru.event_filter import reject_unknown_kinds
 from agents.sailthru.names import LONGEST_VAR, is_var
 from models.mparticle.identity import user_type
 from streams.addresses import Url
@@ -197,6 +198,12 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
     def _allows_something(cls, value: str) -> str:
         if not patterns(value):
             raise ValueError("name an event or a kind; * sends all but private kinds")
+        return value
+
+    @field_validator("events_allow", "events_deny")
+    @classmethod
+    def _names_known_kinds(cls, value: str) -> str:
+        reject_unknown_kinds(patterns(value))
         return value
 
     @field_validator("product_url")

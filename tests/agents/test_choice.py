@@ -91,3 +91,10 @@ def test_attributes_that_are_left_out_of_what_is_sent_are_counted() -> None:
     sink = SailthruSink(settings(attributes_deny="ssn,pin"))
     sink.place(attributes(ssn="1", pin="2", tier="gold", removed=("PIN",)), USER, NOW_MS)
     assert counted() - before == 3
+
+
+@pytest.mark.parametrize("spelled", ["Workspace: 77", "WORKSPACE:7?", " workspace:77 "])
+def test_an_account_is_found_however_a_person_spells_it(spelled: str) -> None:
+    choice = Choice(ChoiceSettings(accounts_deny=f"4411,{spelled}"))
+    said = membership(audience="VIP").model_copy(update={"workspace_id": "77"})
+    assert choice.reason_against(said) == Dropped("account_denied")

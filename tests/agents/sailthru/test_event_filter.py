@@ -3,7 +3,10 @@
 import pytest
 
 from agents.patterns import patterns
+from agents.router import event_batch, firehose
+from agents.router.drift import told_kind
 from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter
+from models.event import BATCH_KINDS, KINDS
 from streams.delivery.outcomes import Dropped
 from tests.agents.sailthru.factories import event
 
@@ -66,3 +69,28 @@ def test_a_kind_may_be_named_as_event_batches_spell_it(spelling: str, kind: str)
     told = event(kind, kind=kind)
     assert EventFilter([f"kind:{spelling}"], []).reason_against(told) is None
     assert EventFilter(["*"], [f"kind:{spelling}"]).reason_against(told) == DENIED
+
+
+@pytest.mark.parametrize("spelled", ["Kind:Session_Start", "kind: session_start", "KIND:session_*"])
+def test_a_kind_is_found_however_a_person_spells_it(spelled: str) -> None:
+    told = event("session_start", kind="session_start")
+    assert EventFilter([spelled], []).reason_against(told) is None
+    assert EventFilter(["*"], [spelled]).reason_against(told) == DENIED
+
+
+@pytest.mark.parametrize(
+    "kind", ["product_action", "promotion_action", "impression", "commerce_event"]
+)
+def test_a_commerce_event_of_batches_is_each_kind_that_it_becomes(kind: str) -> None:
+    told = event(kind, kind=kind)
+    assert EventFilter(["kind:commerce_event"], []).reason_against(told) is None
+    assert EventFilter(["*"], ["kind:commerce_*"]).reason_against(told) == DENIED
+
+
+def test_every_kind_that_a_setting_may_name_is_one_that_records_have() -> None:
+    """So that a typing error is refused, and nothing that is published is."""
+    published = {**event_batch.EVENTS, **firehose.EVENTS}
+    changes = {"user_attribute_change", "user_identity_change"}
+    assert {BATCH_KINDS.get(name, name) for name in published.keys() - changes} <= KINDS
+    assert {told_kind(kind) for kind in KINDS} == KINDS
+    assert PRIVATE_KINDS <= KINDS
