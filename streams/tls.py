@@ -113,20 +113,20 @@ def why_not_loaded(error: OSError) -> str:
 class Renewed(ssl.SSLContext):
     """A context that is made anew, of files as they are by then, for each connection."""
 
-    _make: Callable[[], ssl.SSLContext]
-    _made: ssl.SSLContext
+    make: Callable[[], ssl.SSLContext]
+    made: ssl.SSLContext
 
     @classmethod
     def by(cls, make: Callable[[], ssl.SSLContext]) -> Self:
         context = cls(ssl.PROTOCOL_TLS_CLIENT)
-        context._make, context._made = make, make()
+        context.make, context.made = make, make()
         return context
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         # Files that are being exchanged do not fit each other for a moment.
         with contextlib.suppress(OSError):
-            self._made = self._make()
-        return self._made.wrap_bio(*args, **kwargs)
+            self.made = self.make()
+        return self.made.wrap_bio(*args, **kwargs)
 
 
 def _holds_certificates(path: Path) -> Path:

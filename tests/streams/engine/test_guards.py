@@ -10,17 +10,25 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import aiokafka.conn
 import faust
 import pytest
 from aiohttp.web_protocol import RequestHandler
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3
+from aiokafka.protocol.api import Request, Response
 from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.offset import OffsetRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import ConsumerThread as AnyConsumerThread
@@ -30,7 +38,7 @@ from faust.types import TP, ConsumerMessage
 from faust.web.drivers import aiohttp as aiohttp_driver
 from mode.services import ServiceTask
 
-from streams import app, web, worker
+from streams import app, granted, logins, oauth, web, worker
 from streams.engine import chunks, consumer, consumer_thread, fetching, transport
 from streams.settings import KafkaSettings
 from streams.topics import RAW
@@ -88,9 +96,21 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "App._create_directories": (faust.App._create_directories, ("self",)),
     "Worker._setup_logging": (faust.Worker._setup_logging, ("self",)),
     "Worker.execute_from_commandline": (faust.Worker.execute_from_commandline, ("self",)),
+    "AIOKafkaConnection.connect": (AIOKafkaConnection.connect, ("self",)),
+    "AIOKafkaConnection.authenticator_plain": (AIOKafkaConnection.authenticator_plain, ("self",)),
+    "AIOKafkaConnection.authenticator_scram": (AIOKafkaConnection.authenticator_scram, ("self",)),
+    "AIOKafkaConnection.authenticator_oauth": (AIOKafkaConnection.authenticator_oauth, ("self",)),
+    "OAuthAuthenticator.step": (OAuthAuthenticator.step, ("self", "payload")),
+    "AbstractTokenProvider.token": (AbstractTokenProvider.token, ("self",)),
+    "AbstractTokenProvider.extensions": (AbstractTokenProvider.extensions, ("self",)),
+    "Request.build": (Request.build, ("self", "request_struct_class")),
 }
 
 CALLED: dict[str, tuple[Any, Parameters]] = {
+    "AIOKafkaAdminClient._send_request": (
+        AIOKafkaAdminClient._send_request,
+        ("self", "request", "node_id"),
+    ),
     "Consumer._getmany": (driver.Consumer._getmany, ("self", "active_partitions", "timeout")),
     "Consumer._get_active_partitions": (driver.Consumer._get_active_partitions, ("self",)),
     "GroupCoordinator._do_heartbeat": (GroupCoordinator._do_heartbeat, ("self",)),
@@ -178,6 +198,15 @@ OURS = [
     (app.App, faust.App),
     (worker.Worker, faust.Worker),
     (web.Web, aiohttp_driver.Web),
+    (logins._Connection, AIOKafkaConnection),
+    (logins._Bearer, OAuthAuthenticator),
+    (oauth.Tokens, AbstractTokenProvider),
+    (oauth.TokenError, KafkaError),
+    (granted._AskTopics, Request),
+    (granted._AskGroup, Request),
+    (granted._Metadata, MetadataRequest_v5),
+    (granted._MetadataResponse, Response),
+    (granted._Groups, DescribeGroupsRequest_v3),
 ]
 TASKS = ("_commit_handler", "_commit_livelock_detector")
 
@@ -305,6 +334,19 @@ async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
     # It never gives a batch up.
     assert producer._message_accumulator._batch_ttl == math.inf
     await producer.stop()
+
+
+async def test_a_connection_has_the_login_that_ours_renews() -> None:
+    logins.renew()
+    made: Any = logins._Connection("127.0.0.1", 1, sasl_plain_username="u", sasl_plain_password="p")
+
+    assert aiokafka.conn.AIOKafkaConnection is logins._Connection
+    assert (made._sasl_plain_username, made._sasl_plain_password) == ("u", "p")
+    assert made._sasl_oauth_token_provider is None
+
+
+def test_a_login_by_token_knows_whether_it_has_sent_one() -> None:
+    assert OAuthAuthenticator(sasl_oauth_token_provider=None)._token_sent is False
 
 
 def test_faust_gives_a_takeover_all_the_time_it_needs() -> None:
