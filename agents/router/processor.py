@@ -120,14 +120,6 @@ class _Became:
         self.size = 0
 
 
-def _raw(out: Out) -> headers.Raw | None:
-    """Where an update comes from: a sink must know which of two came first without parsing."""
-    if out.topic is not USER_UPDATE:
-        return None
-    raw = out.fields["raw"]
-    return headers.Raw(raw["partition"], raw["offset"], out.fields["received_at_ms"])
-
-
 def _say_refused(error: NotTakenError) -> None:
     """Names the raw messages, so that a person can set them aside."""
     raw = [orjson.loads(record.value)["raw"] for record in error.records]
@@ -297,7 +289,7 @@ class Router:
             self._names[out.topic.name],
             out.key,
             out.written(),
-            headers.make(out.id, told_kind(out.kind), epoch, _raw(out)),
+            headers.make(out.id, told_kind(out.kind), epoch, out.raw),
         )
 
     def _count(self, routed: Routed) -> None:

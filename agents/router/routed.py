@@ -13,6 +13,7 @@ from models.event import Event
 from models.privacy_request import ConsentChanged, DataSubjectRequest
 from models.record import Record, sparse
 from models.user_update import AttributesChanged, IdentitiesChanged
+from streams.headers import Raw
 from streams.topics import (
     AUDIENCE_MEMBERSHIP,
     AUDIENCES,
@@ -74,6 +75,14 @@ class Out(NamedTuple):
     def record(self) -> Record:
         record: Record = self.topic.holds.validate_python(self.fields)
         return record
+
+    @property
+    def raw(self) -> Raw | None:
+        """Where an update comes from: a sink must know which of two came first without parsing."""
+        if self.topic is not USER_UPDATE:
+            return None
+        raw = self.fields["raw"]
+        return Raw(raw["partition"], raw["offset"], self.fields["received_at_ms"])
 
     def written(self) -> bytes:
         return orjson.dumps(self.fields)

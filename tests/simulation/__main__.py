@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import click
 import structlog
 
-from tests.simulation.loop import HOST
+from tests.simulation.loop import HOST, bury
 from tests.simulation.oracle import judge
 from tests.simulation.story import Story
 
@@ -67,6 +67,7 @@ def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, floa
             _show(story, found)
         if found and until_found:
             break
+    bury()
     cpu_s = time.process_time() - began
     return {
         "seeds": told,

@@ -225,7 +225,7 @@ def bury() -> None:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             for task in _GRAVEYARD:
-                with contextlib.suppress(RuntimeError):
+                with contextlib.suppress(RuntimeError, BaseExceptionGroup):
                     task.get_coro().close()
             _GRAVEYARD.clear()
             gc.collect()

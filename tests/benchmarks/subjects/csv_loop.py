@@ -7,14 +7,15 @@ import sys
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from agents.ab_tasty.mapping import Row, RowRules, no_row, row
+from agents.ab_tasty.mapping import Row, RowRules, no_row, row, segment
 from agents.ab_tasty.udc import to_csv
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.benchmarks.meter import Meter
 
 _ROWS = 1_000
-_RULES = RowRules("mpid", "{audience_name}-{audience_id}", "true", "false")
+_TEMPLATE = "{audience_name}-{audience_id}"
+_RULES = RowRules("mpid", _TEMPLATE, "true", "false")
 
 
 async def main(group: str) -> None:
@@ -38,7 +39,8 @@ async def main(group: str) -> None:
             for record in (record for records in fetched.values() for record in records):
                 change = parse(record.value)
                 assert no_row(change, change.audience_name, _RULES) is None
-                each = row(change, change.audience_name, _RULES)
+                called = segment(_TEMPLATE, change.audience_id, change.audience_name)
+                each = row(change, called, _RULES)
                 latest[each.visitor_id, each.segment] = each
             if latest:
                 headers = {"Content-Type": "text/csv"}
