@@ -12,8 +12,9 @@ import click
 
 from agents import registry
 from agents.router.message_time import message_time
+from agents.router.routed import Out
 from agents.router.routing import Routed, route
-from agents.router.settings import RouterSettings
+from agents.router.settings import DROPPED_BY, RouterSettings
 from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
 from cli.moments import Moment
@@ -23,6 +24,7 @@ from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane, Sink, placement
 from streams.placeholders import with_placeholders
 from streams.settings import SettingsError
+from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic
 
 
 @click.command(
@@ -40,7 +42,7 @@ from streams.settings import SettingsError
     type=Moment(),
     metavar="TIME",
     help="When the destination gets them, such as 2026-01-31T00:00:00Z or 2h (ago): what is too "
-    "old by then is not sent. By default each message's own time.",
+    "old by then is not sent. By default each message's own time, or its latest event's.",
 )
 @inputs.options
 def command(
@@ -51,8 +53,9 @@ def command(
     All messages wait at once, so that they fold as they would behind a slow destination. Secrets
     are never shown; where a setting is missing a placeholder stands. `renamed` has every name that
     is not mParticle's any more. Lines without a request say what is not sent, why, and by which
-    setting. Messages are judged as of their own time, so that a capture of last month shows what
-    was sent then. Exits with 1 when the router can make nothing of a message or a part.
+    setting; and last, what the destination does not read. Messages are judged as of their own time,
+    so that a capture of last month shows what was sent then. Exits with 1 when the router can make
+    nothing of a message or a part.
     """
     outputs.keep_for_lines()
     try:
@@ -81,7 +84,7 @@ class Taken(NamedTuple):
 
 
 def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, Any]]:
-    """Yields set-up calls, then requests with the ids of their records, then what is not sent."""
+    """Yields set-up calls, requests with the ids of their records, and then what is not sent."""
     lanes = defaultdict[Lane, list[Any]](list)
     unsent = [line for each in taken for line in _unrouted(each.routed)]
     timed = [(out, each.at_ms) for each in taken for out in each.routed.outs]
@@ -115,6 +118,20 @@ def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, An
     for request, ids in requests:
         yield {**sink.describe(request), "records": ids}
     yield from unsent
+    yield from _unread(sink, [out for out, _ in timed])
+
+
+def _unread(sink: Sink[Any], outs: Sequence[Out]) -> Iterator[Mapping[str, Any]]:
+    """One line for each topic that is not the destination's; `audiences` was learned from."""
+    unread = defaultdict[Topic, list[str]](list)
+    for out in outs:
+        if out.topic not in (*sink.topics, AUDIENCES):
+            unread[out.topic].append(out.id)
+    for topic, ids in unread.items():
+        detail = f"{sink.destination} does nothing with it"
+        if topic is PRIVACY_REQUESTS:
+            detail = "no worker acts on it: it waits there for something of yours"
+        yield {"not_read": topic.name, "detail": detail, "records": ids}
 
 
 def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
@@ -131,6 +148,7 @@ def _take(sink: Sink[Any], lane: Lane, waiting: list[Record]) -> Iterator[tuple[
 
 def _unrouted(routed: Routed) -> Iterator[Mapping[str, Any]]:
     for reason in routed.dropped:
-        yield {"dropped": reason, "records": []}
+        setting = {"setting": DROPPED_BY[reason]} if reason in DROPPED_BY else {}
+        yield {"dropped": reason, **setting, "records": []}
     for letter in routed.dead_letters:
         yield {"dead_letter": letter.reason, "detail": letter.detail, "records": []}

@@ -1,6 +1,8 @@
 """What an operator sets of the router."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, PositiveInt
@@ -54,3 +56,12 @@ class RouterSettings(Settings):
         """Partition and offset of each message that a person has set aside."""
         positions = (each.split("/") for each in self.set_aside.split(",") if each.strip())
         return frozenset((int(partition), int(offset)) for partition, offset in positions)
+
+
+DROPPED_BY: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        ("snapshots_never", "snapshots_unchanged", "snapshots_overtaken"),
+        RouterSettings.variable("snapshots"),
+    )
+)
+"""Reason of a drop -> the setting by which it would be routed."""

@@ -10,6 +10,7 @@ else is not told apart: 11 and 14 digits, a date without a time of day, words.
 import math
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import PlainValidator
@@ -24,6 +25,8 @@ _FACTORS = {10: 1_000, 12: 10}
 _DIVISORS = {13: 1, 16: 1_000, 19: 1_000_000}
 _LONGEST = 40
 _NUMBER = re.compile(r"([0-9]{10,19})(\.[0-9]+)?", re.ASCII)
+# As Java writes a double: 1.79E12.
+_SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}", re.ASCII)
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.ASCII)
 
 
@@ -53,8 +56,11 @@ def _whole(number: int, fraction: float = 0.0) -> int | None:
 
 
 def _text(text: str) -> int | None:
-    if number := _NUMBER.fullmatch(text):
-        return _whole(int(number[1]), float(number[2] or 0))
+    if plain := _NUMBER.fullmatch(text):
+        return _whole(int(plain[1]), float(plain[2] or 0))
+    if _SCIENTIFIC.fullmatch(text):
+        number = Decimal(text)
+        return _whole(int(number), float(number % 1))
     if not _ISO.match(text):
         return None
     try:

@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 from typing import NoReturn
 
+import orjson
 import pytest
 
 from tests.cli.messages import (
@@ -68,17 +69,24 @@ def test_sailthru_has_its_lists_made_first_and_a_users_changes_in_one_call(
 
 
 def test_ab_tasty_has_its_token_fetched_first_and_rows_in_one_upload(files: list[str]) -> None:
-    token, upload = lines(invoke("explain", "--destination", "ab-tasty", *files, settings=AB_TASTY))
+    token, upload, *rest = lines(
+        invoke("explain", "--destination", "ab-tasty", *files, settings=AB_TASTY)
+    )
     assert token["url"] == "https://api.abtasty.com/oauth/v2/token"
     assert token["body"]["client_secret"] == "***"
     assert token["records"] == []
     assert upload["url"].endswith("/accounts/our-account/segments/mparticle")
     assert upload["body"] == f"visitor_id,segment,value\n{MPID},Frequent-buyers-2101,true\n"
     assert len(upload["records"]) == 1
+    assert [(line["not_read"], len(line["records"])) for line in rest] == [
+        ("user-update", 3),
+        ("events", 1),
+    ]
+    assert {line["detail"] for line in rest} == {"ab-tasty does nothing with it"}
 
 
 def test_mode_of_ab_tasty_is_a_setting(files: list[str]) -> None:
-    [message] = lines(invoke("explain", "--destination", "ab-tasty", *files, settings=FIREHOSE))
+    message, *_ = lines(invoke("explain", "--destination", "ab-tasty", *files, settings=FIREHOSE))
     assert message["url"] == "https://ab-tasty.example/"
     assert message["body"]["account"]["account_settings"] == {"apiKey": "***"}
 
@@ -118,7 +126,7 @@ def test_settings_that_are_missing_have_placeholders(
     assert result.exit_code == 0
     shown = lines(result)
     if mode:
-        [message] = shown
+        message, *_ = shown
         assert message["url"] == "ABTASTY_BASE_URL/"
         account = {"account_id": "ABTASTY_ACCOUNT_ID", "account_settings": {"apiKey": "***"}}
         assert message["body"]["account"] == account
@@ -249,12 +257,48 @@ def test_age_is_judged_as_of_the_messages_own_time_or_of_a_time_given(
 
 
 @pytest.mark.parametrize("own_time", [{}, {"timestamp_unixtime_ms": 0}])
-def test_a_message_without_a_time_is_judged_as_of_now(own_time: dict[str, int]) -> None:
-    happened = custom_event("x")
-    happened["data"]["timestamp_unixtime_ms"] = LAST_YEAR_MS
-    message = event_batch(happened, **own_time)
-    [line] = lines(invoke("explain", "--destination", "sailthru", given=message))
-    assert line["dropped"] == "too_old"
+def test_a_message_without_a_time_is_judged_as_of_its_latest_event(
+    own_time: dict[str, int],
+) -> None:
+    days = {"then": 0, "before": 13, "long before": 15}
+    happened = [custom_event(name) for name in days]
+    for each, ago in zip(happened, days.values(), strict=True):
+        each["data"]["timestamp_unixtime_ms"] = LAST_YEAR_MS - ago * DAY_MS
+    message = event_batch(*happened, **own_time)
+    shown = lines(invoke("explain", "--destination", "sailthru", given=message))
+    assert [line["body"]["event"] for line in shown if "body" in line] == ["before", "then"]
+    assert shown[-1]["dropped"] == "too_old"
+
+
+def test_a_message_of_the_firehose_without_a_time_is_judged_as_of_its_latest_event() -> None:
+    happened = {"type": "custom_event", "name": "x", "timestamp_ms": LAST_YEAR_MS}
+    user = {"type": "email", "encoding": "raw", "value": EMAIL}
+    message = {"type": "event_processing_request", "user_identities": [user], "events": [happened]}
+    [line] = lines(invoke("explain", "--destination", "sailthru", given=orjson.dumps(message)))
+    assert line["body"]["event"] == "x"
+
+
+@pytest.mark.parametrize("destination", ["sailthru", "ab-tasty"])
+def test_a_request_about_privacy_is_told_to_wait_for_who_acts_on_it(destination: str) -> None:
+    request = b'{"type":"dsr_processing_request","subject_request_type":"erasure"}'
+    result = invoke("explain", "--destination", destination, given=request)
+    assert result.exit_code == 0
+    [line] = lines(result)
+    assert line["not_read"] == "privacy-requests"
+    assert line["detail"].startswith("no worker acts on it")
+    assert len(line["records"]) == 1
+
+
+@pytest.mark.parametrize("chosen", ["never", "changed"])
+def test_a_snapshot_that_is_left_out_names_the_setting(chosen: str) -> None:
+    given = b"\n".join([event_batch(user_attributes={"tier": "gold"})] * 2)
+    settings = {**SAILTHRU, "ROUTER_SNAPSHOTS": chosen}
+    result = invoke(
+        "explain", "--destination", "sailthru", "--lines", given=given, settings=settings
+    )
+    left_out = [line for line in lines(result) if "dropped" in line]
+    assert left_out
+    assert {line["setting"] for line in left_out} == {"ROUTER_SNAPSHOTS"}
 
 
 def test_a_list_is_judged_as_of_the_latest_of_its_messages() -> None:
