@@ -143,6 +143,9 @@ def _sentence(cls: type[Settings], error: ValidationError) -> str:
         field = str(each["loc"][0]) if each["loc"] else ""
         if each["type"] == "missing":
             parts.append(_to_set(cls, field))
+        elif each["type"] == "string_pattern_mismatch":
+            meant = cls.model_fields[field].description
+            parts.append(f"{cls.variable(field)}: this is not how it is written ({meant})")
         else:
             said = each["msg"].removeprefix("Value error, ")
             parts.append(f"{cls.variable(field)}: {said}" if field else said)

@@ -4,12 +4,14 @@ import re
 from string import Formatter
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr, StringConstraints
+from pydantic import AfterValidator, SecretStr
 
 from models.mparticle.identity import user_type
 
-# What "Universal data connector API" permits in a value: no delimiter, quote or space.
-_VALUE = r"^[A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF$€£\[\]{}&(§!)\-_%=+:/.?<>@#]+$"
+# What "Universal data connector API" permits in a value besides letters and digits.
+_SIGNS = "$€£[]{}&(§!)-_%=+:/.?<>@#"
+_LETTERS = r"A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF"
+_VALUE = re.compile(f"[{_LETTERS}{re.escape(_SIGNS)}]+")
 
 
 def fields(template: str) -> set[str]:
@@ -46,6 +48,12 @@ def _identity(source: str) -> str:
     raise ValueError("use mpid, partner:<type> or user:<type>, such as user:customer_id")
 
 
+def _value(word: str) -> str:
+    if not _VALUE.fullmatch(word):
+        raise ValueError(f"use letters, digits and {_SIGNS}, no space, comma, semicolon or quote")
+    return word
+
+
 def _one_line(key: SecretStr | None) -> SecretStr | None:
     if key and not key.get_secret_value().isprintable():
         raise ValueError("use the key as one line of printable characters")
@@ -53,7 +61,7 @@ def _one_line(key: SecretStr | None) -> SecretStr | None:
 
 
 Path = Annotated[str, AfterValidator(_path)]
-Value = Annotated[str, StringConstraints(pattern=_VALUE)]
+Value = Annotated[str, AfterValidator(_value)]
 SegmentTemplate = Annotated[str, AfterValidator(_segment_template)]
 IdentitySource = Annotated[str, AfterValidator(_identity)]
 Key = Annotated[SecretStr | None, AfterValidator(_one_line)]

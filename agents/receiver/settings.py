@@ -21,7 +21,9 @@ class ReceiverSettings(Settings):
     host: str = Field("127.0.0.1", description="address to take mParticle's posts on")
     port: int = Field(8080, ge=1, le=65535, description="port for that; TLS ends in front of it")
     path: str = Field(
-        "/", pattern=r"^/[\w./~-]*$", description="path that mParticle posts to; all others are 404"
+        "/",
+        pattern=r"^/[\w./~-]*$",
+        description="path that mParticle posts to, such as /mparticle; all others are 404",
     )
     authentication: Literal["token", "none"] = Field(
         "token",

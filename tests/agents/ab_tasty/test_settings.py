@@ -64,6 +64,12 @@ WRONG = [
         id="joined and left look the same",
     ),
     pytest.param(
+        {**UDC, "join_value": "in, now"},
+        "ABTASTY_JOIN_VALUE: use letters, digits and $€£[]{}&(§!)-_%=+:/.?<>@#, no space, comma, "
+        "semicolon or quote.",
+        id="a value that would break a row",
+    ),
+    pytest.param(
         {**FIREHOSE, "account_id": "sandbox-account"},
         "set ABTASTY_ACCOUNT_ID to the number of the mParticle account in firehose mode.",
         id="firehose with AB Tasty's account identifier",

@@ -33,8 +33,16 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("RECEIVER_TOKEN", "\u200b" * 20, "RECEIVER_TOKEN: use tokens of printable characters"),
         ("RECEIVER_AUTHENTICATION", "basic", "RECEIVER_AUTHENTICATION: Input should be 'token' or"),
         ("RECEIVER_PORT", "0", "RECEIVER_PORT: Input should be greater than or equal to 1."),
-        ("RECEIVER_PATH", "mparticle", "RECEIVER_PATH: String should match pattern"),
-        ("RECEIVER_PATH", "/{any}", "RECEIVER_PATH: String should match pattern"),
+        (
+            "RECEIVER_PATH",
+            "mparticle",
+            "RECEIVER_PATH: this is not how it is written (path that mParticle",
+        ),
+        (
+            "RECEIVER_PATH",
+            "/{any}",
+            "RECEIVER_PATH: this is not how it is written (path that mParticle",
+        ),
         ("RECEIVER_TIMEOUT_S", "0", "RECEIVER_TIMEOUT_S: Input should be greater than 0."),
         ("RECEIVER_IN_FLIGHT_BYTES", "1000", "RECEIVER_IN_FLIGHT_BYTES: Input should be greater"),
         ("RECEIVER_REGISTRATION", "{", "RECEIVER_REGISTRATION: set it to a JSON object with at"),
