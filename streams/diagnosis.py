@@ -15,6 +15,7 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams import tls
@@ -94,7 +95,9 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
         try:
             metadata = await connection.send(MetadataRequest([]))
         except (KafkaError, OSError) as error:
-            # Who has not logged in is cut off at the first question.
+            # Who has not logged in is cut off at the first question; so is anybody, by chance.
+            if not await _asks_for_login(kafka, host, port):
+                raise _AwayError from error
             raise _WrongError(
                 f"Kafka at {host}:{port} asks for a login: set KAFKA_SECURITY_PROTOCOL to "
                 f"{'SASL_SSL' if kafka.security_protocol == 'SSL' else 'SASL_PLAINTEXT'}, with "
@@ -109,6 +112,15 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
                 f"Kafka answers at {host}:{port}, but names a broker {named}:{at} that cannot be "
                 "reached from here: have its advertised.listeners or the network mended."
             ) from None
+
+
+async def _asks_for_login(kafka: KafkaSettings, host: str, port: int) -> bool:
+    async with _connected(kafka, host, port) as connection:
+        try:
+            answer = await connection.send(SaslHandShakeRequest("PLAIN"))
+        except (KafkaError, OSError):
+            return False
+    return bool(answer.error_code != IllegalSaslStateError.errno)
 
 
 @asynccontextmanager

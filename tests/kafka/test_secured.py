@@ -17,7 +17,12 @@ from streams.topics import RAW
 from tests.cli.command import run
 from tests.kafka.secured import PASSWORD, Secured
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.xdist_group("heavy"),
+    # A connection that is refused ends some time after we have let go of it.
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 @pytest.mark.parametrize(
