@@ -53,12 +53,13 @@ class EventFilter:
     def reason_against(self, event: Event) -> Dropped | None:
         if denied := self.denied(event):
             return denied
-        if event.kind in self._private:
+        if _usual(event.kind) in self._private:
             return _NOT_NAMED
         return None if any(map(self._allow.fullmatch, _said(event))) else _NOT_ALLOWED
 
     def denied(self, event: Event) -> Dropped | None:
-        return _DENIED if any(map(self._deny.fullmatch, _said(event))) else None
+        said = (*_said(event), f"{_KIND}{_usual(event.kind)}")
+        return _DENIED if any(map(self._deny.fullmatch, said)) else None
 
 
 def reject_unknown_kinds(globs: Iterable[str]) -> None:
@@ -77,6 +78,12 @@ def reject_unknown_kinds(globs: Iterable[str]) -> None:
 def _said(event: Event) -> tuple[str, str]:
     # `name:` keeps an event that is called kind:… from passing for that kind.
     return f"name:{event.name}", f"{_KIND}{event.kind}"
+
+
+def _usual(kind: str) -> str:
+    """A kind however it is spelled: what is private must not leave for its spelling."""
+    spelled = kind.strip().lower()
+    return BATCH_KINDS.get(spelled, spelled)
 
 
 def _kind(glob: str) -> str | None:
