@@ -19,9 +19,11 @@ from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
 from cli.moments import Moment
 from models.audience import Audience
+from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.outcomes import Dropped, Rejected
-from streams.delivery.sink import Lane, Sink, placement
+from streams.delivery.sink import Lane, Placement, Sink, placement
+from streams.delivery.staleness import Staleness
 from streams.placeholders import with_placeholders
 from streams.settings import SettingsError
 from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic
@@ -67,13 +69,23 @@ def command(
     given_ms = int(judged_at.timestamp() * 1000) if judged_at else None
     now_ms = int(time.time() * 1000)
     known = Snapshots(router.snapshot_users).of(inputs.HERE)
-    taken = []
+    taken = list[Taken]()
     for at, message in inputs.read(files, lines=lines):
-        taken_ms = given_ms or message_time(message) or now_ms
+        before_ms = taken[-1].at_ms if taken else now_ms
+        taken_ms = given_ms or _taken_ms(message, before_ms, now_ms)
         taken.append(Taken(route(message, at, taken_ms, router, snapshots=known), taken_ms))
     for line in explain(sink, taken):
         outputs.show(line)
     sys.exit(1 if any(each.routed.dead_letters for each in taken) else 0)
+
+
+def _taken_ms(message: bytes, before_ms: int, now_ms: int) -> int:
+    """When Kafka took a message: by its own time, or with the one before it.
+
+    It cannot have taken by now what a clock that is ahead calls tomorrow.
+    """
+    own_ms = message_time(message)
+    return own_ms if own_ms is not None and own_ms <= now_ms else before_ms
 
 
 class Taken(NamedTuple):
@@ -90,26 +102,20 @@ def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, An
     timed = [(out, each.at_ms) for each in taken for out in each.routed.outs]
     for audience in (out.record for out, _ in timed if isinstance(out.record, Audience)):
         sink.learn(audience)
-    seen = set[str]()
+    memory = _Memory(len(timed))
     for out, at_ms in timed:
         if out.topic not in sink.topics:
             continue
-        if out.id in seen:
-            # As a worker does with what came before.
-            told = {"dropped": "deduplicated", "setting": "KAFKA_HORIZON_IDS"}
-            unsent.append({**told, "records": [out.id]})
-            continue
-        seen.add(out.id)
-        placed = sink.place(out.record, placement(out.record, out.key, 0), at_ms)
-        match placed:
+        at = placement(out.record, out.key, 0)
+        match memory.reason_against(out, at) or sink.place(out.record, at, at_ms):
             case Dropped(reason):
                 told = {"dropped": reason, **_setting(sink, reason)}
                 unsent.append({**told, "records": [out.record.id]})
             case Rejected(reason, detail):
                 told = {"dead_letter": reason, "detail": detail, **_setting(sink, reason)}
                 unsent.append({**told, "records": [out.record.id]})
-            case Lane():
-                lanes[placed].append(out.record)
+            case Lane() as lane:
+                lanes[lane].append(out.record)
     requests = [
         request for lane, waiting in lanes.items() for request in _take(sink, lane, waiting)
     ]
@@ -119,6 +125,24 @@ def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, An
         yield {**sink.describe(request), "records": ids}
     yield from unsent
     yield from _unread(sink, [out for out, _ in timed])
+
+
+class _Memory:
+    """What a worker remembers of records, so that what comes again or too late is not sent."""
+
+    def __init__(self, most: int) -> None:
+        self._seen = set[str]()
+        self._staleness = Staleness(most + 1)
+
+    def reason_against(self, out: Out, at: Placement) -> Dropped | None:
+        if out.id in self._seen:
+            return Dropped("deduplicated")
+        self._seen.add(out.id)
+        record, place = out.record, len(self._seen)
+        is_stale = isinstance(record, MembershipChanged) and self._staleness.is_stale(
+            inputs.HERE, record, at.user, b"", place
+        )
+        return Dropped("stale") if is_stale else None
 
 
 def _unread(sink: Sink[Any], outs: Sequence[Out]) -> Iterator[Mapping[str, Any]]:
@@ -136,7 +160,8 @@ def _unread(sink: Sink[Any], outs: Sequence[Out]) -> Iterator[Mapping[str, Any]]
 
 def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
     """What an operator would change to have it sent."""
-    return {"setting": sink.behind[reason]} if reason in sink.behind else {}
+    behind = {"deduplicated": "KAFKA_HORIZON_IDS", **sink.behind}
+    return {"setting": behind[reason]} if reason in behind else {}
 
 
 def _take(sink: Sink[Any], lane: Lane, waiting: list[Record]) -> Iterator[tuple[Any, list[str]]]:

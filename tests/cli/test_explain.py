@@ -314,6 +314,36 @@ def test_a_list_is_judged_as_of_the_latest_of_its_messages() -> None:
     assert {line.get("dropped") for line in shown} == {"too_old"}
 
 
+def _change(action: str, at_ms: int) -> bytes:
+    return (
+        memberships("VIP")
+        .replace(b'"action":"add"', f'"action":"{action}"'.encode())
+        .replace(b'{"type"', f'{{"timestamp_ms":{at_ms},"type"'.encode(), 1)
+    )
+
+
+@pytest.mark.parametrize("destination", ["sailthru", "ab-tasty"])
+def test_a_membership_that_comes_too_late_is_stale_as_at_a_worker(destination: str) -> None:
+    late, in_time = _change("delete", LAST_YEAR_MS), _change("add", LAST_YEAR_MS + 1)
+    result = invoke(
+        "explain", "--destination", destination, "--lines", given=in_time + b"\n" + late
+    )
+    request, stale = [line for line in lines(result) if line["records"]]
+    sent = str(request["body"])
+    assert "'VIP': 1" in sent or f"{MPID},VIP-2101,true" in sent
+    assert stale["dropped"] == "stale"
+    assert len(request["records"]) == len(stale["records"]) == 1
+
+
+def test_a_membership_from_the_future_makes_no_later_one_stale() -> None:
+    first, last = (_change("add", LAST_YEAR_MS + each) for each in (0, 1))
+    ahead = _change("delete", 9_000_000_000_000)
+    given = b"\n".join([first, ahead, last])
+    result = invoke("explain", "--destination", "sailthru", "--lines", given=given)
+    assert lines(result)[-1]["body"]["lists"] == {"VIP": 1}
+    assert len(lines(result)[-1]["records"]) == 3
+
+
 def test_destination_must_be_named() -> None:
     result = invoke("explain", given=b"{}")
     assert result.exit_code == 2
