@@ -14,10 +14,12 @@ from agents import registry
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
-from streams import record_limits, topic_admin, topics
+from streams import record_limits, rights, topic_shapes, topics
 from streams.diagnosis import diagnose
 from streams.engine.start import StartError, prepare
+from streams.granted import Granted, look
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.topic_shapes import Shape
 from streams.topics import RAW, Topic
 
 _KAFKA_SECONDS = 8.0
@@ -99,24 +101,25 @@ def _reads(
 async def _kafka(
     names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
 ) -> AsyncIterator[Finding]:
+    needed = _needed(names)
+    admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
-            there = await _topics(kafka)
+            await admin.start()
+            found = await look(admin, [kafka.topic(topic.name) for topic in needed])
+            shapes = await topic_shapes.look(admin, kafka, found.partitions)
     except (TimeoutError, KafkaConnectionError):
         yield Finding("wrong", await diagnose(kafka))
         return
     except KafkaError as error:
         yield Finding("wrong", f"Kafka refuses: {type(error).__name__}; check KAFKA_SASL_….")
         return
+    finally:
+        await admin.close()
     yield Finding("ok", f"Kafka answers at {kafka.bootstrap_servers}.")
-    missing = False
-    for name in (kafka.topic(topic.name) for topic in topics.ALL):
-        if name in there:
-            yield Finding("ok", f"topic {name} has {there[name]} partitions.")
-        else:
-            missing = True
-            yield _missing(kafka, name)
-    if not missing:
+    for finding in (*_there(kafka, needed, found), *_shaped(kafka, shapes)):
+        yield finding
+    if all(kafka.topic(topic.name) in found.partitions for topic in needed):
         async for finding in _limits(kafka):
             yield finding
         async for finding in _workers(kafka, reads):
@@ -126,13 +129,35 @@ async def _kafka(
                 yield finding
 
 
-async def _topics(kafka: KafkaSettings) -> Mapping[str, int]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
-    try:
-        return await topic_admin.existing(admin)
-    finally:
-        await admin.close()
+def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Iterator[Finding]:
+    for name in (kafka.topic(topic.name) for topic in needed):
+        if name in found.partitions:
+            yield Finding("ok", f"topic {name} has {found.partitions[name]} partitions.")
+        elif name in found.hidden:
+            yield Finding(
+                "wrong",
+                f"topic {name} is missing, or this user may not ask about it: have it granted as "
+                "mparticle-streams rights prints.",
+            )
+        else:
+            yield _missing(kafka, name)
+
+
+def _needed(names: Iterable[str]) -> Sequence[Topic]:
+    """What the router and these destinations have to do with, in the order of the data."""
+    components = [rights.RIGHTS[name] for name in ("router", *names)]
+    needed = {topic for component in components for topic in component.topics}
+    return [topic for topic in topics.ALL if topic in needed]
+
+
+def _shaped(kafka: KafkaSettings, shapes: Iterable[Shape]) -> Iterator[Finding]:
+    """What may be lost, or kept too long, as the topics are set; a line for all of a kind."""
+    names: dict[str, list[str]] = {}
+    for shape in shapes:
+        for doubt in shape.doubts():
+            names.setdefault(doubt, []).append(kafka.topic(shape.topic.name))
+    for doubt, of_topics in names.items():
+        yield Finding("open", f"topics {', '.join(of_topics)}: {doubt}.")
 
 
 def _missing(kafka: KafkaSettings, name: str) -> Finding:
@@ -158,7 +183,7 @@ async def _workers(
     """What each worker checks itself when it starts."""
     for name, of_worker in reads.items():
         try:
-            await prepare(kafka, kafka.group(name), of_worker, begin=False)
+            await prepare(kafka, kafka.group(name), of_worker, component=name, begin=False)
         except StartError as error:
             yield Finding("wrong", f"worker {name}: {error}")
         else:

@@ -19,10 +19,18 @@ from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams import topics
-from streams.topics import AB_TASTY_AUDIENCES, EVENTS, RAW, SAILTHRU_AUDIENCES, Topic
+from streams.rights import RIGHTS
+from streams.topics import (
+    AB_TASTY_AUDIENCES,
+    EVENTS,
+    RAW,
+    SAILTHRU_AUDIENCES,
+    USER_UPDATE,
+    Topic,
+)
 from tests.cli.command import run
 from tests.kafka.test_leaks import limit_messages
-from tests.streams.cluster import create, settings, write
+from tests.streams.cluster import configure, create, settings, write
 
 SAILTHRU = {"SAILTHRU_API_KEY": "sandbox-key", "SAILTHRU_API_SECRET": "sandbox-secret"}
 UDC = {
@@ -117,6 +125,38 @@ async def test_a_topic_that_takes_less_than_raw_messages_have_is_named(
 
 
 @pytest.mark.kafka
+async def test_what_is_kept_too_short_or_for_ever_or_once_is_named(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    await configure(to, EVENTS, {"retention.ms": "3600000"})
+    await configure(to, USER_UPDATE, {"retention.ms": "-1"})
+    said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
+    assert said.returncode == 0, said.stdout
+    told = lines(said, "?")
+    [once] = [line for line in told if "one replica" in line]
+    assert all(to.topic(topic.name) in once for topic in topics.ALL)
+    [short] = [line for line in told if "in an outage is lost" in line]
+    assert short.startswith(f"topics {prefix}events: retention.ms=3600000, ")
+    [ever] = [line for line in told if "for ever" in line]
+    assert ever.startswith(f"topics {prefix}user-update: retention.ms=-1, ")
+
+
+@pytest.mark.kafka
+async def test_only_what_a_destination_has_to_do_with_is_asked_for(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix)
+    components = (RIGHTS["router"], RIGHTS["ab-tasty"])
+    needed = {topic for rights in components for topic in rights.topics}
+    await create(to, [topic for topic in topics.ALL if topic in needed])
+    said = await check({**of(kafka, prefix), **UDC}, "--destination", "ab-tasty")
+    assert said.returncode == 0, said.stdout
+    assert "sailthru" not in said.stdout
+
+
+@pytest.mark.kafka
 async def test_a_first_start_that_would_be_refused_says_what_to_set(
     kafka: Kafka, prefix: str
 ) -> None:
@@ -149,7 +189,7 @@ async def test_audiences_that_are_not_called_as_they_would_be_are_named(
     await write(to, topic, *(each.model_dump_json().encode() for each in (first, second)))
     said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
     assert said.returncode == 0, said.stdout
-    [line] = [line for line in lines(said, "?") if "audience" in line]
+    [line] = [line for line in lines(said, "?") if not line.startswith("topics ")]
     assert line.startswith(told)
     assert "audience 1." in line
 

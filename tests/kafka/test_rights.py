@@ -134,3 +134,25 @@ async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
         for component, words in COMMANDS.items():
             said = await asyncio.to_thread(run, *words, settings=where[component])
             assert said.returncode == 0, (component, said)
+
+
+async def test_check_names_what_its_user_is_not_granted(
+    broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    plain = settings(broker.broker, prefix)
+    await create(plain)
+    lacks = Right("Write", "topic", plain.topic("ab-tasty-members"))
+    for worker in ("router", "ab-tasty"):
+        await grant(broker, prefix, [each for each in RIGHTS[worker].on(plain) if each != lacks])
+    where = {
+        **worker_environment("", 0, sailthru="http://127.0.0.1:1", ab_tasty="http://127.0.0.1:1"),
+        **settings_of(broker, prefix, prefix, tmp_path),
+    }
+    del where["WORKER_PORT"]
+    said = await asyncio.to_thread(run, "check", "--destination", "ab-tasty", settings=where)
+    assert said.returncode == 1
+    [wrong] = [line for line in said.stdout.splitlines() if line.startswith("WRONG")]
+    assert wrong == (
+        f"WRONG  worker ab-tasty: Kafka grants this user too little: have it granted {lacks} "
+        "(mparticle-streams rights ab-tasty prints how)."
+    )
