@@ -13,16 +13,20 @@ from cli.demo.publish import publish
 from cli.demo.run import READS
 from cli.demo.world import WORKERS, WorkerProcess, worker_environment
 from sandbox.ab_tasty import AbTasty
-from sandbox.mparticle import duration_ms, generate
+from sandbox.mparticle import Message, duration_ms, generate, post
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams.engine.start import StartError, prepare
 from streams.rights import RIGHTS, Right
 from streams.settings import KafkaSettings
+from streams.topics import RAW
+from tests.agents.receiver.served import TOKEN
 from tests.cli.command import run
 from tests.kafka.acls import grant, withdraw
+from tests.kafka.log import everything
 from tests.kafka.secured import USER, Secured, token
+from tests.kafka.test_receiver import running as receiving
 from tests.streams.cluster import create, settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
@@ -156,3 +160,17 @@ async def test_check_names_what_its_user_is_not_granted(
         f"WRONG  worker ab-tasty: Kafka grants this user too little: have it granted {lacks} "
         "(mparticle-streams rights ab-tasty prints how)."
     )
+
+
+async def test_the_receiver_takes_posts_as_a_user_who_may_write_raw_messages_alone(
+    broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    plain = settings(broker.broker, prefix)
+    await create(plain, [RAW])
+    await grant(broker, f"{prefix}receiver", RIGHTS["receiver"].on(plain))
+    where = settings_of(broker, prefix, f"{prefix}receiver", tmp_path)
+    with receiving(plain, tmp_path / "log", **where) as receiver:
+        taken = await post(receiver.url, [Message(None, b'{"mpid": "17"}')], token=TOKEN)
+        assert taken.accepted == 1
+        assert await receiver.stop() == 0
+    assert [record.value for record in await everything(plain, RAW)] == [b'{"mpid": "17"}']
