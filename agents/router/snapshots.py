@@ -213,6 +213,9 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
         for key in (*said, *(hash(name) | 1 for name in differing)):
             known.pop(key, None)
     else:
+        if any(before.get(key) != now for key, now in chain(said.items(), states.items())):
+            # Whoever knows the user by what this message lacks was not told.
+            known = {key: each for key, each in known.items() if key & 1 or key in identities}
         known = {**known, **identities, **said, **states}
         whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:

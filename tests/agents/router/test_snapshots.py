@@ -70,6 +70,30 @@ def test_after_an_address_all_is_told_again_also_what_its_message_did_not_have()
     assert _told(_route(later, known)) == []
 
 
+def test_what_changed_where_a_message_had_no_address_is_told_with_the_address_again() -> None:
+    """A destination that finds users by it dropped the change."""
+    known, address = remembering(), {"user_identities": {"email": "lin@shop.example"}}
+    _route(_batch(1, 1, {"tier": "gold"}) | address, known)
+    event = {"user_attribute_name": "visits", "new": 3, "timestamp_unixtime_ms": _TIME + 4}
+    changed = {"event_type": "user_attribute_change", "data": event}
+
+    assert _told(_route(_batch(1, 2, {"tier": "red"}), known)) == [{"tier": "red"}]
+    assert _told(_route(_batch(1, 3, {"tier": "red"}) | address, known)) == [{"tier": "red"}]
+    assert _told(_route(_batch(1, 4, {"tier": "red", "visits": 3}, changed), known)) == [
+        {"visits": 3}
+    ]
+    whole = {"tier": "red", "visits": 3}
+    assert _told(_route(_batch(1, 5, whole) | address, known)) == [whole]
+
+
+def test_two_sources_of_which_one_has_no_address_tell_nothing_twice() -> None:
+    known, address = remembering(), {"user_identities": {"email": "lin@shop.example"}}
+    _route(_batch(1, 1, {"tier": "gold"}) | address, known)
+    for at in range(2, 6):
+        message = _batch(1, at, {"tier": "gold"}) | (address if at % 2 else {})
+        assert _told(_route(message, known)) == []
+
+
 def test_memory_is_bounded_in_users() -> None:
     known = remembering(users=2)
     for mpid in (1, 2, 3):
@@ -193,16 +217,18 @@ def _messages(history: Sequence[_Said]) -> Iterator[dict[str, Any]]:
 
 
 class _Destination:
-    """Folds updates, each id once, and counts those that it got."""
+    """Folds updates, each id once; of users without an address none, where it finds them by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, needs_address: bool = False) -> None:
+        self._needs_address = needs_address
         self.profiles: dict[str | None, dict[str, Value]] = {}
         self._ids = set[str]()
 
     def take(self, routed: Routed) -> None:
         for out in routed.outs:
             record = out.record
-            if isinstance(record, AttributesChanged) and record.id not in self._ids:
+            is_found = bool(record.identities) or not self._needs_address
+            if isinstance(record, AttributesChanged) and is_found and record.id not in self._ids:
                 self._ids.add(record.id)
                 profile = self.profiles.setdefault(record.mpid, {})
                 profile.update(record.attributes)
@@ -236,6 +262,24 @@ def test_what_differs_makes_of_a_user_what_all_snapshots_make(
         changed.take(_route(message, memory.of(_TP)))
         always.take(_route(message, None, snapshots="always"))
     assert _as_text(changed.profiles) == _as_text(always.profiles)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(_HISTORY, st.sets(st.integers(0, 12)))
+def test_whoever_finds_users_by_address_has_all_of_them_after_a_message_that_has_it(
+    history: list[_Said], without: set[int]
+) -> None:
+    known, changed = remembering(), _Destination(needs_address=True)
+    address = {"user_identities": {"email": "lin@shop.example"}}
+    messages = list(_messages(history))
+    for number, message in enumerate(messages):
+        changed.take(_route(message | ({} if number in without else address), known))
+    ends = {message["mpid"]: message["user_attributes"] for message in messages}
+    for mpid, attributes in ends.items():
+        changed.take(_route(_batch(mpid, 99, attributes) | address, known))
+        profile = _as_text({"": changed.profiles.get(str(mpid), {})}).get("", {})
+        wanted = {name: _text(value) for name, value in attributes.items()}
+        assert {name: profile.get(name) for name in wanted} == wanted
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
