@@ -174,6 +174,8 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
                 f"Sailthru has no key {unknown[0]} for it; there are sms, fb and twitter "
                 "(SAILTHRU_EXTID_FROM sets extid)"
             )
+        if "email" in given:
+            raise ValueError("leave email out: it is a key of its own at Sailthru")
         if len(set(given.values())) < len(given):
             raise ValueError("give each key one identity")
         return ",".join(f"{type_}={key}" for type_, key in given.items())

@@ -52,6 +52,7 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_KEYS_FROM", "other2=phone", "SAILTHRU_KEYS_FROM: Sailthru has no key phone"),
         ("SAILTHRU_KEYS_FROM", "customer=extid", "SAILTHRU_KEYS_FROM: Sailthru has no key extid"),
         ("SAILTHRU_KEYS_FROM", "other=fb,other2=fb", "SAILTHRU_KEYS_FROM: give each key one"),
+        ("SAILTHRU_KEYS_FROM", "Email=sms", "SAILTHRU_KEYS_FROM: leave email out: it is a key of"),
         ("SAILTHRU_PURCHASES", "yes", "SAILTHRU_PURCHASES: Input should be 'event', 'purchase' or"),
         ("SAILTHRU_PRODUCT_URL", "shop.example/{id}", "SAILTHRU_PRODUCT_URL: use {url} or another"),
         ("SAILTHRU_PRODUCT_URL", "https://shop.example", "SAILTHRU_PRODUCT_URL: use {url} or"),
