@@ -15,9 +15,6 @@ from cli.demo.run import Demo, Wanted
 from cli.demo.world import WorkerEndedError
 from sandbox.kafka import BrokerError, fetch
 
-# Where the project's checkout has them beside it; they are not part of it.
-_SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "mparticle"
-
 
 @click.command(
     "demo", short_help="Run everything at once on this machine, and check that it adds up."
@@ -41,8 +38,8 @@ _SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "mparticle"
 @click.option(
     "--samples",
     type=click.Path(file_okay=False, path_type=Path),
-    default=_SAMPLES if _SAMPLES.is_dir() else None,
-    help="A folder of published mParticle messages to send along.",
+    envvar="MPARTICLE_SAMPLES",
+    help="A folder of published mParticle messages to send along; also by MPARTICLE_SAMPLES.",
 )
 def command(messages: int, users: int, seed: int, keep: bool, samples: Path | None) -> None:
     """Sends generated mParticle messages through a Kafka on this machine, through the router and

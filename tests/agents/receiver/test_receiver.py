@@ -5,7 +5,6 @@ import gzip
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +22,7 @@ from streams import metrics
 from streams.engine.batches import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from tests import samples
 from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, served, until
 from tests.agents.receiver.slow import SlowPost
 from tests.kafka.log import everything
@@ -30,7 +30,6 @@ from tests.streams.cluster import admin, configure, create, settings
 
 pytestmark = pytest.mark.kafka
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "mparticle"
 ID = "0b6c1a52-9f1e-4a57-8a67-0d8f4f6f2a11"
 MPID = "-7701122334455667788"
 MODULE = {"name": "Streams", "version": "1.0", "permissions": {"allow_access_mpid": True}}
@@ -99,11 +98,11 @@ async def test_a_request_is_answered_with_its_response_and_the_envelope(
     assert [record.value for record in await raw(cluster)] == [body]
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the published samples do not lie here")
+@samples.needed
 async def test_published_samples_are_answered_and_written_as_they_came(
     receiver: Served, cluster: KafkaSettings
 ) -> None:
-    bodies = [path.read_bytes() for path in sorted(SAMPLES.glob("*.json"))]
+    bodies = [path.read_bytes() for path in sorted(samples.FOLDER.glob("*.json"))]
     for body in bodies:
         answer = await receiver.post(body)
         if response := RESPONSES.get(orjson.loads(body).get("type")):

@@ -1,14 +1,11 @@
-"""The published payloads, where they lie beside the repository."""
-
-from pathlib import Path
+"""The published payloads, where they lie."""
 
 import pytest
 
 from models.event import Event
 from models.record import Record
+from tests import samples
 from tests.agents.router.routing import routed
-
-_SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "mparticle"
 
 _CONSENTS = ["privacy-requests consent_changed"] * 2
 _EXPECTED = {
@@ -80,10 +77,10 @@ _EXPECTED = {
 }
 
 
-@pytest.mark.skipif(not _SAMPLES.is_dir(), reason="the published samples do not lie here")
+@samples.needed
 @pytest.mark.parametrize("name", _EXPECTED)
 def test_published_sample_becomes_what_it_says(name: str) -> None:
-    result = routed((_SAMPLES / f"{name}.json").read_bytes())
+    result = routed((samples.FOLDER / f"{name}.json").read_bytes())
     told = [f"{out.topic.name} {_described(out.record)}" for out in result.outs]
     told += [f"dropped {reason}" for reason in result.dropped]
     assert told == _EXPECTED[name]
@@ -91,9 +88,9 @@ def test_published_sample_becomes_what_it_says(name: str) -> None:
     assert result.strangers == []
 
 
-@pytest.mark.skipif(not _SAMPLES.is_dir(), reason="the published samples do not lie here")
+@samples.needed
 def test_every_published_sample_is_expected() -> None:
-    assert {path.stem for path in _SAMPLES.glob("*.json")} == set(_EXPECTED)
+    assert {path.stem for path in samples.FOLDER.glob("*.json")} == set(_EXPECTED)
 
 
 def _described(record: Record) -> str:
