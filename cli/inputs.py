@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 from faust.types import TP
 
+from cli import outputs
 from models.record import RawPosition
 from streams.topics import RAW
 
@@ -44,4 +46,20 @@ def _messages(files: tuple[Path, ...], *, lines: bool) -> Iterator[bytes]:
             if lines:
                 yield from (line.rstrip(b"\r\n") for line in content if line.strip())
             else:
-                yield content.read()
+                message = content.read()
+                if _is_a_message_a_line(message):
+                    outputs.say(f"{file}: It holds a message a line: give --lines.", err=True)
+                yield message
+
+
+def _is_a_message_a_line(content: bytes) -> bool:
+    """Whether the first two lines are JSON objects, so that the whole is none."""
+    first, _, others = content.lstrip().partition(b"\n")
+    return _is_object(first) and _is_object(others.lstrip().partition(b"\n")[0])
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False

@@ -161,3 +161,15 @@ def test_lines_have_colours_on_a_terminal_and_stay_whole() -> None:
     os.close(ours)
     assert b"\x1b[" in shown
     assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("route",), ("explain", "--destination", "sailthru")])
+def test_lines_that_are_messages_of_their_own_are_told_to_need_the_option(
+    command: tuple[str, ...],
+) -> None:
+    one = event_batch(custom_event("x"))
+    hint = "It holds a message a line: give --lines."
+    assert hint in invoke(*command, given=one + b"\n" + one).stderr
+    assert hint not in invoke(*command, given=one + b"\n{").stderr
+    assert hint not in invoke(*command, "--lines", given=one + b"\n" + one).stderr
+    assert hint not in invoke(*command, given=b"[\n" + one + b"\n]").stderr
