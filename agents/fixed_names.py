@@ -49,7 +49,8 @@ class FixedNames:
     ) -> None:
         self._kafka = kafka
         self._topic = topic
-        self._destination = destination
+        # From nought, or a board shows nothing where all is well.
+        self._taken = metrics.AUDIENCE_NAMES_TAKEN.labels(destination=destination)
         self._apart = apart
         self._known: dict[str, AcceptedAudience] = {}
         self._owned: dict[str, OwnedName] = {}
@@ -121,7 +122,7 @@ class FixedNames:
         return Called(owner.owned, settled=True)
 
     def _tell_apart(self, audience_id: str, wanted: str, called: str) -> None:
-        metrics.AUDIENCE_NAMES_TAKEN.labels(destination=self._destination).inc()
+        self._taken.inc()
         log.warning(
             "audience_name_taken",
             audience_id=audience_id,

@@ -108,6 +108,9 @@ class SailthruSink(Sink[Request]):
             settings.further_keys,
         )
         self._var_book = VarBook(self._options.var_names)
+        for verdict in ("attribute_not_allowed", "attribute_denied"):
+            # From nought, or a board shows nothing where all is well.
+            metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
         self._choice = Choice(settings)
         self._attributes = AttributeFilter(settings.attributes_allow, settings.attributes_deny)

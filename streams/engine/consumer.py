@@ -86,7 +86,8 @@ class Consumer(FetchingConsumer):
 
     def join_refused(self, error: Exception) -> None:
         """Is told by the consumer's thread."""
-        self._end_with(self.refusals.refused("join its group", error))
+        refused = self.refusals.refused("join its group", error)
+        self._end_with(refused or self._twins.join_refused(error))
 
     def membership_lost(self) -> None:
         """Is told by the consumer's thread that Kafka does not know this member any more."""
@@ -129,6 +130,8 @@ class Consumer(FetchingConsumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begins the takeover of an assignment, beside which heartbeats go on."""
         self.refusals.granted("join its group")
+        # Who is put out again before a first commit, by a twin, was in touch all the same.
+        self.membership.let_in()
         await super().on_partitions_assigned(assigned, generation_id)
         if not self._is_over:
             taking_over = self._take_over(frozenset(assigned), generation_id)

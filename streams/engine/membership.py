@@ -40,6 +40,10 @@ class Membership:
             self.confirmed(asked_at)
         return sure
 
+    def let_in(self) -> None:
+        """Kafka has just given this member partitions: it answers, and has confirmed nothing."""
+        self._answered_at = self._clock()
+
     def sure(self) -> bool:
         return self._clock() - self._confirmed_at < self._sure_for
 

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
+from aiokafka.errors import UnknownError
+
 from streams import clocks
 from streams.engine.refusals import GroupError
 
@@ -32,13 +34,29 @@ class Twins:
 
     def lost_membership(self, *, in_touch: bool) -> GroupError | None:
         """What to end with, when it is enough; a loss after silence is Kafka's to decide."""
-        if self._instance_id is None or not in_touch:
-            return None
-        now = self._clock()
-        self._lost_at.append(now)
-        if len(self._lost_at) < _LOSSES or now - self._lost_at[0] > self._within:
+        if not in_touch or not self._is_enough():
             return None
         return GroupError(
             f"Another process is in this group as {self._instance_id} too: give each replica a "
             "KAFKA_GROUP_INSTANCE_ID of its own, or none."
         )
+
+    def join_refused(self, error: Exception) -> GroupError | None:
+        """The same for a join that Kafka cannot answer, as when two of one name join at once.
+
+        Kafka 4.3 says UnknownError then, each time (tried); aiokafka hands it on as a text.
+        """
+        if UnknownError.__name__ not in str(error) or not self._is_enough():
+            return None
+        return GroupError(
+            f"Kafka does not let this worker into its group as {self._instance_id} (UnknownError), "
+            f"as when another process is in this group as {self._instance_id} too: give each "
+            "replica a KAFKA_GROUP_INSTANCE_ID of its own, or look at the brokers' log."
+        )
+
+    def _is_enough(self) -> bool:
+        if self._instance_id is None:
+            return False
+        now = self._clock()
+        self._lost_at.append(now)
+        return len(self._lost_at) == _LOSSES and now - self._lost_at[0] <= self._within

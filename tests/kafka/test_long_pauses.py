@@ -45,9 +45,8 @@ async def test_a_standby_that_idled_for_half_an_hour_takes_over(
     await create(cluster)
     holder = AIOKafkaConsumer(
         cluster.topic(EVENTS.name),
-        **cluster.client_options(),
         # Partitions go to members in the order of their names.
-        client_id="a-holder",
+        **{**cluster.client_options(), "client_id": "a-holder"},
         group_id=cluster.group(GROUP),
         enable_auto_commit=False,
         partition_assignment_strategy=[RangePartitionAssignor, RoundRobinPartitionAssignor],

@@ -18,6 +18,7 @@ class May(NamedTuple):
 
 _NO_CEILING = "AB Tasty publishes no ceiling"
 _NO_POSTS = "the demo writes to Kafka, as mParticle's own output does"
+_SOUND_HEADERS = "no fault here sends rate headers that make no sense"
 EMPTY = (
     May("ab-tasty", "Requests a minute, and the ceiling", "rate_limit_per_minute", _NO_CEILING),
     May("ab-tasty", "Ceiling used", "rate_limit_used", _NO_CEILING),
@@ -30,6 +31,8 @@ EMPTY = (
     ),
     May("router", "Posts of mParticle's, by outcome", "received_total", _NO_POSTS),
     May("router", "From a post to Kafka's acknowledgement", "receive_seconds", _NO_POSTS),
+    May("ab-tasty", "Answers that ask all to wait", "headers_ignored", _SOUND_HEADERS),
+    May("sailthru", "Answers that ask all to wait", "headers_ignored", _SOUND_HEADERS),
     May("overview", "Who is at fault", "records_in_flight", "no fault here makes a worker hang"),
 )
 

@@ -61,3 +61,12 @@ def test_a_late_answer_takes_nothing_back() -> None:
     membership.confirmed(clock.now - 60)
 
     assert membership.sure()
+
+
+def test_a_member_that_was_just_let_in_is_in_touch_and_not_sure() -> None:
+    """A twin may put it out before its first commit, again and again."""
+    membership = Membership(30.0, Clock())
+    membership.let_in()
+
+    assert membership.in_touch()
+    assert not membership.sure()

@@ -1,6 +1,7 @@
 """When a member that is lost again and again has a twin, and when it has not."""
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from streams.engine.twins import Twins
 
@@ -38,3 +39,14 @@ def test_a_member_that_is_replaced_three_times_in_a_row_has_a_twin(
 
     assert [each is not None for each in said] == ends
     assert all("KAFKA_GROUP_INSTANCE_ID" in str(each) for each in said if each)
+
+
+def test_joins_that_kafka_cannot_answer_are_a_twins_too_where_the_member_is_static() -> None:
+    unknown, other = KafkaError("UnknownError()"), KafkaError("CoordinatorLoadInProgress()")
+    static, dynamic = Twins("replica", 6.0, lambda: 0.0), Twins(None, 6.0, lambda: 0.0)
+
+    assert [static.join_refused(other) for _ in range(5)] == [None] * 5
+    assert [dynamic.join_refused(unknown) for _ in range(5)] == [None] * 5
+    *before, ended = [static.join_refused(unknown) for _ in range(3)]
+    assert before == [None, None]
+    assert "another process is in this group as replica too" in str(ended)
