@@ -34,7 +34,7 @@ class Twins:
 
     def lost_membership(self, *, in_touch: bool) -> GroupError | None:
         """What to end with, when it is enough; a loss after silence is Kafka's to decide."""
-        if not in_touch or not self._is_enough():
+        if not in_touch or not self._note_loss():
             return None
         return GroupError(
             f"Another process is in this group as {self._instance_id} too: give each replica a "
@@ -46,7 +46,7 @@ class Twins:
 
         Kafka 4.3 says UnknownError then, each time (tried); aiokafka hands it on as a text.
         """
-        if UnknownError.__name__ not in str(error) or not self._is_enough():
+        if UnknownError.__name__ not in str(error) or not self._note_loss():
             return None
         return GroupError(
             f"Kafka does not let this worker into its group as {self._instance_id} (UnknownError), "
@@ -54,7 +54,8 @@ class Twins:
             "replica a KAFKA_GROUP_INSTANCE_ID of its own, or look at the brokers' log."
         )
 
-    def _is_enough(self) -> bool:
+    def _note_loss(self) -> bool:
+        """Notes one loss; returns whether there were enough of them, close enough together."""
         if self._instance_id is None:
             return False
         now = self._clock()
