@@ -52,7 +52,7 @@ async def test_a_record_that_its_topic_does_not_take_is_a_dead_letter_that_fits(
 
     assert orjson.loads(routed.value)["name"] == "Came after"
     assert letters == [("record_too_large", 0, len(large))]
-    assert "small_topic" in program.said()
+    assert "small_topic" in program.logged()
 
 
 @pytest.mark.kafka
@@ -69,7 +69,7 @@ async def test_what_kafka_refuses_for_good_is_named_and_goes_to_the_dead_letters
         await write(cluster, RAW, refused, event_batch(custom_event("Came after")))
         code = await asyncio.to_thread(program._process.wait, 40)
     assert code != 0
-    assert "ROUTER_SET_ASIDE=0/1" in program.said()
+    assert "ROUTER_SET_ASIDE=0/1" in program.logged()
 
     with started("cli worker router", cluster, tmp_path, ROUTER_SET_ASIDE="0/1"):
         letters = await _letters(cluster, 1)

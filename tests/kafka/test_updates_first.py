@@ -31,4 +31,4 @@ async def test_an_event_is_not_written_whose_update_could_not_be(
 
     assert code != 0
     assert len(await everything(cluster, EVENTS)) == 1
-    assert "MessageSizeTooLarge" in program.said()
+    assert "MessageSizeTooLarge" in program.logged()

@@ -115,6 +115,8 @@ FAULTS = {
         LiveWorld.stop_broker,
         LiveWorld.start_broker,
         frozenset(Alert("KafkaAway", worker) for worker in WORKERS),
+        # A broker that is back has no leaders yet: for seconds, which are minutes of the rules.
+        mending=frozenset(Alert("PartitionsHeld", worker) for worker in WORKERS),
     ),
 }
 

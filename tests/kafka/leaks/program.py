@@ -39,7 +39,10 @@ class Program:
 
     def said(self) -> str:
         """The journal and the end of the log, for whoever has to find out."""
-        return f"{self.told()}\n{self._log.read_text(errors='replace')[-4000:]}"
+        return f"{self.told()}\n{self.logged()[-4000:]}"
+
+    def logged(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def told(self) -> Sequence[str]:
         return self._journal.read_text().splitlines() if self._journal.exists() else ()
