@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from agents import registry
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
+from cli.settings import groups as all_groups
 from streams import record_limits, rights, topic_shapes, topics
 from streams.diagnosis import diagnose
 from streams.engine.start import StartError, prepare
@@ -21,6 +23,7 @@ from streams.granted import Granted, look
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.topic_shapes import Shape
 from streams.topics import RAW, Topic
+from streams.unknown_settings import unknown
 
 _KAFKA_SECONDS = 8.0
 _MARKS = {"ok": "ok   ", "open": "?    ", "wrong": "WRONG"}
@@ -84,6 +87,8 @@ def _settings(
             yield Finding("wrong", f"settings {prefix}…: {error}")
         else:
             yield Finding("ok", f"settings {prefix}… are right.")
+    for each in unknown(os.environ, all_groups()):
+        yield Finding("open", f"{each.name} is no setting: {each.what_to_do}.")
 
 
 def _reads(

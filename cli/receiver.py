@@ -7,7 +7,7 @@ import click
 
 from agents.receiver.process import run
 from agents.receiver.settings import ReceiverSettings
-from streams import logs
+from streams import logs, unknown_settings
 from streams.answering import UnansweredError
 from streams.engine.start import StartError
 from streams.settings import KafkaSettings, SettingsError, WorkerSettings
@@ -24,6 +24,7 @@ def command() -> None:
         settings, kafka = ReceiverSettings.load(), KafkaSettings.load()
         worker = WorkerSettings.load()
         logs.set_up(worker, "receiver")
+        unknown_settings.tell()
         ended_well = asyncio.run(run(settings, kafka, worker))
     except SettingsError as error:
         sys.exit(f"Settings are not right: {error}")

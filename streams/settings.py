@@ -1,6 +1,7 @@
 """Every group of settings is one class of environment variables, checked at start."""
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -47,11 +48,24 @@ def _is_blank(value: Any) -> bool:
     return isinstance(text, str) and not text.strip()
 
 
+def is_service_link(name: str, value: object) -> bool:
+    """Whether Kubernetes has set the variable: beside a Service "receiver", RECEIVER_PORT.
+
+    Kubernetes documentation, "Service", "Environment variables"; who sets it by hand comes first.
+    """
+    is_address = isinstance(value, str) and _SERVICE_ADDRESS.match(value) is not None
+    return is_address and name.upper().endswith("PORT")
+
+
+_SERVICE_ADDRESS = re.compile("(tcp|udp|sctp)://")
+
+
 class _Variables(EnvSettingsSource):
     """Reads `NAME`; a blank one does not hide `NAME_FILE`."""
 
     def __call__(self) -> dict[str, Any]:
-        return _set(super().__call__())
+        found = super().__call__()
+        return _set({n: value for n, value in found.items() if not is_service_link(n, value)})
 
 
 class _Files(PydanticBaseSettingsSource):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import faust
 import structlog
 
-from streams import logs
+from streams import logs, unknown_settings
 from streams.engine.start import StartError, prepare
 from streams.engine.transport import Transport
 
@@ -62,6 +62,7 @@ class Worker(faust.Worker):
     def execute_from_commandline(self) -> NoReturn:
         app: Any = self.app
         logs.set_up(app.worker_settings, app.worker_name)
+        unknown_settings.tell()
         transport: Transport = app.transport
         try:
             transport.cluster = self.loop.run_until_complete(

@@ -212,6 +212,15 @@ async def test_wrong_settings_are_said_of_every_group_at_once() -> None:
     assert lines(said, "ok") == ["settings WORKER_… are right.", "settings ROUTER_… are right."]
 
 
+async def test_a_setting_that_is_written_wrongly_is_named_with_the_right_one() -> None:
+    said = await check({"KAFKA_BOOTSTRAP_SERVER": "kafka-1.shop.example:9092", **UDC})
+    assert (
+        "KAFKA_BOOTSTRAP_SERVER is no setting: write KAFKA_BOOTSTRAP_SERVERS, if that is meant."
+        in lines(said, "?")
+    )
+    assert "kafka-1.shop.example" not in said.stdout
+
+
 NAMES = {"sailthru": "sailthru", "udc": "ab-tasty", "firehose": "ab-tasty"}
 
 
