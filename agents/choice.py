@@ -14,7 +14,7 @@ from agents.patterns import Allowed, patterns
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
-from streams.delivery.outcomes import Dropped
+from streams.outcomes import Dropped
 from streams.settings import Settings
 
 _OfAudience = MembershipChanged | AudienceChanged | Audience

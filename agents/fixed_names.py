@@ -13,8 +13,8 @@ from aiokafka.structs import ConsumerRecord
 from models.accepted_audience import AcceptedAudience
 from models.owned_name import OwnedName
 from streams import metrics
-from streams.delivery.followed import Followed, known
-from streams.delivery.kept import Kept
+from streams.kafka.shared_tables import Kept
+from streams.kafka.tables import Followed, known
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 

@@ -1,8 +1,8 @@
 """What a harmless call to a service found, in the sentences of `check --live`."""
 
 from agents.registry import Finding
-from streams.delivery.outcomes import Blocked, Outcome, RetryLater
 from streams.http import HttpSettings
+from streams.outcomes import Blocked, Outcome, RetryLater
 
 
 def refused(outcome: Outcome, settings: HttpSettings, url: str, service: str) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 import click
 
 from cli import outputs
-from streams.answering import UnansweredError
+from streams.kafka.clients import UnansweredError
 from streams.settings import KafkaSettings, SettingsError
 from streams.terminal import escaped
 

@@ -16,12 +16,13 @@ from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
 from cli.settings import groups as all_groups
-from streams import record_limits, rights, topic_shapes, topics
-from streams.diagnosis import diagnose
-from streams.engine.start import StartError, prepare
-from streams.granted import Granted, look
+from streams import topics
+from streams.engine.startup import StartError, prepare
+from streams.kafka import record_limits, rights, topic_shapes
+from streams.kafka.diagnosis import diagnose
+from streams.kafka.granted import Granted, look
+from streams.kafka.topic_shapes import Shape
 from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
-from streams.topic_shapes import Shape
 from streams.topics import RAW, Topic
 from streams.unknown_settings import unknown
 

@@ -11,7 +11,7 @@ from agents.sailthru.settings import SailthruSettings
 from cli import outputs
 from cli.asking import ask
 from streams import logs
-from streams.engine.start import StartError
+from streams.engine.startup import StartError
 from streams.settings import KafkaSettings, WorkerSettings
 
 _MOST = Most()

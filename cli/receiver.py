@@ -8,8 +8,8 @@ import click
 from agents.receiver.process import run
 from agents.receiver.settings import ReceiverSettings
 from streams import logs, unknown_settings
-from streams.answering import UnansweredError
-from streams.engine.start import StartError
+from streams.engine.startup import StartError
+from streams.kafka.clients import UnansweredError
 from streams.settings import KafkaSettings, SettingsError, WorkerSettings
 
 

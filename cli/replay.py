@@ -9,10 +9,9 @@ from agents import registry
 from cli import outputs
 from cli.asking import ask, table
 from cli.moments import Target
-from streams.dry_run import SUFFIX
-from streams.groups import stop_first
-from streams.replay import Group, ReplayError, To, look, move
-from streams.settings import KafkaSettings
+from streams.kafka.groups import stop_first
+from streams.operations.replay import Group, ReplayError, To, look, move
+from streams.settings import DRY_RUN_SUFFIX, KafkaSettings
 from streams.topics import BY_USER, RAW
 
 
@@ -61,7 +60,7 @@ def command(
 
 def _group(kafka: KafkaSettings, worker: str) -> str:
     destinations = registry.destinations()
-    workers = ["router", *destinations, *(f"{name}{SUFFIX}" for name in destinations)]
+    workers = ["router", *destinations, *(f"{name}{DRY_RUN_SUFFIX}" for name in destinations)]
     groups = {name: kafka.group(name) for name in workers}
     if worker in groups.values():
         return worker

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from cli import outputs
-from streams.rights import COMPONENTS, RIGHTS, Right, Rights, of
+from streams.kafka.rights import COMPONENTS, RIGHTS, Right, Rights, of
 from streams.settings import KafkaSettings, SettingsError
 
 Format = Literal["kafka", "strimzi", "confluent"]

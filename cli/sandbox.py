@@ -149,7 +149,7 @@ async def _post(url: str, traffic: Traffic, token: str | None) -> None:
 
 async def _publish(traffic: Traffic) -> None:
     from cli.demo.publish import publish  # noqa: PLC0415 - not needed to print
-    from streams.engine.start import StartError, prepare  # noqa: PLC0415 - as above
+    from streams.engine.startup import StartError, prepare  # noqa: PLC0415 - as above
     from streams.settings import KafkaSettings, SettingsError  # noqa: PLC0415 - as above
 
     # What it has to say of a Kafka that is away is said below, in one sentence.

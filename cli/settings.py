@@ -12,7 +12,7 @@ from agents import registry
 from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from cli import outputs
-from streams.oauth import OauthSettings
+from streams.kafka.oauth import OauthSettings
 from streams.settings import KafkaSettings, Settings, WorkerSettings
 
 _WIDE = 400

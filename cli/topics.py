@@ -7,8 +7,8 @@ import click
 import orjson
 
 from cli import outputs
+from streams.kafka.topic_plan import LIMITS, Planned, Service, plan
 from streams.settings import KafkaSettings, SettingsError
-from streams.topic_plan import LIMITS, Planned, Service, plan
 
 _some = click.IntRange(min=1)
 

@@ -26,6 +26,6 @@ def command(name: str, dry_run: bool) -> None:
         )
     if dry_run:
         os.environ["WORKER_DRY_RUN"] = "true"
-    from streams.worker import run  # noqa: PLC0415 - Faust reads the environment when imported
+    from streams.worker.run import run  # noqa: PLC0415 - Faust reads the environment when imported
 
     run(import_module(f"agents.{name.replace('-', '_')}.app").app)

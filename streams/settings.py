@@ -33,6 +33,9 @@ from streams.mounted import Mounted, current, text_of
 from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 
+DRY_RUN_SUFFIX = "-dry-run"
+"""What a worker's name ends in, and so its group's, while it sends nothing."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one sentence that says what to set."""
@@ -296,7 +299,7 @@ class KafkaSettings(Settings):
         if self.oauth_is_used:
             if self.oauth is None:
                 raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH")
-            from streams.oauth import Tokens  # noqa: PLC0415 - it has settings of its own
+            from streams.kafka.oauth import Tokens  # noqa: PLC0415 - it has settings of its own
 
             self._tokens = Tokens(self.oauth)
         elif not (self.sasl_username and self.sasl_password):

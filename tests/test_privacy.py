@@ -25,10 +25,10 @@ from models.audience import Audience
 from models.record import RawPosition, serialize
 from sandbox.mparticle import LEAK_MARKER, Message, generate, handwritten
 from streams import headers, logs, metrics
-from streams.dead_letters import count
-from streams.dry_run import CountedDeadLetters, DryRun
+from streams.dead_letters.writer import count
 from streams.placeholders import with_placeholders
 from streams.topics import Topic
+from streams.worker.dry_run import CountedDeadLetters, DryRun
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
 from tests.test_docs import ROOT

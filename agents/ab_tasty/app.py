@@ -4,10 +4,10 @@ from typing import Any
 
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
-from streams.app import settings_or_exit
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.sink_app import create_sink_app
 from streams.topics import AUDIENCE_MEMBERSHIP
+from streams.worker.app import settings_or_exit
+from streams.worker.sink_app import create_sink_app
 
 _settings = settings_or_exit(AbTastySettings)
 

@@ -11,9 +11,8 @@ from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import HIDDEN, TokenSource
 from agents.ab_tasty.udc import SEGMENTS
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
-from streams.delivery.unsure import UnsureError
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.fencing import UnsureError
 from streams.http import (
     Answer,
     Http,
@@ -23,6 +22,7 @@ from streams.http import (
     json_object,
     retry_after,
 )
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 
 # Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
 # Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from agents.ab_tasty.post import Post
 from models.audience import Audience
-from streams.delivery.outcomes import Delivered, Outcome, Rejected
+from streams.outcomes import Delivered, Outcome, Rejected
 
 Send = Callable[[Post], Awaitable[Outcome]]
 

@@ -17,8 +17,8 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
-from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Batch, Lane, Placement
+from streams.outcomes import Dropped, Rejected
 
 MEMBERSHIP = "membership"
 SUBSCRIPTION = "subscription"

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from models.audience_membership import MembershipChanged
 from models.record import Identity
-from streams.delivery.outcomes import Rejected
+from streams.outcomes import Rejected
 
 Entry = TypeVar("Entry")
 

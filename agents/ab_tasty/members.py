@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer
 
 from agents.ab_tasty.post import Member
-from streams.producing import partition_count, patient
+from streams.kafka.producing import partition_count, patient
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 

@@ -12,11 +12,11 @@ from aiokafka.structs import OffsetAndMetadata
 from agents.ab_tasty.refreshed import refreshed, source
 from agents.ab_tasty.slices import Joined, Slices
 from models.audience_membership import MembershipChanged
-from streams.delivery.feed import Feed, Repeat
-from streams.delivery.outcomes import Dropped, Rejected
+from streams.delivery.resend import Feed, Repeat
 from streams.delivery.sink import Lane, Placement
-from streams.engine.committed import read_committed
 from streams.engine.partition import Partition
+from streams.kafka.committed_offsets import read_committed
+from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
 

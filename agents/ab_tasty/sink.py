@@ -23,11 +23,11 @@ from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams import clocks
-from streams.delivery.feed import Feed
-from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.resend import Feed
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.http import Http
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 

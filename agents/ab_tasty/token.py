@@ -11,7 +11,6 @@ import orjson
 
 from agents.ab_tasty.settings import AbTastySettings
 from streams import clocks
-from streams.delivery.outcomes import Blocked, RetryLater
 from streams.http import (
     Answer,
     Http,
@@ -21,6 +20,7 @@ from streams.http import (
     retry_after,
     whole_number,
 )
+from streams.outcomes import Blocked, RetryLater
 
 HIDDEN = "***"
 

@@ -13,8 +13,8 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import MembershipChanged
 from models.record import Record
-from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Batch, Lane, Placement
+from streams.outcomes import Dropped, Rejected
 
 SEGMENTS = "segments"
 _HEADER = ",".join(Row._fields) + "\n"

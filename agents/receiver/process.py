@@ -14,14 +14,15 @@ from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import WHAT_TO_DO, Writer
-from streams import pages, topic_admin
-from streams.answering import answering
-from streams.door import PAGES, Door, Limits, descriptors_for, serving
-from streams.engine.start import StartError
-from streams.engine.vitals import keep_loop_lag
+from streams.engine.gauges import keep_loop_lag
+from streams.engine.startup import StartError
+from streams.kafka import topic_admin
+from streams.kafka.clients import answering
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.states import keep_states
 from streams.topics import MAX_MESSAGE_BYTES, RAW
+from streams.worker import pages
+from streams.worker.door import PAGES, Door, Limits, descriptors_for, serving
+from streams.worker.states import keep_states
 
 log = structlog.get_logger()
 

@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from agents.receiver.writer import Writer
 from streams.addresses import broker_addresses
-from streams.answering import UnansweredError, answering
 from streams.engine.watchdog import Watchdog
-from streams.producing import patient
+from streams.kafka.clients import UnansweredError, answering
+from streams.kafka.producing import patient
 from streams.settings import KafkaSettings, SettingsError
 
 log = structlog.get_logger()

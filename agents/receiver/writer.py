@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from agents.receiver.room import Claim
-from streams.engine.batches import partition_of
+from streams.kafka.batch_writer import partition_of
 from streams.logs import Seldom
 
 log = structlog.get_logger()

@@ -4,12 +4,12 @@ from typing import Any
 
 from agents.router.processor import BEHIND, Router
 from agents.router.settings import RouterSettings
-from streams.app import App, create_app, settings_or_exit
-from streams.dead_letters import DeadLetters, FloodGuard
+from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.processor import Processor
-from streams.record_limits import RecordLimits
+from streams.kafka.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, RAW
+from streams.worker.app import App, create_app, settings_or_exit
 
 _router = settings_or_exit(RouterSettings)
 _worker = settings_or_exit(WorkerSettings)

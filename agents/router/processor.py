@@ -19,14 +19,14 @@ from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from models.dead_letter import DeadLetter
 from streams import headers, metrics, topics
-from streams.dead_letters import DeadLetters, FloodGuard
-from streams.delivery.outcomes import Blocked
-from streams.engine import batches
-from streams.engine.batches import NotTakenError, Outgoing
+from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.chunks import Chunk
-from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
-from streams.record_limits import SMALL, RecordLimits, smaller_than_raw
+from streams.engine.partition_tasks import ChunkLanes
+from streams.kafka import batch_writer
+from streams.kafka.batch_writer import NotTakenError, Outgoing
+from streams.kafka.record_limits import SMALL, RecordLimits, smaller_than_raw
+from streams.outcomes import Blocked
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, PRIVACY_REQUESTS, USER_UPDATE
 
@@ -275,8 +275,8 @@ class Router:
     async def _write(self, became: _Became) -> None:
         try:
             # What is written after the updates may count on them: see "updates first" in the docs.
-            await batches.write(self._producer, became.updates, self._tight)
-            await batches.write(self._producer, became.others, self._tight)
+            await batch_writer.write(self._producer, became.updates, self._tight)
+            await batch_writer.write(self._producer, became.others, self._tight)
         except NotTakenError as error:
             _say_refused(error)
             raise

@@ -17,8 +17,8 @@ from agents.router.snapshots import PartitionSnapshots, Told
 from models.dead_letter import DeadLetter
 from models.mparticle.times import UNREADABLE
 from models.record import SCHEMA_VERSION
-from streams.dead_letters import preserve, preserve_key
-from streams.record_limits import written_size
+from streams.dead_letters.writer import preserve, preserve_key
+from streams.kafka.record_limits import written_size
 from streams.topics import EVENTS, MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
 # What headers need beside an id: a kind, an epoch, their names.

@@ -23,7 +23,7 @@ import orjson
 from faust.types import TP
 
 from models.record import Value
-from streams.delivery.recollection import Recollection
+from streams.delivery.ordering.recollection import Recollection
 
 
 class Gone:

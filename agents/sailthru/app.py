@@ -4,10 +4,10 @@ from typing import Any
 
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
-from streams.app import settings_or_exit
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.sink_app import create_sink_app
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
+from streams.worker.app import settings_or_exit
+from streams.worker.sink_app import create_sink_app
 
 _settings = settings_or_exit(SailthruSettings)
 _kafka = settings_or_exit(KafkaSettings).called("sailthru")

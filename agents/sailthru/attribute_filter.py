@@ -6,7 +6,7 @@ from functools import lru_cache
 from agents.patterns import Allowed
 from agents.sailthru.names import is_switch
 from models.user_update import AttributesChanged
-from streams.delivery.outcomes import Dropped
+from streams.outcomes import Dropped
 
 
 class AttributeFilter:

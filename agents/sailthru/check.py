@@ -8,9 +8,9 @@ from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
 from agents.sailthru.list_names import fixed_names
 from agents.sailthru.settings import SailthruSettings
-from streams.delivery.outcomes import Delivered
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import Http
+from streams.outcomes import Delivered
 from streams.settings import KafkaSettings
 
 # Correct signatures are refused now and then (sailthru-java-client, issue 8).

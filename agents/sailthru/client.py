@@ -22,10 +22,10 @@ from agents.sailthru.errors import (
     service_time,
 )
 from agents.sailthru.settings import SailthruSettings
-from streams.delivery.budget import Quota
-from streams.delivery.outcomes import Delivered, Outcome, Rejected
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.rate_limit.quota import Quota
 from streams.http import Answer, Http, whole_number
+from streams.outcomes import Delivered, Outcome, Rejected
 
 # Correct clients have been refused a few times in a row (sailthru-java-client, issue 8).
 _SIGNATURES_REFUSED_AT_MOST = 10

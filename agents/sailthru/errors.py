@@ -10,8 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from types import MappingProxyType
 
-from streams.delivery.budget import ends_this_minute
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.delivery.rate_limit.quota import ends_this_minute
 from streams.http import (
     CONNECTION_LOST,
     TIMED_OUT,
@@ -21,6 +20,7 @@ from streams.http import (
     retry_after,
     whole_number,
 )
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 
 UNKNOWN_LIST = RetryLater("unknown_list")
 SIGNATURE_REFUSED = RetryLater("signature_refused")

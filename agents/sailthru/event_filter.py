@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from agents.patterns import one_of
 from models.event import BATCH_KINDS, COMMERCE_KINDS, KINDS, Event
-from streams.delivery.outcomes import Dropped
+from streams.outcomes import Dropped
 
 _DENIED = Dropped("event_denied")
 _NOT_ALLOWED = Dropped("event_not_allowed")

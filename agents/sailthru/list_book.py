@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from models.list_state import ListState
 from streams import clocks
-from streams.delivery.outcomes import Delivered, Rejected
+from streams.outcomes import Delivered, Rejected
 from streams.topics import SAILTHRU_LISTS
 
 log = structlog.get_logger()

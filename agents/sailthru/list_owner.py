@@ -10,10 +10,10 @@ from aiokafka.structs import ConsumerRecord
 from agents.sailthru.list_book import ListBook
 from models.record import RawPosition, Record
 from streams import clocks
-from streams.delivery.feed import Feed, Repeat
-from streams.delivery.log_end import LogEnd
+from streams.delivery.resend import Feed, Repeat
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
+from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_LISTS
 

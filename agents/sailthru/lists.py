@@ -18,10 +18,10 @@ from agents.sailthru.list_book import ListBook
 from agents.sailthru.list_owner import ListOwner, Term
 from models.list_state import ListState
 from streams import clocks
-from streams.delivery.feed import Feed
-from streams.delivery.kept import Kept
-from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.resend import Feed
+from streams.kafka.shared_tables import Kept
+from streams.outcomes import Delivered, Outcome, Rejected, RetryLater
 from streams.settings import KafkaSettings
 from streams.topics import SAILTHRU_LISTS
 

@@ -14,8 +14,8 @@ from agents.sailthru.identity import EmailChange
 from agents.sailthru.lists import Lists
 from agents.sailthru.names import Naming
 from streams import metrics
-from streams.delivery.outcomes import Delivered, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.outcomes import Delivered, Outcome, Rejected, RetryLater
 
 _MOST_RECORDED = 10_000
 

@@ -33,11 +33,11 @@ from models.event import Event
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams import metrics
-from streams.delivery.feed import Feed
-from streams.delivery.outcomes import Dropped, Outcome, Rejected
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.resend import Feed
 from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.http import Http
+from streams.outcomes import Dropped, Outcome, Rejected
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 

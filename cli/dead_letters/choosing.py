@@ -8,7 +8,7 @@ import click
 
 from agents import registry
 from cli.moments import Moment
-from streams.dead_letters_log import ROUTER, Choice, Position
+from streams.dead_letters.reader import ROUTER, Choice, Position
 
 
 class PositionType(click.ParamType):

@@ -11,7 +11,7 @@ from cli import outputs
 from cli.asking import ask, table
 from cli.dead_letters import choosing
 from cli.moments import shown
-from streams.dead_letters_log import Choice, DeadLetterLog, Found, Position
+from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
 from streams.settings import KafkaSettings
 
 _SHOWN = 20

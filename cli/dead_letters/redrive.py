@@ -14,13 +14,13 @@ from cli.asking import ask
 from cli.dead_letters import choosing
 from cli.dead_letters.choosing import PositionType
 from cli.dead_letters.show import readable
-from streams.answering import UnansweredError
-from streams.dead_letters_compare import Comparison, Originals
-from streams.dead_letters_log import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
-from streams.dead_letters_redrive import Again, Plan, Redrive
-from streams.reach import Reach
+from streams.dead_letters.compare import Comparison, Originals
+from streams.dead_letters.reader import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
+from streams.kafka.clients import UnansweredError
+from streams.kafka.ranges import Reader
+from streams.operations.reach import Reach
+from streams.operations.redrive import Again, Plan, Redrive
 from streams.settings import KafkaSettings
-from streams.stretches import Reader
 
 
 @click.command("redrive", short_help="Send them again, to just the destination that failed.")

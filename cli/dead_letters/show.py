@@ -9,7 +9,7 @@ from cli import outputs
 from cli.asking import ask
 from cli.dead_letters.choosing import PositionType
 from cli.moments import shown
-from streams.dead_letters_log import DeadLetterLog, NoDeadLetterError, Position
+from streams.dead_letters.reader import DeadLetterLog, NoDeadLetterError, Position
 from streams.settings import KafkaSettings
 
 

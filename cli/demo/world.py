@@ -17,7 +17,8 @@ from sandbox.guard import new_guard
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from sandbox.server import running
-from streams import topic_admin, topics
+from streams import topics
+from streams.kafka import topic_admin
 from streams.settings import KafkaSettings
 
 WORKERS = ("router", "sailthru", "ab-tasty")

@@ -11,10 +11,10 @@ from cli.asking import ask
 from cli.dead_letters.choosing import PositionType
 from cli.moments import Moment
 from cli.trace import of_raw, of_user, shown
-from streams.dead_letters_log import Position
+from streams.dead_letters.reader import Position
+from streams.kafka.ranges import Reader
+from streams.operations.trace_search import NoRawMessageError, Span
 from streams.settings import KafkaSettings
-from streams.stretches import Reader
-from streams.trace.search import NoRawMessageError, Span
 
 _HOURS = 2
 _MOST = 500_000

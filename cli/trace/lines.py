@@ -6,7 +6,7 @@ from typing import Any
 from cli.dead_letters.list import line_of
 from cli.moments import shown
 from cli.trace.report import Raw, Report
-from streams.trace.fates import Group, Letters, Traced, fate
+from streams.operations.trace_fates import Group, Letters, Traced, fate
 
 Line = Mapping[str, Any]
 NOT_FOUND = "not found"

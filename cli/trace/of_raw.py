@@ -10,11 +10,10 @@ from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from cli.trace.report import Made, Message, Raw, Report
 from streams import headers
-from streams.dead_letters_log import ROUTER, Found, Position
-from streams.stretches import Reader
-from streams.topics import AUDIENCES, BY_USER, PRIVACY_REQUESTS, RAW, USER_UPDATE, Topic
-from streams.trace.fates import Place, Traced, made_of, traced
-from streams.trace.search import (
+from streams.dead_letters.reader import ROUTER, Found, Position
+from streams.kafka.ranges import Reader
+from streams.operations.trace_fates import Place, Traced, made_of, traced
+from streams.operations.trace_search import (
     Span,
     Story,
     follow,
@@ -24,6 +23,7 @@ from streams.trace.search import (
     sent_again,
     stands,
 )
+from streams.topics import AUDIENCES, BY_USER, PRIVACY_REQUESTS, RAW, USER_UPDATE, Topic
 
 # How far ahead of its own clock a broker lets a producer's be (message.timestamp.after.max.ms).
 _AHEAD_MS = 3_600_000

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from cli.trace.report import Report
-from streams.stretches import Reader
+from streams.kafka.ranges import Reader
+from streams.operations.trace_search import Span, follow, partitions
 from streams.topics import BY_USER, PRIVACY_REQUESTS, Topic
-from streams.trace.search import Span, follow, partitions
 
 
 async def trace(

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams.trace.fates import Place, Traced
-from streams.trace.search import Span, Story
+from streams.operations.trace_fates import Place, Traced
+from streams.operations.trace_search import Span, Story
 
 
 class Made(NamedTuple):

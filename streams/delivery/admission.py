@@ -10,17 +10,17 @@ from models.audience_membership import MembershipChanged
 from models.record import Record
 from models.user_update import AttributesChanged
 from streams import headers, metrics
-from streams.dead_letters import FloodGuard
-from streams.delivery.ends import Ends, Refused, invalid_record, mapping_error, now_ms
-from streams.delivery.horizon import Horizon
+from streams.dead_letters.writer import FloodGuard
+from streams.delivery.completion import Ends, Refused, invalid_record, mapping_error, now_ms
 from streams.delivery.lane import Item, Source
-from streams.delivery.outcomes import Blocked, Dropped, Rejected
-from streams.delivery.precedence import Precedence
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.sink import Lane, Sink, placement
-from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.headers import Marks
+from streams.outcomes import Blocked, Dropped, Rejected
 from streams.topics import Topic
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aiokafka.structs import ConsumerRecord
 
 from models.audience import Audience
-from streams.delivery.followed import Followed, known
+from streams.kafka.tables import Followed, known
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES
 

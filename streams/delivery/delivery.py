@@ -5,23 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from streams.dead_letters import FloodGuard
+from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
 from streams.delivery.audiences import Audiences
-from streams.delivery.dispatch import Dispatch
-from streams.delivery.ends import Ends
-from streams.delivery.feed import Feed
+from streams.delivery.completion import Ends
 from streams.delivery.history import History
-from streams.delivery.horizon import Horizon
-from streams.delivery.memory import Memory
-from streams.delivery.outcomes import Blocked
-from streams.delivery.precedence import Precedence
-from streams.delivery.sharing import Sharing
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.recovery import Memory
+from streams.delivery.resend import Feed
+from streams.delivery.sending.dispatch import Dispatch
 from streams.delivery.sink import Sink
-from streams.delivery.staleness import Staleness
 from streams.engine.chunks import Chunk
-from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
+from streams.engine.partition_tasks import ChunkLanes
+from streams.outcomes import Blocked
 from streams.topics import Topic
 
 # A list takes seconds; after an owner's death as long as a session and a request may.

@@ -10,9 +10,9 @@ from aiokafka.structs import ConsumerRecord
 
 from models.record import Record
 from streams import clocks
-from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
+from streams.outcomes import Rejected
 
 # Longer than any pause between two tries of a lane whose endpoint works.
 _LONGEST_PAUSE_SECONDS = 60.0

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from models.audience import Audience
 from models.record import Record
-from streams.delivery.outcomes import Dropped, Outcome, Rejected
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import Topic
 
 if TYPE_CHECKING:
     from asyncio import Future
 
-    from streams.delivery.feed import Feed
+    from streams.delivery.resend import Feed
 
 Request = TypeVar("Request")
 

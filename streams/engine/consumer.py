@@ -13,17 +13,17 @@ from faust.types import TP
 from mode import Service
 
 from streams import metrics
-from streams.engine import vitals
-from streams.engine.commits import Commits
+from streams.engine import gauges
+from streams.engine.committer import Commits
 from streams.engine.consumer_thread import ConsumerThread
 from streams.engine.fetching import FetchingConsumer
-from streams.engine.membership import Membership
-from streams.engine.metadata import Progress
+from streams.engine.group_lease import Membership
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals
 from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
+from streams.kafka.commit_metadata import Progress
 
 _COMMIT_PAUSE_SECONDS = 0.05
 # A commit gives up after five seconds, and one may be under way.
@@ -108,9 +108,9 @@ class Consumer(FetchingConsumer):
     @Service.task
     async def _tell_of_itself(self) -> None:
         await asyncio.gather(
-            vitals.keep_log_bounds(self.learn_log_bounds),
-            vitals.keep_loop_lag(),
-            vitals.keep_summary(self.partitions, self.processor, self.transport.kafka.bare),
+            gauges.keep_log_bounds(self.learn_log_bounds),
+            gauges.keep_loop_lag(),
+            gauges.keep_summary(self.partitions, self.processor, self.transport.kafka.bare),
         )
 
     async def learn_log_bounds(self) -> None:
@@ -246,7 +246,7 @@ class Consumer(FetchingConsumer):
         return partitions
 
     def _forget(self) -> None:
-        vitals.count_ended(self._close(), self.transport.kafka.bare)
+        gauges.count_ended(self._close(), self.transport.kafka.bare)
         self.partitions.clear()
 
     # -- commits, in place of Faust's

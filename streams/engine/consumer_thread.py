@@ -14,11 +14,11 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.engine import log_bounds
-from streams.engine.log_bounds import Bounds
-from streams.engine.metadata import Progress
-from streams.engine.offering import Offering
-from streams.engine.start import read_progress
+from streams.engine.commit_requests import Offering
+from streams.engine.startup import read_progress
+from streams.kafka import log_bounds
+from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from faust.types import TP, ConsumerMessage
 from streams import metrics
 from streams.engine.chunks import Chunk
 from streams.engine.consumer_thread import ConsumerThread, Fetched
-from streams.engine.gaps import Gaps
+from streams.engine.deleted_offsets import Gaps
 from streams.engine.holds import Hold, Holds
-from streams.engine.log_bounds import Bounds
 from streams.engine.partition import Partition
+from streams.kafka.log_bounds import Bounds
 
 if TYPE_CHECKING:
     from streams.engine.transport import Transport

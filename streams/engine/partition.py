@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from faust.types import TP
 
 from streams.engine.arrivals import Arrivals
-from streams.engine.metadata import Progress
-from streams.engine.offsets import Offsets
+from streams.engine.offset_tracker import Offsets
+from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from streams.delivery.outcomes import Blocked
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
+from streams.outcomes import Blocked
 
 
 class Processor(Protocol):

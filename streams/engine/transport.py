@@ -8,7 +8,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.engine.consumer import Consumer
 from streams.engine.processor import Processor
-from streams.producing import patient
+from streams.kafka.producing import patient
 from streams.settings import KafkaSettings
 
 

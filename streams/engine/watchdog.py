@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from faust.types import TP
 
 from streams import clocks
-from streams.engine.membership import Membership
+from streams.engine.group_lease import Membership
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
 

@@ -11,9 +11,9 @@ from agents.ab_tasty.client import classify as ab_tasty
 from agents.ab_tasty.token import Grant, judge
 from agents.sailthru.client import quota
 from agents.sailthru.errors import classify as sailthru
-from streams.delivery.budget import Quota
-from streams.delivery.outcomes import Delivered, Rejected, RetryLater
+from streams.delivery.rate_limit.quota import Quota
 from streams.http import Answer
+from streams.outcomes import Delivered, Rejected, RetryLater
 from tests.streams.properties import SMALL
 
 PAGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"

@@ -11,8 +11,8 @@ from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from models.record import RawPosition
 from streams import metrics
-from streams.delivery.outcomes import Dropped
 from streams.delivery.sink import Lane, Sink
+from streams.outcomes import Dropped
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.sailthru.factories import NOW_MS, USER, attributes, audience, membership
 from tests.agents.sailthru.simulated import settings

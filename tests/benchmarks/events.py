@@ -9,7 +9,7 @@ from models.event import Event
 from models.record import Identity, RawPosition, serialize
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.engine.batches import Outgoing, partition_of
+from streams.kafka.batch_writer import Outgoing, partition_of
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 from tests.benchmarks.work import RECEIVED_MS

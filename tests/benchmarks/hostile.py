@@ -16,7 +16,7 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from sandbox.kafka import Kafka
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.worker import NEW_OBJECTS
+from streams.worker.run import NEW_OBJECTS
 from tests.agents.router.shapes import SHAPES, Shape, ordinary
 from tests.benchmarks.results import Result, at_most
 from tests.benchmarks.work import AT, RECEIVED_MS, SETTINGS

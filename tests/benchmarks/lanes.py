@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aiokafka.structs import ConsumerRecord
 
 from sandbox.kafka import Kafka
-from streams.delivery.outcomes import Delivered, Outcome
+from streams.outcomes import Delivered, Outcome
 from streams.topics import EVENTS
 from tests.benchmarks.results import Result, Target, at_most, ratios
 from tests.streams.delivery.flow import Flow

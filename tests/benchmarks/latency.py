@@ -13,7 +13,7 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import Service, running
-from streams.engine.batches import Outgoing
+from streams.kafka.batch_writer import Outgoing
 from streams.topics import RAW
 from tests.benchmarks.events import memberships
 from tests.benchmarks.log import Log

@@ -14,9 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from sandbox.kafka import Kafka
 from streams import topics
-from streams.engine import batches
-from streams.engine.batches import Outgoing
-from streams.engine.metadata import Progress, encode
+from streams.kafka import batch_writer
+from streams.kafka.batch_writer import Outgoing
+from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
 from streams.topics import MAX_MESSAGE_BYTES, RAW, Topic
 from tests.streams import cluster
@@ -128,4 +128,4 @@ class Log(AbstractAsyncContextManager["Log"]):
         remaining = iter(records)
         async with cluster.producing(self.kafka) as producer:
             while part := list(islice(remaining, _AT_ONCE)):
-                await batches.write(producer, part)
+                await batch_writer.write(producer, part)

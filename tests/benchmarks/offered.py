@@ -17,8 +17,8 @@ from sandbox.faults import Answer
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Sailthru
 from sandbox.server import running
-from streams.engine import batches
-from streams.engine.batches import Outgoing
+from streams.kafka import batch_writer
+from streams.kafka.batch_writer import Outgoing
 from streams.topics import USER_UPDATE
 from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
@@ -70,7 +70,7 @@ class _Load:
                 now = time.monotonic()
                 for each in part:
                     self._written_at[each.key.decode()].append(now)
-                await batches.write(producer, part)
+                await batch_writer.write(producer, part)
                 self.written += len(part)
                 await asyncio.sleep(_EVERY_SECONDS)
 

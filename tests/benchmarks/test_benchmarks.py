@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from agents.ab_tasty.refresh import DAY_MS, Refresh
 from sandbox.kafka import Kafka
 from streams import topics
-from streams.delivery.outcomes import Dropped
-from streams.engine.batches import partition_of
+from streams.kafka.batch_writer import partition_of
+from streams.outcomes import Dropped
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
 from tests.benchmarks import calls, lanes, latency, mapping, members, outage, uploads

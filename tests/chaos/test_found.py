@@ -15,10 +15,10 @@ from sandbox.proxy import Proxy
 from streams.delivery.history import History
 from streams.engine import consumer_thread
 from streams.engine.consumer_thread import Fetched
-from streams.engine.log_bounds import Bounds
-from streams.engine.membership import Membership
-from streams.engine.metadata import Progress
+from streams.engine.group_lease import Membership
 from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.engine.unstarted import router_app

@@ -19,7 +19,7 @@ from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams import topics
-from streams.rights import RIGHTS
+from streams.kafka.rights import RIGHTS
 from streams.topics import (
     AB_TASTY_AUDIENCES,
     EVENTS,

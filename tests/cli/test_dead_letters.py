@@ -18,7 +18,7 @@ from models.dead_letter import DeadLetter
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import headers
-from streams.dead_letters import DeadLetters, preserve
+from streams.dead_letters.writer import DeadLetters, preserve
 from streams.settings import KafkaSettings
 from streams.terminal import escaped
 from streams.topics import DEAD_LETTERS, EVENTS, RAW

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from streams.rights import COMPONENTS, RIGHTS, of
+from streams.kafka.rights import COMPONENTS, RIGHTS, of
 from streams.settings import KafkaSettings
 from tests.cli.messages import invoke
 

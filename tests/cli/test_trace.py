@@ -17,8 +17,8 @@ from models.dead_letter import DeadLetter
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import headers
-from streams.dead_letters import DeadLetters, preserve
-from streams.engine.batches import Outgoing, write
+from streams.dead_letters.writer import DeadLetters, preserve
+from streams.kafka.batch_writer import Outgoing, write
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run, run_on
 from tests.cli.messages import EMAIL, MPID, attribute, custom_event, event_batch, memberships

@@ -10,7 +10,7 @@ from agents import registry
 from models.record import Record
 from sandbox.faults import Answer
 from sandbox.server import Service, running
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Placement, Sink
 
 

@@ -12,9 +12,9 @@ import pytest
 from models.record import Record
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from streams.delivery.sink import Batch, Lane, Sink
-from streams.delivery.unsure import UnsureError
+from streams.fencing import UnsureError
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 from tests.contracts.scenario import Scenario, Subject, connected, simulated, subjects
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")

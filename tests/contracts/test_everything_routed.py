@@ -11,8 +11,8 @@ from agents.router.settings import RouterSettings
 from models.audience import Audience
 from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
-from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane, placement
+from streams.outcomes import Dropped, Rejected
 from tests.contracts.scenario import Subject, subjects
 
 NOW_MS = 1_767_225_600_000

@@ -9,7 +9,7 @@ from functools import cache
 import orjson
 
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.worker import NEW_OBJECTS
+from streams.worker.run import NEW_OBJECTS
 from tests.agents.router.shapes import ordinary
 
 # Times `orjson.loads` of an ordinary message as large as may be. A message of an eighth of that

@@ -18,8 +18,8 @@ from agents.receiver.process import limits
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from streams import metrics
-from streams.door import Door, serving
 from streams.topics import MAX_MESSAGE_BYTES
+from streams.worker.door import Door, serving
 from tests.fuzz import budget
 from tests.fuzz.hostile import hostile
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from agents.router.processor import Router
 from agents.router.settings import RouterSettings
 from streams import metrics
-from streams.dead_letters import DeadLetters, FloodGuard
-from streams.record_limits import RecordLimits
+from streams.dead_letters.writer import DeadLetters, FloodGuard
+from streams.kafka.record_limits import RecordLimits
 from streams.settings import KafkaSettings
 from streams.topics import ALL, DEAD_LETTERS, MAX_MESSAGE_BYTES, RAW
 from tests.fuzz import budget

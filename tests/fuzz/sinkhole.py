@@ -9,7 +9,7 @@ import orjson
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.record_limits import written_size
+from streams.kafka.record_limits import written_size
 from tests.fuzz.hostile import SECRET
 
 _BATCH_BYTES = 512 * 1024

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from streams.rights import Right
+from streams.kafka.rights import Right
 from tests.kafka.secured import Secured
 from tests.streams.cluster import settings
 

@@ -73,8 +73,8 @@ async def test_of_two_workers_with_one_instance_id_one_ends_and_names_the_settin
         ended = next(each for each in twins if each.process.code is not None)
 
     assert ended.process.code not in {0, None}
-    assert "nother process is in this group as router too" in ended.logged()
-    assert "KAFKA_GROUP_INSTANCE_ID of its own" in ended.logged()
+    assert "nother process is in this group as router too" in ended.said()
+    assert "KAFKA_GROUP_INSTANCE_ID of its own" in ended.said()
 
 
 async def test_a_session_time_out_that_the_brokers_do_not_allow_ends_the_worker(
@@ -85,7 +85,7 @@ async def test_a_session_time_out_that_the_brokers_do_not_allow_ends_the_worker(
         await eventually(lambda: router.process.code is not None)
 
     assert router.process.code != 0
-    assert "set KAFKA_SESSION_TIMEOUT_S to what the brokers allow" in router.logged()
+    assert "set KAFKA_SESSION_TIMEOUT_S to what the brokers allow" in router.said()
 
 
 @asynccontextmanager

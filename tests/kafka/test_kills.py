@@ -17,7 +17,7 @@ from cli.demo.publish import publish
 from cli.demo.run import READS
 from cli.demo.world import WORKERS, World
 from sandbox.mparticle import duration_ms, generate
-from streams.engine.metadata import decode
+from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 

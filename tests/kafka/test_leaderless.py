@@ -7,7 +7,7 @@ from http import HTTPStatus
 import pytest
 
 from sandbox.kafka import Kafka
-from streams.engine.start import StartError, prepare
+from streams.engine.startup import StartError, prepare
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command

@@ -14,7 +14,7 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.kafka import Kafka
-from streams.record_limits import ask
+from streams.kafka.record_limits import ask
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW, Topic
 from tests.cli.messages import event_batch

@@ -14,8 +14,8 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 
 from sandbox.server import running
-from streams.answering import reading
-from streams.diagnosis import diagnose
+from streams.kafka.clients import reading
+from streams.kafka.diagnosis import diagnose
 from streams.settings import KafkaSettings
 from tests.kafka.secured import LOCK, PASSWORD, USER, Secured, token
 

@@ -19,7 +19,7 @@ from models.event import Event
 from models.record import Identity, RawPosition, serialize
 from sandbox.kafka import Kafka, command_line
 from streams import headers
-from streams.engine.metadata import Progress, encode
+from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, RAW, Topic
 from tests.cli.messages import custom_event, event_batch

@@ -20,9 +20,10 @@ from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post
 from sandbox.ports import free_ports
 from sandbox.proxy import Proxy
-from streams import metrics, pages
+from streams import metrics
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from streams.worker import pages
 from tests.agents.receiver.served import TOKEN, served, until
 from tests.agents.test_workers import _get
 from tests.cli.command import COMMAND, environment

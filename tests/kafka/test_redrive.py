@@ -18,7 +18,7 @@ from sandbox.kafka import Kafka
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams import headers
-from streams.dead_letters import DeadLetters, preserve
+from streams.dead_letters.writer import DeadLetters, preserve
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, RAW
 from tests.cli.command import run_on

@@ -8,7 +8,7 @@ import pytest
 
 from models.dead_letter import DeadLetter
 from sandbox.kafka import Kafka
-from streams.record_limits import ask
+from streams.kafka.record_limits import ask
 from streams.settings import KafkaSettings
 from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.cli.messages import attribute, custom_event, event_batch

@@ -17,8 +17,8 @@ from sandbox.mparticle import Message, duration_ms, generate, post
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
-from streams.engine.start import StartError, prepare
-from streams.rights import RIGHTS, Right
+from streams.engine.startup import StartError, prepare
+from streams.kafka.rights import RIGHTS, Right
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.receiver.served import TOKEN

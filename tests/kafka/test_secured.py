@@ -9,9 +9,9 @@ from aiohttp import web
 
 from sandbox.ports import HOST
 from sandbox.server import running
-from streams.answering import UnansweredError, reading
-from streams.diagnosis import diagnose
-from streams.engine.start import StartError, prepare
+from streams.engine.startup import StartError, prepare
+from streams.kafka.clients import UnansweredError, reading
+from streams.kafka.diagnosis import diagnose
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import run

@@ -10,11 +10,11 @@ import pytest
 
 from sandbox.faults import Answer
 from sandbox.kafka import Kafka
+from streams.kafka.ranges import Reader
+from streams.operations.trace_fates import Place
+from streams.operations.trace_search import stands
 from streams.settings import KafkaSettings
-from streams.stretches import Reader
 from streams.topics import EVENTS, RAW
-from streams.trace.fates import Place
-from streams.trace.search import stands
 from tests.cli.command import run_on
 from tests.cli.messages import attribute, custom_event, event_batch
 from tests.kafka.outside import email, mpid

@@ -32,25 +32,25 @@ class Mutant(NamedTuple):
 
 _CONSUMER = "streams/engine/consumer.py"
 _THREAD = "streams/engine/consumer_thread.py"
-_DISPATCH = "streams/delivery/dispatch.py"
+_DISPATCH = "streams/delivery/sending/dispatch.py"
 
 MUTANTS = (
     Mutant(
         "the highest offset that has ended is committed",
-        "streams/engine/offsets.py",
+        "streams/engine/offset_tracker.py",
         "        return self._order[0] if self._order else self.position",
         "        return max((end for _, end in self._ended), default=self._order[0] "
         "if self._order else self.position)",
     ),
     Mutant(
         "what was fetched is committed",
-        "streams/engine/offsets.py",
+        "streams/engine/offset_tracker.py",
         "        return self._order[0] if self._order else self.position",
         "        return self.position",
     ),
     Mutant(
         "the last commit before a revocation may be another's earlier one",
-        "streams/engine/commits.py",
+        "streams/engine/committer.py",
         "        async with self._lock:\n            sure",
         "        if self._lock.locked():\n"
         "            async with self._lock:\n"
@@ -96,19 +96,19 @@ MUTANTS = (
     ),
     Mutant(
         "a coordinator that still loads knows of no offsets",
-        "streams/engine/committed.py",
+        "streams/kafka/committed_offsets.py",
         "    _check(answer.error_code)\n",
         "",
     ),
     Mutant(
         "a heartbeat confirms membership after a silence",
-        "streams/engine/membership.py",
+        "streams/engine/group_lease.py",
         "        if sure := self.sure():\n            self.confirmed(asked_at)",
         "        sure = True\n        self.confirmed(asked_at)",
     ),
     Mutant(
         "a frozen worker believes that it is still a member",
-        "streams/engine/membership.py",
+        "streams/engine/group_lease.py",
         "        return self._clock() - self._confirmed_at < self._sure_for",
         "        return self._confirmed_at > 0",
     ),
@@ -120,25 +120,25 @@ MUTANTS = (
     ),
     Mutant(
         "events do not wait for updates",
-        "streams/delivery/precedence.py",
+        "streams/delivery/ordering/update_barrier.py",
         "            if self._must_wait(item, lane):",
         "            if False:",
     ),
     Mutant(
         "a partition of updates that has not started holds nobody up",
-        "streams/delivery/precedence.py",
+        "streams/delivery/ordering/update_barrier.py",
         "self._admitted.get(partition, 0) < end",
         "self._admitted.get(partition, end) < end",
     ),
     Mutant(
         "a record that comes again is sent again",
-        "streams/delivery/horizon.py",
+        "streams/delivery/ordering/deduplication.py",
         "        return self._ended.has(tp, id_)",
         "        return False",
     ),
     Mutant(
         "a dead letter's record ends before Kafka has the letter",
-        "streams/delivery/ends.py",
+        "streams/delivery/completion.py",
         "            await self._dead_letters.write("
         "[self._letter(item, why) for item, why in refused])\n",
         "            import asyncio\n\n"
@@ -171,7 +171,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run beside a commit is read one too long",
-        "streams/engine/metadata.py",
+        "streams/kafka/commit_metadata.py",
         "        runs.append((at + gap, at + gap + length))",
         "        runs.append((at + gap, at + gap + length + 1))",
     ),

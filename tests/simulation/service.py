@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, NoReturn
 from models.audience import Audience
 from models.event import Event
 from models.record import Record
-from streams.delivery.feed import Feed
-from streams.delivery.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.resend import Feed
 from streams.delivery.sink import Batch, Lane, Placement, Sink
-from streams.delivery.unsure import UnsureError
+from streams.fencing import UnsureError
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
 from tests.simulation.loop import HOST, Host, SimulatedLoop
 

@@ -16,11 +16,11 @@ from models.event import Event
 from models.record import RawPosition, Record, serialize
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.app import App
-from streams.readiness import readiness
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.sink_app import create_sink_app
 from streams.topics import ALL, AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
+from streams.worker.app import App
+from streams.worker.readiness import readiness
+from streams.worker.sink_app import create_sink_app
 from tests.simulation import loop as loops
 from tests.simulation.evidence import GROUP, Evidence, Plan, Written
 from tests.simulation.faults import Faults

@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
 from sandbox.kafka import Kafka
-from streams import topic_admin
+from streams.kafka import topic_admin
 from streams.settings import KafkaSettings
 from streams.topics import ALL, Topic
 

@@ -11,8 +11,8 @@ from models.record import RawPosition, serialize
 from models.user_update import AttributesChanged
 from streams import headers
 from streams.engine.chunks import Chunk
-from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress
 from streams.topics import EVENTS, USER_UPDATE
 
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"

@@ -7,12 +7,12 @@ from aiokafka.errors import KafkaError
 
 from models.dead_letter import DeadLetter
 from sandbox.kafka import Kafka
-from streams.dead_letters import DeadLetters, FloodGuard, preserve
-from streams.delivery.ends import Ends
-from streams.delivery.horizon import Horizon
+from streams.dead_letters.writer import DeadLetters, FloodGuard, preserve
+from streams.delivery.completion import Ends
 from streams.delivery.lane import Item
-from streams.delivery.outcomes import Blocked, Rejected
-from streams.record_limits import RecordLimits
+from streams.delivery.ordering.deduplication import Horizon
+from streams.kafka.record_limits import RecordLimits
+from streams.outcomes import Blocked, Rejected
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from tests.streams.cluster import configure, create, producing, read, settings
 from tests.streams.delivery.flow import Letters

@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka.protocol.admin import ApiVersionRequest, ApiVersionResponse_v0
 
-from streams.diagnosis import diagnose
+from streams.kafka.diagnosis import diagnose
 from streams.settings import KafkaSettings
 
 HOST = "127.0.0.1"

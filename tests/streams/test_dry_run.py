@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 
 from models.dead_letter import DeadLetter
 from streams import metrics
-from streams.delivery.outcomes import Delivered
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Lane
-from streams.dry_run import CountedDeadLetters, DryRun
+from streams.outcomes import Delivered
+from streams.worker.dry_run import CountedDeadLetters, DryRun
 from tests.contracts.scenario import Subject, subjects
 
 

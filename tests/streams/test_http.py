@@ -25,7 +25,6 @@ from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import running
 from streams.addresses import Url
-from streams.delivery.outcomes import Blocked, RetryLater
 from streams.http import (
     CONNECTION_LOST,
     MOST_ANSWER_BYTES,
@@ -36,6 +35,7 @@ from streams.http import (
     HttpSettings,
     retry_after,
 )
+from streams.outcomes import Blocked, RetryLater
 from streams.settings import SettingsError
 from tests.streams.properties import SMALL
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from streams import metrics
-from streams.engine import vitals
-from streams.engine.metadata import Progress
+from streams.engine import gauges
 from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress
 from streams.topics import EVENTS
 from tests.streams.delivery.flow import Flow, log
 from tests.streams.records import new_partition, source
@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 @pytest.fixture(autouse=True)
 def nothing_assigned() -> Iterator[None]:
     yield
-    vitals.observe([], str)
+    gauges.observe([], str)
 
 
 def shown(name: str, **labels: str) -> float | None:
@@ -33,7 +33,7 @@ def shown(name: str, **labels: str) -> float | None:
 
 def seen(*partitions: Partition) -> None:
     """Somebody asks for the page of a worker with these partitions."""
-    vitals.observe(partitions, lambda topic: topic.removeprefix("eu-"), "sailthru")
+    gauges.observe(partitions, lambda topic: topic.removeprefix("eu-"), "sailthru")
 
 
 def under_way(*ages: int, number: int = 0) -> Partition:
@@ -148,7 +148,7 @@ async def test_however_a_record_ends_it_is_accounted_for() -> None:
 
 @pytest.mark.parametrize("state", metrics.READY_STATES)
 def test_a_worker_is_in_one_state(state: str) -> None:
-    vitals.observe_readiness(state)
+    gauges.observe_readiness(state)
 
     told = {each: shown("readiness", state=each) for each in metrics.READY_STATES}
     assert told == {each: each == state for each in metrics.READY_STATES}
@@ -161,11 +161,11 @@ def test_the_version_that_runs_is_shown() -> None:
 async def test_a_busy_event_loop_is_late() -> None:
     asyncio.get_running_loop().call_soon(time.sleep, 0.05)
 
-    assert await vitals.lateness(0.01) > 0.03
+    assert await gauges.lateness(0.01) > 0.03
 
 
 def test_the_summary_says_what_came_since_the_last() -> None:
-    summary = vitals.Summary()
+    summary = gauges.Summary()
     metrics.RECORDS_READ.labels(topic="events").inc(3)
     metrics.RECORDS_READ.labels(topic="user-update").inc(2)
     metrics.DEAD_LETTERS.labels(stage="sink", destination="scripted", reason="refused").inc()

@@ -12,10 +12,10 @@ from aiokafka.errors import GroupAuthorizationFailedError
 
 from sandbox.ports import free_ports
 from streams import metrics
-from streams.app import App
-from streams.delivery.outcomes import Blocked
 from streams.engine.holds import Hold
-from streams.engine.metadata import Progress
+from streams.kafka.commit_metadata import Progress
+from streams.outcomes import Blocked
+from streams.worker.app import App
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
 from tests.streams.engine.unstarted import router_app
 

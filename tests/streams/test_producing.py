@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from streams.producing import partition_count
+from streams.kafka.producing import partition_count
 
 
 class Producer:
@@ -25,7 +25,7 @@ class Producer:
 async def test_a_topic_that_brokers_do_not_know_yet_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, unknown: int
 ) -> None:
-    monkeypatch.setattr("streams.producing._LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("streams.kafka.producing._LOOK_AGAIN_SECONDS", 0.0)
     producer: Any = Producer(unknown)
 
     assert await partition_count(producer, "events") == 3

@@ -7,10 +7,10 @@ import pytest
 from models.dead_letter import DeadLetter
 from models.record import serialize
 from streams import headers
-from streams.dead_letters import preserve, preserve_key
-from streams.dead_letters_log import Choice, Found, Position
-from streams.dead_letters_redrive import Again, Plan
-from streams.reach import Reach
+from streams.dead_letters.reader import Choice, Found, Position
+from streams.dead_letters.writer import preserve, preserve_key
+from streams.operations.reach import Reach
+from streams.operations.redrive import Again, Plan
 from streams.settings import KafkaSettings
 from tests.streams.records import event
 

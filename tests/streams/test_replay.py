@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import TopicPartition
 
-from streams.replay import Move, Place, plan
+from streams.operations.replay import Move, Place, plan
 
 TP = TopicPartition("events", 0)
 

@@ -7,13 +7,13 @@ import sys
 HANGS = """
 import asyncio
 
-from streams import worker
+from streams.worker import run
 from tests.streams.engine.unstarted import router_app
 
-worker._STOP_SECONDS = 0.0
+run._STOP_SECONDS = 0.0
 app = router_app()
 app.kafka = app.kafka.model_copy(update={"drain_s": 0.1})
-made = worker.Worker(app, quiet=True)
+made = run.Worker(app, quiet=True)
 
 
 async def never():

@@ -11,14 +11,14 @@ from models.dead_letter import DeadLetter
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import headers
-from streams.dead_letters import preserve
-from streams.dead_letters_log import Found, Position
-from streams.engine.metadata import Progress, decode, encode
-from streams.engine.offsets import Offsets
-from streams.stretches import Reader
+from streams.dead_letters.reader import Found, Position
+from streams.dead_letters.writer import preserve
+from streams.engine.offset_tracker import Offsets
+from streams.kafka.commit_metadata import Progress, decode, encode
+from streams.kafka.ranges import Reader
+from streams.operations.trace_fates import Group, Letters, Place, Traced, fate, traced
+from streams.operations.trace_search import search, stands
 from streams.topics import EVENTS, USER_UPDATE
-from streams.trace.fates import Group, Letters, Place, Traced, fate, traced
-from streams.trace.search import search, stands
 from tests.streams.cluster import commit, create, settings, write
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER, RECEIVED_AT_MS, event_source, source

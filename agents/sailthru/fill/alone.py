@@ -10,7 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import InconsistentGroupProtocolError
 
 from agents.sailthru.fill.error import FillError
-from streams.answering import answering
+from streams.kafka.clients import answering
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 

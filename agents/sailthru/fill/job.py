@@ -11,8 +11,8 @@ from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED
 from agents.sailthru.fill.error import FillError
 from streams import clocks
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, RetryLater
 from streams.http import NOT_SENT, json_object
+from streams.outcomes import Blocked, Delivered, Outcome, RetryLater
 
 # A wrong secret is one only after ten refusals in a row.
 _TRIES = 12

@@ -11,15 +11,15 @@ from faust.types import TP
 
 from agents.sailthru.fill.alone import Alone, alone
 from agents.sailthru.fill.error import FillError
-from streams import groups
-from streams.answering import answering, unanswered
-from streams.engine.committed import read_committed
-from streams.engine.gaps import Gaps
+from streams.engine.deleted_offsets import Gaps
 from streams.engine.holds import Holds
-from streams.engine.log_bounds import Bounds
-from streams.engine.metadata import Progress, encode
 from streams.engine.partition import InFlightLimit, Partition
-from streams.engine.start import prepare, read_begins, read_progress
+from streams.engine.startup import prepare, read_begins, read_progress
+from streams.kafka import groups
+from streams.kafka.clients import answering, unanswered
+from streams.kafka.commit_metadata import Progress, encode
+from streams.kafka.committed_offsets import read_committed
+from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE, Topic
 

@@ -18,21 +18,21 @@ from agents.sailthru.fill.log import Log, Part, opened
 from agents.sailthru.fill.window import CountedEnds, NoDeadLetters, Waiting, planned
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
-from streams.answering import UnansweredError
-from streams.dead_letters import DeadLetters, FloodGuard
+from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.delivery.admission import Admission
 from streams.delivery.audiences import Audiences
-from streams.delivery.dispatch import Dispatch
 from streams.delivery.history import History
-from streams.delivery.horizon import Horizon
 from streams.delivery.lane import WaitingLane
-from streams.delivery.memory import Memory
-from streams.delivery.pacing import Pacer
-from streams.delivery.staleness import Staleness
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.recovery import Memory
+from streams.delivery.sending.dispatch import Dispatch
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.http import Http
-from streams.record_limits import RecordLimits
+from streams.kafka.clients import UnansweredError
+from streams.kafka.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
 

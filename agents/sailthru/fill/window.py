@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from agents.sailthru.fill.lines import line
 from agents.sailthru.sink import SailthruSink
 from models.dead_letter import DeadLetter
-from streams.dead_letters import DeadLetters
-from streams.delivery.ends import Ends, Refused
-from streams.delivery.horizon import Horizon
+from streams.dead_letters.writer import DeadLetters
+from streams.delivery.completion import Ends, Refused
 from streams.delivery.lane import Item, WaitingLane
-from streams.delivery.outcomes import Blocked
+from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.sink import Lane
+from streams.outcomes import Blocked
 
 _MOST_RECORDS = 10_000
 

@@ -14,7 +14,7 @@ from tests.streams.delivery.flow import without_pauses
 def days(monkeypatch: pytest.MonkeyPatch) -> Days:
     without_pauses(monkeypatch)
     monkeypatch.setattr("agents.ab_tasty.refresh._LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("streams.delivery.feed._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("streams.delivery.resend._LOOK_SECONDS", 0.02)
     return Days()
 
 

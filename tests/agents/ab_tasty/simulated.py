@@ -9,9 +9,9 @@ from models.record import Record
 from sandbox.ab_tasty import AbTasty, Options
 from sandbox.faults import Fault
 from sandbox.server import running
-from streams.delivery.outcomes import Outcome
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Lane
+from streams.outcomes import Outcome
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
 
 TOKEN_PATH = "/oauth/v2/token"

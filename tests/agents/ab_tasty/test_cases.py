@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceMembership
 from models.record import Record
-from streams.delivery.outcomes import Dropped, Rejected
 from streams.delivery.sink import Lane
+from streams.outcomes import Dropped, Rejected
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))

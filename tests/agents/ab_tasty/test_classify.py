@@ -1,7 +1,7 @@
 import pytest
 
 from agents.ab_tasty.client import classify
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 
 ALL = ("segments", "membership", "subscription")
 MESSAGES = ("membership", "subscription")

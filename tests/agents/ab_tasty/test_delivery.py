@@ -18,9 +18,9 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
 from sandbox.server import running
 from streams import headers
-from streams.delivery.outcomes import Dropped, Outcome, Rejected
 from streams.delivery.sink import Lane, Placement
 from streams.engine.partition import Partition
+from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import audience, firehose, membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty

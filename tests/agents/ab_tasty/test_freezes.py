@@ -24,7 +24,7 @@ ONE_401 = Answer(endpoint="POST segments", status=401, count=1)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     without_pauses(monkeypatch)
-    monkeypatch.setattr("streams.delivery.endpoint._UNSURE_SECONDS", 0.0)
+    monkeypatch.setattr("streams.delivery.sending.endpoint._UNSURE_SECONDS", 0.0)
 
 
 async def test_a_fresh_token_after_a_401_is_no_leave_to_send_what_may_be_old_by_now() -> None:

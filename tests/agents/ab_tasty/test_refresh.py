@@ -173,7 +173,7 @@ async def test_while_the_partition_is_behind_nothing_is_sent_again(
     to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands there may be a leave that AB Tasty has taken already, before a crash."""
-    monkeypatch.setattr("streams.delivery.feed._SETTLED_SECONDS", 0.1)
+    monkeypatch.setattr("streams.delivery.resend._SETTLED_SECONDS", 0.1)
     async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
         await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
         await worker.day_is_done()

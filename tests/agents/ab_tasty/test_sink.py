@@ -9,9 +9,9 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
-from streams.delivery.outcomes import Blocked, Delivered, Dropped, Outcome, Rejected, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Lane, Placement
+from streams.outcomes import Blocked, Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import AT, NOW_MS, audience, firehose, membership, udc
 from tests.agents.ab_tasty.simulated import Clock, ab_tasty, firehose_sink, send, udc_sink

@@ -10,8 +10,8 @@ from agents.ab_tasty.token import Grant, TokenSource, judge
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer as AnswerFault
 from sandbox.faults import Delay, Hang, Reset
-from streams.delivery.outcomes import Blocked, RetryLater
 from streams.http import Answer, Http
+from streams.outcomes import Blocked, RetryLater
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
 

@@ -15,9 +15,9 @@ from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
-from streams.door import Door, serving
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from streams.worker.door import Door, serving
 
 TOKEN = "invented-token-of-mparticle"
 AUTHORIZED = {"Authorization": f"Token {TOKEN}"}

@@ -19,7 +19,7 @@ from agents.receiver.producing import FRAME_BYTES
 from agents.receiver.room import Claim
 from sandbox.kafka import Kafka
 from streams import metrics
-from streams.engine.batches import partition_of
+from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests import samples

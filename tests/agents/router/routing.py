@@ -13,7 +13,7 @@ from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Snapshots
 from models.record import RawPosition
 from streams import topics
-from streams.record_limits import RecordLimits
+from streams.kafka.record_limits import RecordLimits
 from streams.topics import MAX_MESSAGE_BYTES
 
 AT = RawPosition(topic="mparticle-raw", partition=3, offset=41, index=0)

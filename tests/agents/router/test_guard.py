@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from agents.router.processor import BEHIND, Router
 from agents.router.settings import RouterSettings
-from streams.dead_letters import FloodGuard
+from streams.dead_letters.writer import FloodGuard
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.router.routing import limits

@@ -13,11 +13,11 @@ from faust.types import TP
 from agents.router.processor import Router
 from agents.router.settings import RouterSettings
 from streams import headers
-from streams.dead_letters import FloodGuard
-from streams.delivery.staleness import Staleness
-from streams.engine.batches import Outgoing
-from streams.engine.metadata import Progress
+from streams.dead_letters.writer import FloodGuard
+from streams.delivery.ordering.staleness import Staleness
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.batch_writer import Outgoing
+from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 from streams.topics import RAW, USER_UPDATE
 from tests.agents.router.routing import limits

@@ -25,7 +25,7 @@ from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams import headers
-from streams.engine.metadata import Progress, decode
+from streams.kafka.commit_metadata import Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 from tests.cli.command import COMMAND, environment, run

@@ -12,9 +12,9 @@ from agents.sailthru.errors import UNKNOWN_LIST
 from agents.sailthru.list_owner import Term
 from agents.sailthru.lists import Lists
 from models.list_state import ListState
-from streams.delivery.outcomes import Delivered, Outcome, RetryLater
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import CONNECTION_LOST, TIMED_OUT
+from streams.outcomes import Delivered, Outcome, RetryLater
 from streams.settings import KafkaSettings
 from tests.agents.sailthru.simulated import unpaced
 from tests.streams.records import source

@@ -9,9 +9,9 @@ from agents.sailthru.sink import SailthruSink
 from models.record import Record
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
-from streams.delivery.outcomes import Outcome
-from streams.delivery.pacing import Pacer
+from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Lane, Placement
+from streams.outcomes import Outcome
 from tests.agents.sailthru.factories import NOW_MS, USER
 
 KEY, SECRET = "0a1b2c3d4e5f", "f0f1f2f3-not-a-real-secret"

@@ -11,10 +11,10 @@ from agents.sailthru.client import Client, quota, signature
 from agents.sailthru.errors import SIGNATURE_REFUSED, UNKNOWN_LIST, WRONG_SECRET
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
-from streams.delivery.budget import Quota
-from streams.delivery.outcomes import Blocked, Delivered, Rejected, RetryLater
-from streams.delivery.pacing import Ignored, Pacer
+from streams.delivery.rate_limit.limiter import Ignored, Pacer
+from streams.delivery.rate_limit.quota import Quota
 from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
+from streams.outcomes import Blocked, Delivered, Rejected, RetryLater
 from tests.agents.sailthru.factories import EMAIL
 from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
 

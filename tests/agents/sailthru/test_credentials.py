@@ -13,8 +13,8 @@ from agents.sailthru.client import Client
 from agents.sailthru.credentials import Credentials, Pair
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_KEY, WRONG_SECRET
 from agents.sailthru.settings import SailthruSettings
-from streams.delivery.outcomes import Delivered
 from streams.http import Http
+from streams.outcomes import Delivered
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated, unpaced
 from tests.agents.sailthru.test_client import USER, answering
 

@@ -7,7 +7,7 @@ import pytest
 
 from agents.sailthru import errors
 from agents.sailthru.errors import classify
-from streams.delivery.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 
 HEADERS = {
     "Date": "Thu, 01 Jan 2026 00:00:18 GMT",

@@ -7,7 +7,7 @@ from agents.router import event_batch, firehose
 from agents.router.drift import told_kind
 from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter
 from models.event import BATCH_KINDS, KINDS
-from streams.delivery.outcomes import Dropped
+from streams.outcomes import Dropped
 from tests.agents.sailthru.factories import event
 
 DENIED, NOT_ALLOWED = Dropped("event_denied"), Dropped("event_not_allowed")

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Hang
 from sandbox.kafka import Kafka
-from streams.engine.metadata import Progress
+from streams.kafka.commit_metadata import Progress
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 from tests.agents.sailthru.fill_world import CALLS, JOBS, World, updates, world
 from tests.cli.command import run

@@ -12,7 +12,7 @@ from agents.router.settings import RouterSettings
 from agents.sailthru.sink import SailthruSink
 from models.record import Identity, RawPosition, Record
 from models.user_update import IdentitiesChanged
-from streams.delivery.outcomes import Delivered, Dropped, Rejected
+from streams.outcomes import Delivered, Dropped, Rejected
 from tests.agents.sailthru.factories import (
     EMAIL,
     NOW_MS,

@@ -5,7 +5,7 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.list_book import REFUSED_SECONDS, ListBook
 from models.list_state import ListState
-from streams.delivery.outcomes import Delivered, Rejected
+from streams.outcomes import Delivered, Rejected
 from tests.streams.records import RECEIVED_AT_MS, source
 
 NAME = "Lapsed buyers"

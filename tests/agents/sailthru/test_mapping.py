@@ -12,8 +12,8 @@ from agents.sailthru.sending import Request
 from agents.sailthru.sink import SailthruSink
 from models.record import Record
 from streams import metrics
-from streams.delivery.outcomes import Delivered, Dropped, Rejected
 from streams.delivery.sink import Batch, Lane, Placement
+from streams.outcomes import Delivered, Dropped, Rejected
 from streams.topics import BY_USER
 from tests.agents.sailthru.factories import NOW_MS, USER, attributes, common
 from tests.agents.sailthru.simulated import settings, simulated

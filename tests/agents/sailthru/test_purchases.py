@@ -7,8 +7,8 @@ import pytest
 from agents.sailthru.purchases import UnusableError, items
 from agents.sailthru.sink import SailthruSink
 from sandbox.faults import Answer, EffectWithoutAnswer, Hang
-from streams.delivery.outcomes import Delivered, Dropped, Rejected, RetryLater
 from streams.delivery.sink import Lane
+from streams.outcomes import Delivered, Dropped, Rejected, RetryLater
 from tests.agents.sailthru.factories import EMAIL, NOW_MS, USER, event, moved
 from tests.agents.sailthru.simulated import Simulated, deliver, settings
 

@@ -11,12 +11,12 @@ import pytest
 from agents.sailthru.sink import SailthruSink
 from sandbox.kafka import Kafka
 from sandbox.sailthru import PUBLISHED_CEILINGS
-from streams.dead_letters import FloodGuard
-from streams.delivery.dispatch import Dispatch
-from streams.delivery.ends import Ends
-from streams.delivery.horizon import Horizon
+from streams.dead_letters.writer import FloodGuard
+from streams.delivery.completion import Ends
 from streams.delivery.lane import Item
-from streams.delivery.sharing import Sharing
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.sending.dispatch import Dispatch
 from streams.delivery.sink import Lane, Placement
 from streams.settings import KafkaSettings
 from streams.topics import RATE_LIMITS, USER_UPDATE

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from agents.router import processor, routing
 from streams.engine.consumer import Consumer
-from streams.worker import run
+from streams.worker.run import run
 from tests.benchmarks.meter import Meter
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from streams.app import App
-from streams.delivery.outcomes import Delivered, Outcome, RetryLater
+from streams.outcomes import Delivered, Outcome, RetryLater
 from streams.settings import WorkerSettings
-from streams.sink_app import create_sink_app
 from streams.topics import EVENTS
-from streams.worker import run
+from streams.worker.app import App
+from streams.worker.run import run
+from streams.worker.sink_app import create_sink_app
 from tests.kafka.leaks import work
 from tests.streams.delivery.scripted import Request, ScriptedSink
 

@@ -13,7 +13,7 @@ from models.record import RawPosition, serialize
 from sandbox.guard import new_guard
 from sandbox.ports import free_ports
 from streams import headers
-from streams.engine.metadata import decode
+from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
 from tests.cli.command import environment

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from models.rate_demand import RateDemand
-from streams.delivery.budget import Quota
-from streams.delivery.connections import Connections
-from streams.delivery.endpoint import Endpoint
 from streams.delivery.lane import WaitingLane
-from streams.delivery.pacing import RateLimit
-from streams.delivery.shares import Shares
-from streams.delivery.sharing import LOOK_SECONDS, Demand
+from streams.delivery.rate_limit.allocation import Shares
+from streams.delivery.rate_limit.demand_exchange import LOOK_SECONDS, Demand
+from streams.delivery.rate_limit.limiter import RateLimit
+from streams.delivery.rate_limit.quota import Quota
+from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import Lane
 from tests.streams.delivery.simulated_time import now
 

@@ -10,23 +10,23 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from models.dead_letter import DeadLetter
-from streams.dead_letters import DeadLetters
+from streams.dead_letters.writer import DeadLetters
 from streams.delivery.audiences import Audiences
+from streams.delivery.completion import Ends
 from streams.delivery.delivery import Delivery
-from streams.delivery.ends import Ends
 from streams.delivery.history import Group, History, Tell
-from streams.delivery.horizon import Horizon
-from streams.delivery.log_end import LogEnd
-from streams.delivery.precedence import Precedence
-from streams.delivery.staleness import Staleness
-from streams.engine.metadata import Progress
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import Precedence
 from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.records import event_source, fetch, new_partition
 
-ENDPOINT = "streams.delivery.endpoint"
+ENDPOINT = "streams.delivery.sending.endpoint"
 
 
 class Letters(DeadLetters):

@@ -11,8 +11,10 @@ from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
-from streams.delivery.feed import Feed
-from streams.delivery.outcomes import (
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.resend import Feed
+from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.outcomes import (
     Blocked,
     Delivered,
     Dropped,
@@ -20,8 +22,6 @@ from streams.delivery.outcomes import (
     Rejected,
     RetryLater,
 )
-from streams.delivery.pacing import Pacer
-from streams.delivery.sink import Batch, Lane, Placement, Sink
 from streams.topics import EVENTS, USER_UPDATE, Topic
 
 FAILURES = {

@@ -10,7 +10,7 @@ from models.audience import Audience
 from models.record import RawPosition, serialize
 from sandbox.kafka import Kafka
 from streams.delivery.audiences import Audiences
-from streams.delivery.log_end import LogEnd
+from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, USER_UPDATE
 from tests.streams.cluster import create, producing, settings, write

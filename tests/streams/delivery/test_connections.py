@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from streams.delivery.connections import Connections
+from streams.delivery.sending.concurrency import Connections
 from tests.streams.delivery.simulated_time import now, run
 
 MOST = 32

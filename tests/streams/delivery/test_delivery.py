@@ -78,7 +78,7 @@ async def test_a_user_who_keeps_failing_does_not_keep_others_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody else is being sent to: that one user fails is not the endpoint's outage."""
-    monkeypatch.setattr("streams.delivery.endpoint._PROBE_SECONDS", (3600.0,))
+    monkeypatch.setattr("streams.delivery.sending.endpoint._PROBE_SECONDS", (3600.0,))
     async with Flow().running() as flow:
         failing = await flow.given(("17", "fails six times"))
         await flow.until(lambda: len(flow.sink.requests) >= 5)

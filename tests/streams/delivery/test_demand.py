@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from models.rate_demand import RateDemand
-from streams.delivery.pacing import RateLimit
-from streams.delivery.sharing import LOOK_SECONDS, Demand
+from streams.delivery.rate_limit.demand_exchange import LOOK_SECONDS, Demand
+from streams.delivery.rate_limit.limiter import RateLimit
 
 CALL = "user"
 

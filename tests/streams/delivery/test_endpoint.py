@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from streams.delivery.connections import Connections
-from streams.delivery.endpoint import Endpoint
 from streams.delivery.lane import WaitingLane
-from streams.delivery.pacing import RateLimit
+from streams.delivery.rate_limit.limiter import RateLimit
+from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import Lane
 from tests.streams.delivery.flow import some_turns
 
@@ -160,7 +160,7 @@ async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
 async def test_nothing_is_sent_by_one_who_may_no_longer_be_a_member_of_the_group(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.delivery.endpoint._UNSURE_SECONDS", 0.0)
+    monkeypatch.setattr("streams.delivery.sending.endpoint._UNSURE_SECONDS", 0.0)
     sent, sure = Sent(), asyncio.Event()
     async with running(sent, may_send=sure.is_set) as endpoint:
         endpoint.ready(*lanes(1))

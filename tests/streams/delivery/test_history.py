@@ -10,8 +10,8 @@ from faust.types import TP
 
 from sandbox.kafka import Kafka
 from streams.delivery.history import History
-from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.streams.cluster import admin, create, keep, producing, settings

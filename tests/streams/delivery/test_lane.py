@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from models.event import Event
 from streams.delivery.lane import Item, WaitingLane
-from streams.delivery.outcomes import Rejected
 from streams.delivery.sink import Lane
+from streams.outcomes import Rejected
 from tests.streams.properties import SMALL
 from tests.streams.records import event, event_source, new_partition
 

@@ -6,8 +6,8 @@ from faust.types import TP
 
 from models.record import serialize
 from streams import headers
-from streams.engine.metadata import Progress
 from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.records import event, new_partition, source, update_source

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.budget import Budget, Quota
-from streams.delivery.pacing import Pacer, RateLimit
+from streams.delivery.rate_limit.limiter import Pacer, RateLimit
+from streams.delivery.rate_limit.quota import Budget, Quota
 from tests.streams.properties import SMALL
 
 CEILINGS = st.sampled_from([1, 6, 60, 300, 2_400, 18_000])

@@ -17,7 +17,7 @@ class Minutes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        for module in ("lane", "requests", "endpoint", "patience"):
+        for module in ("lane", "sending.requests", "sending.endpoint", "sending.quarantine"):
             monkeypatch.setattr(
                 f"streams.delivery.{module}.clocks", SimpleNamespace(monotonic=lambda: self.now)
             )
@@ -105,7 +105,7 @@ async def test_hours_in_which_a_user_was_not_tried_do_not_count_against_him(
     clock: Minutes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """He fails, then the destination is away for hours, and he fails once when it is back."""
-    monkeypatch.setattr("streams.delivery.endpoint._BACKOFF_SECONDS", (0.02,))
+    monkeypatch.setattr("streams.delivery.sending.endpoint._BACKOFF_SECONDS", (0.02,))
     async with Flow().running() as flow:
         partition = await flow.given(("17", "fails twice"))
         await flow.until(lambda: flow.sink.requests)

@@ -7,7 +7,7 @@ import pytest
 
 from streams import metrics
 from streams.delivery.lane import Item, WaitingLane
-from streams.delivery.precedence import Precedence
+from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.sink import Lane
 from streams.engine.partition import Partition
 from streams.topics import USER_UPDATE
@@ -16,7 +16,7 @@ from tests.streams.records import new_partition, update_source
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
-MOST_SECONDS = "streams.delivery.precedence._MOST_SECONDS"
+MOST_SECONDS = "streams.delivery.ordering.update_barrier._MOST_SECONDS"
 
 
 def overtaken() -> float:

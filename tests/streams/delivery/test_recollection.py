@@ -4,7 +4,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.recollection import Recollection
+from streams.delivery.ordering.recollection import Recollection
 from tests.streams.properties import SMALL
 
 BUSY, QUIET = TP("events", 0), TP("events", 1)

@@ -5,7 +5,7 @@ from aiokafka.structs import ConsumerRecord
 
 from models.record import serialize
 from streams import headers
-from streams.engine.metadata import Progress
+from streams.kafka.commit_metadata import Progress
 from tests.streams.delivery.flow import Flow, log
 from tests.streams.records import event, event_source, source
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.engine.metadata import Progress, decode, encode
 from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress, decode, encode
 from tests.streams.delivery.flow import (
     Flow,
     Letters,

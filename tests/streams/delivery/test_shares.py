@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.rate_demand import EndpointDemand, RateDemand
-from streams.delivery.shares import Shares, split
+from streams.delivery.rate_limit.allocation import Shares, split
 from tests.streams.properties import SMALL
 
 CALL = "user"

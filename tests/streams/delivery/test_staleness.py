@@ -7,7 +7,7 @@ from faust.types import TP
 from models.audience_membership import MembershipChanged
 from models.record import RawPosition, serialize
 from streams import headers
-from streams.delivery.staleness import Staleness
+from streams.delivery.ordering.staleness import Staleness
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.streams.delivery.flow import Flow, some_turns
 from tests.streams.records import RECEIVED_AT_MS, source

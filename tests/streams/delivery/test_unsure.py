@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.server import running
-from streams.delivery.unsure import UnsureError, guarded
+from streams.fencing import UnsureError, guarded
 
 
 class Service:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kafka import Kafka
-from streams.engine.batches import NotTakenError, Outgoing, partition_of, write
+from streams.kafka.batch_writer import NotTakenError, Outgoing, partition_of, write
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.cluster import create, producing, read, settings
 from tests.streams.properties import SMALL

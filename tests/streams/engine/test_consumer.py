@@ -10,14 +10,14 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.delivery.outcomes import Blocked
 from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
 from streams.engine.consumer_thread import Fetched
-from streams.engine.gaps import Gaps
-from streams.engine.log_bounds import Bounds
-from streams.engine.metadata import Progress
+from streams.engine.deleted_offsets import Gaps
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_bounds import Bounds
+from streams.outcomes import Blocked
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.delivery.flow import some_turns

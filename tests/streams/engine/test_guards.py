@@ -38,10 +38,12 @@ from faust.types import TP, ConsumerMessage
 from faust.web.drivers import aiohttp as aiohttp_driver
 from mode.services import ServiceTask
 
-from streams import app, granted, logins, oauth, web, worker
+from streams import logins
 from streams.engine import chunks, consumer, consumer_thread, fetching, transport
+from streams.kafka import granted, oauth
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from streams.worker import app, run, web
 from tests.streams.engine.unstarted import router_app
 
 Parameters = tuple[str, ...]
@@ -196,7 +198,7 @@ OURS = [
     (chunks.ChunkScheduler, DefaultSchedulingStrategy),
     (chunks.ChunkSchema, faust.Schema),
     (app.App, faust.App),
-    (worker.Worker, faust.Worker),
+    (run.Worker, faust.Worker),
     (web.Web, aiohttp_driver.Web),
     (logins._Connection, AIOKafkaConnection),
     (logins._Bearer, OAuthAuthenticator),

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from streams.engine.chunks import Chunk
-from streams.engine.lanes import ChunkLanes
 from streams.engine.partition import Partition
+from streams.engine.partition_tasks import ChunkLanes
 from tests.streams.delivery.flow import some_turns
 from tests.streams.records import new_partition
 

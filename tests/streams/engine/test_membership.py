@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.engine.membership import Membership
+from streams.engine.group_lease import Membership
 
 
 class Clock:

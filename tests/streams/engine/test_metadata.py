@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.metadata import MAX_LENGTH, Progress, decode, encode
+from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode, encode
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kafka import Kafka
-from streams.engine.metadata import MAX_LENGTH, Progress, decode
-from streams.engine.offering import Call, Offering
-from streams.engine.start import read_progress
+from streams.engine.commit_requests import Call, Offering
+from streams.engine.startup import read_progress
+from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode
 from streams.topics import PRIVACY_REQUESTS
 from tests.streams.cluster import admin, assigned, settings
 from tests.streams.properties import SMALL

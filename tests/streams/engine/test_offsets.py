@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.engine.metadata import Progress, decode, encode
-from streams.engine.offsets import Offsets
+from streams.engine.offset_tracker import Offsets
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress, decode, encode
 from tests.streams.properties import SMALL, STEPS
 from tests.streams.records import CLUSTER
 

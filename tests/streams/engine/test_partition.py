@@ -3,8 +3,8 @@
 import pytest
 from faust.types import TP
 
-from streams.engine.metadata import Progress
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 from tests.streams.records import new_partition
 

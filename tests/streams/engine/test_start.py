@@ -11,9 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
-from streams import topic_admin, topics
-from streams.engine.metadata import Progress, encode
-from streams.engine.start import StartError, prepare, read_progress
+from streams import topics
+from streams.engine.startup import StartError, prepare, read_progress
+from streams.kafka import topic_admin
+from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.streams.cluster import admin, assigned, commit, configure, create, settings, write
@@ -42,7 +43,7 @@ async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
 async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.engine.start._KAFKA_SECONDS", 0.3)
+    monkeypatch.setattr("streams.engine.startup._KAFKA_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(StartError) as raised:

@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from streams import metrics
-from streams.delivery.outcomes import Blocked
-from streams.engine import vitals
+from streams.engine import gauges
 from streams.engine.consumer import Consumer
+from streams.outcomes import Blocked
 from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
 from tests.streams.engine.unstarted import router_app
 
@@ -86,13 +86,13 @@ async def test_what_ended_before_a_rebalance_is_counted_too(
 async def test_a_line_sums_up_what_was_done_and_what_waits(
     script: Kafka, assigned: Consumer
 ) -> None:
-    summary = vitals.Summary()
+    summary = gauges.Summary()
     script.fetched = [log(0, 1, 2)]
     await chunks(assigned)
     assigned.partitions[HERE].ended(0)
     blocked = Blocked("bad_key", "Set the key.")
     with capture_logs() as lines:
-        vitals.log_summary(summary, assigned.partitions.values(), blocked, str)
+        gauges.log_summary(summary, assigned.partitions.values(), blocked, str)
 
     told = {"read": 3, "ended": 1, "rejected": 0, "waiting": 2, "blocked": "bad_key"}
     assert lines == [{"event": "summary", "log_level": "info", **told}]

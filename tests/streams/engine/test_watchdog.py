@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.engine.membership import Membership
+from streams.engine.group_lease import Membership
 from streams.engine.partition import Partition
 from streams.engine.watchdog import StalledError, Watchdog, watch
 from tests.streams.records import new_partition

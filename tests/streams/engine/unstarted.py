@@ -1,9 +1,9 @@
 """A worker's app that is finished and not started: no broker is asked for anything."""
 
-from streams.app import App, create_app
 from streams.engine.processor import Processor
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW
+from streams.worker.app import App, create_app
 
 
 def router_app() -> App:

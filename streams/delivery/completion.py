@@ -1,0 +1,113 @@
+"""The ways a record ends at a destination: delivered, dropped, or dead-lettered."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from models.dead_letter import DeadLetter
+from models.event import Event
+from models.record import Record
+from streams import clocks, metrics
+from streams.dead_letters.writer import DeadLetters, preserve, preserve_key
+from streams.delivery.lane import Item
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.update_barrier import Precedence
+from streams.engine.partition import Partition
+from streams.outcomes import Rejected
+
+Refused = tuple[Item, Rejected]
+
+
+def now_ms() -> int:
+    return clocks.wall_ms()
+
+
+class Ends:
+    """Ends items, counts them, and remembers their ids."""
+
+    def __init__(
+        self,
+        destination: str,
+        dead_letters: DeadLetters,
+        horizon: Horizon,
+        precedence: Precedence | None,
+    ) -> None:
+        self._destination = destination
+        self._dead_letters = dead_letters
+        self._horizon = horizon
+        self._precedence = precedence
+
+    def delivered(self, items: Sequence[Item]) -> None:
+        """Ends what one request has delivered."""
+        now = now_ms()
+        ages = defaultdict[str, list[float]](list)
+        for item in items:
+            if (record := item.record) is not None:
+                ages[_operation(record)].append(max(0, now - record.received_at_ms) / 1000)
+        for operation, seconds in ages.items():
+            labels = {"destination": self._destination, "operation": operation}
+            metrics.DELIVERIES.labels(**labels, outcome="delivered").inc(len(seconds))
+            histogram = metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels)
+            for each in seconds:
+                histogram.observe(each)
+        self._end(items)
+
+    def dropped(self, item: Item, reason: str) -> None:
+        metrics.RECORDS_DROPPED.labels(stage=self._destination, reason=reason).inc()
+        self._end([item])
+
+    async def rejected(self, refused: Sequence[Refused]) -> None:
+        """Writes dead letters, then ends the items."""
+        if refused:
+            await self._dead_letters.write([self._letter(item, why) for item, why in refused])
+            self._end([item for item, _ in refused])
+
+    def _letter(self, item: Item, why: Rejected) -> DeadLetter:
+        source = item.source
+        return DeadLetter(
+            stage="sink",
+            destination=self._destination,
+            reason=why.reason,
+            detail=why.detail,
+            topic=source.topic,
+            partition=source.partition,
+            offset=source.offset,
+            record_id=item.record.id if item.record else None,
+            attempts=item.attempts,
+            first_at_ms=item.first_at_ms,
+            last_at_ms=now_ms(),
+            key=preserve_key(source.key),
+            **preserve(source.value or b""),
+        )
+
+    def _end(self, items: Sequence[Item]) -> None:
+        """Also their repeats; each partition is told once, because telling it costs most."""
+        offsets = defaultdict[Partition, list[int]](list)
+        for item in items:
+            if item.identity is not None:
+                self._horizon.ended(item.partition.tp, item.identity)
+            if self._precedence is not None:
+                self._precedence.ended(item)
+            offsets[item.partition].append(item.source.offset)
+            for partition, offset in item.repeats:
+                offsets[partition].append(offset)
+        for partition, ended in offsets.items():
+            partition.accounted += len(ended)
+            partition.ended(*ended)
+
+
+def mapping_error(error: Exception) -> Rejected:
+    """A bug of ours in a pure mapping costs the record that shows it, not the flow."""
+    return Rejected("mapping_error", type(error).__name__, size=True)
+
+
+def invalid_record(error: ValidationError) -> Rejected:
+    """Names the places that do not fit, never what stands there."""
+    places = {".".join(map(str, each["loc"])) for each in error.errors(include_input=False)}
+    return Rejected("invalid_record", ", ".join(sorted(places))[:500])
+
+
+def _operation(record: Record) -> str:
+    # An event's kind may be anything mParticle will ever send: not a label.
+    return "event" if isinstance(record, Event) else str(getattr(record, "kind", ""))

@@ -1,0 +1,1 @@
+"""What must not overtake, be repeated or go back in time."""

@@ -1,0 +1,79 @@
+"""Drops what is older than what was last seen: memberships by their time, updates by their place.
+
+mParticle promises no order of its HTTP requests; of updates see raw_order.py.
+"""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from faust.types import TP
+
+from models.audience_membership import MembershipChanged
+from streams.delivery.ordering.raw_order import RawOrder
+from streams.delivery.ordering.recollection import Recollection
+
+
+class Subject(NamedTuple):
+    """Whose membership of what; after a person moved offsets, everything may come again."""
+
+    epoch: bytes
+    user: str
+    audience_id: str
+
+
+class _Seen(NamedTuple):
+    """When it happened, in milliseconds, and where in the log it stands."""
+
+    at_ms: int
+    offset: int
+
+
+# A time of a membership takes two and a half times the room of an id, and most records are none.
+_IDS_TO_A_TIME = 4
+# Of updates only those matter that a router had under way when it was killed, so few are enough.
+_TIMES_TO_AN_UPDATE = 5
+
+
+class Staleness:
+    """Remembers the last change of each user and audience, `limit` of them."""
+
+    @classmethod
+    def beside(cls, ids: int) -> "Staleness":
+        """As many as may be remembered beside so many ids."""
+        return cls(max(1, ids // _IDS_TO_A_TIME))
+
+    def __init__(self, limit: int) -> None:
+        self._latest = Recollection[Subject, _Seen](limit)
+        self._epochs = defaultdict[TP, set[bytes]](set)
+        self.updates = RawOrder(max(1, limit // _TIMES_TO_AN_UPDATE))
+
+    def is_stale(
+        self, tp: TP, record: MembershipChanged, user: str, epoch: bytes, offset: int
+    ) -> bool:
+        """Judges a change and remembers it; one without a time is never stale.
+
+        Nor is one that comes again, because it had not ended, from before what was last seen.
+        """
+        at_ms = record.counts_at_ms
+        if at_ms is None:
+            return False
+        subject = Subject(epoch, user, record.audience_id)
+        self._epochs[tp].add(epoch)
+        latest = self._latest.get(tp, subject)
+        if latest is not None and at_ms < latest.at_ms:
+            return latest.offset < offset
+        self._latest.put(tp, subject, _Seen(at_ms, offset))
+        return False
+
+    def is_overtaken(self, tp: TP, record: MembershipChanged, user: str) -> bool:
+        """Judges a change that a person sent again: a later one counts, of whatever epoch."""
+        at_ms = record.counts_at_ms
+        subjects = (Subject(epoch, user, record.audience_id) for epoch in self._epochs[tp])
+        latest = (self._latest.get(tp, subject) for subject in subjects)
+        return at_ms is not None and any(seen and at_ms < seen.at_ms for seen in latest)
+
+    def forget(self, tp: TP) -> None:
+        """Forgets what was seen of a partition: it is another's, or a person moved its offset."""
+        self._epochs.pop(tp, None)
+        self._latest.forget(tp)
+        self.updates.forget(tp)

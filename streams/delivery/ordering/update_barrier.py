@@ -1,0 +1,189 @@
+"""Updates first: what happened to a user does not overtake an update that came before it.
+
+The router has a chunk's user-updates acknowledged before it writes the rest. So whoever asks for
+the end of `user-update` after having read an event knows a place before which all the updates
+stand that the event may count on. What a sink has to prepare goes first in the same way.
+"""
+
+import asyncio
+from asyncio import Future
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+
+from models.record import Record
+from streams import metrics
+from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.sink import Lane
+from streams.kafka.log_end import LogEnd
+
+_MOST_SECONDS = 30.0
+# Of one user no request carries more, and a lane is not looked through for every request.
+_MOST_TOGETHER = 100
+
+
+class Precedence:
+    """Knows which updates have been admitted, and which of them have not ended.
+
+    `updates` is the name of `user-update` on the cluster; `missing` is the sink's.
+    """
+
+    def __init__(
+        self, updates: str, log_end: LogEnd, missing: Callable[[Record], Future[None] | None]
+    ) -> None:
+        self.updates = updates
+        self._missing = missing
+        self._log_end = log_end
+        self._admitted: dict[int, int] = {}
+        self._moved = asyncio.Event()
+        self._moved_at: dict[int, float] = {}
+        # User -> lane -> offsets. They come in order, and the first is looked at for each record
+        # that waits; a plain dict would search for it among those that have ended.
+        self._unfinished: defaultdict[str, defaultdict[Lane, OrderedDict[int, None]]] = defaultdict(
+            lambda: defaultdict(OrderedDict)
+        )
+        self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
+        self._unprepared_at: dict[Future[None], float] = {}
+
+    @property
+    def prepares(self) -> bool:
+        """Whether lanes wait for what the sink has to prepare."""
+        return bool(self._unprepared)
+
+    def prepares_for(self) -> float:
+        """For how many seconds the oldest of it has been waited for."""
+        if not self._unprepared_at:
+            return 0.0
+        return asyncio.get_running_loop().time() - min(self._unprepared_at.values())
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """Holds the connection to Kafka while the worker runs."""
+        async with self._log_end:
+            yield
+
+    def started(self, partition: int, offset: int) -> None:
+        """Updates of a partition will be admitted from this offset on."""
+        self._admitted[partition] = offset
+
+    def admitted(self, partition: int, end: int) -> None:
+        """All updates of a partition before `end` have been admitted."""
+        self._admitted[partition] = end
+        self._moved_at[partition] = asyncio.get_running_loop().time()
+        self._moved.set()
+
+    def queued(self, item: Item, lane: Lane) -> None:
+        if item.source.topic == self.updates:
+            self._unfinished[item.user][lane][item.source.offset] = None
+
+    def ended(self, item: Item) -> None:
+        if item.source.topic != self.updates:
+            return
+        self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
+        self._finish(item.user, item.source.offset)
+        # Whoever still has to wait parks again.
+        for wake in list(self._parked.get(item.user, ())):
+            wake()
+
+    def _finish(self, user: str, offset: int) -> None:
+        if (unfinished := self._unfinished.get(user)) is None:
+            return
+        for lane, offsets in list(unfinished.items()):
+            offsets.pop(offset, None)
+            if not offsets:
+                del unfinished[lane]
+        if not unfinished:
+            del self._unfinished[user]
+
+    async def barrier(self, partition: int, since: float) -> int:
+        """Waits until the updates before now have been admitted; returns where they end.
+
+        As long as that partition's updates move, however large their backlog: a membership that
+        went before its user's change of address would be of another profile. When none of them has
+        been admitted or has ended for 30 seconds, counted from `since` at the earliest (the event
+        loop's time), it waits no longer.
+        """
+        end = await self._log_end.of(partition)
+        now = asyncio.get_running_loop().time
+        while self._admitted.get(partition, 0) < end:
+            latest = max(since, self._moved_at.get(partition, since)) + _MOST_SECONDS
+            if now() >= latest:
+                metrics.OVERTAKEN.inc()
+                break
+            self._moved.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(latest):
+                    await self._moved.wait()
+        return end
+
+    def ready(self, lane: WaitingLane, wake: Callable[[], None]) -> int:
+        """How many of a lane's first records may go now; with none, `wake` is called, once.
+
+        Updates in the same lane keep their own place: only those in other lanes are waited for.
+        """
+        ready = 0
+        for item in islice(lane, _MOST_TOGETHER):
+            if self._must_wait(item, lane):
+                break
+            ready += 1
+        if not ready:
+            self._park(lane.first, wake)
+        return self._prepared(lane, ready, wake)
+
+    def _prepared(self, lane: WaitingLane, most: int, wake: Callable[[], None]) -> int:
+        for count, item in enumerate(islice(lane, most)):
+            if item.record is None or (missing := self._missing(item.record)) is None:
+                continue
+            if not count:
+                if missing not in self._unprepared:
+                    missing.add_done_callback(self._wake)
+                    self._unprepared_at[missing] = asyncio.get_running_loop().time()
+                self._unprepared[missing].append(wake)
+            return count
+        return most
+
+    def _wake(self, done: Future[None]) -> None:
+        self._unprepared_at.pop(done, None)
+        for wake in self._unprepared.pop(done, ()):
+            wake()
+
+    def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
+        unfinished = self._unfinished.get(item.user)
+        if unfinished is None or not any(
+            key != lane.lane and next(iter(offsets)) < item.barrier
+            for key, offsets in unfinished.items()
+        ):
+            return False
+        if asyncio.get_running_loop().time() < item.queued_at + _MOST_SECONDS:
+            return True
+        if item.barrier:
+            item.barrier = 0
+            metrics.OVERTAKEN.inc()
+        return False
+
+    def _park(self, item: Item, wake: Callable[[], None]) -> None:
+        parked = self._parked[item.user]
+
+        def wake_once() -> None:
+            timer.cancel()
+            if wake_once in parked:
+                parked.remove(wake_once)
+                if not parked:
+                    self._parked.pop(item.user, None)
+                wake()
+
+        timer = asyncio.get_running_loop().call_at(item.queued_at + _MOST_SECONDS, wake_once)
+        parked.append(wake_once)
+
+    def close(self) -> None:
+        """Forgets everything: the partitions are gone."""
+        self._admitted.clear()
+        self._unfinished.clear()
+        for parked in self._parked.values():
+            parked.clear()
+        self._parked.clear()
+        self._unprepared.clear()
+        self._unprepared_at.clear()
+        self._moved.set()

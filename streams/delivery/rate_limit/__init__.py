@@ -1,0 +1,1 @@
+"""How many requests a destination takes, and how workers share that number."""

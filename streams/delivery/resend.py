@@ -1,0 +1,98 @@
+"""What a sink sends of its own accord, through the same lanes as what comes from Kafka."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from faust.types import TP
+
+from models.record import Record
+from streams.delivery.completion import now_ms
+from streams.delivery.lane import Item, Source
+from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sink import Lane
+from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.commit_metadata import Progress
+
+_LOOK_SECONDS = 0.5
+# Others must not wait for a partition that is held, or far behind.
+_SETTLED_SECONDS = 60.0
+# Enough for two full requests of any destination: what is ahead of others in a lane holds them up.
+_LIMIT = InFlightLimit(records=2_000)
+
+
+class Feed:
+    """The partitions that this worker has now."""
+
+    def __init__(self, dispatch: Dispatch, may_send: Callable[[], bool]) -> None:
+        """`may_send` says whether this worker surely still is a member of its group."""
+        self._dispatch = dispatch
+        self._may_send = may_send
+        self.partitions: Sequence[Partition] = ()
+        self.held: Sequence[Partition] = ()
+        """Those that are this worker's too, and of which nothing is fetched for now."""
+
+    def repeat(self, partition: Partition, topic: str) -> "Repeat":
+        """Begins to send records of a topic of the sink's own, on behalf of a partition."""
+        return Repeat(self._dispatch, partition, topic, self._may_send)
+
+
+class Repeat:
+    """Records sent again for one partition: a few at a time, and none once it is gone."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        partition: Partition,
+        topic: str,
+        may_send: Callable[[], bool],
+    ) -> None:
+        self._dispatch = dispatch
+        self._partition = partition
+        self._may_send = may_send
+        self._moved = asyncio.Event()
+        self._under_way = Partition(
+            TP(topic, partition.tp.partition), Progress(0), _LIMIT, lambda _: self._moved.set()
+        )
+
+    @property
+    def gone(self) -> bool:
+        return self._partition.closed
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the partition surely still is this worker's; also after it was frozen."""
+        return not self.gone and self._may_send()
+
+    async def settled(self, end: int) -> bool:
+        """Waits until all before `end`, and all that was fetched by now, has ended.
+
+        False if the partition is gone, or that takes too long.
+        """
+        end = max(end, self._partition.offsets.position)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLED_SECONDS):
+                while not self.gone and self._partition.offsets.watermark < end:  # noqa: ASYNC110 - offsets have no event
+                    await asyncio.sleep(_LOOK_SECONDS)
+                return not self.gone
+        return False
+
+    async def room(self) -> bool:
+        """Waits until one more may be queued; False if the partition is gone."""
+        return await self._until(lambda: not self._under_way.full)
+
+    def queue(self, lane: Lane, source: Source, record: Record) -> None:
+        """Puts a record behind what waits in its lane; offsets of `source` must grow."""
+        self._under_way.fetched([(source.offset, len(source.value or b""))])
+        self._dispatch.queue(lane, Item(source, self._under_way, now_ms(), record=record))
+
+    async def _until(self, reached: Callable[[], bool]) -> bool:
+        while not self.gone and not reached():
+            self._moved.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), _LOOK_SECONDS)
+        return not self.gone
+
+    async def ended(self) -> bool:
+        """Waits until all that was queued has ended; False if the partition is gone."""
+        return await self._until(lambda: not self._under_way.offsets.waiting)

@@ -1,0 +1,1 @@
+"""From a lane to an outcome: turns, retries and the circuit breaker."""

@@ -1,0 +1,41 @@
+"""One request, and what is noted of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from streams import clocks, metrics
+from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sink import Batch, Sink
+from streams.fencing import UnsureError
+from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+
+_NAMES = {
+    Delivered: "delivered",
+    Rejected: "rejected",
+    RetryLater: "retry_later",
+    Blocked: "blocked",
+}
+
+
+async def send(
+    sink: Sink[Any],
+    endpoint: str,
+    batch: Batch[Any],
+    connections: Connections,
+    may_send: Callable[[], bool],
+) -> Outcome:
+    """Tries once; tells the metrics what came of it, and the connections how long it took.
+
+    Raises UnsureError, and tells nobody, when this worker may no longer send.
+    """
+    if not may_send():
+        raise UnsureError
+    labels = {"destination": sink.destination, "endpoint": endpoint}
+    started = clocks.monotonic()
+    outcome = await sink.send(batch.request)
+    seconds = clocks.monotonic() - started
+    metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
+    connections.observe(endpoint, seconds)
+    metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
+    metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
+    return outcome

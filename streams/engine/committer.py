@@ -1,0 +1,77 @@
+"""What is committed, and what becomes of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from faust.types import TP
+
+from streams import metrics
+from streams.engine.group_lease import Membership
+from streams.engine.partition import Partition
+from streams.kafka.commit_metadata import Progress
+
+Offer = Callable[[Mapping[TP, Progress]], Awaitable[bool]]
+
+
+class Commits:
+    """Offers Kafka the progress of all partitions that this worker has now.
+
+    A refused commit changes nothing here, so the same progress is offered again.
+    """
+
+    def __init__(
+        self, partitions: Mapping[TP, Partition], membership: Membership, offer: Offer
+    ) -> None:
+        """`offer` says whether Kafka took it."""
+        self._partitions = partitions
+        self._membership = membership
+        self._offer = offer
+        self._due = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    def ask(self) -> None:
+        """Has a commit made soon: something has changed, or Kafka is to confirm that we are in."""
+        self._due.set()
+
+    async def due(self) -> None:
+        """Waits until one was asked for; what is asked for from now on is another."""
+        await self._due.wait()
+        self._due.clear()
+
+    async def commit(self) -> bool:
+        """Commits what has ended since the last commit; all there is, when Kafka is to confirm it.
+
+        A caller that finds another commit under way waits and then makes its own, so that a last
+        commit before a revocation really is one.
+        """
+        async with self._lock:
+            sure = self._membership.sure()
+            progress = {
+                tp: now
+                for tp, partition in self._partitions.items()
+                if (now := partition.progress) != partition.committed or not sure
+            }
+            return not progress or await self._commit(progress)
+
+    async def begin(self, starts: Mapping[TP, Progress]) -> None:
+        """Commits where partitions begin.
+
+        What a first start or a person's move decided must outlast a crash; and Kafka confirms.
+        """
+        if not starts:
+            return  # all are held
+        async with self._lock:
+            await self._commit(starts)
+
+    async def _commit(self, progress: Mapping[TP, Progress]) -> bool:
+        asked_at = self._membership.now()
+        if not await self._offer(progress):
+            metrics.COMMITS_FAILED.inc()
+            return False
+        metrics.COMMITS.inc()
+        if progress:
+            self._membership.confirmed(asked_at)
+        for tp, each in progress.items():
+            if (partition := self._partitions.get(tp)) is not None:
+                partition.was_committed(each)
+        return True

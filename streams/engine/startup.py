@@ -1,0 +1,206 @@
+"""What must be in order before a worker starts, and where each partition begins."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from streams import clocks, topics
+from streams.kafka import log_bounds, rights, topic_admin
+from streams.kafka.commit_metadata import Progress, decode, encode
+from streams.kafka.committed_offsets import read_committed
+from streams.kafka.diagnosis import diagnose
+from streams.kafka.granted import Granted, lacking_on_groups, look
+from streams.kafka.rights import Right
+from streams.kafka.topic_settings import unfit
+from streams.settings import KafkaSettings
+from streams.topics import TOGETHER, Topic
+
+_KAFKA_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
+# For the metadata to come, and for a leader to be elected.
+_LEADER_LOOKS = 80
+# Brokers that come back do not know all topics at once.
+_TOPIC_LOOKS = 20
+
+
+class StartError(Exception):
+    """The worker must not start; the message is one sentence that says what to do."""
+
+
+async def prepare(
+    kafka: KafkaSettings,
+    group: str,
+    reads: Sequence[Topic],
+    *,
+    component: str | None = None,
+    begin: bool = True,
+) -> str:
+    """Checks Kafka, topics and rights, begins a group that is new; returns the cluster's id.
+
+    It asks about what the component of that name has to do with; without one, about all topics.
+    Without `begin` it only looks. Raises StartError when the worker must not start.
+    """
+    needed = rights.of(component) if component else None
+    wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
+    try:
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            granted = list(needed.on(kafka)) if needed else []
+            cluster, partitions = await _check_topics(kafka, wanted, granted, component)
+            names = [kafka.topic(topic.name) for topic in reads]
+            every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
+            await _begin_group(kafka, group, every, cluster if begin else None)
+            return cluster
+    except (TimeoutError, KafkaConnectionError, NodeNotReadyError) as error:
+        raise StartError(await diagnose(kafka)) from error
+
+
+async def _check_topics(
+    kafka: KafkaSettings, topics: Sequence[Topic], needed: Sequence[Right], component: str | None
+) -> tuple[str, Mapping[str, int]]:
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    try:
+        wanted = {kafka.topic(topic.name): topic for topic in topics}
+        found = await look(admin, list(wanted))
+        for _ in range(0 if kafka.create_topics else _TOPIC_LOOKS):
+            if not _missing(found, wanted):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+            found = await look(admin, list(wanted))
+        if lacks := [*found.lacks(needed), *await lacking_on_groups(admin, needed)]:
+            raise StartError(
+                f"Kafka grants this user too little: have it granted {'; '.join(map(str, lacks))} "
+                f"(mparticle-streams rights {component} prints how)."
+            )
+        missing = _missing(found, wanted)
+        if missing and not kafka.create_topics:
+            raise StartError(
+                f"Create these topics, or set KAFKA_CREATE_TOPICS=true: {', '.join(missing)}."
+            )
+        if missing:
+            await _create(admin, kafka, [wanted[name] for name in missing])
+            # A broker learns of them a moment later.
+            while _missing(found := await look(admin, list(wanted)), wanted):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_SECONDS)
+        together = [kafka.topic(topic.name) for topic in TOGETHER if topic in topics]
+        counts = {name: found.partitions[name] for name in together}
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise StartError(f"Give these topics equal partition counts, order needs it: {said}.")
+        if faults := await unfit(admin, kafka, topics):
+            raise StartError(f"Set the topics right: {'; '.join(faults)}.")
+        return found.cluster, found.partitions
+    finally:
+        await admin.close()
+
+
+def _missing(found: Granted, wanted: Iterable[str]) -> list[str]:
+    return sorted(set(wanted) - found.partitions.keys() - found.hidden)
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, kafka: KafkaSettings, missing: Iterable[Topic]
+) -> None:
+    try:
+        await topic_admin.create(admin, kafka, missing)
+    except KafkaError as error:
+        raise StartError(
+            f"Kafka does not create the topics ({type(error).__name__}): create them yourself, or "
+            "set KAFKA_PARTITIONS and KAFKA_REPLICATION_FACTOR to what the cluster allows."
+        ) from error
+
+
+async def _begin_group(
+    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str | None
+) -> None:
+    """Commits where a group without offsets begins: once, for all partitions and workers.
+
+    Without the cluster's id it commits nothing, and only says when the group cannot begin.
+    """
+    if not partitions:
+        return
+    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        if await read_committed(consumer, partitions):
+            return
+        await _leaders(consumer, group, partitions)
+        begins = await read_begins(consumer, partitions, kafka.start)
+        if kafka.start is None:
+            ends = await consumer.end_offsets(partitions)
+            if any(begins[tp] < ends[tp] for tp in partitions):
+                raise StartError(
+                    f"The group {group} has no offsets and its topics are not empty: set "
+                    "KAFKA_START to earliest, latest, or a time to begin at."
+                )
+        if cluster is None:
+            return
+        consumer.assign(partitions)
+        # Refused where another worker has joined meanwhile: then it was it that began.
+        with contextlib.suppress(CommitFailedError):
+            await consumer.commit(
+                {
+                    tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
+                    for tp, offset in begins.items()
+                }
+            )
+    finally:
+        await consumer.stop()
+
+
+async def _leaders(
+    consumer: AIOKafkaConsumer, group: str, partitions: list[TopicPartition]
+) -> None:
+    """A group begins on all partitions at once, so each must be able to say where."""
+    for _ in range(_LEADER_LOOKS):
+        there = await log_bounds.ask(consumer, partitions, committed=False)
+        silent = [tp for tp, answer in there.items() if isinstance(answer, KafkaError)]
+        if not silent:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+    names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in silent)
+    raise StartError(
+        f"The group {group} is new and Kafka answers nothing of {names}: look at their leaders."
+    )
+
+
+async def read_begins(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
+) -> Mapping[TopicPartition, int]:
+    """Where a group without offsets begins."""
+    if start is None or start == "earliest":
+        return dict(await consumer.beginning_offsets(partitions))
+    # The ends first: what comes after this moment belongs to the group in any case.
+    ends = dict(await consumer.end_offsets(partitions))
+    if not isinstance(start, datetime):
+        return ends
+    milliseconds = int(start.timestamp() * 1000)
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    return {tp: at.offset if (at := found[tp]) is not None else ends[tp] for tp in partitions}
+
+
+async def read_progress(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], cluster: str
+) -> Mapping[TopicPartition, Progress]:
+    """Where the group has come to in each partition; leaves out those without an offset.
+
+    A committed offset without our metadata was set by a person: a new epoch begins, named after the
+    time in milliseconds and so larger than any before. Runs in the consumer's own loop.
+    """
+    committed = await read_committed(consumer, partitions)
+    epoch = clocks.wall_ms()
+    return {
+        tp: decode(at.metadata, at.offset, cluster) or Progress(at.offset, epoch=epoch)
+        for tp, at in committed.items()
+    }

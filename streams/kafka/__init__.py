@@ -1,0 +1,1 @@
+"""Kafka, a worker's own consumer aside: what topics hold, groups committed, a cluster grants."""

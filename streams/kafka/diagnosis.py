@@ -1,0 +1,229 @@
+"""Why Kafka cannot be reached: aiokafka says no more than that it could not bootstrap."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.admin import SaslHandShakeRequest
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streams import tls
+from streams.addresses import broker_addresses
+from streams.kafka.oauth import TokenError, Tokens
+from streams.settings import KafkaSettings
+
+# For all of it: the caller has waited for Kafka already.
+_SECONDS = 5.0
+_CONNECT_SECONDS = 1.0
+_ANSWER_SECONDS = 2.0
+_UNSTEADY = (
+    "Kafka at {at} answers at times and breaks connections off at others: look at the brokers and "
+    "at what stands between."
+)
+
+_TO_DO: dict[tls.Fault, str] = {
+    "untrusted": "set KAFKA_SSL_CAFILE to the certificate of the authority that signs for it",
+    "expired": "have whoever runs Kafka renew it",
+    "not_yet_valid": "set this machine's clock, or have whoever runs Kafka mend it",
+    "wrong_name": "set KAFKA_BOOTSTRAP_SERVERS to a name that it is for",
+    "no_tls": "set KAFKA_SECURITY_PROTOCOL to PLAINTEXT or SASL_PLAINTEXT, or "
+    "KAFKA_BOOTSTRAP_SERVERS to a port that does",
+    "too_old": "have whoever runs Kafka switch on TLS 1.2 or newer",
+    "client_certificate": "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE, or "
+    "KAFKA_BOOTSTRAP_SERVERS to a port that asks for none",
+    "our_certificate": "set KAFKA_SSL_CERTFILE to one that has not ended, by an authority that "
+    "the brokers trust",
+}
+
+
+class _WrongError(Exception):
+    """What a person must mend, as a sentence."""
+
+
+class _AwayError(Exception):
+    """Nobody is there to ask."""
+
+
+async def diagnose(kafka: KafkaSettings) -> str:
+    """Asks the brokers once more, and returns a sentence that says what is wrong and what to set.
+
+    The first broker that is there, and yet not to be talked to, decides. Nothing that a broker says
+    in words is repeated.
+    """
+    away = (
+        f"Kafka does not answer at {kafka.bootstrap_servers}: start it, or set "
+        "KAFKA_BOOTSTRAP_SERVERS."
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            if (sentence := await _ask(kafka)) is None:
+                return away
+            # What is wrong is wrong each time; a connection that breaks looks like much of it.
+            is_steady = sentence == await _ask(kafka)
+    except TimeoutError:
+        return away  # it is as if nobody were there
+    return sentence if is_steady else _UNSTEADY.format(at=kafka.bootstrap_servers)
+
+
+async def _ask(kafka: KafkaSettings) -> str | None:
+    """What a person must mend; None where nobody is there to ask, or nothing is wrong."""
+    for host, port in broker_addresses(kafka.bootstrap_servers):
+        try:
+            await _look(kafka, host, port)
+        except _AwayError:
+            continue
+        except _WrongError as error:
+            return str(error)
+        break
+    return None
+
+
+async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
+    """Goes the way that every client goes: to one broker, and on to those that it names."""
+    async with _connected(kafka, host, port) as connection:
+        try:
+            metadata = await connection.send(MetadataRequest([]))
+        except (KafkaError, OSError) as error:
+            # Who has not logged in is cut off at the first question; so is anybody, by chance.
+            if not await _asks_for_login(kafka, host, port):
+                raise _AwayError from error
+            raise _WrongError(
+                f"Kafka at {host}:{port} asks for a login: set KAFKA_SECURITY_PROTOCOL to "
+                f"{'SASL_SSL' if kafka.security_protocol == 'SSL' else 'SASL_PLAINTEXT'}, with "
+                "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."
+            ) from error
+    for _, named, at, *_ in metadata.brokers:
+        try:
+            async with _connected(kafka, named, at):
+                pass
+        except _AwayError:
+            raise _WrongError(
+                f"Kafka answers at {host}:{port}, but names a broker {named}:{at} that cannot be "
+                "reached from here: have its advertised.listeners or the network mended."
+            ) from None
+
+
+async def _asks_for_login(kafka: KafkaSettings, host: str, port: int) -> bool:
+    async with _connected(kafka, host, port) as connection:
+        try:
+            answer = await connection.send(SaslHandShakeRequest("PLAIN"))
+        except (KafkaError, OSError):
+            return False
+    return bool(answer.error_code != IllegalSaslStateError.errno)
+
+
+@asynccontextmanager
+async def _connected(
+    kafka: KafkaSettings, host: str, port: int
+) -> AsyncIterator[AIOKafkaConnection]:
+    await _there(host, port)
+    options = kafka.client_options()
+    del options["bootstrap_servers"]
+    if "sasl_oauth_token_provider" in options:
+        await _has_token(options["sasl_oauth_token_provider"])
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            connection = await create_conn(host, port, **options)
+    except TimeoutError as error:
+        raise _AwayError from error
+    except (KafkaError, OSError, EOFError) as error:
+        raise _WrongError(await _sentence(kafka, host, port, error)) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+async def _has_token(tokens: Tokens) -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await tokens.token()
+    except TokenError as error:
+        raise _WrongError(str(error)) from error
+    except TimeoutError as error:
+        raise _WrongError(
+            "There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer in time."
+        ) from error
+
+
+async def _there(host: str, port: int) -> None:
+    """Raises _AwayError where nothing listens, or no such host is known."""
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except socket.gaierror as error:
+        raise _WrongError(
+            f"The name {host} is not known here: set KAFKA_BOOTSTRAP_SERVERS, or mend the DNS."
+        ) from error
+    except OSError as error:
+        raise _AwayError from error
+    writer.transport.abort()
+
+
+async def _sentence(kafka: KafkaSettings, host: str, port: int, error: Exception) -> str:
+    where = f"Kafka at {host}:{port}"
+    match error:
+        case UnsupportedSaslMechanismError():
+            return f"{where} takes no {kafka.sasl_mechanism}: set KAFKA_SASL_MECHANISM."
+        case SaslAuthenticationFailed() | AuthenticationFailedError():
+            return f"{where} {_refused(kafka)}."
+        case IllegalSaslStateError():
+            protocol = "SSL" if kafka.security_protocol == "SASL_SSL" else "PLAINTEXT"
+            return f"{where} takes no login: set KAFKA_SECURITY_PROTOCOL to {protocol}."
+    trouble = tls.explain(error)
+    if trouble is None and kafka.speaks_tls:
+        trouble = await _trouble(kafka, host, port)
+    if trouble is not None:
+        return f"{where} cannot be talked to: {trouble.said}; {_TO_DO[trouble.fault]}."
+    if not kafka.speaks_tls and (await _trouble(kafka, host, port)) is None:
+        protocol = "SASL_SSL" if kafka.logs_in else "SSL"
+        return f"{where} speaks TLS: set KAFKA_SECURITY_PROTOCOL to {protocol}."
+    return (
+        f"{where} does not answer as Kafka does ({type(error).__name__}): set "
+        "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL to what it speaks."
+    )
+
+
+def _refused(kafka: KafkaSettings) -> str:
+    if kafka.oauth_is_used:
+        return (
+            "refuses the token: have one made for this cluster and this client that has not ended "
+            f"(KAFKA_OAUTH={kafka.oauth}, KAFKA_OAUTH_…)"
+        )
+    return (
+        "refuses the login: set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM "
+        "to what it knows"
+    )
+
+
+async def _trouble(kafka: KafkaSettings, host: str, port: int) -> tls.Trouble | None:
+    """What a handshake meets that takes any certificate, and sends nothing after it."""
+    unverified = ssl.create_default_context()
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(OSError):
+        kafka.show_certificate(unverified)
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port, ssl=unverified)
+            try:
+                # Whose certificate is not there, or not taken, learns of it after the handshake.
+                await reader.read(1)
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        return None  # it waits for us to speak
+    except OSError as error:
+        return tls.explain(error) or tls.NO_TLS
+    return None

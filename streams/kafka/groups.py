@@ -1,0 +1,35 @@
+"""Consumer groups as Kafka knows them."""
+
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.kafka import topic_admin
+from streams.settings import KafkaSettings
+from streams.topics import Topic
+
+
+async def look(
+    kafka: KafkaSettings, group: str, topics: Iterable[Topic]
+) -> tuple[list[TopicPartition], bool]:
+    """All partitions of those topics that are there, and whether the group has live members."""
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    try:
+        await admin.start()
+        there = await topic_admin.existing(admin)
+        [answer] = await admin.describe_consumer_groups([group])
+        [described] = answer.to_object()["groups"]
+    finally:
+        await admin.close()
+    names = [kafka.topic(topic.name) for topic in topics]
+    every = [TopicPartition(name, n) for name in names for n in range(there.get(name, 0))]
+    return every, bool(described["members"])
+
+
+def stop_first(group: str) -> str:
+    """What is to be done before the offsets of a group with members are moved."""
+    return (
+        f"The group {group} has live members: stop its workers first, and with "
+        "KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
+    )

@@ -1,0 +1,210 @@
+"""Tokens to log in to Kafka with (OAUTHBEARER)."""
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Literal, NamedTuple
+from urllib.parse import quote_plus
+from weakref import WeakKeyDictionary
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaError
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from streams import clocks
+from streams.addresses import Url
+from streams.http import Answer, Http, HttpSettings, is_success, json_object, whole_number
+from streams.outcomes import Blocked, RetryLater
+from streams.settings import SettingsError
+
+Source = Literal["oidc", "file"]
+
+# As Kafka's own clients do: sasl.login.refresh.window.factor.
+_RENEW_SHARE = 0.8
+# While a renewal fails and the old token still lives.
+_PAUSE_SECONDS = 10.0
+# RFC 6750, 2.1; and RFC 7628, 3.1, of which `auth` is taken.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_EXTENSION = re.compile(r"(?!auth=)([A-Za-z]+)=([\x21-\x2b\x2d-\x7e]+)")
+
+
+class TokenError(KafkaError):  # type: ignore[misc] # published without types
+    """There is no token to log in with; the message is one sentence that says what to do."""
+
+
+class OauthSettings(HttpSettings):
+    """Where tokens for Kafka come from."""
+
+    model_config = SettingsConfigDict(env_prefix="KAFKA_OAUTH_")
+    addresses = ("token_url",)
+
+    token_url: Url | None = Field(
+        None, description="oidc: the identity provider's address for tokens"
+    )
+    client_id: str | None = Field(None, description="oidc: who asks for a token")
+    client_secret: SecretStr | None = Field(None, description="oidc: the secret of who asks")
+    scope: str | None = Field(None, description="oidc: scopes to ask for, with spaces between")
+    audience: str | None = Field(
+        None, description="oidc: whom the token is for, where the identity provider wants to know"
+    )
+    token: SecretStr | None = Field(
+        None,
+        description="file: the token; give KAFKA_OAUTH_TOKEN_FILE, which the platform writes anew "
+        "before a token ends",
+    )
+    extensions: str | None = Field(
+        None,
+        description="what the broker wants to know besides, such as "
+        "logicalCluster=lkc-12345,identityPoolId=pool-67890 at Confluent",
+    )
+
+    @field_validator("extensions")
+    @classmethod
+    def _are_extensions(cls, extensions: str | None) -> str | None:
+        for each in extensions.split(",") if extensions else ():
+            if not _EXTENSION.fullmatch(each.strip()):
+                raise ValueError("use name=value,name=value, with letters alone in a name")
+        return extensions
+
+    def pairs(self) -> Mapping[str, str]:
+        """The extensions by their names."""
+        parts = self.extensions.split(",") if self.extensions else ()
+        found = (_EXTENSION.fullmatch(each.strip()) for each in parts)
+        return {match[1]: match[2] for match in found if match}
+
+
+_NEEDED: Mapping[Source, Sequence[str]] = {
+    "oidc": ("token_url", "client_id", "client_secret"),
+    "file": ("token",),
+}
+
+
+class _Grant(NamedTuple):
+    token: str
+    renew_at: float
+    ends_at: float
+
+
+class Tokens(AbstractTokenProvider):  # type: ignore[misc] # published without types
+    """Gives each connection a token that lives; all clients of a process share one.
+
+    Settings are read again with each token, so that an exchanged secret is found.
+    """
+
+    def __init__(self, source: Source, clock: Callable[[], float] = clocks.monotonic) -> None:
+        """Raises SettingsError when one is lacking or wrong."""
+        self._source: Source = source
+        self._clock = clock
+        self._grant: _Grant | None = None
+        # Clients live in more than one loop; in each, one asks and the others wait for it.
+        self._locks = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
+        self._extensions = _load(source).pairs()
+
+    def extensions(self) -> Mapping[str, str]:
+        return self._extensions
+
+    def discard(self) -> None:
+        """Forgets the token, because Kafka has refused it."""
+        self._grant = None
+
+    async def token(self) -> str:
+        """Raises TokenError."""
+        try:
+            if self._source == "file":
+                return _of_file(_load(self._source))
+            async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+                return await self._of_provider()
+        except SettingsError as error:
+            raise TokenError(f"Settings are not right: {error}") from error
+
+    async def _of_provider(self) -> str:
+        grant = self._grant
+        if grant is not None and self._clock() < grant.renew_at:
+            return grant.token
+        try:
+            self._grant = fresh = await self._ask(_load(self._source))
+        except TokenError:
+            now = self._clock()
+            if grant is None or now >= grant.ends_at:
+                raise
+            self._grant = grant._replace(renew_at=min(now + _PAUSE_SECONDS, grant.ends_at))
+            return grant.token
+        return fresh.token
+
+    async def _ask(self, settings: OauthSettings) -> _Grant:
+        assert settings.token_url is not None, "the settings ask for it"
+        asked_at = self._clock()
+        form = {"grant_type": "client_credentials"}
+        form |= {
+            name: value
+            for name in ("scope", "audience")
+            if (value := getattr(settings, name)) is not None
+        }
+        headers = {"Authorization": _basic(settings), "Accept": "application/json"}
+        async with Http.open(settings) as http:
+            answer = await http.request("POST", settings.token_url, headers=headers, data=form)
+        token, seconds = _granted(answer)
+        return _Grant(token, asked_at + seconds * _RENEW_SHARE, asked_at + seconds)
+
+
+def _load(source: Source) -> OauthSettings:
+    settings = OauthSettings.read()
+    if lacking := [name for name in _NEEDED[source] if getattr(settings, name) is None]:
+        names = ", ".join(OauthSettings.variable(name) for name in lacking)
+        raise SettingsError(f"KAFKA_OAUTH={source} needs {names}.")
+    return settings
+
+
+def _of_file(settings: OauthSettings) -> str:
+    assert settings.token is not None, "the settings ask for it"
+    token = settings.token.get_secret_value()
+    if not _TOKEN.fullmatch(token):
+        raise TokenError(
+            "KAFKA_OAUTH_TOKEN_FILE holds no token: have it hold one and nothing else."
+        )
+    return token
+
+
+def _basic(settings: OauthSettings) -> str:
+    """RFC 6749, 2.3.1."""
+    assert settings.client_id is not None
+    assert settings.client_secret is not None
+    pair = (settings.client_id, settings.client_secret.get_secret_value())
+    return "Basic " + base64.b64encode(":".join(map(quote_plus, pair)).encode()).decode()
+
+
+def _granted(answer: Answer | RetryLater | Blocked) -> tuple[str, float]:
+    """The token and its life in seconds, 0 where none is said; raises TokenError."""
+    match answer:
+        case Blocked(what_to_do=what_to_do):
+            raise TokenError(f"There is no token for Kafka. {what_to_do}")
+        case RetryLater(reason=reason):
+            raise TokenError(
+                f"There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer ({reason})."
+            )
+    if is_success(answer.status):
+        match json_object(answer.body):
+            case {"access_token": str(token), **said} if _TOKEN.fullmatch(token):
+                return token, _seconds(said.get("expires_in"))
+    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise TokenError(
+            "There is no token for Kafka: set KAFKA_OAUTH_CLIENT_ID, KAFKA_OAUTH_CLIENT_SECRET, "
+            "KAFKA_OAUTH_SCOPE and KAFKA_OAUTH_AUDIENCE to what the identity provider knows "
+            f"(HTTP {answer.status})."
+        )
+    raise TokenError(
+        "There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer as an address for "
+        f"tokens does (HTTP {answer.status})."
+    )
+
+
+def _seconds(said: object) -> float:
+    match said:
+        case str():
+            return float(whole_number(said) or 0)
+        case int() | float() if not isinstance(said, bool):
+            return max(0.0, float(said))
+    return 0.0

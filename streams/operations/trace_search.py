@@ -1,0 +1,164 @@
+"""Finds records, how far their readers have come, and dead letters; joins no group."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from streams import headers
+from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
+from streams.kafka.batch_writer import partition_of
+from streams.kafka.clients import answering, reading
+from streams.kafka.commit_metadata import Progress, decode
+from streams.kafka.committed_offsets import read_committed
+from streams.kafka.ranges import Reader, Stretch
+from streams.operations.trace_fates import Group, Letters, Place, Traced, traced
+from streams.topics import BY_USER, RAW, Topic
+
+# Who writes records and who writes dead letters are different machines.
+_CLOCKS_DIFFER_MS = 60_000
+
+Takes = Callable[[ConsumerRecord], bool]
+Concerns = Callable[[Sequence[Traced]], Callable[[Found], bool]]
+"""Says of dead letters whether they are meant, when the records are known."""
+
+
+class NoRawMessageError(Exception):
+    """None stands at a position; the message is one sentence that says why."""
+
+
+class Span(NamedTuple):
+    """What is read: from the first record of `since_ms` or later to before that of `until_ms`.
+
+    None is where the topics begin and end; of each partition no more than `most` offsets.
+    """
+
+    since_ms: int | None
+    until_ms: int | None
+    most: int
+
+
+class Cut(NamedTuple):
+    """Where reading a partition stopped because it was too much; `at_ms` is the last one's time."""
+
+    at: Place
+    at_ms: int
+
+
+class Story(NamedTuple):
+    """All that was found, records as they came."""
+
+    records: Sequence[Traced]
+    cuts: Sequence[Cut]
+    groups: Sequence[Group]
+    letters: Letters
+
+
+async def raw_message(reader: Reader, position: Position) -> ConsumerRecord | None:
+    """None when Kafka has deleted it; raises NoRawMessageError when there never was one."""
+    partition, offset = position
+    topic, count = reader.kafka.topic(RAW.name), reader.count(RAW)
+    if partition >= count:
+        raise NoRawMessageError(f"{topic} has no partition {partition}: it has {count}.")
+    [there] = await reader.there([TopicPartition(topic, partition)])
+    if offset >= there.end:
+        raise NoRawMessageError(f"There is no raw message {position} yet: {there.end} is next.")
+    if offset < there.start:
+        return None
+    async for record in reader.records(there._replace(start=offset, end=offset + 1)):
+        return record
+    raise NoRawMessageError(f"What stands at {position} is no message, but a mark of Kafka's own.")
+
+
+def partitions(
+    reader: Reader, topics: Iterable[Topic], key: bytes | None = None
+) -> list[TopicPartition]:
+    """The partition of the key in each topic; without a key, all of them."""
+    found = []
+    for topic in topics:
+        every = reader.every(topic)
+        found += every if key is None else [every[partition_of(key, len(every))]]
+    return found
+
+
+def places_of(reader: Reader, outs: Iterable[tuple[Topic, bytes]]) -> list[TopicPartition]:
+    """Where the router writes records of these topics and keys; of a user, all he may have."""
+    by_topic = ((BY_USER if topic in BY_USER else (topic,), key) for topic, key in outs)
+    return sorted({tp for topics, key in by_topic for tp in partitions(reader, topics, key)})
+
+
+async def stands(
+    reader: Reader, worker: str, topics: Iterable[Topic], of: Iterable[TopicPartition]
+) -> Group:
+    """Looks at the offsets that a worker's group has of these partitions."""
+    kafka = reader.kafka
+    reads = frozenset(kafka.topic(topic.name) for topic in topics)
+    asked = {tp for tp in of if tp.topic in reads}
+    if not asked:
+        return Group(worker, reads, {})
+    async with reading(kafka, kafka.group(worker)) as consumer, answering(kafka):
+        committed = await read_committed(consumer, asked)
+    progress = {
+        tp: decode(at.metadata, at.offset, reader.cluster) or Progress(at.offset)
+        for tp, at in committed.items()
+    }
+    return Group(worker, reads, progress)
+
+
+async def search(
+    reader: Reader, stretches: Iterable[Stretch], most: int, takes: Takes
+) -> tuple[Sequence[Traced], Sequence[Cut]]:
+    """Reads no more than so many offsets of each."""
+    found, cuts = [], []
+    for stretch in stretches:
+        end = min(stretch.end, stretch.start + most)
+        last_ms = 0
+        async for record in reader.records(stretch._replace(end=end)):
+            last_ms = record.timestamp
+            if takes(record):
+                found.append(traced(record))
+        if end < stretch.end:
+            cuts.append(Cut(Place(stretch.tp.topic, stretch.tp.partition, end), last_ms))
+    return sorted(found, key=lambda each: each.order), cuts
+
+
+async def follow(
+    reader: Reader,
+    tps: Iterable[TopicPartition],
+    span: Span,
+    takes: Takes,
+    concerns: Concerns,
+    sinks: Mapping[str, Sequence[Topic]],
+) -> Story:
+    """Records first, then offsets, then dead letters.
+
+    A dead letter is written before what it was made of has ended, so none is missed of what has.
+    """
+    stretches = await reader.there(tps)
+    if span.since_ms is not None:
+        stretches = await reader.since(stretches, span.since_ms)
+    if span.until_ms is not None:
+        stretches = await reader.before(stretches, span.until_ms)
+    records, cuts = await search(reader, stretches, span.most, takes)
+    of = {record.at.tp for record in records}
+    groups = [await stands(reader, worker, topics, of) for worker, topics in sinks.items()]
+    since_ms = None if span.since_ms is None else span.since_ms - _CLOCKS_DIFFER_MS
+    log = await DeadLetterLog.read_by(reader)
+    chosen = log.chosen(Choice(since_ms=since_ms))
+    concerned = concerns(records)
+    letters = Letters([found async for found in chosen if concerned(found)])
+    return Story(records, cuts, groups, letters)
+
+
+async def sent_again(
+    reader: Reader, of: Place, letters: Sequence[Found], most: int
+) -> tuple[Sequence[Traced], Sequence[Cut]]:
+    """The raw messages that somebody sent again of these dead letters of one."""
+    if not letters:
+        return (), ()
+    marks = {str(found.at) for found in letters}
+    stretches = await reader.since(await reader.there([of.tp]), letters[0].written_ms)
+    return await search(
+        reader, stretches, most, lambda record: headers.read(record.headers).redriven_of in marks
+    )

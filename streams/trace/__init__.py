@@ -1,1 +1,0 @@
-"""What became of records, as far as Kafka alone tells."""

@@ -1,0 +1,1 @@
+"""A worker's process: its Faust app, pages, readiness and dry run."""

@@ -1,0 +1,86 @@
+"""Runs a worker: what Faust's own worker does, after the checks that may refuse to start."""
+
+import gc
+import os
+import sys
+import threading
+from signal import Signals
+from typing import Any, NoReturn
+
+import faust
+import structlog
+
+from streams import logs, unknown_settings
+from streams.engine.startup import StartError, prepare
+from streams.engine.transport import Transport
+
+# Python looks for garbage every 700 new objects, and after about 70,000 among all there are. Here
+# a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search
+# so much so often was a third of an AB Tasty worker's time, and a fifth still at 20,000. Garbage of
+# so many objects is some 20 MB.
+NEW_OBJECTS = 200_000
+
+
+# After requests in flight have had their time: the last commit, leaving the group, connections.
+_STOP_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class Worker(faust.Worker):
+    """Checks Kafka and the first-start rule before it joins the group."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "redirect_stdouts": False})
+        self._overdue: threading.Timer | None = None
+        # A progress spinner is of no use in a container's log.
+        self.spinner = None
+
+    def _setup_logging(self) -> None:
+        """Nothing: set up once, before the checks."""
+
+    def _schedule_shutdown(self, signal: Signals) -> None:
+        self._end_in_time()
+        super()._schedule_shutdown(signal)
+
+    async def crash(self, reason: BaseException) -> None:
+        self._end_in_time()
+        await super().crash(reason)
+
+    def _end_in_time(self) -> None:
+        """Whatever a stop waits for: it has one deadline, and then it is over.
+
+        Nothing is lost by it. What has ended and was not committed is repeated.
+        """
+        if self._overdue is None:
+            app: Any = self.app
+            seconds = app.kafka.drain_s + _STOP_SECONDS
+            self._overdue = threading.Timer(seconds, _end_at_once, (seconds,))
+            self._overdue.daemon = True
+            self._overdue.start()
+
+    def execute_from_commandline(self) -> NoReturn:
+        app: Any = self.app
+        logs.set_up(app.worker_settings, app.worker_name)
+        unknown_settings.tell()
+        transport: Transport = app.transport
+        try:
+            transport.cluster = self.loop.run_until_complete(
+                prepare(transport.kafka, app.conf.id, app.reads, component=app.worker_name)
+            )
+        except StartError as error:
+            sys.exit(f"{app.worker_name} does not start. {error}")
+        gc.freeze()  # what was imported stays
+        gc.set_threshold(NEW_OBJECTS)
+        super().execute_from_commandline()
+
+
+def _end_at_once(seconds: float) -> NoReturn:
+    log.error("stop_overdue", detail=f"the stop has not ended within {seconds:.0f} s")
+    os._exit(1)
+
+
+def run(app: faust.App) -> NoReturn:
+    """Runs a worker until it is told to stop or cannot go on; exits with its code."""
+    app.finalize()
+    Worker(app, quiet=True).execute_from_commandline()

@@ -1,0 +1,58 @@
+"""Builds a sink's Faust app: what all destinations share."""
+
+from typing import Any
+
+from streams.dead_letters.writer import DeadLetters
+from streams.delivery.audiences import Audiences
+from streams.delivery.completion import Ends
+from streams.delivery.delivery import Delivery
+from streams.delivery.history import History
+from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.sink import Sink
+from streams.kafka.log_end import LogEnd
+from streams.kafka.record_limits import RecordLimits
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import DEAD_LETTERS, USER_UPDATE
+from streams.worker.app import App, create_app
+from streams.worker.dry_run import CountedDeadLetters, DryRun
+
+
+def create_sink_app(
+    sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int
+) -> App:
+    """One destination's app, without its agents."""
+    if worker.dry_run:
+        sink = DryRun(sink)
+
+    def delivery(app: App) -> Delivery:
+        horizon = Horizon(kafka.horizon_ids)
+        updates = kafka.topic(USER_UPDATE.name)
+        log_end = LogEnd(kafka, updates)
+        updates_first = USER_UPDATE in sink.topics
+        precedence = Precedence(updates, log_end, sink.missing) if updates_first else None
+        letters = (
+            CountedDeadLetters()
+            if worker.dry_run
+            else DeadLetters(
+                app.kafka_producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka)
+            )
+        )
+        return Delivery(
+            sink,
+            {kafka.topic(topic.name): topic for topic in sink.topics},
+            Ends(sink.destination, letters, horizon, precedence),
+            History(kafka),
+            horizon,
+            Staleness.beside(kafka.horizon_ids),
+            Audiences(kafka, sink.learn),
+            precedence,
+            connections,
+            worker.max_rejected_share,
+            app.membership.sure,
+            Sharing(kafka, sink.destination),
+        )
+
+    return create_app(sink.destination, sink.topics, kafka, worker, delivery)
