@@ -1,6 +1,7 @@
 """Ids of records: the same message gives the same ids, however often it is sent or routed.
 
-Recipe, version 2. An id is the BLAKE2b digest (128 bits, hex) of the JSON, keys sorted, of
+Recipe, version 2. An id is the BLAKE2b digest (128 bits, hex) of the JSON, keys sorted and numbers
+as `agents.router.numbers` has them, of
 
     [2, kind of record, mpid, scope, part, n]
 
@@ -27,6 +28,8 @@ from typing import Any
 
 import orjson
 
+from agents.router import numbers
+
 _VERSION = 2
 
 
@@ -46,6 +49,6 @@ class Ids:
         return self._digest([*described, equals]) if equals else id_
 
     def _digest(self, described: list[Any]) -> str:
-        content = orjson.dumps(described, option=orjson.OPT_SORT_KEYS)
+        content = orjson.dumps(numbers.spelled(described), option=orjson.OPT_SORT_KEYS)
         self.digested += len(content)
         return blake2b(content, digest_size=16).hexdigest()

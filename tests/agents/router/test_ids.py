@@ -2,13 +2,23 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from agents.router import numbers
 from tests.agents.router.routing import routed
 
 _TIME = 1_760_000_000_000
+_STORED = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "stored_ids.jsonl").read_text().splitlines()
+]
+"""Messages of every kind, numbers in every form, and the ids that their records have had."""
 
 
 def _ids(message: Any) -> list[str]:
@@ -49,6 +59,49 @@ def test_recipe_is_the_one_written_down() -> None:
     scope = ["m-1", _TIME, None, None]
     assert _ids(event) == [_digest([2, "custom_event", "5", None, event["events"][0]])]
     assert _ids(membership) == [_digest([2, "membership_changed", "5", scope, audience])]
+
+
+def test_ids_are_those_of_the_releases_before() -> None:
+    for each in _STORED:
+        records = [out.record.id for out in routed(each["message"].encode()).outs]
+        assert records == each["ids"], each["message"]
+
+
+def test_ids_are_the_same_where_orjson_writes_numbers_in_another_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numbers, "IS_ORJSONS", False)
+    test_ids_are_those_of_the_releases_before()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(1e17)
+@example(1.5e-05)
+@example(-1e-05)
+@settings(max_examples=500, derandomize=True)
+def test_the_recipe_writes_numbers_as_they_were_written_for_ids_before(number: float) -> None:
+    """As orjson 3.13 does, until it or another writes them in another way."""
+    assert float(numbers.text(number)) == number
+    if numbers.IS_ORJSONS:
+        assert orjson.dumps(number).decode() == numbers.text(number)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1e15, "1000000000000000.0"),
+        (1e17, "1e+17"),
+        (-1.5e17, "-1.5e+17"),
+        (1e-4, "0.0001"),
+        (1e-5, "0.00001"),
+        (-1.5e-5, "-0.000015"),
+        (1.5e-7, "1.5e-7"),
+        (5e-324, "5e-324"),
+        (-0.0, "-0.0"),
+    ],
+)
+def test_a_number_has_one_text_in_ids(number: float, text: str) -> None:
+    assert numbers.text(number) == text
 
 
 @pytest.mark.parametrize("message", [_batch(_event()), _membership()])

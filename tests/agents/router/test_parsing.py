@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.router import numbers
 from agents.router.parsing import parse
 from models.mparticle.values import NumberText
 
@@ -56,7 +56,7 @@ def test_a_number_that_can_be_repeated_is_a_number(text: str, space: str) -> Non
     number = parse(f'{{"n":{space}{text}}}'.encode())["n"]
 
     assert type(number) in (int, float)
-    assert orjson.dumps(number).decode() == text
+    assert (numbers.text(number) if type(number) is float else str(number)) == text
 
 
 @pytest.mark.parametrize("space", ["", " "])
@@ -77,3 +77,16 @@ def test_a_number_that_cannot_be_repeated_stays_text(text: str, space: str) -> N
 
     assert type(number) is NumberText
     assert number == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\\ud83d", "\\ude00\\ud83d", "a\\u0000b", "\\ud83d\\ude00", "\\u00e9", "<\\u003c>"],
+)
+def test_text_means_the_same_beside_numbers_of_any_form(text: str) -> None:
+    """One message is read by orjson, the other by the standard library."""
+    plain, decimal = (parse(f'{{"t":"{text}","n":{n}}}'.encode()) for n in ("1", "1.50"))
+
+    assert plain["t"] == decimal["t"]
+    assert "\0" not in plain["t"]
+    plain["t"].encode()
