@@ -268,6 +268,12 @@ AUDIENCES_WITHOUT_MEMBERS = _gauge(
     "at its size in mParticle, and at dead letters.",
     ("audience",),
 )
+REFRESH_BEHIND_DAYS = _gauge(
+    "ab_tasty_refresh_behind_days",
+    "Of how many days members' rows wait to be sent again, in the partition that is furthest "
+    "behind. Above 1 for hours: rows will lapse at AB Tasty; /ready and the log say what Kafka "
+    "refuses, or the worker is behind.",
+)
 IN_FLIGHT = _gauge(
     "records_in_flight",
     "Records fetched and not ended. At its limit: the destination is the bottleneck.",

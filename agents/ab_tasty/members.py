@@ -1,11 +1,13 @@
 """Who is in which audience at AB Tasty, kept in a compacted topic."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.ab_tasty.post import Member
+from agents.ab_tasty.slices import joined_value
 from streams.kafka.producing import partition_count, patient
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
@@ -14,12 +16,14 @@ from streams.topics import AB_TASTY_MEMBERS
 class Members:
     """Writes what AB Tasty took: a joined member with its time, one who left as a tombstone.
 
-    Partition i is written only by the worker that has partition i of `audience-membership`, before
-    the records end that say so.
+    A joined member stands in the partition that the change came from. Who left may stand in any:
+    where partitions were added, users have moved. So a leave goes to all of them.
     """
 
-    def __init__(self, kafka: KafkaSettings | None) -> None:
+    def __init__(self, kafka: KafkaSettings | None, identity: str) -> None:
+        """`identity` is the setting: of another's visitors no leave would come."""
         self._kafka = kafka
+        self._identity = identity
         self._producer: AIOKafkaProducer | None = None
 
     @asynccontextmanager
@@ -37,17 +41,32 @@ class Members:
         if self._kafka is None or self._producer is None or not members:
             return
         topic = self._kafka.topic(AB_TASTY_MEMBERS.name)
-        await partition_count(self._producer, topic)
-        joined = b"%d" % now_ms
-        latest = {each.key: each.joined for each in members}
+        count = await partition_count(self._producer, topic)
+        joined = joined_value(now_ms, self._identity)
+        latest = {each.key: joined if each.joined else None for each in members}
+        left = [(key, value) for key, value in latest.items() if value is None]
         sent = []
-        batch = self._producer.create_batch()
-        for key, is_joined in latest.items():
-            value = joined if is_joined else None
-            while not batch.append(key=key, value=value, timestamp=now_ms):
-                sent.append(await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
-        batch.close()
-        sent.append(await self._producer.send_batch(batch, topic, partition=partition))
+        for at in range(count):
+            words = latest.items() if at == partition else left
+            sent += [
+                await self._producer.send_batch(batch, topic, partition=at)
+                for batch in _batches(self._producer, words, now_ms)
+            ]
         for each in sent:
             await each
+
+
+def _batches(
+    producer: AIOKafkaProducer, words: Iterable[tuple[bytes, bytes | None]], now_ms: int
+) -> Iterator[BatchBuilder]:
+    batch = None
+    for key, value in words:
+        if batch is None or not batch.append(key=key, value=value, timestamp=now_ms):
+            if batch is not None:
+                batch.close()
+                yield batch
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=now_ms)
+    if batch is not None:
+        batch.close()
+        yield batch

@@ -1,26 +1,24 @@
 """Sends members' rows again before they lapse: mParticle sends changes only."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Literal
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import ConsumerRecord
 
-from agents.ab_tasty.refreshed import refreshed, source
+from agents.ab_tasty.done import Done, Telling, keep_done, member_of, read_done
+from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.slices import Joined, Slices
 from models.audience_membership import MembershipChanged
+from streams import metrics
 from streams.delivery.resend import Feed, Repeat
 from streams.delivery.sink import Lane, Placement
 from streams.engine.partition import Partition
-from streams.kafka.committed_offsets import read_committed
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
-
-log = structlog.get_logger()
 
 DAY_MS = 24 * 60 * 60 * 1000
 # Of the 30 days that AB Tasty keeps a row ("Universal data connector API") two are for delays.
@@ -30,6 +28,7 @@ _ASSIGNED_SECONDS = 0.5
 # Some 60 MB. A day's slice may be larger: then it is a reading of its own.
 _MOST_MEMBERS = 250_000
 
+Change = Literal["joined", "left"]
 Place = Callable[[MembershipChanged, Placement], Lane | Dropped | Rejected]
 
 
@@ -72,24 +71,23 @@ class Refresh:
 
     async def run(self, feed: Feed) -> None:
         """Works until cancelled; when Kafka is away it tries again later."""
-        group = self._kafka.group("ab-tasty-refresh")
-        async with AIOKafkaConsumer(
-            **self._kafka.consumer_options(),
-            group_id=group,
-            enable_auto_commit=False,
-            # A fetch that waits at the end of a partition holds up the next from its beginning.
-            fetch_max_wait_ms=20,
-        ) as consumer:
+        metrics.REFRESH_BEHIND_DAYS.set_function(lambda: self.days_behind)
+        telling = Telling(feed, self._kafka)
+        async with member_of(self._kafka) as consumer:
             while True:
                 assigned = feed.partitions
                 self._done = {each: self._done.get(each, 0) for each in assigned}
                 for partition in assigned:
-                    try:
+                    with telling.trying():
                         await self.catch_up(consumer, feed, partition)
-                    except KafkaError as error:
-                        log.warning("refresh_interrupted", error=type(error).__name__)
                     consumer.unsubscribe()
                 await until_others(feed, assigned)
+
+    @property
+    def days_behind(self) -> int:
+        """Of how many days members' rows wait to be sent again, in the worst partition."""
+        today = self._now_ms() // DAY_MS
+        return max((min(today - done, self._days) for done in self._done.values()), default=0)
 
     async def catch_up(self, consumer: AIOKafkaConsumer, feed: Feed, partition: Partition) -> None:
         """Does today's slice, and those of days on which nobody did them."""
@@ -98,26 +96,26 @@ class Refresh:
             return
         at = TopicPartition(self._topic, partition.tp.partition)
         consumer.assign([at])
-        done = max(await self._last_day(consumer, at), today - self._days)
+        before = await read_done(consumer, at)
+        done = self._done[partition] = max(before.last_day(self._days), today - self._days)
         while done < today:
             due_ms = self._now_ms() - (_LASTS_DAYS - self._days) * DAY_MS
-            slices = Slices(range(done + 1, today + 1), self._days, due_ms, _MOST_MEMBERS)
+            days = range(done + 1, today + 1)
+            slices = Slices(days, self._days, due_ms, _MOST_MEMBERS, self._identity)
             with self._watching(at.partition, slices):
                 if not await self._settled(consumer, feed.repeat(partition, self._topic), at):
                     return
-                end = await read(consumer, at, slices)
+                end = await read(consumer, at, slices, before.since)
                 for done, members in slices.due():
-                    if not await self._send(feed.repeat(partition, self._topic), at, members):
+                    repeat = feed.repeat(partition, self._topic)
+                    if not await self._send(repeat, at, members):
                         return
-                    # What was done is kept where offsets are: days and day stand beside the offset.
-                    await consumer.commit({at: OffsetAndMetadata(end, f"{self._days} {done}")})
-        self._done[partition] = today
-
-    async def _last_day(self, consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
-        """The last day whose slice was done; 0 if that is not known, or the slices were others."""
-        committed = await read_committed(consumer, [at])
-        days, _, day = committed[at].metadata.partition(" ") if at in committed else ("", "", "")
-        return int(day) if days == str(self._days) and day.isdecimal() else 0
+                    # Offsets of what one repeat sends must grow.
+                    repeat = feed.repeat(partition, self._topic)
+                    if not await self._take_back(repeat, consumer, at, end, members):
+                        return
+                    await keep_done(consumer, at, end, Done(self._days, done, before.since))
+                    self._done[partition] = done
 
     async def _settled(
         self, consumer: AIOKafkaConsumer, repeat: Repeat, at: TopicPartition
@@ -145,26 +143,69 @@ class Refresh:
                 return False
             if member.key in self._changed or self._is_disconnected(member.audience_id):
                 continue
-            record = refreshed(member, at.partition, self._identity, self._now_ms())
-            placed = self._place(record, Placement(member.visitor_id, at.partition))
-            if isinstance(placed, Lane):
-                repeat.queue(placed, source(member, at), record)
+            self._queue(repeat, at, member, "joined")
         return await repeat.ended()
+
+    async def _take_back(
+        self,
+        repeat: Repeat,
+        consumer: AIOKafkaConsumer,
+        at: TopicPartition,
+        end: int,
+        members: Sequence[Joined],
+    ) -> bool:
+        """Sends once more that somebody left, where another worker took their leave meanwhile.
+
+        Where partitions were added, it owns users whose rows stand here. False as `_send`.
+        """
+        sent = {each.key: each for each in members if each.key not in self._changed}
+        left = [sent[each.key] async for each in leaves(consumer, at, end) if each.key in sent]
+        for member in dict.fromkeys(left):
+            if not await repeat.room():
+                return False
+            self._queue(repeat, at, member, "left")
+        return await repeat.ended()
+
+    def _queue(self, repeat: Repeat, at: TopicPartition, member: Joined, change: Change) -> None:
+        record = again(member, change, at.partition, self._identity, self._now_ms())
+        placed = self._place(record, Placement(member.visitor_id, at.partition))
+        if isinstance(placed, Lane):
+            repeat.queue(placed, source(member, at), record)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
 
 
-async def read(consumer: AIOKafkaConsumer, at: TopicPartition, slices: Slices) -> int:
-    """Reads a partition whole; returns where it ended."""
+async def read(
+    consumer: AIOKafkaConsumer, at: TopicPartition, slices: Slices, first: int = 0
+) -> int:
+    """Reads a partition whole, or from an offset on; returns where it ended."""
     end = (await consumer.end_offsets([at]))[at]
-    consumer.seek(at, (await consumer.beginning_offsets([at]))[at])
+    begin = (await consumer.beginning_offsets([at]))[at]
+    async for record in _between(consumer, at, max(begin, first), end):
+        slices.take(record)
+    return int(end)
+
+
+async def leaves(
+    consumer: AIOKafkaConsumer, at: TopicPartition, first: int
+) -> AsyncIterator[ConsumerRecord]:
+    """The tombstones that came into a partition from an offset on."""
+    end = (await consumer.end_offsets([at]))[at]
+    async for record in _between(consumer, at, first, end):
+        if record.value is None:
+            yield record
+
+
+async def _between(
+    consumer: AIOKafkaConsumer, at: TopicPartition, first: int, end: int
+) -> AsyncIterator[ConsumerRecord]:
+    consumer.seek(at, first)
     while await consumer.position(at) < end:
         for records in (await consumer.getmany(at, timeout_ms=500)).values():
             for record in records:
                 if record.offset < end:
-                    slices.take(record)
-    return int(end)
+                    yield record
 
 
 async def until_others(feed: Feed, assigned: Sequence[Partition]) -> None:

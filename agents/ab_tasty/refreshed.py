@@ -1,5 +1,7 @@
 """A member's row once more, as a record."""
 
+from typing import Literal
+
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
@@ -9,7 +11,9 @@ from models.record import Identity, RawPosition
 from streams.topics import AB_TASTY_MEMBERS
 
 
-def refreshed(member: Joined, partition: int, identity: str, now_ms: int) -> MembershipChanged:
+def again(
+    member: Joined, change: Literal["joined", "left"], partition: int, identity: str, now_ms: int
+) -> MembershipChanged:
     """`identity` is the setting: what of a user is the visitor id."""
     kind, _, type_ = identity.partition(":")
     identities = (Identity(type=type_, value=member.visitor_id),)
@@ -22,7 +26,7 @@ def refreshed(member: Joined, partition: int, identity: str, now_ms: int) -> Mem
         raw=RawPosition(
             topic=AB_TASTY_MEMBERS.name, partition=partition, offset=member.offset, index=0
         ),
-        change="joined",
+        change=change,
         audience_id=member.audience_id,
     )
     # Counted apart: no record of the router's is behind it.

@@ -141,11 +141,14 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
         return int(account) if account.isdecimal() else account
 
     @property
+    def keeps_members(self) -> bool:
+        """Whether it is known who is a member: leaves must be sent, and only `udc` has rows."""
+        return self.mode == "udc" and self.delete_strategy == "overwrite"
+
+    @property
     def refreshes(self) -> bool:
-        """Whether rows are sent again: who left must be known, and only `udc` has rows."""
-        return bool(
-            self.refresh_days and self.mode == "udc" and self.delete_strategy == "overwrite"
-        )
+        """Whether rows are sent again."""
+        return self.keeps_members and self.refresh_days > 0
 
     def url(self, endpoint: str) -> str:
         """Returns the URL of `segments`, `membership` or `subscription`."""

@@ -16,6 +16,7 @@ from agents.ab_tasty.refresh import Refresh
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.udc import Udc
+from agents.ab_tasty.unkept import Unkept
 from agents.audience_names import NameBook
 from agents.choice import Choice, settings_behind
 from agents.registry import Destination
@@ -70,7 +71,8 @@ class AbTastySink(Sink[Post]):
         self._choice = Choice(settings)
         self._names = NameBook()
         self._known = KnownAudiences(kafka)
-        self._members = Members(kafka if settings.refreshes else None)
+        self._members = Members(kafka if settings.keeps_members else None, settings.identity)
+        self._unkept = Unkept(kafka) if kafka and not settings.keeps_members else None
         self._connects = Connects()
         self._mode: Udc | Firehose = (
             Udc(settings, self._names, self._known)
@@ -154,6 +156,8 @@ class AbTastySink(Sink[Post]):
             await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
 
     async def repeat(self, feed: Feed) -> None:
+        if self._unkept:
+            await self._unkept.run(feed)
         if self._refresh:
             await self._refresh.run(feed)
 

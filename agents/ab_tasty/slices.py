@@ -31,6 +31,11 @@ class Joined(NamedTuple):
         return self._text.partition("/")[2]
 
 
+def joined_value(at_ms: int, identity: str) -> bytes:
+    """What the topic holds of a member; of one who left it holds nothing."""
+    return f"{at_ms} {identity}".encode()
+
+
 def turn(key: bytes, days: int) -> int:
     """The day of each `days` days on which it is a member's turn."""
     return crc32(key) % days
@@ -44,11 +49,16 @@ class Slices:
     of before the partition's end.
     """
 
-    def __init__(self, days: range, every: int, due_ms: int, most: int) -> None:
-        """Whoever has had a row after `due_ms` is not due; `most` is how many members to hold."""
+    def __init__(self, days: range, every: int, due_ms: int, most: int, identity: str) -> None:
+        """Whoever has had a row after `due_ms` is not due; `most` is how many members to hold.
+
+        `identity` is the setting. Whose visitor id is another's is not due either: leaves of theirs
+        come under the present one.
+        """
         self._every = every
         self._due_ms = due_ms
         self._most = most
+        self._identity = identity.encode()
         self._held = 0
         self._days = days
         # In their order. Of `every` days in a row no two have the same turn.
@@ -65,10 +75,10 @@ class Slices:
             return
         if members.pop(key, None):
             self._held -= 1
-        value = record.value or b""
-        if not value.isdigit() or len(value) > _MOST_DIGITS:
+        ms, _, identity = (record.value or b"").partition(b" ")
+        if not ms.isdigit() or len(ms) > _MOST_DIGITS or identity != self._identity:
             return
-        if (at_ms := int(value)) <= self._due_ms:
+        if (at_ms := int(ms)) <= self._due_ms:
             members[key] = Joined(record.offset, key, at_ms)
             self._held += 1
             self._leave_what_is_too_much()

@@ -21,6 +21,7 @@ from streams.delivery.sink import Sink
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.engine.partition_tasks import ChunkLanes
+from streams.engine.refusals import Refusals
 from streams.outcomes import Blocked
 from streams.topics import Topic
 
@@ -45,6 +46,7 @@ class Delivery:
         max_rejected_share: float,
         may_send: Callable[[], bool],
         sharing: Sharing | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         """`topics` by their names on the cluster."""
         self._sink = sink
@@ -55,7 +57,7 @@ class Delivery:
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = (FloodGuard(max_rejected_share, sink.behind) for _ in range(2))
         self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send, sharing)
-        self._feed = Feed(self._dispatch, may_send)
+        self._feed = Feed(self._dispatch, may_send, refusals or Refusals())
         self._chunks = ChunkLanes(
             Admission(
                 sink, topics, ends, horizon, staleness, precedence, self._dispatch, admissions

@@ -12,6 +12,7 @@ from streams.delivery.lane import Item, Source
 from streams.delivery.sending.dispatch import Dispatch
 from streams.delivery.sink import Lane
 from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
 
 _LOOK_SECONDS = 0.5
@@ -24,13 +25,23 @@ _LIMIT = InFlightLimit(records=2_000)
 class Feed:
     """The partitions that this worker has now."""
 
-    def __init__(self, dispatch: Dispatch, may_send: Callable[[], bool]) -> None:
+    def __init__(
+        self, dispatch: Dispatch, may_send: Callable[[], bool], refusals: Refusals
+    ) -> None:
         """`may_send` says whether this worker surely still is a member of its group."""
         self._dispatch = dispatch
         self._may_send = may_send
+        self._refusals = refusals
         self.partitions: Sequence[Partition] = ()
         self.held: Sequence[Partition] = ()
         """Those that are this worker's too, and of which nothing is fetched for now."""
+
+    def refused(self, task: str, error: Exception) -> None:
+        """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""
+        self._refusals.refused(task, error)
+
+    def granted(self, task: str) -> None:
+        self._refusals.granted(task)
 
     def repeat(self, partition: Partition, topic: str) -> "Repeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""

@@ -64,6 +64,8 @@ class Rights:
             yield Right("Describe", "group", kafka.group(worker))
 
 
+AB_TASTY_REFRESH = "ab-tasty-refresh"
+"""The group in which AB Tasty's worker keeps how far it has sent members' rows again."""
 _WORKERS = ("router", "sailthru", "ab-tasty")
 _SENT_AGAIN = (RAW, *BY_USER)
 _READS: Mapping[str, tuple[Topic, ...]] = {
@@ -93,7 +95,7 @@ RIGHTS: Mapping[str, Rights] = {
     "ab-tasty": Rights(
         _READS["ab-tasty"],
         (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, RATE_LIMITS, DEAD_LETTERS),
-        ("ab-tasty", "ab-tasty-refresh"),
+        ("ab-tasty", AB_TASTY_REFRESH),
     ),
     "trace": Rights((*_SENT_AGAIN, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS), looks_at=_WORKERS),
     "dead-letters": Rights((DEAD_LETTERS,), looks_at=_WORKERS),

@@ -14,6 +14,7 @@ from streams.engine import gauges
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
 from streams.engine.group_lease import Membership
 from streams.engine.processor import Processor
+from streams.engine.refusals import Refusals
 from streams.engine.transport import Transport
 from streams.settings import DRY_RUN_SUFFIX, KafkaSettings, Settings, SettingsError, WorkerSettings
 from streams.topics import RAW, Topic
@@ -54,6 +55,12 @@ class App(faust.App):
         consumer: Any = self.consumer
         membership: Membership = consumer.membership
         return membership
+
+    @property
+    def refusals(self) -> Refusals:
+        consumer: Any = self.consumer
+        refusals: Refusals = consumer.refusals
+        return refusals
 
     @property
     def processor(self) -> Processor:

@@ -53,6 +53,7 @@ def create_sink_app(
             worker.max_rejected_share,
             app.membership.sure,
             Sharing(kafka, sink.destination),
+            app.refusals,
         )
 
     return create_app(sink.destination, sink.topics, kafka, worker, delivery)

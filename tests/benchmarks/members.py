@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.slices import joined_value
 from models.accepted_audience import AcceptedAudience
 from sandbox.ab_tasty import AbTasty
 from sandbox.kafka import Kafka
@@ -76,7 +77,7 @@ def _audiences() -> Iterator[tuple[bytes, bytes]]:
 
 
 def _members(numbers: range) -> Iterator[tuple[bytes, bytes]]:
-    accepted = b"%d" % (time.time() * 1000 - _ACCEPTED_DAYS_AGO * DAY_MS)
+    accepted = joined_value(int(time.time() * 1000) - _ACCEPTED_DAYS_AGO * DAY_MS, "mpid")
     for number in numbers:
         user, audience = divmod(number, AUDIENCES)
         yield b"%d/%d" % (10**18 + user, 900 + audience), accepted
@@ -93,9 +94,9 @@ def _group(kafka: KafkaSettings) -> str:
 async def only_today_is_left(kafka: KafkaSettings) -> str:
     """Tells the worker that all days before were done; returns how it notes that today is."""
     today = int(time.time() * 1000) // DAY_MS
-    done = dict.fromkeys(_places(kafka), (0, f"{_DAYS} {today - 1}"))
+    done = dict.fromkeys(_places(kafka), (0, f"{_DAYS} {today - 1} 0"))
     await cluster.commit(kafka, _group(kafka), done)
-    return f"{_DAYS} {today}"
+    return f"{_DAYS} {today} 0"
 
 
 async def _until_done(kafka: KafkaSettings, worker: Subject, today: str) -> None:

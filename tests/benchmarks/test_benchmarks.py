@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 from click.testing import CliRunner
 
-from agents.ab_tasty.refresh import DAY_MS, Refresh
+from agents.ab_tasty.done import read_done
+from agents.ab_tasty.refresh import DAY_MS
 from sandbox.kafka import Kafka
 from streams import topics
 from streams.kafka.batch_writer import partition_of
-from streams.outcomes import Dropped
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
 from tests.benchmarks import calls, lanes, latency, mapping, members, outage, uploads
@@ -134,17 +134,12 @@ async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> No
 async def test_a_worker_is_left_only_the_slice_of_today(kafka: Kafka) -> None:
     async with Log.on(kafka, partitions=1) as log:
         await members.only_today_is_left(log.kafka)
-        refresh = Refresh(log.kafka, 21, "mpid", _nowhere, lambda _: False, time.time)
         place = (log.kafka.topic(AB_TASTY_MEMBERS.name), 0)
         group = log.kafka.group("ab-tasty-refresh")
         async with cluster.assigned(log.kafka, group, [place]) as consumer:
-            last = await refresh._last_day(consumer, TopicPartition(*place))
+            last = (await read_done(consumer, TopicPartition(*place))).last_day(21)
 
     assert last == time.time() * 1000 // DAY_MS - 1
-
-
-def _nowhere(_record: object, _at: object) -> Dropped:
-    return Dropped("not_needed")
 
 
 async def test_what_waits_while_a_destination_is_away_comes_in_order() -> None:

@@ -89,6 +89,15 @@ _WITHOUT_MEMBERS = listing(
     ),
     columns={"audience": "Audience"},
 )
+_BEHIND = graph(
+    90,
+    "Days of members' rows that wait",
+    COUNT,
+    "AB Tasty forgets a row after 30 days, so members' rows are sent again, a slice a day: of how "
+    "many days they wait, in the partition that is furthest behind. Normal: 0, and more for "
+    "minutes after a start. Above 1: look at /ready and the lag; rows will lapse.",
+    Query(f"max by (worker) ({series('ab_tasty_refresh_behind_days')})", "{{worker}}"),
+)
 
 
 def _names_taken(where: str) -> Panel:
@@ -132,5 +141,5 @@ def _board(name: str, title: str, own: tuple[Panel, ...]) -> Board:
 
 BOARDS = (
     _board("sailthru", "Sailthru", (_OVERTAKEN, _TOLD_APART, _ATTRIBUTES_LEFT_OUT)),
-    _board("ab-tasty", "AB Tasty", (_WITHOUT_MEMBERS,)),
+    _board("ab-tasty", "AB Tasty", (_WITHOUT_MEMBERS, _BEHIND)),
 )

@@ -31,7 +31,7 @@ class Days(Clock):
 
 
 class Worker:
-    """One worker with the one partition there is, from some offset on."""
+    """One worker with one partition, from some offset on."""
 
     def __init__(self, flow: Flow, sink: Traced, partition: Partition, days: Days) -> None:
         self.flow = flow
@@ -41,7 +41,7 @@ class Worker:
 
     async def accept(self, *changes: Any) -> None:
         start = self.partition.offsets.position
-        await self.flow.accept(self.partition, log(changes, start))
+        await self.flow.accept(self.partition, log(changes, start, self.partition.tp.partition))
 
     async def day_is_done(self) -> None:
         """Waits until all that is due today has been sent again."""
@@ -51,15 +51,22 @@ class Worker:
             while refreshing._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
                 await asyncio.sleep(0.01)
 
+    async def notes_that_nothing_is_kept(self) -> None:
+        """Waits until it is kept in Kafka that leaves pass unseen."""
+        unkept = self.sink._unkept
+        assert unkept is not None
+        async with asyncio.timeout(30):
+            await unkept.noted.wait()
+
 
 @asynccontextmanager
 async def working(
-    to: KafkaSettings, url: str, days: Days, start: int = 0, **options: Any
+    to: KafkaSettings, url: str, days: Days, start: int = 0, *, number: int = 0, **options: Any
 ) -> AsyncIterator[Worker]:
     given = udc(base_url=url, token_url=url + TOKEN_PATH, **options)
     sink = Traced(given, to, days)
     async with flowing(sink) as flow:
-        partition = await flow.assign(start, topic=AUDIENCE_MEMBERSHIP)
+        partition = await flow.assign(start, number=number, topic=AUDIENCE_MEMBERSHIP)
         yield Worker(flow, sink, partition, days)
         await flow.revoke(partition)
 

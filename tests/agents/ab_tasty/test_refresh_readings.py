@@ -25,8 +25,8 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     read = refresh.read
 
-    async def noted(consumer: Any, at: TopicPartition, slices: Slices) -> int:
-        end = await read(consumer, at, slices)
+    async def noted(consumer: Any, at: TopicPartition, slices: Slices, *more: int) -> int:
+        end = await read(consumer, at, slices, *more)
         found.append(len(list(slices.due())))
         return end
 

@@ -5,7 +5,7 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.ab_tasty.slices import Slices, turn
+from agents.ab_tasty.slices import Slices, joined_value, turn
 from tests.streams.records import source
 
 DUE_MS = 1_000
@@ -13,13 +13,13 @@ TODAY = 20_000
 
 
 def said(number: int, at_ms: int | None, offset: int) -> ConsumerRecord:
-    value = None if at_ms is None else b"%d" % at_ms
+    value = None if at_ms is None else joined_value(at_ms, "mpid")
     return source(value, offset, key=b"%d/31001" % number)
 
 
 def slices(days: int, every: int = 21, most: int = 1_000) -> Slices:
     """Of the last days up to today."""
-    return Slices(range(TODAY - days + 1, TODAY + 1), every, DUE_MS, most)
+    return Slices(range(TODAY - days + 1, TODAY + 1), every, DUE_MS, most, "mpid")
 
 
 def due(read: Slices) -> list[str]:
@@ -29,7 +29,8 @@ def due(read: Slices) -> list[str]:
 @pytest.mark.parametrize("every", [1, 7, 21, 27])
 def test_everyone_has_a_turn_once_in_so_many_days(every: int) -> None:
     days = [slices(1, every)] + [
-        Slices(range(day, day + 1), every, DUE_MS, 1) for day in range(TODAY - every + 1, TODAY)
+        Slices(range(day, day + 1), every, DUE_MS, 1, "mpid")
+        for day in range(TODAY - every + 1, TODAY)
     ]
     for number in range(500):
         assert sum(day.holds(b"%d/31001" % number) for day in days) == 1
@@ -57,13 +58,13 @@ def test_the_last_word_on_a_member_holds(said_of_one: list[int | None], is_due: 
 @pytest.mark.parametrize("value", [b"", b"soon", b"-1", b"9" * 20, b"9" * 5_000])
 def test_what_is_no_time_is_nobody(value: bytes) -> None:
     read = slices(21)
-    read.take(source(value, 0, key=b"1/31001"))
+    read.take(source(value + b" mpid", 0, key=b"1/31001"))
     assert due(read) == []
 
 
 def test_a_key_of_somebody_elses_names_no_visitor_of_ours() -> None:
     read = slices(21)
-    read.take(source(b"1", 0, key=b"\xff/31001"))
+    read.take(source(joined_value(1, "mpid"), 0, key=b"\xff/31001"))
     assert due(read) == ["\N{REPLACEMENT CHARACTER}"]
 
 

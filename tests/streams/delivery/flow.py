@@ -19,6 +19,7 @@ from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
 from streams.engine.partition import Partition
+from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
@@ -122,6 +123,7 @@ class Flow:
         self.updates = KnownEnd()
         self.member = True
         """Whether the worker surely still is in its group."""
+        self.refusals = Refusals()
         self.past = Past(past)
         horizon = Horizon(10_000)
         updates_first = USER_UPDATE in topics
@@ -140,6 +142,7 @@ class Flow:
             connections,
             max_rejected_share,
             lambda: self.member,
+            refusals=self.refusals,
         )
         self._run: asyncio.Task[None] | None = None
 

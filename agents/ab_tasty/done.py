@@ -1,0 +1,78 @@
+"""How far sending members' rows again has come, kept where offsets are: beside a group's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.delivery.resend import Feed
+from streams.kafka.committed_offsets import read_committed
+from streams.kafka.rights import AB_TASTY_REFRESH
+from streams.logs import Seldom
+from streams.settings import KafkaSettings
+
+log = structlog.get_logger()
+
+
+class Done(NamedTuple):
+    """Of one partition of the members' topic."""
+
+    days: int = 0
+    """What ABTASTY_REFRESH_DAYS was: slices of other days are other slices."""
+    day: int = 0
+    """The last day whose slice was sent."""
+    since: int = 0
+    """The first offset after which every leave was kept; before it nobody is known to be in."""
+
+    def last_day(self, days: int) -> int:
+        """The last day whose slice was done; 0 if that is not known, or the slices were others."""
+        return self.day if self.days == days else 0
+
+
+def member_of(kafka: KafkaSettings) -> AIOKafkaConsumer:
+    """A consumer of the group beside whose offsets it is kept."""
+    return AIOKafkaConsumer(
+        **kafka.consumer_options(),
+        group_id=kafka.group(AB_TASTY_REFRESH),
+        enable_auto_commit=False,
+        # A fetch that waits at the end of a partition holds up the next from its beginning.
+        fetch_max_wait_ms=20,
+    )
+
+
+class Telling:
+    """Has /ready and the log say what Kafka refuses; whoever asks tries again later."""
+
+    def __init__(self, feed: Feed, kafka: KafkaSettings) -> None:
+        self._feed = feed
+        self._task = f"send members' rows again, as the group {kafka.group(AB_TASTY_REFRESH)}"
+        self._seldom = Seldom()
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaError as error:
+            if not error.retriable:
+                self._feed.refused(self._task, error)
+            elif self._seldom.lets(type(error).__name__):
+                log.warning("refresh_interrupted", error=type(error).__name__)
+        else:
+            self._feed.granted(self._task)
+
+
+async def read_done(consumer: AIOKafkaConsumer, at: TopicPartition) -> Done:
+    committed = await read_committed(consumer, [at])
+    words = committed[at].metadata.split() if at in committed else []
+    if len(words) != len(Done._fields) or not all(map(str.isdecimal, words)):
+        return Done()
+    return Done(*map(int, words))
+
+
+async def keep_done(consumer: AIOKafkaConsumer, at: TopicPartition, end: int, done: Done) -> None:
+    """Keeps it beside the partition's end, which says nothing by itself."""
+    await consumer.commit({at: OffsetAndMetadata(end, " ".join(map(str, done)))})

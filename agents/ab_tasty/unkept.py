@@ -1,0 +1,53 @@
+"""Notes from when on it is not known any more who is a member: leaves are not kept for now."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.ab_tasty.done import Done, Telling, keep_done, member_of
+from agents.ab_tasty.refresh import until_others
+from streams.delivery.resend import Feed
+from streams.settings import KafkaSettings
+from streams.topics import AB_TASTY_MEMBERS
+
+_AGAIN_SECONDS = 5.0
+
+
+class Unkept:
+    """For a worker that sends no leaves, or no rows at all.
+
+    Who leaves meanwhile would be joined again once it sends them: so whoever is a member by now is
+    known no more, and their rows lapse.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._topic = kafka.topic(AB_TASTY_MEMBERS.name)
+        self.noted = asyncio.Event()
+        """Set while it is kept of all partitions of this worker."""
+
+    async def run(self, feed: Feed) -> None:
+        """Works until cancelled."""
+        telling = Telling(feed, self._kafka)
+        async with member_of(self._kafka) as consumer:
+            while True:
+                self.noted.clear()
+                assigned = feed.partitions
+                left = {TopicPartition(self._topic, each.tp.partition) for each in assigned}
+                while left and feed.partitions == assigned:
+                    for at in tuple(left):
+                        with telling.trying():
+                            await _note(consumer, at)
+                            left.remove(at)
+                    if left:
+                        await asyncio.sleep(_AGAIN_SECONDS)
+                if assigned and not left:
+                    self.noted.set()
+                await until_others(feed, assigned)
+
+
+async def _note(consumer: AIOKafkaConsumer, at: TopicPartition) -> None:
+    consumer.assign([at])
+    end = (await consumer.end_offsets([at]))[at]
+    await keep_done(consumer, at, end, Done(since=end))
+    consumer.unsubscribe()
