@@ -14,8 +14,8 @@ from agents.patterns import Allowed, patterns
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
+from streams.base_settings import Settings
 from streams.outcomes import Dropped
-from streams.settings import Settings
 
 _OfAudience = MembershipChanged | AudienceChanged | Audience
 _DEVELOPMENT = Dropped("development")

@@ -13,8 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from models.accepted_audience import AcceptedAudience
 from models.owned_name import OwnedName
 from streams import metrics
-from streams.kafka.shared_tables import Kept
-from streams.kafka.tables import Followed, known
+from streams.kafka.tables import FollowedTable, Table, decode
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -57,7 +56,7 @@ class FixedNames:
         self._called: dict[tuple[str, str], str] = {}
         # Keys whose last record in the log is not the one that holds.
         self._to_repeat: set[str] = set()
-        self._kept: Kept | None = None
+        self._kept: Table | None = None
         self._writing = asyncio.Lock()
 
     @asynccontextmanager
@@ -66,7 +65,7 @@ class FixedNames:
         if self._kafka is None:
             yield
             return
-        async with Kept.open(self._kafka, self._topic, self._tell) as self._kept:
+        async with Table.open(self._kafka, self._topic, self._tell) as self._kept:
             for key in sorted(self._to_repeat):
                 await self._repeat(key)
             yield
@@ -74,7 +73,7 @@ class FixedNames:
     async def told_apart(self) -> Sequence[tuple[OwnedName, OwnedName]]:
         """Reads the topic: each name that an audience has because of another's, and the other's."""
         assert self._kafka is not None, "without Kafka nothing is kept"
-        followed = Followed(self._kafka, self._topic, self._tell)
+        followed = FollowedTable(self._kafka, self._topic, self._tell)
         following = asyncio.create_task(followed.run())
         try:
             whole = asyncio.ensure_future(followed.whole())
@@ -170,7 +169,7 @@ class FixedNames:
         return owned if owned and key.startswith(_OWNED) else self._known[key]
 
     def _tell(self, record: ConsumerRecord) -> None:
-        said: AcceptedAudience | OwnedName | None = known(self._topic, record)
+        said: AcceptedAudience | OwnedName | None = decode(self._topic, record)
         if said is not None:
             self._note(said)
 

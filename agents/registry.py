@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 import agents
+from streams.base_settings import Settings
 from streams.delivery.sink import Sink
 from streams.placeholders import with_placeholders
-from streams.settings import KafkaSettings, Settings
+from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 

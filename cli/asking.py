@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 import click
 
 from cli import outputs
+from streams.base_settings import SettingsError
 from streams.kafka.clients import UnansweredError
-from streams.settings import KafkaSettings, SettingsError
+from streams.settings import KafkaSettings
 from streams.terminal import escaped
 
 

@@ -17,12 +17,13 @@ from agents.router.settings import RouterSettings
 from cli import outputs
 from cli.settings import groups as all_groups
 from streams import topics
+from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
 from streams.kafka import record_limits, rights, topic_shapes
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.granted import Granted, look
 from streams.kafka.topic_shapes import Shape
-from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW, Topic
 from streams.unknown_settings import unknown
 

@@ -21,11 +21,11 @@ from cli.moments import Moment
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.record import Record
+from streams.base_settings import SettingsError
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.sink import Lane, Placement, Sink, placement
 from streams.outcomes import Dropped, Rejected
 from streams.placeholders import with_placeholders
-from streams.settings import SettingsError
 from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic
 
 

@@ -8,9 +8,10 @@ import click
 from agents.receiver.process import run
 from agents.receiver.settings import ReceiverSettings
 from streams import logs, unknown_settings
+from streams.base_settings import SettingsError
 from streams.engine.startup import StartError
 from streams.kafka.clients import UnansweredError
-from streams.settings import KafkaSettings, SettingsError, WorkerSettings
+from streams.settings import KafkaSettings, WorkerSettings
 
 
 @click.command("receiver", short_help="Take mParticle's HTTPS posts, and write them to Kafka.")

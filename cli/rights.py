@@ -9,8 +9,9 @@ import click
 import orjson
 
 from cli import outputs
+from streams.base_settings import SettingsError
 from streams.kafka.rights import COMPONENTS, RIGHTS, Right, Rights, of
-from streams.settings import KafkaSettings, SettingsError
+from streams.settings import KafkaSettings
 
 Format = Literal["kafka", "strimzi", "confluent"]
 

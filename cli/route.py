@@ -14,7 +14,7 @@ from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
 from cli.inputs import HERE
-from streams.settings import SettingsError
+from streams.base_settings import SettingsError
 
 
 @click.command("route", short_help="Show what the router makes of raw messages.")

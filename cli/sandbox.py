@@ -149,8 +149,9 @@ async def _post(url: str, traffic: Traffic, token: str | None) -> None:
 
 async def _publish(traffic: Traffic) -> None:
     from cli.demo.publish import publish  # noqa: PLC0415 - not needed to print
+    from streams.base_settings import SettingsError  # noqa: PLC0415 - as above
     from streams.engine.startup import StartError, prepare  # noqa: PLC0415 - as above
-    from streams.settings import KafkaSettings, SettingsError  # noqa: PLC0415 - as above
+    from streams.settings import KafkaSettings  # noqa: PLC0415 - as above
 
     # What it has to say of a Kafka that is away is said below, in one sentence.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

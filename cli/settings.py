@@ -12,8 +12,9 @@ from agents import registry
 from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from cli import outputs
-from streams.kafka.oauth import OauthSettings
-from streams.settings import KafkaSettings, Settings, WorkerSettings
+from streams.base_settings import Settings
+from streams.oauth import OauthSettings
+from streams.settings import KafkaSettings, WorkerSettings
 
 _WIDE = 400
 

@@ -7,8 +7,9 @@ import click
 import orjson
 
 from cli import outputs
+from streams.base_settings import SettingsError
 from streams.kafka.topic_plan import LIMITS, Planned, Service, plan
-from streams.settings import KafkaSettings, SettingsError
+from streams.settings import KafkaSettings
 
 _some = click.IntRange(min=1)
 

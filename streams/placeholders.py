@@ -5,7 +5,7 @@ from typing import TypeVar, get_args
 
 from pydantic import SecretStr, ValidationError
 
-from streams.settings import Settings
+from streams.base_settings import Settings
 
 Group = TypeVar("Group", bound=Settings)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
-from streams.settings import Settings, is_service_link
+from streams.base_settings import Settings, is_service_link
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.delivery.resend import Feed
+from streams.delivery.sink import Feed
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.logs import Seldom

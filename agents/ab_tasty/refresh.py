@@ -13,8 +13,7 @@ from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.slices import Joined, Slices
 from models.audience_membership import MembershipChanged
 from streams import metrics
-from streams.delivery.resend import Feed, Repeat
-from streams.delivery.sink import Lane, Placement
+from streams.delivery.sink import Feed, Lane, Placement, Repeat
 from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings

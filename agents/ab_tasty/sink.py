@@ -25,8 +25,7 @@ from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.http import Http
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.settings import KafkaSettings

@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.ab_tasty.done import Done, Telling, keep_done, member_of
 from agents.ab_tasty.refresh import until_others
-from streams.delivery.resend import Feed
+from streams.delivery.sink import Feed
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 

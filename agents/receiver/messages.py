@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from agents.router.keys import key_of_somebody
-from agents.router.parsing import UnreadableMessageError, parse, reject_too_many_values
 from models.mparticle.identity import DEVICE, USER, Named, read_identities
+from models.mparticle.keys import key_of_somebody
+from models.mparticle.parsing import UnreadableMessageError, parse, reject_too_many_values
 from models.mparticle.values import LONGEST_ID, UnreadableError
 
 _SPELLING = MappingProxyType({**USER, **DEVICE})

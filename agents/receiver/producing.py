@@ -11,10 +11,11 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from agents.receiver.writer import Writer
 from streams.addresses import broker_addresses
+from streams.base_settings import SettingsError
 from streams.engine.watchdog import Watchdog
 from streams.kafka.clients import UnansweredError, answering
 from streams.kafka.producing import patient
-from streams.settings import KafkaSettings, SettingsError
+from streams.settings import KafkaSettings
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ import orjson
 from pydantic import Field, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from streams.settings import Settings
+from streams.base_settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 
 _SHORTEST_TOKEN = 16

@@ -1,7 +1,7 @@
 """Ids of records: the same message gives the same ids, however often it is sent or routed.
 
 Recipe, version 2. An id is the BLAKE2b digest (128 bits, hex) of the JSON, keys sorted and numbers
-as `agents.router.numbers` has them, of
+as `models.mparticle.numbers` has them, of
 
     [2, kind of record, mpid, scope, part, n]
 
@@ -28,7 +28,7 @@ from typing import Any
 
 import orjson
 
-from agents.router import numbers
+from models.mparticle import numbers
 
 _VERSION = 2
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.router.parsing import UnreadableMessageError, parse
+from models.mparticle.parsing import UnreadableMessageError, parse
 from models.mparticle.times import milliseconds
 
 _FIELDS = ("timestamp_unixtime_ms", "timestamp_ms")

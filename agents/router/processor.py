@@ -41,7 +41,7 @@ _LONG_BYTES = 256 * 1024
 # Records that are held at once before they are written; a chunk of ordinary messages makes fewer.
 _HELD_BYTES = 8 * 1024 * 1024
 _HELD_SECONDS = 0.2
-# The producer's max_batch_size (streams/engine/transport.py).
+# The producer's max_batch_size (streams/engine/consumer.py).
 _BATCH_BYTES = 512 * 1024
 # Of the raw messages behind a batch that Kafka refused, so many are named.
 _MOST_NAMED = 20

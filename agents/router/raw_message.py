@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from agents.router.ids import Ids
-from agents.router.keys import key
 from agents.router.redaction import without_secrets
 from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Told
 from models.dead_letter import DeadLetter
+from models.mparticle.keys import key
 from models.mparticle.times import UNREADABLE
 from models.record import SCHEMA_VERSION
 from streams.dead_letters.writer import preserve, preserve_key

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from agents.router.parsing import SETTINGS, UnreadableMessageError, reject_too_many_values
+from models.mparticle.parsing import SETTINGS, UnreadableMessageError, reject_too_many_values
 
 _KEY = "api_key"
 _ESCAPE = "\\u"

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
-from streams.settings import Settings
+from streams.base_settings import Settings
 
 
 class RouterSettings(Settings):

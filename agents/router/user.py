@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agents.router.events import Said, attributes_changed
-from agents.router.keys import key_of_somebody
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
 from models.mparticle.consent import Consent, ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
+from models.mparticle.keys import key_of_somebody
 from models.mparticle.times import milliseconds
 from models.mparticle.values import UnreadableError
 from models.privacy_request import ConsentChanged

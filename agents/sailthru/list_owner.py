@@ -10,8 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from agents.sailthru.list_book import ListBook
 from models.record import RawPosition, Record
 from streams import clocks
-from streams.delivery.resend import Feed, Repeat
-from streams.delivery.sink import Lane
+from streams.delivery.sink import Feed, Lane, Repeat
 from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings

@@ -19,8 +19,8 @@ from agents.sailthru.list_owner import ListOwner, Term
 from models.list_state import ListState
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.kafka.shared_tables import Kept
+from streams.delivery.sink import Feed
+from streams.kafka.tables import Table
 from streams.outcomes import Delivered, Outcome, Rejected, RetryLater
 from streams.settings import KafkaSettings
 from streams.topics import SAILTHRU_LISTS
@@ -48,7 +48,7 @@ class Lists:
         self._request_s = request_s
         self._book = ListBook(clock)
         self._owner = ListOwner(kafka, self._book, request_s) if kafka else None
-        self._topic: Kept | None = None
+        self._topic: Table | None = None
         self._opened = asyncio.Event()
         self._awaited: dict[str, asyncio.Future[None]] = {}
         self._under_way: dict[str, asyncio.Task[Outcome]] = {}
@@ -62,7 +62,7 @@ class Lists:
                 yield
                 return
             async with (
-                Kept.open(self._kafka, SAILTHRU_LISTS, self._tell) as self._topic,
+                Table.open(self._kafka, SAILTHRU_LISTS, self._tell) as self._topic,
                 asyncio.TaskGroup() as self._asking,
             ):
                 self._opened.set()

@@ -34,8 +34,7 @@ from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.http import Http
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.settings import KafkaSettings

@@ -7,7 +7,6 @@ from typing import Any
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
-from streams.delivery.audiences import Audiences
 from streams.delivery.completion import Ends
 from streams.delivery.history import History
 from streams.delivery.ordering.deduplication import Horizon
@@ -15,13 +14,14 @@ from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.recovery import Memory
-from streams.delivery.resend import Feed
+from streams.delivery.resend import LaneFeed
 from streams.delivery.sending.dispatch import Dispatch
 from streams.delivery.sink import Sink
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.engine.partition_tasks import ChunkLanes
 from streams.engine.refusals import Refusals
+from streams.kafka.tables import FollowedTable
 from streams.outcomes import Blocked
 from streams.topics import Topic
 
@@ -40,7 +40,7 @@ class Delivery:
         history: History,
         horizon: Horizon,
         staleness: Staleness,
-        audiences: Audiences,
+        audiences: FollowedTable,
         precedence: Precedence | None,
         connections: int,
         max_rejected_share: float,
@@ -57,7 +57,7 @@ class Delivery:
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = (FloodGuard(max_rejected_share, sink.behind) for _ in range(2))
         self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send, sharing)
-        self._feed = Feed(self._dispatch, may_send, refusals or Refusals())
+        self._feed = LaneFeed(self._dispatch, may_send, refusals or Refusals())
         self._chunks = ChunkLanes(
             Admission(
                 sink, topics, ends, horizon, staleness, precedence, self._dispatch, admissions

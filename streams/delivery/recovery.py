@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from models.audience_membership import MembershipChanged
 from streams import headers
-from streams.delivery.audiences import Audiences
 from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.sink import Sink, placement
 from streams.engine.partition import Partition
+from streams.kafka.tables import FollowedTable
 from streams.topics import Topic
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class Memory:
         self,
         sink: Sink[Any],
         topics: Mapping[str, Topic],
-        audiences: Audiences,
+        audiences: FollowedTable,
         history: History,
         horizon: Horizon,
         staleness: Staleness,

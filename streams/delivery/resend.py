@@ -22,7 +22,7 @@ _SETTLED_SECONDS = 60.0
 _LIMIT = InFlightLimit(records=2_000)
 
 
-class Feed:
+class LaneFeed:
     """The partitions that this worker has now."""
 
     def __init__(
@@ -43,12 +43,12 @@ class Feed:
     def granted(self, task: str) -> None:
         self._refusals.granted(task)
 
-    def repeat(self, partition: Partition, topic: str) -> "Repeat":
+    def repeat(self, partition: Partition, topic: str) -> "LaneRepeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
-        return Repeat(self._dispatch, partition, topic, self._may_send)
+        return LaneRepeat(self._dispatch, partition, topic, self._may_send)
 
 
-class Repeat:
+class LaneRepeat:
     """Records sent again for one partition: a few at a time, and none once it is gone."""
 
     def __init__(

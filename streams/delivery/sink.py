@@ -1,21 +1,20 @@
 """The contract between the delivery and a destination's code."""
 
+from asyncio import Future
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from aiokafka.structs import ConsumerRecord
 
 from models.audience import Audience
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
+from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import Topic
-
-if TYPE_CHECKING:
-    from asyncio import Future
-
-    from streams.delivery.resend import Feed
 
 Request = TypeVar("Request")
 
@@ -45,6 +44,54 @@ class Placement(NamedTuple):
 def placement(record: Record, key: bytes | None, partition: int) -> Placement:
     """Our own records are keyed by user; a foreign one without a key stands for itself."""
     return Placement(key.decode(errors="replace") if key else record.id, partition)
+
+
+class Repeat(Protocol):
+    """Records that a sink sends again on behalf of one partition, through its lanes."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the partition is no longer this worker's."""
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the partition surely still is this worker's; also after it was frozen."""
+
+    async def settled(self, end: int) -> bool:
+        """Waits until all before `end`, and all that was fetched by now, has ended.
+
+        False if the partition is gone, or that takes too long.
+        """
+
+    async def room(self) -> bool:
+        """Waits until one more may be queued; False if the partition is gone."""
+
+    def queue(self, lane: Lane, source: ConsumerRecord, record: Record) -> None:
+        """Puts a record behind what waits in its lane; offsets of `source` must grow."""
+
+    async def ended(self) -> bool:
+        """Waits until all that was queued has ended; False if the partition is gone."""
+
+
+class Feed(Protocol):
+    """The partitions that this worker has now, each of which a sink may send records for."""
+
+    @property
+    def partitions(self) -> Sequence[Partition]:
+        """Those that are fetched."""
+
+    @property
+    def held(self) -> Sequence[Partition]:
+        """Those that are this worker's too, and of which nothing is fetched for now."""
+
+    def refused(self, task: str, error: Exception) -> None:
+        """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""
+
+    def granted(self, task: str) -> None:
+        """Kafka lets this worker do `task`."""
+
+    def repeat(self, partition: Partition, topic: str) -> Repeat:
+        """Begins to send records of a topic of the sink's own, on behalf of a partition."""
 
 
 class Sink(Protocol[Request]):
@@ -77,7 +124,7 @@ class Sink(Protocol[Request]):
     def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
         """Says in which lane a record waits, or why it does not."""
 
-    def missing(self, record: Record) -> "Future[Any] | None":
+    def missing(self, record: Record) -> Future[Any] | None:
         """What must be done first, by whatever worker, so that a record may be sent; None: nothing.
 
         Asked right before `take`. The record's lane waits for it without a connection and as long
@@ -104,7 +151,7 @@ class Sink(Protocol[Request]):
         """Is told of a record that becomes a dead letter after it had waited in a lane."""
         del record, partition  # most destinations keep nothing of it
 
-    async def repeat(self, feed: "Feed") -> None:
+    async def repeat(self, feed: Feed) -> None:
         """Sends again, of its own accord, what the destination would forget; runs beside all else.
 
         May return at once; raises only for our own mistakes.

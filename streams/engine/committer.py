@@ -6,25 +6,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from faust.types import TP
 
 from streams import metrics
-from streams.engine.group_lease import Membership
+from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import Progress
 
 Offer = Callable[[Mapping[TP, Progress]], Awaitable[bool]]
 
 
-class Commits:
+class Committer:
     """Offers Kafka the progress of all partitions that this worker has now.
 
     A refused commit changes nothing here, so the same progress is offered again.
     """
 
-    def __init__(
-        self, partitions: Mapping[TP, Partition], membership: Membership, offer: Offer
-    ) -> None:
+    def __init__(self, partitions: Mapping[TP, Partition], lease: GroupLease, offer: Offer) -> None:
         """`offer` says whether Kafka took it."""
         self._partitions = partitions
-        self._membership = membership
+        self._lease = lease
         self._offer = offer
         self._due = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -45,7 +43,7 @@ class Commits:
         commit before a revocation really is one.
         """
         async with self._lock:
-            sure = self._membership.sure()
+            sure = self._lease.is_held()
             progress = {
                 tp: now
                 for tp, partition in self._partitions.items()
@@ -64,13 +62,13 @@ class Commits:
             await self._commit(starts)
 
     async def _commit(self, progress: Mapping[TP, Progress]) -> bool:
-        asked_at = self._membership.now()
+        asked_at = self._lease.now()
         if not await self._offer(progress):
             metrics.COMMITS_FAILED.inc()
             return False
         metrics.COMMITS.inc()
         if progress:
-            self._membership.confirmed(asked_at)
+            self._lease.renew(asked_at)
         for tp, each in progress.items():
             if (partition := self._partitions.get(tp)) is not None:
                 partition.was_committed(each)

@@ -6,48 +6,72 @@ fails when an upgrade of Faust moves the ground.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any
 
-from faust.types import TP
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from streams import metrics
 from streams.engine import gauges
-from streams.engine.committer import Commits
-from streams.engine.consumer_thread import ConsumerThread
-from streams.engine.fetching import FetchingConsumer
-from streams.engine.group_lease import Membership
+from streams.engine.chunks import Chunk
+from streams.engine.committer import Committer
+from streams.engine.consumer_thread import ConsumerThread, Fetched
+from streams.engine.deleted_offsets import Gaps
+from streams.engine.group_lease import GroupLease
+from streams.engine.holds import Hold, Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals
 from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
 from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_bounds import Bounds
+from streams.kafka.producing import patient
+from streams.settings import KafkaSettings
+
+log = structlog.get_logger()
 
 _COMMIT_PAUSE_SECONDS = 0.05
 # A commit gives up after five seconds, and one may be under way.
 _LAST_COMMIT_SECONDS = 6.0
+# A partition that was paused is asked for again after this long at the latest.
+_FETCH_SECONDS = 0.25
+# When all were asked for there is none to wait for, and each asking costs a way to the thread.
+_IDLE_SECONDS = 1.0
+# How long one partition alone may take to show whether it is the one that cannot be read.
+_ALONE_SECONDS = 5.0
 # A partition that could not be asked for its bounds is asked again after this long.
 _ASK_AGAIN_SECONDS = 1.0
 
 
-class Consumer(FetchingConsumer):
-    """Takes partitions over and gives them back; in between commits what has ended."""
+class Consumer(driver.Consumer):
+    """Takes partitions over, feeds agents their chunks, commits what has ended, gives back."""
 
+    transport: "Transport"
     processor: Processor
+    _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.partitions: dict[TP, Partition] = {}
+        self.holds: Holds = {}
+        self.unavailable: dict[TP, str] = {}
+        """Partitions that Kafka answers nothing of, and its own word for why."""
+        self.gaps = Gaps(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
         self._is_over = False
         kafka = self.transport.kafka
-        self.membership = Membership(kafka.session_timeout_s)
+        self.lease = GroupLease(kafka.session_timeout_s)
         self.refusals = Refusals()
         self._twins = Twins(kafka.group_instance_id, kafka.session_timeout_s)
         self._final: asyncio.Queue[GroupError] = asyncio.Queue()
-        self.commits = Commits(self.partitions, self.membership, self._commit)
+        self.commits = Committer(self.partitions, self.lease, self._commit)
 
     async def on_start(self) -> None:
         self.processor = self.transport.make_processor()
@@ -74,7 +98,7 @@ class Consumer(FetchingConsumer):
         limit = self.transport.kafka.stalled_after_s
         # Named on /ready, and what waits for those partitions may wait too.
         named = lambda: bool(self.unavailable)  # noqa: E731 - two lines for a word
-        work = watch(limit, self.partitions, self.processor, self.membership, named)
+        work = watch(limit, self.partitions, self.processor, self.lease, named)
         await self._or_drain(work)
 
     @Service.task
@@ -91,7 +115,7 @@ class Consumer(FetchingConsumer):
 
     def membership_lost(self) -> None:
         """Is told by the consumer's thread that Kafka does not know this member any more."""
-        self._end_with(self._twins.lost_membership(in_touch=self.membership.in_touch()))
+        self._end_with(self._twins.lost_membership(in_touch=self.lease.is_in_touch()))
 
     def _end_with(self, error: GroupError | None) -> None:
         if error is not None:
@@ -131,7 +155,7 @@ class Consumer(FetchingConsumer):
         """Begins the takeover of an assignment, beside which heartbeats go on."""
         self.refusals.granted("join its group")
         # Who is put out again before a first commit, by a twin, was in touch all the same.
-        self.membership.let_in()
+        self.lease.record_assignment()
         await super().on_partitions_assigned(assigned, generation_id)
         if not self._is_over:
             taking_over = self._take_over(frozenset(assigned), generation_id)
@@ -249,6 +273,156 @@ class Consumer(FetchingConsumer):
         gauges.count_ended(self._close(), self.transport.kafka.bare)
         self.partitions.clear()
 
+    # -- what is fetched, and what is not for now
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ARG002, ASYNC109 - Faust's signature
+        asked = dict(self.partitions)
+        fetched = await self._fetch()
+        if self.should_stop:
+            return
+        for tp in fetched.positions:
+            partition = self.partitions.get(tp)
+            if partition is None or partition.closed or tp in self.holds:
+                continue  # held, or a rebalance is under way, which ends with a seek
+            if partition is not asked.get(tp):
+                # Asked for before it was taken over, answered after it: nobody knows from which
+                # position.
+                await self._thread.seek_to({tp: partition.offsets.position})
+            # Not when a rebalance has just begun.
+            elif self.flow_active and (chunk := await self._chunk(partition, fetched)):
+                yield tp, self._message(tp, chunk)
+
+    async def _chunk(self, partition: Partition, fetched: Fetched) -> Chunk | None:
+        tp, at = partition.tp, partition.offsets.position
+        records, end = fetched.records.get(tp, ()), fetched.positions[tp]
+        begins = records[0].offset if records else end
+        if begins > at and not await self._may_pass(partition):
+            return None
+        return Chunk.of(partition, records, end) if end > at else None
+
+    async def _fetch(self) -> Fetched:
+        """Faust's own sleeps for a second when nothing is to be fetched, however short that is."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # any event will do
+        if not (active := self._get_active_partitions()):
+            await self.sleep(_FETCH_SECONDS)
+            return Fetched()
+        is_all = len(active) == len(self.partitions)
+        try:
+            return await self._thread.fetch(active, _IDLE_SECONDS if is_all else _FETCH_SECONDS)
+        except ConsumerStoppedError:
+            raise
+        except Exception:
+            if not await self._find_unreadable(active):
+                raise
+            return Fetched()
+
+    async def _find_unreadable(self, active: Collection[TP]) -> bool:
+        """Holds the partitions whose next batch cannot be unpacked; False when there is none.
+
+        An error does not say of which partition it is, and what was fetched of others is lost with
+        it: so each is asked for alone, and then all from where they stood.
+        """
+        asked = {tp: self.partitions[tp] for tp in active if tp in self.partitions}
+        broken: dict[TP, Exception] = {}
+        for tp, partition in asked.items():
+            await self._thread.seek_to({tp: partition.offsets.position})
+            try:
+                await self._thread.fetch({tp}, _ALONE_SECONDS)
+            except ConsumerStoppedError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a codec raises is told
+                broken[tp] = error
+        there = {tp: each for tp, each in asked.items() if self.partitions.get(tp) is each}
+        await self._thread.seek_to({tp: each.offsets.position for tp, each in there.items()})
+        for tp in broken.keys() & there.keys():
+            self._hold_unreadable(there[tp], broken[tp])
+        return bool(broken)
+
+    def _hold_unreadable(self, partition: Partition, error: Exception) -> None:
+        tp, offset = partition.tp, partition.offsets.position
+        said = (
+            f"{tp.topic}-{tp.partition}: the batch at offset {offset} cannot be unpacked "
+            f"({type(error).__name__})"
+        )
+        self.holds[tp] = Hold("unreadable", said)
+        self.pause_partitions({tp})
+        log.error(
+            "batch_unreadable",
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=offset,
+            detail=said,
+            what_to_do="look at it with another client; to pass over it, stop the workers and move "
+            "the group's offset behind it with Kafka's own tool",
+        )
+
+    async def _log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
+        """Of those that can be asked; the others are named as not available."""
+        there = {}
+        for tp, answer in (await self._thread.log_bounds(tps)).items():
+            if isinstance(answer, KafkaError):
+                self.unavailable[tp] = type(answer).__name__
+            else:
+                self.unavailable.pop(tp, None)
+                there[tp] = answer
+        return there
+
+    async def _may_pass(self, partition: Partition) -> bool:
+        """Looks into a gap; holds the partition when Kafka deleted records before they were read.
+
+        Compaction and transaction marks make gaps too, but not at the head of the log. False also
+        when Kafka cannot tell, and what was fetched is fetched again.
+        """
+        tp, position = partition.tp, partition.offsets.position
+        there = (await self._log_bounds({tp})).get(tp)
+        if self.partitions.get(tp) is not partition:
+            return False
+        if there is None:
+            await self._thread.seek_to({tp: position})
+            return False
+        if there.first <= position or not self.gaps.holds(tp, position, there.first):
+            return True
+        self.pause_partitions({tp})
+        return False
+
+    def _message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
+        topic = self.transport.kafka.bare(tp.topic)
+        metrics.RECORDS_READ.labels(topic=topic).inc(len(chunk.records))
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            chunk.end - 1,
+            0.0,  # its records have their own times
+            0,
+            [],
+            None,
+            chunk,  # type: ignore[arg-type]  # Faust only hands it on; see ChunkSchema
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def may_fetch(self, partition: Partition) -> bool:
+        """Whether its records are wanted now, as far as it alone says."""
+        return partition.started and partition.tp not in self.holds and not partition.full
+
+    def pause_or_resume(self, partition: Partition) -> None:
+        """Looks whether more of a partition may be fetched."""
+        tp = partition.tp
+        if partition.closed or tp in self.holds:
+            return
+        if partition.full:
+            if tp not in self._paused_partitions:
+                self.pause_partitions({tp})
+        elif tp in self._paused_partitions and partition.started and partition.drained:
+            self.resume_partitions({tp})
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Room in Faust's own queue does not open a partition that we paused."""
+        super().on_buffer_drop(tp)
+        self._get_active_partitions().difference_update(self._paused_partitions)
+
     # -- commits, in place of Faust's
 
     def _partition_changed(self, partition: Partition) -> None:
@@ -270,3 +444,36 @@ class Consumer(FetchingConsumer):
 
 def _offsets(starts: Mapping[TP, Progress]) -> Mapping[TP, int]:
     return {tp: start.offset for tp, start in starts.items()}
+
+
+class Producer(driver.Producer):
+    """Idempotent: it neither gives up on a batch, nor reorders, nor writes it twice."""
+
+    transport: "Transport"
+
+    def _settings_default(self) -> Mapping[str, Any]:
+        return {
+            **self.transport.kafka.client_options(),
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": 512 * 1024,
+            "max_request_size": 11 * 1024 * 1024,
+        }
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        return patient(super()._new_producer(transactional_id))
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return {}
+
+
+class Transport(driver.Transport):
+    """Joins Faust to the engine; what it holds is set before the app starts."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+    kafka: KafkaSettings
+    make_processor: Callable[[], Processor]
+    cluster: str = ""

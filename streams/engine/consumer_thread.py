@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -15,14 +15,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.engine.commit_requests import Offering
+from streams.engine.committer import Committer
+from streams.engine.group_lease import GroupLease
+from streams.engine.refusals import Refusals
 from streams.engine.startup import read_progress
 from streams.kafka import log_bounds
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings
-
-if TYPE_CHECKING:
-    from streams.engine.consumer import Consumer
 
 T = TypeVar("T")
 
@@ -49,10 +49,35 @@ class Fetched:
     positions: Mapping[TP, int] = field(default_factory=dict)
 
 
+class Connection(Protocol):
+    """How Kafka is reached, and which cluster it was that answered."""
+
+    kafka: KafkaSettings
+    cluster: str
+
+
+class Member(Protocol):
+    """Whose thread this is: it is told, in its own loop, what Kafka says of its membership."""
+
+    lease: GroupLease
+    commits: Committer
+    refusals: Refusals
+
+    @property
+    def transport(self) -> Connection:
+        """How it reaches Kafka."""
+
+    def join_refused(self, error: Exception) -> None:
+        """Kafka does not let it into its group."""
+
+    def membership_lost(self) -> None:
+        """Kafka does not know it any more."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns aiokafka's consumer."""
 
-    consumer: "Consumer"
+    consumer: Member  # type: ignore[assignment]  # what is asked of Faust's, which ours is
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,12 +113,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _confirm_heartbeats(self, coordinator: Any) -> None:
         heartbeat = coordinator._do_heartbeat  # noqa: SLF001 - as above
-        membership = self.consumer.membership
+        lease = self.consumer.lease
 
         async def confirmed_heartbeat() -> bool:
-            asked_at = membership.now()
+            asked_at = lease.now()
             answered: bool = await heartbeat()
-            if answered and not membership.answered(asked_at):
+            if answered and not lease.record_heartbeat(asked_at):
                 self.parent_loop.call_soon_threadsafe(self.consumer.commits.ask)
             return answered
 

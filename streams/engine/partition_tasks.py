@@ -1,11 +1,10 @@
 """A task for each assigned partition, which works on its chunks one after the other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streams.engine.chunks import Chunk
-from streams.engine.deadline import end_within
 from streams.engine.partition import Partition
 
 
@@ -60,3 +59,14 @@ class ChunkLanes:
                 lane.chunks.put_nowait(Chunk(partition, ()))  # wakes one that waits
                 tasks.add(lane.task)
         await end_within(deadline, tasks)
+
+
+async def end_within(seconds: float, tasks: Collection[asyncio.Task[None]]) -> None:
+    """Returns when all tasks have ended; cancels those that have not by then."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from faust.types import TP
 
 from streams import clocks
-from streams.engine.group_lease import Membership
+from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
 
@@ -40,7 +40,7 @@ async def watch(
     limit_s: float,
     partitions: Mapping[TP, Partition],
     processor: Processor,
-    membership: Membership,
+    lease: GroupLease,
     is_named: Callable[[], bool] = lambda: False,
 ) -> None:
     """Looks until cancelled; raises StalledError in a worker that hangs, or that Kafka forgot.
@@ -58,5 +58,5 @@ async def watch(
         )
         if work.stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
             raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
-        if group.stalled(None, excused=membership.in_touch()):
+        if group.stalled(None, excused=lease.is_in_touch()):
             raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

@@ -20,7 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams import tls
 from streams.addresses import broker_addresses
-from streams.kafka.oauth import TokenError, Tokens
+from streams.oauth import TokenError, Tokens
 from streams.settings import KafkaSettings
 
 # For all of it: the caller has waited for Kafka already.

@@ -1,23 +1,25 @@
-"""Follows a compacted topic: all that is in it at start, then each record that is written."""
+"""Compacted topics as tables: read whole at start, followed from then on, and written."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
+from streams.kafka.producing import partition_count, patient
 from streams.settings import KafkaSettings
-from streams.topics import Topic
+from streams.topics import MAX_MESSAGE_BYTES, Topic
 
 log = structlog.get_logger()
 
 Tell = Callable[[ConsumerRecord], None]
 
 
-def known(topic: Topic, record: ConsumerRecord) -> Any:
+def decode(topic: Topic, record: ConsumerRecord) -> Any:
     """What a record of this topic says; None where it says nothing.
 
     That is a tombstone, or was written by somebody else: it is no delivery, and nothing is lost.
@@ -37,7 +39,7 @@ def known(topic: Topic, record: ConsumerRecord) -> Any:
         return None
 
 
-class Followed:
+class FollowedTable:
     """Tells of every record, without a group: every worker needs them all."""
 
     def __init__(self, kafka: KafkaSettings, topic: Topic, tell: Tell) -> None:
@@ -47,6 +49,16 @@ class Followed:
         self._whole = asyncio.Event()
         self._next: dict[int, int] = {}
         self._moved = asyncio.Event()
+
+    @classmethod
+    def of_values(cls, kafka: KafkaSettings, topic: Topic, learn: Callable[[Any], None]) -> Self:
+        """Tells what its records say, and leaves out those that say nothing."""
+
+        def tell(record: ConsumerRecord) -> None:
+            if (value := decode(topic, record)) is not None:
+                learn(value)
+
+        return cls(kafka, topic, tell)
 
     async def whole(self) -> None:
         """Waits until all that was there at start has been told."""
@@ -81,3 +93,42 @@ class Followed:
                 self._moved.set()
         finally:
             await consumer.stop()
+
+
+class Table:
+    """A table of which this process has read all that it has written."""
+
+    def __init__(self, topic: str, producer: AIOKafkaProducer, followed: FollowedTable) -> None:
+        """`topic` by its name on the cluster."""
+        self._topic = topic
+        self._producer = producer
+        self._followed = followed
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, kafka: KafkaSettings, topic: Topic, tell: Tell) -> AsyncIterator[Self]:
+        """Has told all that is there when it is entered, and goes on telling."""
+        followed = FollowedTable(kafka, topic, tell)
+        async with (
+            patient(
+                AIOKafkaProducer(
+                    **kafka.client_options(),
+                    acks="all",
+                    enable_idempotence=True,
+                    max_request_size=MAX_MESSAGE_BYTES,
+                )
+            ) as producer,
+            asyncio.TaskGroup() as tasks,
+        ):
+            following = tasks.create_task(followed.run())
+            await followed.whole()
+            try:
+                yield cls(kafka.topic(topic.name), producer, followed)
+            finally:
+                following.cancel()
+
+    async def write(self, key: bytes, value: bytes) -> None:
+        """Returns when it has been told; waits while Kafka is away."""
+        await partition_count(self._producer, self._topic)
+        at = await self._producer.send_and_wait(self._topic, value, key=key)
+        await self._followed.told(at.partition, at.offset)

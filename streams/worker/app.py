@@ -10,13 +10,14 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from streams import metrics
+from streams.base_settings import Settings, SettingsError
 from streams.engine import gauges
 from streams.engine.chunks import ChunkScheduler, ChunkSchema
-from streams.engine.group_lease import Membership
+from streams.engine.consumer import Transport
+from streams.engine.group_lease import GroupLease
 from streams.engine.processor import Processor
 from streams.engine.refusals import Refusals
-from streams.engine.transport import Transport
-from streams.settings import DRY_RUN_SUFFIX, KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.settings import DRY_RUN_SUFFIX, KafkaSettings, WorkerSettings
 from streams.topics import RAW, Topic
 from streams.worker import pages
 from streams.worker.readiness import readiness
@@ -51,10 +52,10 @@ class App(faust.App):
         return producer._producer  # noqa: SLF001 - guarded by a test
 
     @property
-    def membership(self) -> Membership:
+    def lease(self) -> GroupLease:
         consumer: Any = self.consumer
-        membership: Membership = consumer.membership
-        return membership
+        lease: GroupLease = consumer.lease
+        return lease
 
     @property
     def refusals(self) -> Refusals:

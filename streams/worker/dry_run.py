@@ -11,8 +11,7 @@ from models.dead_letter import DeadLetter
 from models.record import Record
 from streams.dead_letters.writer import DeadLetters, count
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected
 from streams.settings import DRY_RUN_SUFFIX
 

@@ -33,7 +33,7 @@ def _read(consumer: Any) -> Readiness | None:
     if holds:
         state = min(each.state for each in holds.values())
         return state, f"{state}: {'; '.join(each.said for each in holds.values())}"
-    if not consumer.membership.in_touch():
+    if not consumer.lease.is_in_touch():
         return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
     if consumer.unavailable:
         which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())

@@ -11,8 +11,8 @@ import faust
 import structlog
 
 from streams import logs, unknown_settings
+from streams.engine.consumer import Transport
 from streams.engine.startup import StartError, prepare
-from streams.engine.transport import Transport
 
 # Python looks for garbage every 700 new objects, and after about 70,000 among all there are. Here
 # a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search

@@ -3,7 +3,6 @@
 from typing import Any
 
 from streams.dead_letters.writer import DeadLetters
-from streams.delivery.audiences import Audiences
 from streams.delivery.completion import Ends
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import History
@@ -14,8 +13,9 @@ from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.sink import Sink
 from streams.kafka.log_end import LogEnd
 from streams.kafka.record_limits import RecordLimits
+from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import DEAD_LETTERS, USER_UPDATE
+from streams.topics import AUDIENCES, DEAD_LETTERS, USER_UPDATE
 from streams.worker.app import App, create_app
 from streams.worker.dry_run import CountedDeadLetters, DryRun
 
@@ -47,11 +47,11 @@ def create_sink_app(
             History(kafka),
             horizon,
             Staleness.beside(kafka.horizon_ids),
-            Audiences(kafka, sink.learn),
+            FollowedTable.of_values(kafka, AUDIENCES, sink.learn),
             precedence,
             connections,
             worker.max_rejected_share,
-            app.membership.sure,
+            app.lease.is_held,
             Sharing(kafka, sink.destination),
             app.refusals,
         )

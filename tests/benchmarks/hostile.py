@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from agents.receiver.messages import look
-from agents.router.parsing import MAX_VALUES
 from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
+from models.mparticle.parsing import MAX_VALUES
 from sandbox.kafka import Kafka
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.worker.run import NEW_OBJECTS

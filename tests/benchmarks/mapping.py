@@ -12,11 +12,11 @@ from typing import TypeAlias
 import orjson
 from faust.types import TP
 
-from agents.router.parsing import parse
 from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
+from models.mparticle.parsing import parse
 from sandbox.kafka import Kafka
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.results import Result, at_most, ratios

@@ -15,7 +15,7 @@ from sandbox.proxy import Proxy
 from streams.delivery.history import History
 from streams.engine import consumer_thread
 from streams.engine.consumer_thread import Fetched
-from streams.engine.group_lease import Membership
+from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
@@ -165,29 +165,29 @@ async def test_a_heartbeat_that_kafka_answers_after_a_silence_confirms_nothing()
     a confirmation and sent what others had delivered 15 seconds before.
     """
     clock = Clock()
-    membership = Membership(6.0, clock)
-    membership.confirmed(clock.now)
+    lease = GroupLease(6.0, clock)
+    lease.renew(clock.now)
     carried_on = []
     for silence in (0.6, 4.0, 9.0, 0.6):
         clock.now += silence
-        carried_on.append(membership.answered(clock.now))
+        carried_on.append(lease.record_heartbeat(clock.now))
 
     assert carried_on == [True, True, False, False]
-    assert not membership.sure()
-    assert membership.in_touch()
+    assert not lease.is_held()
+    assert lease.is_in_touch()
 
 
 async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms() -> None:
     clock, kafka = Clock(), Kafka()
     consumer = consumer_of(kafka)
-    consumer.membership._clock = clock
+    consumer.lease._clock = clock
     await consumer.take_over(frozenset({HERE}), 1)
-    taken_over = consumer.membership.sure()
+    taken_over = consumer.lease.is_held()
     clock.now += 25
-    silent = consumer.membership.sure()
+    silent = consumer.lease.is_held()
     await consumer.commit()
 
-    assert (taken_over, silent, consumer.membership.sure()) == (True, False, True)
+    assert (taken_over, silent, consumer.lease.is_held()) == (True, False, True)
     assert kafka.commits == [{HERE: Progress(3)}, {HERE: Progress(3)}]
 
 

@@ -22,7 +22,7 @@ FILES = {
     "settings.py": """
         from pydantic import Field, SecretStr
         from pydantic_settings import SettingsConfigDict
-        from streams.settings import Settings
+        from streams.base_settings import Settings
 
         class PostcardSettings(Settings):
             model_config = SettingsConfigDict(env_prefix="POSTCARD_")

@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     Mutant(
         "what was fetched for an earlier assignment is taken",
-        "streams/engine/fetching.py",
+        "streams/engine/consumer.py",
         "            if partition is not asked.get(tp):",
         "            if False:",
     ),
@@ -103,18 +103,18 @@ MUTANTS = (
     Mutant(
         "a heartbeat confirms membership after a silence",
         "streams/engine/group_lease.py",
-        "        if sure := self.sure():\n            self.confirmed(asked_at)",
-        "        sure = True\n        self.confirmed(asked_at)",
+        "        if held := self.is_held():\n            self.renew(asked_at)",
+        "        held = True\n        self.renew(asked_at)",
     ),
     Mutant(
         "a frozen worker believes that it is still a member",
         "streams/engine/group_lease.py",
-        "        return self._clock() - self._confirmed_at < self._sure_for",
-        "        return self._confirmed_at > 0",
+        "        return self._clock() - self._renewed_at < self._held_for",
+        "        return self._renewed_at > 0",
     ),
     Mutant(
         "one partition without a leader ends the worker",
-        "streams/engine/fetching.py",
+        "streams/engine/consumer.py",
         "            if isinstance(answer, KafkaError):\n",
         "            if isinstance(answer, KafkaError):\n                raise answer\n",
     ),
@@ -165,7 +165,7 @@ MUTANTS = (
     ),
     Mutant(
         "a paused partition is not resumed",
-        "streams/engine/fetching.py",
+        "streams/engine/consumer.py",
         "            self.resume_partitions({tp})",
         "            pass",
     ),

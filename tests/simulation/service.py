@@ -14,8 +14,7 @@ from models.audience import Audience
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.fencing import UnsureError
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic

@@ -10,10 +10,9 @@ from typing import Any
 
 import structlog
 
-from streams.engine.consumer import Consumer
+from streams.engine.consumer import Consumer, Transport
 from streams.engine.consumer_thread import ConsumerThread
 from streams.engine.startup import StartError, prepare
-from streams.engine.transport import Transport
 from streams.worker.app import App
 from tests.simulation.loop import HOST, Host, SimulatedLoop
 

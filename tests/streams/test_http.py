@@ -25,6 +25,7 @@ from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import running
 from streams.addresses import Url
+from streams.base_settings import SettingsError
 from streams.http import (
     CONNECTION_LOST,
     MOST_ANSWER_BYTES,
@@ -36,7 +37,6 @@ from streams.http import (
     retry_after,
 )
 from streams.outcomes import Blocked, RetryLater
-from streams.settings import SettingsError
 from tests.streams.properties import SMALL
 
 NOW = datetime.now(UTC)

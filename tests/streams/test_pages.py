@@ -78,8 +78,8 @@ def has_lost_a_leader(worker: Worker) -> None:
 
 
 def hears_nothing_of_kafka(worker: Worker) -> None:
-    now = worker.consumer.membership.now()
-    worker.consumer.membership._clock = lambda: now + 3600
+    now = worker.consumer.lease.now()
+    worker.consumer.lease._clock = lambda: now + 3600
 
 
 def reads_its_past(worker: Worker) -> None:

@@ -5,8 +5,8 @@ from pydantic import SecretStr
 
 from agents import registry
 from agents.registry import Destination
+from streams.base_settings import SettingsError
 from streams.placeholders import with_placeholders
-from streams.settings import SettingsError
 
 DESTINATIONS = list(registry.destinations().values())
 # What makes other settings necessary.

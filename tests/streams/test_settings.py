@@ -28,7 +28,8 @@ from agents.receiver.settings import ReceiverSettings
 from agents.router.settings import RouterSettings
 from agents.sailthru.settings import SailthruSettings
 from streams.addresses import broker_addresses
-from streams.settings import KafkaSettings, Settings, SettingsError, WorkerSettings
+from streams.base_settings import Settings, SettingsError
+from streams.settings import KafkaSettings, WorkerSettings
 
 SECRET = "s3cret-Boca-Raton"
 

@@ -20,7 +20,6 @@ from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.delivery.admission import Admission
-from streams.delivery.audiences import Audiences
 from streams.delivery.history import History
 from streams.delivery.lane import WaitingLane
 from streams.delivery.ordering.deduplication import Horizon
@@ -33,8 +32,9 @@ from streams.engine.partition import Partition
 from streams.http import Http
 from streams.kafka.clients import UnansweredError
 from streams.kafka.record_limits import RecordLimits
+from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
+from streams.topics import AUDIENCES, DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
 
 JOB_SECONDS = 6 * 3600.0
 """How long a job may take: the documentation speaks of hours."""
@@ -92,7 +92,7 @@ class Fill:
         self._dispatch = Dispatch(
             sink, self.sums.ends, None, connections, guards[1], may_send=lambda: True
         )
-        self._audiences = Audiences(kafka, sink.learn)
+        self._audiences = FollowedTable.of_values(kafka, AUDIENCES, sink.learn)
         self._memory = Memory(
             sink, topics, self._audiences, History(kafka), horizon, staleness, _start
         )

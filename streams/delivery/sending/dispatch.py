@@ -21,7 +21,7 @@ from streams.delivery.sending.gauges import show
 from streams.delivery.sending.quarantine import Patience
 from streams.delivery.sending.requests import send
 from streams.delivery.sink import Lane, Sink
-from streams.engine.deadline import end_within
+from streams.engine.partition_tasks import end_within
 from streams.fencing import UnsureError
 from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from agents.ab_tasty.settings import AbTastySettings
 from models.mparticle.identity import USER_TYPES
-from streams.settings import SettingsError
+from streams.base_settings import SettingsError
 from tests.agents.ab_tasty.factories import FIREHOSE, UDC, udc
 
 

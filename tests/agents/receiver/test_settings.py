@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from agents.receiver.settings import ReceiverSettings
-from streams.settings import SettingsError
+from streams.base_settings import SettingsError
 
 TOKEN = "invented-token-of-mparticle"
 MODULE = {"name": "Streams", "version": "1.0"}

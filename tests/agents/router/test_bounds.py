@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from agents.receiver.messages import look
-from agents.router import parsing
 from agents.router.raw_message import RawMessage, Takes
 from agents.router.redaction import without_secrets
 from agents.router.routing import Routed, route_together
 from agents.router.settings import RouterSettings
+from models.mparticle import parsing
 from streams.topics import EVENTS
 from tests.agents.router.routing import AT, RECEIVED_MS, routed
 from tests.agents.router.shapes import SHAPES

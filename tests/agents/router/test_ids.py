@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.router import numbers
+from models.mparticle import numbers
 from tests.agents.router.routing import routed
 
 _TIME = 1_760_000_000_000

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.router.settings import RouterSettings
-from streams.settings import SettingsError
+from streams.base_settings import SettingsError
 
 
 def test_router_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:

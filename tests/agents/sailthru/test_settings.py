@@ -6,7 +6,7 @@ import pytest
 
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
-from streams.settings import SettingsError
+from streams.base_settings import SettingsError
 from streams.worker.dry_run import DryRun
 from tests.agents.sailthru.simulated import SECRET, settings
 

@@ -11,7 +11,6 @@ from faust.types import TP
 
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters
-from streams.delivery.audiences import Audiences
 from streams.delivery.completion import Ends
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import Group, History, Tell
@@ -22,8 +21,9 @@ from streams.engine.partition import Partition
 from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_end import LogEnd
+from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings
-from streams.topics import EVENTS, USER_UPDATE, Topic
+from streams.topics import AUDIENCES, EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.records import event_source, fetch, new_partition
 
@@ -76,7 +76,7 @@ class Past(History):
             yield group
 
 
-class NoAudiences(Audiences):
+class NoAudiences(FollowedTable):
     """Of which all is known at once."""
 
     async def run(self) -> None:
@@ -137,7 +137,7 @@ class Flow:
             self.past,
             horizon,
             Staleness(10_000),
-            NoAudiences(KafkaSettings(), self.sink.learn),
+            NoAudiences.of_values(KafkaSettings(), AUDIENCES, self.sink.learn),
             precedence,
             connections,
             max_rejected_share,

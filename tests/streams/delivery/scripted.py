@@ -12,8 +12,7 @@ from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.resend import Feed
-from streams.delivery.sink import Batch, Lane, Placement, Sink
+from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.outcomes import (
     Blocked,
     Delivered,

@@ -9,8 +9,8 @@ import pytest
 from models.audience import Audience
 from models.record import RawPosition, serialize
 from sandbox.kafka import Kafka
-from streams.delivery.audiences import Audiences
 from streams.kafka.log_end import LogEnd
+from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, USER_UPDATE
 from tests.streams.cluster import create, producing, settings, write
@@ -33,8 +33,8 @@ def audience(name: str) -> bytes:
 
 
 @asynccontextmanager
-async def following(to: KafkaSettings, learned: list[str | None]) -> AsyncIterator[Audiences]:
-    audiences = Audiences(to, lambda each: learned.append(each.name))
+async def following(to: KafkaSettings, learned: list[str | None]) -> AsyncIterator[FollowedTable]:
+    audiences = FollowedTable.of_values(to, AUDIENCES, lambda each: learned.append(each.name))
     task = asyncio.create_task(audiences.run())
     try:
         async with asyncio.timeout(10):

@@ -482,7 +482,7 @@ async def test_a_takeover_of_a_partition_whose_next_records_are_deleted_holds_it
     assert not fetches(consumer)
     # It is this worker's all the same: Kafka confirms that it is, and its offset stays.
     assert (held.tp, held.is_held, held.started) == (HERE, True, False)
-    assert consumer.membership.sure()
+    assert consumer.lease.is_held()
     assert all(progress[HERE].offset == 3 for progress in kafka_script.commits[1:])
 
     await consumer.drain()
@@ -636,7 +636,7 @@ async def test_a_partition_whose_processor_is_not_ready_is_confirmed_and_given_b
     consumer.processor = processor = Work(starts=False)
     await rebalance(consumer)
     partition = consumer.partitions[HERE]
-    sure = consumer.membership.sure()
+    sure = consumer.lease.is_held()
     await consumer.drain()
 
     assert sure

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from streams.engine.deadline import end_within
+from streams.engine.partition_tasks import end_within
 
 
 async def test_what_ends_in_time_is_waited_for_and_what_does_not_is_cut() -> None:

@@ -38,9 +38,9 @@ from faust.types import TP, ConsumerMessage
 from faust.web.drivers import aiohttp as aiohttp_driver
 from mode.services import ServiceTask
 
-from streams import logins
-from streams.engine import chunks, consumer, consumer_thread, fetching, transport
-from streams.kafka import granted, oauth
+from streams import logins, oauth
+from streams.engine import chunks, consumer, consumer_thread
+from streams.kafka import granted
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import app, run, web
@@ -191,10 +191,9 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
 
 OURS = [
     (consumer.Consumer, driver.Consumer),
-    (fetching.FetchingConsumer, driver.Consumer),
     (consumer_thread.ConsumerThread, driver.AIOKafkaConsumerThread),
-    (transport.Producer, driver.Producer),
-    (transport.Transport, driver.Transport),
+    (consumer.Producer, driver.Producer),
+    (consumer.Transport, driver.Transport),
     (chunks.ChunkScheduler, DefaultSchedulingStrategy),
     (chunks.ChunkSchema, faust.Schema),
     (app.App, faust.App),
@@ -286,7 +285,7 @@ async def test_a_consumer_has_the_state_that_ours_reads_and_writes() -> None:
     assert ours._paused_partitions == set()
     assert ours._read_offset == {}
     assert isinstance(ours.scheduler, chunks.ChunkScheduler)
-    assert isinstance(made.producer, transport.Producer)
+    assert isinstance(made.producer, consumer.Producer)
     assert made.producer._producer is None
     assert made.rebalancing in (True, False)
     assert isinstance(made.consumer_generation_id, int)

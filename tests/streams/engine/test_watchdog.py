@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.engine.group_lease import Membership
+from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.watchdog import StalledError, Watchdog, watch
 from tests.streams.records import new_partition
@@ -86,13 +86,13 @@ async def ends_with(
 
     `silence` is how many seconds ago Kafka last answered.
     """
-    membership = Membership(3600.0)
-    membership.answered(membership.now() - silence)
+    lease = GroupLease(3600.0)
+    lease.record_heartbeat(lease.now() - silence)
     processor: Any = Waits(waits_on_purpose=on_purpose)
     kind = Recalling if recalls else dict[TP, Partition]
     try:
         async with asyncio.timeout(0.5):
-            await watch(0.05, kind({partition.tp: partition}), processor, membership)
+            await watch(0.05, kind({partition.tp: partition}), processor, lease)
     except StalledError as error:
         return str(error)
     except TimeoutError:

@@ -16,9 +16,9 @@ from pydantic_settings import SettingsConfigDict
 
 from streams import clocks
 from streams.addresses import Url
+from streams.base_settings import SettingsError
 from streams.http import Answer, Http, HttpSettings, is_success, json_object, whole_number
 from streams.outcomes import Blocked, RetryLater
-from streams.settings import SettingsError
 
 Source = Literal["oidc", "file"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.router import numbers
-from agents.router.parsing import parse
+from models.mparticle import numbers
+from models.mparticle.parsing import parse
 from models.mparticle.values import NumberText
 
 _numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

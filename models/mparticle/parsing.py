@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import msgspec
 import orjson
 
-from agents.router import numbers
+from models.mparticle import numbers
 from models.mparticle.values import NumberText
 
 # Far more than mParticle nests, far less than what any JSON library along the way takes.

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agents.router.keys import key
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
+from models.mparticle.keys import key
 from models.record import Identity
 from tests.agents.router.routing import AT
 
