@@ -14,6 +14,8 @@ from aiokafka.errors import SaslAuthenticationFailed
 
 from streams.mounted import current
 
+_FIRST_ANSWER_SECONDS = 3.0
+
 
 class _Bearer(OAuthAuthenticator):  # type: ignore[misc] # published without types
     """Asks a broker that refuses its token for the error, as RFC 7628 (3.2.3) has it."""
@@ -41,12 +43,20 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
         return _Bearer(sasl_oauth_token_provider=self._sasl_oauth_token_provider)
 
     async def connect(self) -> Any:
+        # Who takes connections and says nothing is passed over for the next address in time, and
+        # not after 40 seconds: which one is asked first is chance.
+        self._patience = self._request_timeout
+        self._request_timeout = min(self._patience, _FIRST_ANSWER_SECONDS)
         try:
             return await super().connect()
         except SaslAuthenticationFailed:
             if self._sasl_oauth_token_provider is not None:
                 self._sasl_oauth_token_provider.discard()
             raise
+
+    async def _do_version_lookup(self) -> None:
+        await super()._do_version_lookup()
+        self._request_timeout = self._patience
 
     def _renew(self) -> None:
         for name in ("_sasl_plain_username", "_sasl_plain_password"):

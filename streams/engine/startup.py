@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -124,25 +125,29 @@ async def _create(
 async def _begin_group(
     kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str | None
 ) -> None:
-    """Commits where a group without offsets begins: once, for all partitions and workers.
+    """Commits where a group begins that has no offsets: once, for all partitions and workers.
 
-    Without the cluster's id it commits nothing, and only says when the group cannot begin.
+    Where Kafka forgot those of a topic or of a partition, it is a first start of these. Without the
+    cluster's id it commits nothing, and only says when the group cannot begin.
     """
     if not partitions:
         return
     consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        if await read_committed(consumer, partitions):
+        committed = await read_committed(consumer, partitions)
+        partitions = _without_offset(partitions, committed)
+        if not partitions:
             return
         await _leaders(consumer, group, partitions)
         begins = await read_begins(consumer, partitions, kafka.start)
         if kafka.start is None:
             ends = await consumer.end_offsets(partitions)
-            if any(begins[tp] < ends[tp] for tp in partitions):
+            if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
+                of = f" of {_names(full)}" if committed else ""
                 raise StartError(
-                    f"The group {group} has no offsets and its topics are not empty: set "
-                    "KAFKA_START to earliest, latest, or a time to begin at."
+                    f"The group {group} has no offsets{of} and {'these' if of else 'its topics'} "
+                    "are not empty: set KAFKA_START to earliest, latest, or a time to begin at."
                 )
         if cluster is None:
             return
@@ -159,6 +164,18 @@ async def _begin_group(
         await consumer.stop()
 
 
+def _without_offset(
+    partitions: Iterable[TopicPartition], committed: Collection[TopicPartition]
+) -> list[TopicPartition]:
+    """What the group is to begin.
+
+    Partitions of higher numbers than any that it knows were added: all in them came since, and a
+    takeover reads them from their beginning.
+    """
+    known = max((tp.partition for tp in committed), default=math.inf)
+    return [tp for tp in partitions if tp not in committed and tp.partition <= known]
+
+
 async def _leaders(
     consumer: AIOKafkaConsumer, group: str, partitions: list[TopicPartition]
 ) -> None:
@@ -169,10 +186,14 @@ async def _leaders(
         if not silent:
             return
         await asyncio.sleep(_LOOK_SECONDS)
-    names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in silent)
     raise StartError(
-        f"The group {group} is new and Kafka answers nothing of {names}: look at their leaders."
+        f"The group {group} is new and Kafka answers nothing of {_names(silent)}: look at their "
+        "leaders."
     )
+
+
+def _names(partitions: Iterable[TopicPartition]) -> str:
+    return ", ".join(f"{tp.topic}-{tp.partition}" for tp in partitions)
 
 
 async def read_begins(

@@ -98,6 +98,7 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "App._create_directories": (faust.App._create_directories, ("self",)),
     "Worker._setup_logging": (faust.Worker._setup_logging, ("self",)),
     "Worker.execute_from_commandline": (faust.Worker.execute_from_commandline, ("self",)),
+    "AIOKafkaConnection._do_version_lookup": (AIOKafkaConnection._do_version_lookup, ("self",)),
     "AIOKafkaConnection.connect": (AIOKafkaConnection.connect, ("self",)),
     "AIOKafkaConnection.authenticator_plain": (AIOKafkaConnection.authenticator_plain, ("self",)),
     "AIOKafkaConnection.authenticator_scram": (AIOKafkaConnection.authenticator_scram, ("self",)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from streams import topics
 from streams.engine.startup import StartError, prepare, read_progress
 from streams.kafka import topic_admin
 from streams.kafka.commit_metadata import Progress, encode
+from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.streams.cluster import admin, assigned, commit, configure, create, settings, write
@@ -50,6 +52,22 @@ async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too(
             await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
 
     assert address in sentence(raised)
+
+
+@KAFKA
+async def test_a_silent_address_among_several_keeps_nobody_from_starting(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which one is asked first is chance, and here it is always the silent one."""
+    monkeypatch.setattr("streams.logins._FIRST_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("aiokafka.conn.random.shuffle", lambda _: None)
+    to = settings(kafka, prefix)
+    await create(to)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        several = f"127.0.0.1:{silent.getsockname()[1]},{to.bootstrap_servers}"
+        partly = to.model_copy(update={"bootstrap_servers": several})
+
+        assert await prepare(partly, to.group("router"), [RAW])
 
 
 @KAFKA
@@ -250,6 +268,60 @@ async def test_a_partition_without_an_offset_begins_where_the_setting_says(
     found = await starts(to, cluster)
 
     assert found == {partition: Progress(offset) for partition, offset in offsets.items()}
+
+
+def at(offset: int) -> tuple[int, str]:
+    return offset, encode(Progress(offset), "C")
+
+
+# What of three topics with two partitions has an offset, and what must be begun.
+FORGOTTEN = {
+    "a topic": (
+        {"user-update": (0, 1), "audience-membership": (0, 1)},
+        {("events", 0), ("events", 1)},
+    ),
+    "a partition": (
+        {"user-update": (0, 1), "events": (1,), "audience-membership": (0, 1)},
+        {("events", 0)},
+    ),
+    "the last partition of a topic": (
+        {"user-update": (0, 1), "events": (0,), "audience-membership": (0, 1)},
+        {("events", 1)},
+    ),
+    "what was added to all topics later": (
+        {"user-update": (0,), "events": (0,), "audience-membership": (0,)},
+        set(),
+    ),
+}
+
+
+@KAFKA
+@pytest.mark.parametrize(("known", "forgotten"), FORGOTTEN.values(), ids=FORGOTTEN.keys())
+async def test_what_kafka_forgot_of_a_group_is_a_first_start_of_that_alone(
+    kafka: Kafka, prefix: str, known: dict[str, tuple[int, ...]], forgotten: set[tuple[str, int]]
+) -> None:
+    to, group = settings(kafka, prefix), f"{prefix}mparticle-streams-sailthru"
+    await create(to)
+    for topic in BY_USER:
+        for partition in range(2):
+            await write(to, topic, b"{}", b"{}", partition=partition)
+    stands = {(f"{prefix}{name}", each): at(1) for name, of in known.items() for each in of}
+    await commit(to, group, stands)
+    if forgotten:
+        with pytest.raises(StartError) as raised:
+            await prepare(to, group, BY_USER)
+        assert "KAFKA_START" in sentence(raised)
+        named = {f"{prefix}{name}-{number}" for name, number in forgotten}
+        assert {each for each in re.findall(r"[\w-]+-\d", sentence(raised))} == named
+
+    await prepare(to.model_copy(update={"start": "latest"}), group, BY_USER)
+    async with assigned(to, group, [(to.topic(t.name), n) for t in BY_USER for n in (0, 1)]) as has:
+        found = await read_committed(has, has.assignment())
+    begun = {(f"{prefix}{name}", number): 2 for name, number in forgotten}
+    assert {(tp.topic, tp.partition): each.offset for tp, each in found.items()} == {
+        **dict.fromkeys(stands, 1),
+        **begun,
+    }
 
 
 @KAFKA
