@@ -18,8 +18,8 @@ class Plan:
     workers: int = 2
     partitions: int = 3
     users: int = 8
-    records: int = 100
-    seconds: float = 20.0
+    records: int = 60
+    seconds: float = 12.0
     faults: int = 4
     static: bool = False
     in_flight: int = 10_000
@@ -27,10 +27,18 @@ class Plan:
 
     @classmethod
     def of(cls, seed: int) -> "Plan":
+        """Mostly small: many short stories meet more than a few long ones in the same time."""
         rng = Random(f"plan {seed}")
+        seconds = rng.choice([1.0, 2.0, 4.0, 4.0, 12.0])
         return cls(
-            workers=rng.choice([1, 2, 2, 3]),
+            workers=rng.choice([1, 2, 2, 2, 3]),
+            partitions=rng.choice([1, 2, 2, 3]),
+            users=rng.choice([2, 4, 8]),
+            records=round(seconds * rng.choice([2, 5, 10])),
+            seconds=seconds,
+            faults=rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
+            in_flight=rng.choice([4, 10_000, 10_000]),
         )
 
 

@@ -8,13 +8,14 @@ from streams.topics import EVENTS, USER_UPDATE
 from tests.simulation.evidence import Evidence, Fault
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network
+from tests.simulation.service import TIMEOUT_S
 from tests.simulation.worker import Worker
 
 _SPARE = 2
 
 
 class Faults:
-    """Inflicts faults one after the other, and writes down what it did."""
+    """Inflicts faults, and writes down what it did."""
 
     def __init__(
         self,
@@ -47,10 +48,13 @@ class Faults:
         }
 
     async def inflict(self) -> None:
+        """Each begins when it will: they overlap."""
         plan, kinds = self._evidence.plan, list(self.kinds)
-        for _ in range(plan.faults):
-            await asyncio.sleep(self._rng.expovariate(plan.faults / plan.seconds))
-            await self.kinds[self._rng.choice(kinds)]()
+        await asyncio.gather(*(self._befall(self._rng.choice(kinds)) for _ in range(plan.faults)))
+
+    async def _befall(self, kind: str) -> None:
+        await asyncio.sleep(self._rng.uniform(0, self._evidence.plan.seconds))
+        await self.kinds[kind]()
 
     @property
     def _alive(self) -> list[Worker]:
@@ -78,7 +82,7 @@ class Faults:
 
     async def _freeze(self) -> None:
         if victim := self._victim():
-            seconds = self._rng.choice([0.5, 3.0, 9.0, 15.0, 25.0])
+            seconds = self._rng.choice([0.5, 2.0, 5.0, 7.0, 12.0])
             self._note("freeze", victim.name, seconds)
             self._loop.freeze(victim.name, seconds)
 
@@ -95,14 +99,14 @@ class Faults:
         self._network.cut(victim.name if victim and self._rng.random() < 1 / 2 else None)
 
     async def _make_network_flaky(self) -> None:
-        seconds = self._rng.uniform(1, 10)
+        seconds = self._rng.uniform(0.5, 5)
         self._note("flaky", "", seconds)
         self._weather.cut_every = self._rng.choice([20, 100])
         await asyncio.sleep(seconds)
         self._weather.cut_every = 0
 
     async def _restart_broker(self) -> None:
-        seconds = self._rng.uniform(0.5, 20.0)
+        seconds = self._rng.uniform(0.5, 8.0)
         loading = self._rng.uniform(0, 2)
         self._note("broker", "", seconds + loading)
         self._weather.is_down = True
@@ -114,7 +118,7 @@ class Faults:
     async def _take_leader(self) -> None:
         topic = self._rng.choice([USER_UPDATE, EVENTS]).name
         partition = self._rng.choice(self._kafka.topics[topic])
-        seconds = self._rng.uniform(1, 20)
+        seconds = self._rng.uniform(0.5, 8)
         self._note("leaderless", "", seconds)
         partition.has_leader = False
         await asyncio.sleep(seconds)
@@ -123,23 +127,23 @@ class Faults:
     # -- service
 
     async def _make_service_fail(self) -> None:
-        seconds = self._rng.uniform(1, 10)
+        seconds = self._rng.uniform(0.5, 5)
         self._note("fails", "", seconds)
         self._service.fails = self._rng.choice([0.1, 0.5])
         await asyncio.sleep(seconds)
         self._service.fails = 0.0
 
     async def _take_service_down(self) -> None:
-        seconds = self._rng.uniform(1, 40)
+        seconds = self._rng.uniform(0.5, 8)
         self._note("down", "", seconds)
         self._service.is_down = True
         await asyncio.sleep(seconds)
         self._service.is_down = False
 
     async def _lose_answers(self) -> None:
-        seconds = self._rng.uniform(1, 10)
+        seconds = self._rng.uniform(0.5, 5)
         # An answer may still be lost that was asked for at the end.
-        self._note("lost_answers", "", seconds + 10)
+        self._note("lost_answers", "", seconds + TIMEOUT_S)
         self._service.loses_answers = 0.3
         await asyncio.sleep(seconds)
         self._service.loses_answers = 0.0

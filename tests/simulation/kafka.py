@@ -4,13 +4,15 @@ What is answered is held against a real broker by `test_conformance.py`.
 """
 
 import asyncio
+import functools
 import io
+import marshal
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from aiokafka.protocol.api import RequestHeader_v1, RequestStruct, ResponseHeader_v0
+from aiokafka.protocol.api import RequestHeader_v1, RequestStruct
 
 from tests.simulation.groups import LOADING, NO_ERROR, Group
 from tests.simulation.log import NOT_LEADER, Partition
@@ -33,13 +35,32 @@ def _classes(of: type[Any]) -> Iterator[type[Any]]:
         yield from _classes(each)
 
 
-def _requests() -> Mapping[tuple[int, int], type[RequestStruct]]:
+@functools.cache
+def _kinds() -> Mapping[tuple[int, int], type[RequestStruct]]:
     """Those of aiokafka, and those that the product adds: they must have been imported by now."""
     return {
         (each.API_KEY, each.API_VERSION): each
         for each in _classes(RequestStruct)
         if not each.FLEXIBLE_VERSION
     }
+
+
+# Most of what is said has been said before: heartbeats, fetches of nothing, metadata.
+_REMEMBERED = 4096
+
+
+@functools.lru_cache(_REMEMBERED)
+def _decode(kind: bytes, rest: bytes) -> tuple[str, Any]:
+    """Returns who asks, by their client id, and what; `rest` follows the correlation id."""
+    read = io.BytesIO(kind + bytes(4) + rest)
+    header = RequestHeader_v1.SCHEMA.decode(read)
+    return header[3] or "", _kinds()[header[0], header[1]].decode(read)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _encode(key: int, version: int, answer: bytes) -> bytes:
+    encoded: bytes = _kinds()[key, version].RESPONSE_TYPE.SCHEMA.encode(marshal.loads(answer))  # noqa: S302 - ours
+    return encoded
 
 
 # A bit for each operation, all of them granted.
@@ -59,8 +80,8 @@ class Kafka:
         # The time until which it says of all groups that it still reads them from its log.
         self.loading_until = 0.0
         self._producers = 0
-        self._arrived = asyncio.Event()
-        self._requests = _requests()
+        # Fetches that wait for something to read.
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._handlers: Mapping[int, Callable[[Any, str], Awaitable[tuple[Any, ...]]]] = {
             0: self._produce, 1: self._fetch, 2: self._list_offsets, 3: self._metadata,
             8: self._commit, 9: self._fetch_offsets, 10: self._find_coordinator, 11: self._join,
@@ -85,8 +106,10 @@ class Kafka:
 
     def tell_arrived(self) -> None:
         """Tells waiting fetches that something was written."""
-        self._arrived.set()
-        self._arrived = asyncio.Event()
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
 
     def restart(self, loading_s: float) -> None:
         """What a broker's restart does to groups: joins are forgotten, offsets are read again."""
@@ -99,16 +122,14 @@ class Kafka:
     async def serve(self, connection: Inbound) -> None:
         """Answers one connection's requests in their order, one at a time, as Kafka does."""
         while (frame := await connection.frames.get()) is not None:
-            read = io.BytesIO(frame)
-            key, version = int.from_bytes(frame[:2], "big"), int.from_bytes(frame[2:4], "big")
-            header = RequestHeader_v1.SCHEMA.decode(read)
-            kind = self._requests[key, version]
-            request = kind.decode(read)
-            answer = await self._handlers[key](request, header[3] or "")
+            correlation = frame[4:8]
+            client, request = _decode(frame[:4], frame[8:])
+            key = request.API_KEY
+            answer = await self._handlers[key](request, client)
             if key == 0 and not request.required_acks:
                 continue
-            encoded = kind.RESPONSE_TYPE.SCHEMA.encode(answer)
-            connection.write(ResponseHeader_v0.SCHEMA.encode((header[2],)) + encoded)
+            encoded = _encode(key, request.API_VERSION, marshal.dumps(answer))
+            connection.write(correlation + encoded)
 
     async def _api_versions(self, request: Any, client: str) -> tuple[Any, ...]:
         del client
@@ -182,18 +203,24 @@ class Kafka:
     async def _fetch(self, request: Any, client: str) -> tuple[Any, ...]:
         del client
         until = self.loop.now_s + request.max_wait_time / 1000
-        while True:
-            arrived = self._arrived
-            answers = self._read(request)
-            has_any = any(each[5] or each[1] for _, partitions in answers for each in partitions)
-            left = until - self.loop.now_s
-            if has_any or left <= 0:
-                return 0, answers
-            try:
-                async with asyncio.timeout(left):
-                    await arrived.wait()
-            except TimeoutError:
-                pass
+        while not self._has_any(request) and self.loop.now_s < until:
+            waiting = self.loop.create_future()
+            self._waiting[waiting] = None
+            timer = self.loop.call_at(until, _settle, waiting)
+            await waiting
+            timer.cancel()
+            self._waiting.pop(waiting, None)
+        return 0, self._read(request)
+
+    def _has_any(self, request: Any) -> bool:
+        """Whether there is something to answer at once: records, or an error."""
+        return any(
+            (partition := self.partition(topic, number)) is None
+            or not partition.has_leader
+            or offset != partition.end
+            for topic, partitions in request.topics
+            for number, offset, _ in partitions
+        )
 
     def _read(self, request: Any) -> list[tuple[str, list[tuple[Any, ...]]]]:
         left = request.max_bytes
@@ -348,3 +375,8 @@ class Kafka:
             rights = (_ALL_RIGHTS,) if request.API_VERSION == 3 else ()
             told.append((NO_ERROR, name, group.state, "consumer", group.protocol, members, *rights))
         return (told,) if request.API_VERSION == 0 else (0, told)
+
+
+def _settle(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

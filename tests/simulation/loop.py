@@ -14,7 +14,7 @@ import io
 import selectors
 import sys
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,12 +40,33 @@ class NothingLeftError(RuntimeError):
     """All wait, and nothing will ever happen again."""
 
 
+class _Turn(asyncio.Handle):
+    """A handle without what asyncio's keeps for its debug mode."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+    ) -> None:
+        self._context = context
+        self._loop = loop
+        self._callback = callback
+        self._args = arguments
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class _Ready:
     """What `asyncio` takes for its queue of handles: one queue a host."""
 
     def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        # Hosts with something to do, in a list so that one is drawn at little cost.
+        self._draw = rng.random
+        # Hosts with something to do.
         self._queues: dict[Host, deque[asyncio.Handle]] = {}
         self.frozen: dict[str, float] = {}
         self.dead: set[str] = set()
@@ -56,19 +77,18 @@ class _Ready:
             return
         queue = self._queues.get(host)
         if queue is None:
-            queue = self._queues[host] = deque()
-        queue.append(handle)
+            self._queues[host] = deque((handle,))
+        else:
+            queue.append(handle)
 
     def popleft(self) -> asyncio.Handle | None:
         """The next handle of a host that is drawn; None where none can go on."""
-        able = (
-            list(self._queues)
-            if not self.frozen
-            else [host for host in self._queues if host.process not in self.frozen]
-        )
+        able = list(self._queues)
+        if self.frozen:
+            able = [host for host in able if host.process not in self.frozen]
         if not able:
             return None
-        host = able[0] if len(able) == 1 else able[self._rng.randrange(len(able))]
+        host = able[0] if len(able) == 1 else able[int(self._draw() * len(able))]
         queue = self._queues[host]
         handle = queue.popleft()
         if not queue:
@@ -89,6 +109,23 @@ class _Ready:
         self._queues.clear()
 
 
+class _Tasks:
+    """The tasks of a process; those that are done are let go now and then, which costs no turns."""
+
+    def __init__(self) -> None:
+        self._all: list[asyncio.Task[Any]] = []
+        self._most = 100
+
+    def add(self, task: asyncio.Task[Any]) -> None:
+        self._all.append(task)
+        if len(self._all) > self._most:
+            self._all = self.unfinished()
+            self._most = 2 * len(self._all) + 100
+
+    def unfinished(self) -> list[asyncio.Task[Any]]:
+        return [task for task in self._all if not task.done()]
+
+
 class _NoWaiting(selectors.SelectSelector):
     """There is nothing outside of this process to wait for."""
 
@@ -101,20 +138,22 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     """`now_s` is the time since the story began; `wall_s` what its clocks show, in s since 1970."""
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
     _stopping: bool
 
     def __init__(self, rng: Random) -> None:
         self.now_s = 0.0
         self.turns = 0
         self.failures: list[dict[str, Any]] = []
+        # Tuples compare many times faster than asyncio's timers do.
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._made_timers = 0
         super().__init__(_NoWaiting())
         self._ready = _Ready(rng)
         self.network: Any = None
         self.set_exception_handler(self._note)
         self.set_task_factory(self._task)
         # By process, so that the tasks of one can be ended together.
-        self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
+        self._tasks: dict[str, _Tasks] = {}
 
     # -- time
 
@@ -125,42 +164,77 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def wall_s(self) -> float:
         return _WALL_EPOCH_S + self.now_s
 
+    def call_soon(  # type: ignore[override]  # as wide as asyncio's, without its type variables
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        handle = _Turn(callback, args, self, context or contextvars.copy_context())
+        self._ready.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
+
+    def call_later(  # type: ignore[override]  # as above
+        self, delay: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]  # as above
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._made_timers += 1
+        heapq.heappush(self._timers, (when, self._made_timers, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Nothing: a cancelled timer goes when its time comes."""
+
     def _run_once(self) -> None:
         """Runs some handles; lets time pass to the next timer when no host has anything to do."""
+        ready, timers = self._ready, self._timers
         for _ in range(_MOST_TURNS):
-            self._wake()
-            handle = self._ready.popleft()
+            if timers and timers[0][0] <= self.now_s:
+                self._ring()
+            if ready.frozen:
+                self._thaw()
+            handle = ready.popleft()
             if handle is None:
                 self._pass_time()
+                continue
+            if handle._cancelled:
                 continue
             self.turns += 1
             # Work takes time too: who waits by turns for what comes with time would wait for ever.
             self.now_s += _TURN_S
-            if not handle.cancelled():
-                handle._run()
+            handle._run()
             if self._stopping:
                 return
 
-    def _wake(self) -> None:
-        scheduled = self._scheduled
-        while scheduled and scheduled[0].when() <= self.now_s:
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
+    def _ring(self) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= self.now_s:
+            timer = heapq.heappop(timers)[2]
             if not timer.cancelled():
                 self._ready.append(timer)
-        for process, until in list(self._ready.frozen.items()):
-            if until <= self.now_s:
-                del self._ready.frozen[process]
+
+    def _thaw(self) -> None:
+        frozen = self._ready.frozen
+        for process in [each for each, until in frozen.items() if until <= self.now_s]:
+            del frozen[process]
 
     def _pass_time(self) -> None:
-        scheduled = self._scheduled
-        while scheduled and scheduled[0].cancelled():
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
-        times = [scheduled[0].when()] if scheduled else []
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        times = [timers[0][0]] if timers else []
         times += self._ready.frozen.values()
         if not times:
             raise NothingLeftError
         self.now_s = max(self.now_s, min(times))
+
+    def close(self) -> None:
+        super().close()
+        self._timers.clear()
 
     # -- hosts
 
@@ -179,7 +253,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Nothing of a process goes on, not even what it would do at its end."""
         self._ready.dead.add(process)
         self._ready.forget(process)
-        for task in self._tasks.pop(process, ()):
+        for task in self._tasks.pop(process, _Tasks()).unfinished():
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _GRAVEYARD.append(task)
 
@@ -190,9 +264,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
         context = options.get("context")
         process = (context.get(HOST, WORLD) if context is not None else HOST.get()).process
-        tasks = self._tasks.setdefault(process, set())
+        tasks = self._tasks.get(process)
+        if tasks is None:
+            tasks = self._tasks[process] = _Tasks()
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
         return task
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -218,8 +293,11 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 _GRAVEYARD: list[asyncio.Task[Any]] = []
 
 
-def bury() -> None:
-    """Collects what killed processes have left, whose last words go nowhere."""
+def bury(*, collect: bool = True) -> None:
+    """Ends what killed processes have left, whose last words go nowhere.
+
+    Collection looks through all there is: several stories can share one.
+    """
     heard = sys.unraisablehook
     sys.unraisablehook = lambda _unraisable: None
     try:
@@ -228,6 +306,7 @@ def bury() -> None:
                 with contextlib.suppress(RuntimeError, BaseExceptionGroup):
                     task.get_coro().close()
             _GRAVEYARD.clear()
-            gc.collect()
+            if collect:
+                gc.collect()
     finally:
         sys.unraisablehook = heard

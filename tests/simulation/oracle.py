@@ -8,7 +8,7 @@ import orjson
 
 from streams.topics import DEAD_LETTERS, EVENTS, USER_UPDATE
 from tests.simulation.evidence import GROUP, Evidence, Fault, Written
-from tests.simulation.service import Effect
+from tests.simulation.service import TIMEOUT_S, Effect
 from tests.simulation.worker import Worker
 
 # docs/architecture.md: an event waits so long at most for an update of the same user.
@@ -17,7 +17,7 @@ _BARRIER_S = 30.0
 # and one that meets a slow broker takes its time.
 _UNCOMMITTED_S = 3.0
 # A request whose answer was lost is sent again.
-_REQUEST_S = 12.0
+_REQUEST_S = TIMEOUT_S + 2.0
 # Drain, a last commit, and what Faust and aiokafka take to leave.
 _STOP_S = 30.0
 # As long as a start looks for Kafka.

@@ -23,7 +23,7 @@ from tests.simulation.loop import HOST, Host, SimulatedLoop
 REFUSED = "refused"
 """The name of an event, or an attribute of an update, that the service never takes."""
 _MOST_RECORDS = 20
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 3.0
 
 
 class Effect(NamedTuple):
@@ -69,7 +69,7 @@ class Service:
         # A request that has left arrives, whatever becomes of who sent it.
         self._loop.on_host(Host("service"), self._arrive(request, process, answer))
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 return await answer
         except TimeoutError:
             return RetryLater("timeout")

@@ -32,6 +32,11 @@ from tests.simulation.service import REFUSED, Service, SimulatedSink
 from tests.simulation.worker import Worker
 
 _READ = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
+# Copied for each worker: to read settings takes longer than to start a worker otherwise does.
+_KAFKA = KafkaSettings(
+    bootstrap_servers="broker:9092", start="earliest", session_timeout_s=6.0, drain_s=3.0
+)
+_WORKER = WorkerSettings()
 _QUIET_S = 600.0
 _STOP_S = 300.0
 _REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
@@ -74,7 +79,7 @@ class Story:
     def _clean_up(self) -> None:
         for worker in self.evidence.workers:
             self.loop.kill(worker.name)
-        loops.bury()
+        loops.bury(collect=False)
         self.loop.close()
 
     async def _tell(self) -> None:
@@ -98,18 +103,16 @@ class Story:
         instance = None
         if self.plan.static:
             instance = self._vacant.pop() if self._vacant else f"replica-{number}"
-        kafka = KafkaSettings(
-            bootstrap_servers="broker:9092",
-            start="earliest",
-            session_timeout_s=10.0,
-            drain_s=5.0,
-            group_instance_id=instance,
-            in_flight_records=self.plan.in_flight,
+        kafka = _KAFKA.model_copy(
+            update={
+                "group_instance_id": instance,
+                "in_flight_records": self.plan.in_flight,
+            }
         )
 
         def build() -> App:
             sink = SimulatedSink(self.evidence.service)
-            app = create_sink_app(sink, kafka, WorkerSettings(), connections=8)
+            app = create_sink_app(sink, kafka, _WORKER, connections=8)
             for topic in _READ:
                 _read(app, topic)
             return app
@@ -201,10 +204,10 @@ class Story:
     async def _until_quiet(self) -> None:
         until = self.loop.now_s + _QUIET_S
         while self.loop.now_s < until:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             if self._have_all_ended():
                 # Commits follow what ended.
-                await asyncio.sleep(5.0)
+                await asyncio.sleep(2.0)
                 if self._have_all_ended() and not self._not_ready():
                     break
         self.evidence.all_ended = self._have_all_ended()

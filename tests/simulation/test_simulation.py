@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.loop import HOST, Host, NothingLeftError, SimulatedLoop
 from tests.simulation.mutants import MUTANTS, find_missing
 
-_SEEDS = 50
+_SEEDS = 100
 
 
 def _simulate(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -27,7 +27,7 @@ def _simulate(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", [0, _SEEDS])
-def test_the_promises_hold_in_fifty_schedules(first: int) -> None:
+def test_the_promises_hold_in_a_hundred_schedules(first: int) -> None:
     done = _simulate(f"--first={first}", f"--seeds={_SEEDS}")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
