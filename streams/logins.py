@@ -6,6 +6,7 @@ broker refuses a token (aiokafka 0.14, `OAuthAuthenticator.step`), and goes on u
 it off without a word.
 """
 
+import ssl
 from typing import Any
 
 import aiokafka.conn
@@ -15,6 +16,19 @@ from aiokafka.errors import SaslAuthenticationFailed
 from streams.mounted import current
 
 _FIRST_ANSWER_SECONDS = 3.0
+# Brokers whose last connection from this process did not come about though somebody is there: who
+# was it, and why, a look of our own will tell. Written by every thread that has clients.
+_closed_doors = set[tuple[str, int]]()
+
+
+def is_any_door_closed() -> bool:
+    """Whether a broker has just cut this process off, or refused its login."""
+    return bool(_closed_doors)
+
+
+def forget_closed_doors() -> None:
+    """Takes all for open, until a connection fails again."""
+    _closed_doors.clear()
 
 
 class _Bearer(OAuthAuthenticator):  # type: ignore[misc] # published without types
@@ -43,16 +57,21 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
         return _Bearer(sasl_oauth_token_provider=self._sasl_oauth_token_provider)
 
     async def connect(self) -> Any:
+        broker = (self.host, self.port)
         # Who takes connections and says nothing is passed over for the next address in time, and
         # not after 40 seconds: which one is asked first is chance.
         self._patience = self._request_timeout
         self._request_timeout = min(self._patience, _FIRST_ANSWER_SECONDS)
         try:
-            return await super().connect()
-        except SaslAuthenticationFailed:
-            if self._sasl_oauth_token_provider is not None:
+            made = await super().connect()
+        except Exception as error:
+            if _is_somebody_there(error):
+                _closed_doors.add(broker)
+            if isinstance(error, SaslAuthenticationFailed) and self._sasl_oauth_token_provider:
                 self._sasl_oauth_token_provider.discard()
             raise
+        _closed_doors.discard(broker)
+        return made
 
     async def _do_version_lookup(self) -> None:
         await super()._do_version_lookup()
@@ -61,6 +80,11 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
     def _renew(self) -> None:
         for name in ("_sasl_plain_username", "_sasl_plain_password"):
             setattr(self, name, current(getattr(self, name)))
+
+
+def _is_somebody_there(error: Exception) -> bool:
+    """Whether the network was not what kept us out."""
+    return isinstance(error, ssl.SSLError) or not isinstance(error, OSError | TimeoutError)
 
 
 def renew() -> None:

@@ -22,6 +22,7 @@ PlatformCollector(registry=REGISTRY)
 READY_STATES = (
     "ready",
     "no_partitions",
+    "login_refused",
     "refused",
     "offsets_deleted",
     "unreadable",

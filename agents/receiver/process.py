@@ -77,7 +77,8 @@ def _kafka() -> KafkaSettings:
 def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
     if producing.away is not None:
-        return "kafka_away", f"kafka_away: {producing.away}"
+        state = "login_refused" if producing.is_locked_out else "kafka_away"
+        return state, f"{state}: {producing.away}"
     if writer.is_away:
         return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
     if writer.refusal is not None:

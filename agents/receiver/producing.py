@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from agents.receiver.writer import Writer
-from streams.addresses import broker_addresses
 from streams.base_settings import SettingsError
 from streams.engine.watchdog import Watchdog
 from streams.kafka.clients import UnansweredError, answering
@@ -63,6 +62,11 @@ class Producing:
         """What is wrong while Kafka does not answer us; None while it does."""
         return self._away if self._writer.acknowledged == self._away_at else None
 
+    @property
+    def is_locked_out(self) -> bool:
+        """Whether Kafka is there, and does not let us in."""
+        return self._is_locked_out and self.away is not None
+
     async def __aenter__(self) -> Self:
         """Raises UnansweredError when Kafka is away or refuses."""
         await self._use(self._read())
@@ -100,10 +104,7 @@ class Producing:
         try:
             await self._use(kafka)
         except UnansweredError as error:
-            # Who is silent is away; who takes the connection and ends it does not let us in.
-            is_silent = isinstance(error.__cause__, TimeoutError)
-            is_there = not is_silent and await _is_there(kafka.bootstrap_servers)
-            self._is_away(str(error), locked_out=is_there)
+            self._is_away(str(error), locked_out=error.is_locked_out)
         else:
             self._away, self._is_locked_out = None, False
 
@@ -148,7 +149,7 @@ class Producing:
     def _look(self) -> None:
         """An outage is none of ours: whoever starts again cannot start without Kafka."""
         writer, limit = self._writer, f"{self._limit_s:.0f} s"
-        if self._login.stalled(None, excused=not self._is_locked_out or self.away is None):
+        if self._login.stalled(None, excused=not self.is_locked_out):
             self._die(f"Kafka has let nobody in for {limit}", str(self.away))
         is_idle = not (writer.waiting or writer.is_away)
         if self._work.stalled(writer.acknowledged, excused=is_idle or self.away is not None):
@@ -175,14 +176,3 @@ async def _leave(producer: AIOKafkaProducer) -> None:
     stopping.cancel()
     with contextlib.suppress(asyncio.CancelledError, KafkaError, OSError):
         await stopping
-
-
-async def _is_there(servers: str) -> bool:
-    """Whether anybody takes a connection at one of the brokers' addresses."""
-    for host, port in broker_addresses(servers):
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                _, writer = await asyncio.open_connection(host, port)
-            writer.close()
-            return True
-    return False

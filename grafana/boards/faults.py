@@ -9,7 +9,7 @@ _ROUTER = 'worker="router"'
 _SILENT = (
     f"(sum(rate({series('records_read_total', _RAW)}[30m])) == bool 0)"
     f" * (sum({series('lag_records', _RAW)}) == bool 0)"
-    f" unless on () max_over_time({recorded('kafka_away:max', _ROUTER)}[30m])"
+    f" unless on () max_over_time({recorded('no_kafka:max', _ROUTER)}[30m])"
 )
 _STILL = (
     f"count(sum by (worker, instance) ({series('records_in_flight')}) > 0"
@@ -42,6 +42,10 @@ FAULTS = states(
     Query(
         highest("rate_limit_closed", "destination", DESTINATION),
         "{{destination}}: asks to wait",
+    ),
+    Query(
+        highest("readiness", "worker", 'state="login_refused"'),
+        "A setting of {{worker}}: its login at Kafka",
     ),
     Query(
         highest("blocked", "worker, reason", DESTINATION),

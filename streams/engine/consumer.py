@@ -29,6 +29,7 @@ from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals
 from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
+from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.producing import patient
@@ -68,6 +69,7 @@ class Consumer(driver.Consumer):
         self._is_over = False
         kafka = self.transport.kafka
         self.lease = GroupLease(kafka.session_timeout_s)
+        self.access = Access(kafka)
         self.refusals = Refusals()
         self._twins = Twins(kafka.group_instance_id, kafka.session_timeout_s)
         self._final: asyncio.Queue[GroupError] = asyncio.Queue()
@@ -98,8 +100,12 @@ class Consumer(driver.Consumer):
         limit = self.transport.kafka.stalled_after_s
         # Named on /ready, and what waits for those partitions may wait too.
         named = lambda: bool(self.unavailable)  # noqa: E731 - two lines for a word
-        work = watch(limit, self.partitions, self.processor, self.lease, named)
+        work = watch(limit, self.partitions, self.processor, self.lease, self.access, named)
         await self._or_drain(work)
+
+    @Service.task
+    async def _look_for_closed_doors(self) -> None:
+        await self.access.keep()
 
     @Service.task
     async def _end_where_only_a_person_can_help(self) -> None:

@@ -9,6 +9,7 @@ from streams import clocks
 from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
+from streams.kafka.access import Access
 
 
 class StalledError(Exception):
@@ -41,13 +42,17 @@ async def watch(
     partitions: Mapping[TP, Partition],
     processor: Processor,
     lease: GroupLease,
+    access: Access,
     is_named: Callable[[], bool] = lambda: False,
 ) -> None:
     """Looks until cancelled; raises StalledError in a worker that hangs, or that Kafka forgot.
 
+    One that is locked out ends too, after the same time: where a mended secret is in its
+    environment, nothing else reads it.
+
     `is_named` says whether /ready tells of something that may keep all from going on.
     """
-    work, group = Watchdog(limit_s), Watchdog(limit_s)
+    work, group, login = Watchdog(limit_s), Watchdog(limit_s), Watchdog(limit_s)
     while True:
         await asyncio.sleep(limit_s / 10)
         idle = not any(
@@ -56,7 +61,10 @@ async def watch(
         mark = tuple(
             (p.tp, p.offsets.position, p.offsets.waiting, p.recalled) for p in partitions.values()
         )
+        if login.stalled(None, excused=access.locked_out is None):
+            raise StalledError(f"Kafka let it in no more for {limit_s:.0f} s: {access.locked_out}")
         if work.stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
             raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
-        if group.stalled(None, excused=lease.is_in_touch()):
+        # Who is locked out is told so, and not that it is silent.
+        if group.stalled(None, excused=lease.is_in_touch() or access.locked_out is not None):
             raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from streams.kafka.diagnosis import diagnose
+from streams.kafka.diagnosis import examine
 from streams.settings import KafkaSettings
 
 SECONDS = 5.0
@@ -18,12 +18,20 @@ _FETCH_WAIT_MS = 20
 
 
 class UnansweredError(Exception):
-    """Kafka is away or refuses; the message is one sentence that says what to do."""
+    """Kafka is away or refuses; the message is one sentence that says what to do.
+
+    `is_locked_out`: it is there, and does not let us in.
+    """
+
+    def __init__(self, said: str, *, is_locked_out: bool = False) -> None:
+        super().__init__(said)
+        self.is_locked_out = is_locked_out
 
 
 async def unanswered(kafka: KafkaSettings) -> UnansweredError:
     """What to raise when Kafka did not answer; asks it once more for the reason."""
-    return UnansweredError(await diagnose(kafka))
+    found = await examine(kafka)
+    return UnansweredError(found.said, is_locked_out=found.is_locked_out)
 
 
 @asynccontextmanager
@@ -37,7 +45,8 @@ async def answering(kafka: KafkaSettings) -> AsyncIterator[None]:
     except KafkaError as error:
         raise UnansweredError(
             f"Kafka at {kafka.bootstrap_servers} refuses: {type(error).__name__}; "
-            "check KAFKA_SASL_… and what this user may do."
+            "check KAFKA_SASL_… and what this user may do.",
+            is_locked_out=True,
         ) from error
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
@@ -32,6 +34,11 @@ _UNSTEADY = (
     "at what stands between."
 )
 
+# Of what a broker says.
+_MOST_WORDS = 200
+# No word is so long; a token, or what is made of a password, is.
+_LONG = re.compile(r"\S{60}")
+
 _TO_DO: dict[tls.Fault, str] = {
     "untrusted": "set KAFKA_SSL_CAFILE to the certificate of the authority that signs for it",
     "expired": "have whoever runs Kafka renew it",
@@ -47,8 +54,32 @@ _TO_DO: dict[tls.Fault, str] = {
 }
 
 
+class Diagnosis(NamedTuple):
+    """What is wrong, in a sentence that says what to set.
+
+    `is_locked_out`: a broker, or whoever gives out tokens for it, is there and does not let us in.
+    """
+
+    said: str
+    is_locked_out: bool = False
+
+
 class _WrongError(Exception):
-    """What a person must mend, as a sentence."""
+    """What a person must mend, as a sentence, and what the broker says of it in its own words."""
+
+    is_locked_out = False
+
+    def __init__(self, sentence: str, words: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.words = words
+
+    def __str__(self) -> str:
+        return f'{self.sentence} It says: "{self.words}".' if self.words else self.sentence
+
+
+class _LockedOutError(_WrongError):
+    is_locked_out = True
 
 
 class _AwayError(Exception):
@@ -56,27 +87,34 @@ class _AwayError(Exception):
 
 
 async def diagnose(kafka: KafkaSettings) -> str:
-    """Asks the brokers once more, and returns a sentence that says what is wrong and what to set.
+    """Asks the brokers once more, and says in a sentence what is wrong and what to set."""
+    return (await examine(kafka)).said
 
-    The first broker that is there, and yet not to be talked to, decides. Nothing that a broker says
-    in words is repeated.
+
+async def examine(kafka: KafkaSettings) -> Diagnosis:
+    """Does so, and says of what kind it is.
+
+    The first broker that is there, and yet not to be talked to, decides.
     """
-    away = (
+    away = Diagnosis(
         f"Kafka does not answer at {kafka.bootstrap_servers}: start it, or set "
         "KAFKA_BOOTSTRAP_SERVERS."
     )
     try:
         async with asyncio.timeout(_SECONDS):
-            if (sentence := await _ask(kafka)) is None:
+            if (wrong := await _ask(kafka)) is None:
                 return away
             # What is wrong is wrong each time; a connection that breaks looks like much of it.
-            is_steady = sentence == await _ask(kafka)
+            again = await _ask(kafka)
     except TimeoutError:
         return away  # it is as if nobody were there
-    return sentence if is_steady else _UNSTEADY.format(at=kafka.bootstrap_servers)
+    # Some brokers number their refusals, so that their words differ each time.
+    if again is None or wrong.sentence != again.sentence:
+        return Diagnosis(_UNSTEADY.format(at=kafka.bootstrap_servers))
+    return Diagnosis(str(wrong), wrong.is_locked_out)
 
 
-async def _ask(kafka: KafkaSettings) -> str | None:
+async def _ask(kafka: KafkaSettings) -> _WrongError | None:
     """What a person must mend; None where nobody is there to ask, or nothing is wrong."""
     for host, port in broker_addresses(kafka.bootstrap_servers):
         try:
@@ -84,7 +122,7 @@ async def _ask(kafka: KafkaSettings) -> str | None:
         except _AwayError:
             continue
         except _WrongError as error:
-            return str(error)
+            return error
         break
     return None
 
@@ -98,7 +136,7 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
             # Who has not logged in is cut off at the first question; so is anybody, by chance.
             if not await _asks_for_login(kafka, host, port):
                 raise _AwayError from error
-            raise _WrongError(
+            raise _LockedOutError(
                 f"Kafka at {host}:{port} asks for a login: set KAFKA_SECURITY_PROTOCOL to "
                 f"{'SASL_SSL' if kafka.security_protocol == 'SSL' else 'SASL_PLAINTEXT'}, with "
                 "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."
@@ -138,7 +176,8 @@ async def _connected(
     except TimeoutError as error:
         raise _AwayError from error
     except (KafkaError, OSError, EOFError) as error:
-        raise _WrongError(await _sentence(kafka, host, port, error)) from error
+        sentence = await _sentence(kafka, host, port, error)
+        raise _LockedOutError(sentence, _words(kafka, error)) from error
     try:
         yield connection
     finally:
@@ -150,9 +189,9 @@ async def _has_token(tokens: Tokens) -> None:
         async with asyncio.timeout(_CONNECT_SECONDS):
             await tokens.token()
     except TokenError as error:
-        raise _WrongError(str(error)) from error
+        raise _LockedOutError(str(error)) from error
     except TimeoutError as error:
-        raise _WrongError(
+        raise _LockedOutError(
             "There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer in time."
         ) from error
 
@@ -198,13 +237,28 @@ async def _sentence(kafka: KafkaSettings, host: str, port: int, error: Exception
 def _refused(kafka: KafkaSettings) -> str:
     if kafka.oauth_is_used:
         return (
-            "refuses the token: have one made for this cluster and this client that has not ended "
-            f"(KAFKA_OAUTH={kafka.oauth}, KAFKA_OAUTH_…)"
+            "refuses the token: have one made for this cluster and this client that has not "
+            f"ended (KAFKA_OAUTH={kafka.oauth}, KAFKA_OAUTH_…)"
         )
     return (
-        "refuses the login: set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM "
-        "to what it knows"
+        f"refuses the login by {kafka.sasl_mechanism}: set KAFKA_SASL_USERNAME, "
+        "KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM to what it knows"
     )
+
+
+def _words(kafka: KafkaSettings, error: Exception) -> str:
+    """A broker's own reason, which for some of them is all that tells; none that quotes a secret.
+
+    Others than Apache Kafka answer too, so it is bounded, and on one line.
+    """
+    if not isinstance(error, SaslAuthenticationFailed) or not error.args:
+        return ""
+    words = " ".join("".join(filter(str.isprintable, str(error.args[0]))).split())[
+        :_MOST_WORDS
+    ].strip()
+    password = kafka.sasl_password
+    quotes = password is not None and password.get_secret_value() in words
+    return "" if quotes or _LONG.search(words) else words
 
 
 async def _trouble(kafka: KafkaSettings, host: str, port: int) -> tls.Trouble | None:

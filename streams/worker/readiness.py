@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 from streams.engine.holds import Holds
 from streams.engine.processor import Processor
 
+LOGIN_REFUSED = "login_refused"
+
 Readiness: TypeAlias = tuple[str, str | None]
 """One of `metrics.READY_STATES`, and unless it is ready what to know about it."""
 
@@ -13,11 +15,18 @@ def readiness(app: Any) -> Readiness:
     """The first thing that is wrong, in the order in which it must be mended."""
     consumer = app.consumer
     return (
-        _in_group(app, consumer)
+        _let_in(consumer)
+        or _in_group(app, consumer)
         or _read(consumer)
         or _worked_on(consumer, consumer.processor)
         or ("ready", None)
     )
+
+
+def _let_in(consumer: Any) -> Readiness | None:
+    if (why := consumer.access.locked_out) is not None:
+        return LOGIN_REFUSED, f"{LOGIN_REFUSED}: {why}"
+    return None
 
 
 def _in_group(app: Any, consumer: Any) -> Readiness | None:

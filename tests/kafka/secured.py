@@ -39,7 +39,11 @@ PROTOCOLS = {
     "MISNAMED": "SSL",
     "MUTUAL": "SSL",
     "CLEAR": "SASL_PLAINTEXT",
+    "BRIEF": "SASL_SSL",
 }
+"""What each listener speaks. `BRIEF` ends each login after seconds, as `connections.max.reauth.ms`
+has it, so that whoever comes back must log in with what is right by then."""
+_BRIEF_MS = 3000
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
         "EXPIRED": _key_store(expired, directory / "expired.pem"),
         "MISNAMED": _key_store(authority.issue_cert(_ANOTHER_NAME), directory / "misnamed.pem"),
         "MUTUAL": good,
+        "BRIEF": good,
     }
     tls = {
         f"listener.name.{name.lower()}.ssl.{option}": value
@@ -131,6 +136,11 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
             "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN,OAUTHBEARER",
             **_logins("secured"),
             **_logins("clear"),
+            **_logins("brief"),
+            **{
+                f"listener.name.brief.{way}.connections.max.reauth.ms": _BRIEF_MS
+                for way in ("scram-sha-512", "plain", "oauthbearer")
+            },
             **tls,
             "listener.name.mutual.ssl.client.auth": "required",
             "listener.name.mutual.ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/",

@@ -257,7 +257,7 @@ async def test_a_password_that_is_exchanged_in_its_file_is_taken_without_a_resta
         with running(broker.login, tmp_path / "log", **by_file(broker.login, secret)) as receiver:
             assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
             await exchanged(broker, "the-second-password")
-            while b"refuses the login" not in (await receiver.page("ready"))[1]:  # noqa: ASYNC110 - it has no event
+            while b"login_refused" not in (await receiver.page("ready"))[1]:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.04)
             assert (await receiver.page("live"))[0] == 200
             assert (await post(receiver.url, messages, token=TOKEN, patience_s=0)).lost == {503: 1}

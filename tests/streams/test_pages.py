@@ -65,6 +65,10 @@ def may_not_join(worker: Worker) -> None:
     worker.consumer.join_refused(GroupAuthorizationFailedError("router"))
 
 
+def is_locked_out(worker: Worker) -> None:
+    worker.consumer.access.locked_out = "Kafka refuses the login by PLAIN: set KAFKA_SASL_PASSWORD."
+
+
 def is_behind_the_log(worker: Worker) -> None:
     worker.consumer.gaps.holds(HERE, 3, 8)
 
@@ -97,6 +101,7 @@ def is_limited(worker: Worker) -> None:
 STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
+    "login_refused": (is_locked_out, "login_refused: Kafka refuses the login by PLAIN: set"),
     "refused": (may_not_join, "join its group (GroupAuthorizationFailedError): let this user"),
     "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),

@@ -10,6 +10,8 @@ from faust.types import TP
 from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.watchdog import StalledError, Watchdog, watch
+from streams.kafka.access import Access
+from streams.settings import KafkaSettings
 from tests.streams.records import new_partition
 
 
@@ -80,7 +82,12 @@ def idle() -> Partition:
 
 
 async def ends_with(
-    partition: Partition, *, on_purpose: bool = False, recalls: bool = False, silence: float = 0.0
+    partition: Partition,
+    *,
+    on_purpose: bool = False,
+    recalls: bool = False,
+    silence: float = 0.0,
+    locked_out: str | None = None,
 ) -> str | None:
     """What a worker says and ends when it is looked at for ten times its limit; None if it stays.
 
@@ -89,10 +96,12 @@ async def ends_with(
     lease = GroupLease(3600.0)
     lease.record_heartbeat(lease.now() - silence)
     processor: Any = Waits(waits_on_purpose=on_purpose)
+    access = Access(KafkaSettings())
+    access.locked_out = locked_out
     kind = Recalling if recalls else dict[TP, Partition]
     try:
         async with asyncio.timeout(0.5):
-            await watch(0.05, kind({partition.tp: partition}), processor, lease)
+            await watch(0.05, kind({partition.tp: partition}), processor, lease, access)
     except StalledError as error:
         return str(error)
     except TimeoutError:
@@ -107,6 +116,15 @@ async def test_a_worker_of_whose_work_nothing_comes_ends(hangs: Callable[[], Par
 
 async def test_a_worker_that_kafka_does_not_answer_ends_also_when_it_is_idle() -> None:
     assert "no heartbeat" in (await ends_with(idle(), silence=7200.0) or "")
+
+
+@pytest.mark.parametrize("silence", [0.0, 7200.0], ids=["by some brokers", "by all"])
+async def test_a_worker_that_kafka_lets_in_no_more_ends_with_what_to_set(silence: float) -> None:
+    """Also while connections that are up still carry its heartbeats."""
+    said = await ends_with(idle(), silence=silence, locked_out="Kafka refuses it: set THIS.")
+    assert said is not None
+    assert said.startswith("Kafka let it in no more for ")
+    assert said.endswith(": Kafka refuses it: set THIS.")
 
 
 async def test_a_worker_without_work_stays() -> None:
