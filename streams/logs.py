@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from types import TracebackType
 from typing import Any
 
+import stamina
 import structlog
 from aiokafka.errors import KafkaError
 from structlog.typing import EventDict
@@ -108,6 +109,19 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
         logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(capture=True)
     sys.excepthook = _last_words
+    stamina.instrumentation.set_on_retry_hooks([_retry_teller()])
+
+
+def _retry_teller() -> stamina.instrumentation.RetryHook:
+    """Tells what is tried again and why; stamina's own line shows with which arguments, too."""
+    seldom = Seldom()
+
+    def tell(details: stamina.instrumentation.RetryDetails) -> None:
+        error = said(details.caused_by)
+        if seldom.lets((details.name, error)):
+            structlog.get_logger(__name__).warning("tried_again", what=details.name, error=error)
+
+    return tell
 
 
 def only_known_keys(_logger: Any, _method: str, line: EventDict) -> EventDict:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 
 from sandbox.mparticle import Ledger, Message, Shares, Traffic, duration_ms, generate
 from tests.chaos.plan import Plan
@@ -86,7 +87,7 @@ async def publish(
         start, count = clock(), 0
         for message in messages:
             await asyncio.sleep(start + count / rate - clock())
-            await producer.send(topic, message.value, key=message.key)
+            await _queue(producer, topic, message)
             count += 1
         await producer.flush()
     finally:
@@ -94,6 +95,14 @@ async def publish(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
     return count
+
+
+async def _queue(producer: AIOKafkaProducer, topic: str, message: Message) -> None:
+    while True:
+        # Its queue is full for as long as the broker is away, and it waits 40 s at most for room.
+        with contextlib.suppress(KafkaTimeoutError):
+            await producer.send(topic, message.value, key=message.key)
+            return
 
 
 def is_development(body: Any) -> bool:

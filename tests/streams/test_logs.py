@@ -11,7 +11,7 @@ import pytest
 WHO, WHERE = "user17@shop.example", "Ulm"
 PROGRAM = """
 import asyncio, gc, logging, sys, threading, warnings
-import structlog
+import stamina, structlog
 from streams import logs
 from streams.engine.watchdog import StalledError
 from streams.settings import WorkerSettings
@@ -41,6 +41,11 @@ except StalledError as error:
     theirs.error("Crashed reason=%r", error.__cause__, exc_info=True)
 ours.warning("sent", reason="late", email=who, attributes={"city": where})
 theirs.error(KeyError(who))
+failures = [OSError("Kafka is away"), OSError("Kafka is away"), KeyError(who)]
+for attempt in stamina.retry_context(on=(OSError, KeyError), wait_max=0.0, wait_jitter=0.0):
+    with attempt:
+        if failures:
+            raise failures.pop(0)
 async def lost():
     asyncio.create_task(failing())
     await asyncio.sleep(0)
@@ -76,7 +81,7 @@ def lines() -> list[dict[str, Any]]:
 def test_every_line_is_json_with_its_time_level_logger_and_worker(
     lines: list[dict[str, Any]],
 ) -> None:
-    assert len(lines) == 13
+    assert len(lines) == 15
     for line in lines:
         assert {"timestamp", "level", "logger", "worker", "event"} <= line.keys()
         assert line["worker"] == "sailthru"
@@ -97,6 +102,14 @@ def test_libraries_that_chatter_are_heard_from_their_warnings_on(
     lines: list[dict[str, Any]],
 ) -> None:
     assert [line["event"] for line in lines if line["logger"] == "aiokafka"] == ["Heartbeat failed"]
+
+
+def test_what_is_tried_again_says_why_once_and_nothing_of_what_it_was_tried_with(
+    lines: list[dict[str, Any]],
+) -> None:
+    tried = [line for line in lines if line["event"] == "tried_again"]
+    assert [line["error"] for line in tried] == ["OSError: Kafka is away", "KeyError"]
+    assert not [line for line in tried if "left_out" in line]
 
 
 @pytest.mark.parametrize("event", ["crashed", "crashed too"])
