@@ -7,8 +7,10 @@ READY := $(VENV)/ready
 BENCH := .venv-bench
 RIVALS := tests/benchmarks/rivals.txt
 
-# Each becomes an option: make chaos SEED=2 MINUTES=5, and of make fuzz
-CHAOS := $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+# Each becomes an option: make fuzz SEED=2 MINUTES=5
+FUZZ := $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+# make chaos SEED=2 MINUTES=5 BROKERS=3 SECURE=1
+CHAOS := $(FUZZ) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(SECURE),--secure)
 # Each becomes an option of the demo: make demo MESSAGES=200000 KEEP=1
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
@@ -32,7 +34,8 @@ help:
 	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
 	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
 	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
-	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, or ARGS= for any option)"
+	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, BROKERS=3, SECURE=1 for TLS, logins"
+	@echo "             and least rights, or ARGS= for any option)"
 	@echo "make simulate  whole workers on simulated time and network, SEEDS= schedules of faults from"
 	@echo "             as many seeds, judged: a JSON line (FIRST=, JOBS=; ARGS=\"--seed 7 --log\""
 	@echo "             tells one again)"
@@ -69,7 +72,7 @@ simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
 
 fuzz: $(READY)
-	@$(BIN)/python -m tests.fuzz $(CHAOS)
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # Makes a virtual environment at the pinned versions.
 define environment

@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "Check settings, Kafka and credentials.",
     "dead-letters": "List what could not be delivered, show it, and send it again.",
     "replay": "Move a worker's offsets back, to deliver again what comes after them.",
+    "leave": "Put replicas that do not come back out of their group.",
     "trace": "Say what became of a user's or a raw message's records.",
     "fill": "Send a backlog of user-updates to Sailthru as bulk jobs.",
     "topics": "Print what creates the topics.",

@@ -53,12 +53,12 @@ def command(
         raise click.UsageError("An offset means nothing without --topic.")
 
     async def work(kafka: KafkaSettings) -> bool:
-        return await _replay(kafka, _group(kafka, worker), to, topic, partitions, execute=execute)
+        return await _replay(kafka, group_of(kafka, worker), to, topic, partitions, execute=execute)
 
     ask(work)
 
 
-def _group(kafka: KafkaSettings, worker: str) -> str:
+def group_of(kafka: KafkaSettings, worker: str) -> str:
     destinations = registry.destinations()
     workers = ["router", *destinations, *(f"{name}{DRY_RUN_SUFFIX}" for name in destinations)]
     groups = {name: kafka.group(name) for name in workers}

@@ -1,4 +1,4 @@
-"""Apache Kafka itself on 127.0.0.1, from Python packages: one process, broker and controller."""
+"""Apache Kafka itself on 127.0.0.1, from Python packages: each broker also is a controller."""
 
 import asyncio
 import base64
@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
@@ -26,12 +27,13 @@ from sandbox.guard import new_guard
 from sandbox.ports import HOST, free_ports, is_free
 
 VERSION: Final = "4.3.0"
-START_SECONDS: Final = 60.0
+# A machine that does much else takes a minute for three of them.
+START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 15.0
 
 _PROPERTIES = "server.properties"
 # As `sha512sum` writes them. jgo compares with what the mirror says, and only warns.
-_SUMS = Path(__file__).with_name(f"kafka-{VERSION}.sha512")
+SUMS: Final = Path(__file__).parent
 
 _JAVA = (
     str(JAVA),
@@ -45,7 +47,6 @@ _JAVA = (
 # how large a message may be and what time it may bear are Kafka's defaults, as they are elsewhere.
 _SETTINGS = {
     "process.roles": "broker,controller",
-    "node.id": 1,
     "controller.listener.names": "CONTROLLER",
     "log.dirs": "data",
     "auto.create.topics.enable": "false",
@@ -69,7 +70,22 @@ class BrokerError(RuntimeError):
     """Says to a person why there is no Kafka and what to do."""
 
 
-def fetch(progress: Callable[[str], None] | None = None) -> Path:
+@dataclass(frozen=True)
+class Release:
+    """A Kafka, and the folder in which the SHA-512 of its jars are kept."""
+
+    version: str = VERSION
+    sums: Path = SUMS
+
+    @property
+    def name(self) -> str:
+        return f"kafka-{self.version}"
+
+
+OURS: Final = Release()
+
+
+def fetch(progress: Callable[[str], None] | None = None, release: Release = OURS) -> Path:
     """Returns the directory of Kafka's jars, fetched into the user's cache when not yet there.
 
     The first time takes about 20 seconds and 45 MB; `progress` is told the name of each file. An
@@ -77,21 +93,22 @@ def fetch(progress: Callable[[str], None] | None = None) -> Path:
     another than the one whose SHA-512 is kept beside this file.
     """
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mparticle-streams"
-    jars = kept / f"kafka-{VERSION}"
+    jars = kept / release.name
     if jars.is_dir():
-        _verify(jars)
+        _verify(jars, release)
         return jars
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept, prefix="fetching-") as scratch:
         try:
-            fetched = _download(Path(scratch), progress or (lambda _name: None))
+            fetched = download(Path(scratch), progress or (lambda _name: None), release.version)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise BrokerError(
-                f"Apache Kafka {VERSION} could not be fetched from Maven Central ({reason}): "
-                "connect this machine to the internet, or set HTTPS_PROXY, and try again."
+                f"Apache Kafka {release.version} could not be fetched from Maven Central "
+                f"({reason}): connect this machine to the internet, or set HTTPS_PROXY, and "
+                "try again."
             ) from error
-        _verify(fetched)
+        _verify(fetched, release)
         try:
             fetched.rename(jars)
         except OSError:
@@ -101,18 +118,24 @@ def fetch(progress: Callable[[str], None] | None = None) -> Path:
 
 
 @cache
-def _verify(jars: Path) -> None:
+def _verify(jars: Path, release: Release) -> None:
     """Raises BrokerError unless these are the jars that were published; once in a process."""
-    lines = (line.split() for line in _SUMS.read_text(encoding="ascii").splitlines())
+    kept = release.sums / f"{release.name}.sha512"
+    lines = (line.split() for line in kept.read_text(encoding="ascii").splitlines())
     known = {name: digest for digest, name in lines}
-    found = {jar.name: _sha512(jar) for jar in jars.iterdir()}
+    found = digests(jars)
     wrong = sorted(name for name in known | found if known.get(name) != found.get(name))
     if wrong:
         raise BrokerError(
-            f"These files of Apache Kafka {VERSION} in {jars} are not what was published, or are "
-            f"missing: {', '.join(wrong)}. Remove the folder and try again; if they are so again, "
-            "ask whoever runs the mirror or proxy that they come through."
+            f"These files of Apache Kafka {release.version} in {jars} are not what was published, "
+            f"or are missing: {', '.join(wrong)}. Remove the folder and try again; if they are so "
+            "again, ask whoever runs the mirror or proxy that they come through."
         )
+
+
+def digests(jars: Path) -> dict[str, str]:
+    """The SHA-512 of each file by its name."""
+    return {jar.name: _sha512(jar) for jar in jars.iterdir()}
 
 
 def _sha512(file: Path) -> str:
@@ -120,7 +143,9 @@ def _sha512(file: Path) -> str:
         return hashlib.file_digest(opened, "sha512").hexdigest()
 
 
-def _download(scratch: Path, progress: Callable[[str], None]) -> Path:
+def download(scratch: Path, progress: Callable[[str], None], version: str) -> Path:
+    """Returns the directory of Kafka's jars inside `scratch`, whatever is in them."""
+
     @contextlib.contextmanager
     def each_file(name: str, _size: int) -> Iterator[Callable[[int], None]]:
         progress(name)
@@ -128,10 +153,10 @@ def _download(scratch: Path, progress: Callable[[str], None]) -> Path:
 
     maven = MavenContext(PythonResolver(progress_callback=each_file), repo_cache=scratch / "maven")
     broker = EnvironmentBuilder(maven, scratch / "broker", LinkStrategy.COPY).from_endpoint(
-        f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+        f"org.apache.kafka:kafka_2.13:{version}+org.slf4j:slf4j-simple:1.7.36"
     )
     # Alone: what it depends on beyond the broker's jars is Kafka Connect, as large again.
-    tools = maven.project("org.apache.kafka", "kafka-tools").at_version(VERSION).artifact()
+    tools = maven.project("org.apache.kafka", "kafka-tools").at_version(version).artifact()
     jars = scratch / "jars"
     jars.mkdir()
     for jar in (*broker.all_jars, tools.resolve()):
@@ -139,9 +164,25 @@ def _download(scratch: Path, progress: Callable[[str], None]) -> Path:
     return jars
 
 
-def command_line(class_name: str, *args: str) -> list[str]:
+def command_line(class_name: str, *args: str, release: Release = OURS) -> list[str]:
     """Returns what runs one of Kafka's own classes, command-line tools included."""
-    return [*_JAVA, "-cp", f"{fetch()}/*", class_name, *args]
+    return [*_JAVA, "-cp", f"{fetch(release=release)}/*", class_name, *args]
+
+
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A broker's place in a cluster: its number, and of each controller its number and port.
+
+    Without controllers it is the only one, at any port.
+    """
+
+    node: int = 1
+    controllers: Mapping[int, int] = field(default_factory=dict)
+    cluster_id: str = field(default_factory=new_cluster_id)
 
 
 class Kafka:
@@ -160,10 +201,14 @@ class Kafka:
         protocols: Mapping[str, str] | None = None,
         settings: Mapping[str, object] | None = None,
         scram: Mapping[str, str] | None = None,
+        proxied: str = "PLAINTEXT",
+        seat: Seat | None = None,
+        release: Release = OURS,
     ) -> None:
         """`settings` are the broker's own, beside and before the sandbox's.
 
-        For each of the `advertised` ports there is one more listener, for a proxy there.
+        For each of the `advertised` ports there is one more listener, for a proxy there: PROXIED0,
+        PROXIED1 and so on, of the protocol `proxied`.
 
         Clients go on at the address that a broker tells them, so who comes in by way of a proxy
         must be told the proxy's. Where the proxy is to connect is in `listeners`, once started.
@@ -181,6 +226,9 @@ class Kafka:
         self.ports = dict.fromkeys(self._protocols, 0)
         """Name of a further listener -> its port."""
         self._scram = scram or {}
+        self._proxied = proxied
+        self._seat = seat or Seat()
+        self._release = release
         self._guard: subprocess.Popen[bytes] | None = None
         self._broker: subprocess.Popen[bytes] | None = None
 
@@ -208,7 +256,7 @@ class Kafka:
         """Returns as soon as the broker answers; otherwise raises and leaves no process."""
         if self._guard is not None:
             raise BrokerError(f"Kafka already runs on {self.bootstrap}: stop it first.")
-        await asyncio.to_thread(fetch)
+        await asyncio.to_thread(fetch, release=self._release)
         self._configure()
         self._guard = new_guard()
         try:
@@ -253,30 +301,36 @@ class Kafka:
                 raise BrokerError(
                     f"Port {port} on {HOST} is taken: stop what has it, or choose another port."
                 )
+        ours |= set(self._seat.controllers.values())
         ports = (port for port in free_ports() if port not in ours)
         self._port = self._port or next(ports)
         for advertised, port in self.listeners.items():
             self.listeners[advertised] = port or next(ports)
         for name, port in self.ports.items():
             self.ports[name] = port or next(ports)
-        settings = _SETTINGS | self._settings | self._listening(controller=next(ports))
+        voters = self._seat.controllers or {self._seat.node: next(ports)}
+        settings = {"node.id": self._seat.node, **_SETTINGS} | self._settings
+        settings |= self._listening(voters)
         self._directory.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._directory / _PROPERTIES).write_text(lines)
 
-    def _listening(self, controller: int) -> dict[str, object]:
+    def _listening(self, voters: Mapping[int, int]) -> dict[str, object]:
         listens, tells = {"PLAINTEXT": self._port}, {"PLAINTEXT": self._port}
         for number, (advertised, port) in enumerate(self.listeners.items()):
             listens[f"PROXIED{number}"], tells[f"PROXIED{number}"] = port, advertised
-        protocols = dict.fromkeys((*listens, "CONTROLLER"), "PLAINTEXT") | dict(self._protocols)
+        protocols = dict.fromkeys(listens, self._proxied) | dict(self._protocols)
+        protocols |= dict.fromkeys(("PLAINTEXT", "CONTROLLER"), "PLAINTEXT")
         listens |= self.ports
         tells |= self.ports
         return {
-            "listeners": _addresses(listens | {"CONTROLLER": controller}),
+            "listeners": _addresses(listens | {"CONTROLLER": voters[self._seat.node]}),
             "advertised.listeners": _addresses(tells),
             "listener.security.protocol.map": ",".join(map(":".join, protocols.items())),
             "inter.broker.listener.name": "PLAINTEXT",
-            "controller.quorum.voters": f"{_SETTINGS['node.id']}@{HOST}:{controller}",
+            "controller.quorum.voters": ",".join(
+                f"{node}@{HOST}:{port}" for node, port in voters.items()
+            ),
         }
 
     async def _come_up(self) -> None:
@@ -296,12 +350,11 @@ class Kafka:
         return (self._directory / "data" / "meta.properties").exists()
 
     async def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         users = [
             f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]"
             for name, password in self._scram.items()
         ]
-        what = ("format", f"--cluster-id={cluster}", "-c", _PROPERTIES, *users)
+        what = ("format", f"--cluster-id={self._seat.cluster_id}", "-c", _PROPERTIES, *users)
         tool = self._run("kafka.tools.StorageTool", *what)
         if await asyncio.to_thread(tool.wait):
             raise self._failure("could not format its data directory")
@@ -310,7 +363,7 @@ class Kafka:
         assert self._guard is not None
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own words, and no shell
-                command_line(class_name, *args),
+                command_line(class_name, *args, release=self._release),
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -97,6 +97,12 @@ class KafkaSettings(Settings):
         description="a stable name of this replica (static membership): "
         "a restart within the session time-out moves no partitions",
     )
+    leave_on_stop: bool = Field(
+        False,
+        description="a replica with KAFKA_GROUP_INSTANCE_ID leaves its group when it is told to "
+        "stop, so that others have its partitions at once: for replicas that come and go, as an "
+        "autoscaler's; only a crash then keeps its partitions",
+    )
     session_timeout_s: float = Field(
         30,
         gt=0,

@@ -185,16 +185,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self._consumer is None:
             return
         coordinator: Any = self._consumer._coordinator  # noqa: SLF001 - as above
+        member = coordinator.member_id  # which it forgets as it closes
         leaving = asyncio.ensure_future(coordinator.close())
         leaving.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
-        if leaving.done():
-            return
-        coordinator._coordination_task.cancel()  # noqa: SLF001 - as above
-        await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
-        if coordinator.member_id and not self.consumer.transport.kafka.group_instance_id:
-            # On another connection: on its own one the broker answers the join first.
-            farewell = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        has_left = leaving.done()
+        if not has_left:
+            coordinator._coordination_task.cancel()  # noqa: SLF001 - as above
+            await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
+        kafka: KafkaSettings = self.consumer.transport.kafka
+        # aiokafka takes no leave of a group for a static member, as that is to come back.
+        if kafka.leave_on_stop if kafka.group_instance_id else not has_left:
+            await self._take_leave(coordinator, coordinator.member_id or member)
+
+    async def _take_leave(self, coordinator: Any, member: str) -> None:
+        if member:
+            # On another connection: on its own one the broker answers a join first.
+            farewell = LeaveGroupRequest(coordinator.group_id, member)
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(_LEAVE_SECONDS):
                     await coordinator._client.send(coordinator.coordinator_id, farewell)  # noqa: SLF001 - as above

@@ -31,5 +31,6 @@ def stop_first(group: str) -> str:
     """What is to be done before the offsets of a group with members are moved."""
     return (
         f"The group {group} has live members: stop its workers first, and with "
-        "KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
+        "KAFKA_GROUP_INSTANCE_ID put them out of it (mparticle-streams leave), or wait for "
+        "KAFKA_SESSION_TIMEOUT_S."
     )

@@ -103,6 +103,9 @@ RIGHTS: Mapping[str, Rights] = {
     "replay-router": Rights((RAW,), joins=("router",)),
     "replay-sailthru": Rights(BY_USER, joins=("sailthru",)),
     "replay-ab-tasty": Rights((AUDIENCE_MEMBERSHIP,), joins=("ab-tasty",)),
+    "leave-router": Rights(joins=("router",)),
+    "leave-sailthru": Rights(joins=("sailthru",)),
+    "leave-ab-tasty": Rights(joins=("ab-tasty",)),
     "fill": Rights((*BY_USER, AUDIENCES), (DEAD_LETTERS,), ("sailthru", "sailthru-fill")),
 }
 """By the component's name. `check` looks with the rights of what it checks."""

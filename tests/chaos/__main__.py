@@ -20,8 +20,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long traffic flows")
     parser.add_argument("--rate", type=float, default=30.0, help="messages a second")
     parser.add_argument("--keep", type=Path, help="a new directory for data and logs, to be kept")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--secure", action="store_true", help="TLS, logins that end, least rights")
     wanted = parser.parse_args()
-    plan = draw(wanted.seed, wanted.minutes, rate=wanted.rate)
+    plan = draw(
+        wanted.seed,
+        wanted.minutes,
+        rate=wanted.rate,
+        brokers=wanted.brokers,
+        secure=wanted.secure,
+    )
     if wanted.keep is not None:
         wanted.keep.mkdir(parents=True)
         return _run(plan, wanted.keep)

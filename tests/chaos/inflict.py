@@ -17,11 +17,14 @@ async def inflict(world: World, fault: Planned) -> bool:
     match fault.kind, fault.target:
         case Kind.TROUBLE, target:
             await trouble(world.sailthru if target == "sailthru" else world.ab_tasty, fault)
-        case Kind.BROKER, _:
-            with _disturbed(world, None):
-                await world.broker.kill()
-                await asyncio.sleep(fault.seconds)
-                await world.broker.start()
+        case Kind.BROKER, name:
+            broker = world.cluster.brokers[int(name.rpartition("-")[2]) - 1]
+            async with world.one_away:
+                with _disturbed(world, None):
+                    await broker.kill()
+                    await asyncio.sleep(fault.seconds)
+                    await broker.start()
+                await world.cluster.in_sync()
         case Kind.JOIN, worker:
             await world.start(f"{worker}-3")
             await asyncio.sleep(fault.seconds)
@@ -49,9 +52,9 @@ async def _at_replica(world: World, replica: Instance, fault: Planned) -> bool:
                 replica.signal(signal.SIGCONT)
         case _:
             with _disturbed(world, replica):
-                (replica.proxy.cut if fault.kind is Kind.CUT else replica.proxy.black_hole)()
+                (replica.network.cut if fault.kind is Kind.CUT else replica.network.black_hole)()
                 await asyncio.sleep(fault.seconds)
-                replica.proxy.heal()
+                replica.network.heal()
     return hit
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.demo.world import WorkerProcess
-from sandbox.proxy import Proxy
 from tests.chaos.disturbance import Disturbance
 from tests.chaos.moments import Moments
+from tests.chaos.network import Network
 
 _TAIL_LINES = 12
 _FOR_GOOD = float("inf")
@@ -30,7 +30,7 @@ class Instance:
     """`wanted` says whether its platform starts it again when it has ended by itself."""
 
     name: str
-    proxy: Proxy
+    network: Network
     log: Path
     notes: Notes
     process: WorkerProcess | None = None

@@ -10,6 +10,7 @@ INSTANCES = tuple(f"{worker}-{number}" for worker in WORKERS for number in (1, 2
 """The replicas that work throughout; number 3 of each comes and goes."""
 
 BROKER = "broker"
+"""Before the number of one; of several, only one is away at a time."""
 ENDPOINTS = {
     "sailthru": ("POST user", "POST user", "POST event", "POST event", "GET list", "*"),
     "ab-tasty": ("POST segments", "POST segments", "POST token", "*"),
@@ -80,27 +81,39 @@ class Plan:
     rate: float
     users: int
     faults: tuple[Planned, ...]
+    brokers: int = 1
+    secure: bool = False
+    """Whether the workers log in to the brokers, by TLS and with the least rights."""
 
     @property
     def messages(self) -> int:
         return int(self.seconds * self.rate)
 
 
-def draw(seed: int, minutes: float, *, rate: float = 30.0, users: int = 300) -> Plan:
+def draw(
+    seed: int,
+    minutes: float,
+    *,
+    rate: float = 30.0,
+    users: int = 300,
+    brokers: int = 1,
+    secure: bool = False,
+) -> Plan:
     """The same for the same arguments: 3 partitions for odd seeds, 8 for even ones."""
     rng = Random(f"{seed} chaos")
     seconds = minutes * 60
-    faults = tuple(_faults(rng, max(0.0, seconds - _CALM_SECONDS)))
-    return Plan(seed, 3 if seed % 2 else 8, seconds, rate, users, faults)
+    faults = tuple(_faults(rng, max(0.0, seconds - _CALM_SECONDS), brokers))
+    partitions = 3 if seed % 2 else 8
+    return Plan(seed, partitions, seconds, rate, users, faults, brokers, secure)
 
 
-def _faults(rng: Random, seconds: float) -> list[Planned]:
+def _faults(rng: Random, seconds: float, brokers: int) -> list[Planned]:
     deck = _deck(rng, int(seconds / _GAP_SECONDS))
     busy = dict.fromkeys((*INSTANCES, *WORKERS, BROKER), 0.0)
     faults = []
     for number, kind in enumerate(deck):
         at = (number + rng.random()) * _GAP_SECONDS
-        fault = _fault(rng, at, kind, busy)
+        fault = _fault(rng, at, kind, busy, brokers)
         if fault is not None:
             faults.append(fault)
     return faults
@@ -114,7 +127,9 @@ def _deck(rng: Random, count: int) -> list[Kind]:
     return deck
 
 
-def _fault(rng: Random, at: float, kind: Kind, busy: dict[str, float]) -> Planned | None:
+def _fault(
+    rng: Random, at: float, kind: Kind, busy: dict[str, float], brokers: int
+) -> Planned | None:
     match kind:
         case Kind.KILL | Kind.STOP:
             seconds, rest, targets = rng.uniform(0.0, 2.0), 5.0, list(INSTANCES)
@@ -125,7 +140,9 @@ def _fault(rng: Random, at: float, kind: Kind, busy: dict[str, float]) -> Planne
         case Kind.JOIN:
             seconds, rest, targets = rng.uniform(8.0, 25.0), 5.0, list(WORKERS)
         case Kind.BROKER:
-            seconds, rest, targets = rng.uniform(0.0, 4.0), 15.0, [BROKER]
+            # Of several, long enough for the others to notice and to go on without it.
+            longest = 4.0 if brokers == 1 else 20.0
+            seconds, rest, targets = rng.uniform(0.0, longest), 15.0, [BROKER]
         case Kind.TROUBLE:
             return _trouble(rng, at)
     free = [target for target in targets if busy[target] <= at]
@@ -133,6 +150,8 @@ def _fault(rng: Random, at: float, kind: Kind, busy: dict[str, float]) -> Planne
         return None
     target = rng.choice(free)
     busy[target] = at + seconds + rest
+    if target == BROKER:
+        target = f"{BROKER}-{rng.randint(1, brokers)}"
     return Planned(at, kind, target, seconds)
 
 

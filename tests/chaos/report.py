@@ -18,6 +18,8 @@ def line(plan: Plan, run: Run, verdict: Verdict) -> str:
             "seed": plan.seed,
             "minutes": round(plan.seconds / 60, 2),
             "partitions": plan.partitions,
+            "brokers": plan.brokers,
+            "secure": plan.secure,
             "messages": run.messages,
             "records": verdict.records,
             "judged": verdict.judged,

@@ -40,7 +40,7 @@ class Run:
 async def run(plan: Plan, directory: Path, say: Say) -> Run:
     traffic = tagged(plan, int(time.time() * 1000))
     faults: Counter[str] = Counter()
-    async with World(directory, plan.partitions) as world:
+    async with World(directory, plan) as world:
         calm(world.sailthru)
         calm(world.ab_tasty)
         for name in INSTANCES:

@@ -16,7 +16,7 @@ FAULTS = (
     Planned(9.0, Kind.CUT, "ab-tasty-1", 8.0),
     Planned(12.0, Kind.KILL, "router-1", 0.0),
     Planned(13.0, Kind.STOP, "sailthru-2", 0.0),
-    Planned(17.0, Kind.BROKER, BROKER, 0.5),
+    Planned(17.0, Kind.BROKER, f"{BROKER}-1", 0.5),
 )
 
 

@@ -95,6 +95,18 @@ def test_records_of_a_user_that_the_router_writes_in_another_order_are_out_of_or
     assert len(list(misrouted(story.evidence()))) == 1
 
 
+def test_an_old_snapshot_that_a_router_tells_as_it_begins_again_is_for_the_sinks_to_drop() -> None:
+    """Its memory was lost with it; the message's own events come under the ids that they had."""
+    story = Story()
+    told = record("attributes_changed", 0, len(story.updates), attributes={"tier": "gold"})
+    story.updates.append(stored("user-update", 2, {**told, "id": "snapshot-0"}))
+    assert list(misrouted(story.evidence())) == []
+
+    own = record("attributes_changed", 0, 0, attributes={"tier": "gold"})
+    story.updates.append(stored("user-update", 3, {**own, "id": "event-of-0"}))
+    assert len(list(misrouted(story.evidence()))) == 1
+
+
 def test_events_of_a_user_that_take_effect_in_another_order_are_out_of_order() -> None:
     story = Story()
     story.requests[1].arrived, story.requests[1].done = 2_004.0, 2_004.1

@@ -12,14 +12,15 @@ from aiohttp import web
 
 from cli.demo.world import WorkerProcess, create_topics, worker_environment
 from sandbox import sailthru
-from sandbox.kafka import Kafka
+from sandbox.cluster import Cluster
 from sandbox.ports import HOST, free_ports
-from sandbox.proxy import Proxy
 from streams.settings import KafkaSettings
 from tests.chaos.instance import Instance, Notes
 from tests.chaos.journal import AbTasty, Journal, Sailthru
+from tests.chaos.locks import OPEN, Locks, locked
 from tests.chaos.moments import Moments
-from tests.chaos.plan import INSTANCES, WORKERS
+from tests.chaos.network import Network
+from tests.chaos.plan import INSTANCES, WORKERS, Plan
 
 # The third of each comes and goes.
 _ALL = (*INSTANCES, *(f"{worker}-3" for worker in WORKERS))
@@ -31,15 +32,18 @@ _READY_SECONDS = 120.0
 class World:
     """Kafka, both simulators and the workers; leaving it ends them all. Use as `async with`."""
 
-    def __init__(self, directory: Path, partitions: int, factor: float = 10.0) -> None:
+    def __init__(self, directory: Path, plan: Plan, factor: float = 10.0) -> None:
         self.moments = Moments()
         self.journal = Journal(self.moments)
         self.notes = Notes(self.moments)
         self.sailthru = Sailthru(self.journal, sailthru.Options(factor=factor))
         self.ab_tasty = AbTasty(self.journal)
         self.instances: dict[str, Instance] = {}
+        self.one_away = asyncio.Lock()
+        """Of the brokers: held while one is killed, until all have caught up again."""
         self._directory = directory
-        self._partitions = partitions
+        self._plan = plan
+        self._locks = OPEN
         self._doors: dict[str, web.AppRunner] = {}
         self._stack = AsyncExitStack()
 
@@ -47,21 +51,26 @@ class World:
     def kafka(self) -> KafkaSettings:
         """Past all proxies."""
         return KafkaSettings(
-            bootstrap_servers=self.broker.bootstrap, partitions=self._partitions, start="earliest"
+            bootstrap_servers=self.cluster.bootstrap,
+            partitions=self._plan.partitions,
+            replication_factor=self._plan.brokers,
+            start="earliest",
         )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             for name in _ALL:
-                proxy = await stack.enter_async_context(Proxy())
+                network = await Network.to(self._plan.brokers, stack)
                 log = self._directory / f"{name}.log"
-                self.instances[name] = Instance(name, proxy, log, self.notes)
-            ports = [each.proxy.port for each in self.instances.values()]
-            self.broker = Kafka(self._directory / "kafka", advertised=ports)
-            await stack.enter_async_context(self.broker)
+                self.instances[name] = Instance(name, network, log, self.notes)
+            if self._plan.secure:
+                self._locks = locked(self._directory, len(_ALL))
+            self.cluster = self._new_cluster(self._locks)
+            await stack.enter_async_context(self.cluster)
             for each in self.instances.values():
-                each.proxy.target = self.broker.listeners[each.proxy.port]
+                each.network.lead(self.cluster.brokers)
             await create_topics(self.kafka)
+            await self._locks.let_in(self.kafka)
             for name, service in (("sailthru", self.sailthru), ("ab-tasty", self.ab_tasty)):
                 runner = web.AppRunner(service.app(), access_log=None, shutdown_timeout=0.1)
                 await runner.setup()
@@ -71,6 +80,20 @@ class World:
             stack.push_async_callback(self._stop_all, platform)
             self._stack = stack.pop_all()
         return self
+
+    def _new_cluster(self, locks: Locks) -> Cluster:
+        networks = [each.network for each in self.instances.values()]
+        return Cluster(
+            self._directory / "kafka",
+            size=self._plan.brokers,
+            advertised=[
+                [network.ways[number].port for network in networks]
+                for number in range(self._plan.brokers)
+            ],
+            proxied=locks.protocol,
+            settings=locks.settings,
+            scram=locks.users,
+        )
 
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
@@ -84,12 +107,13 @@ class World:
             each.life += 1
             each.port = next(free_ports())
             environment = worker_environment(
-                f"{HOST}:{each.proxy.port}",
+                each.network.bootstrap,
                 each.port,
                 sailthru=await self._door("sailthru", each.source),
                 ab_tasty=await self._door("ab-tasty", each.source),
             )
-            each.process = WorkerProcess(each.worker, each.log, environment)
+            opens = self._locks.opened_by(each.worker)
+            each.process = WorkerProcess(each.worker, each.log, {**environment, **opens})
             each.alive_at = self.moments.now()
             each.wanted = True
 
@@ -127,7 +151,7 @@ class World:
             await platform
         for each in self.instances.values():
             each.signal(signal.SIGCONT)
-            each.proxy.heal()
+            each.network.heal()
         await asyncio.gather(*(each.stop() for each in self.instances.values()))
 
 

@@ -8,6 +8,7 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 from streams.kafka.rights import Right
+from streams.settings import KafkaSettings
 from tests.kafka.secured import Secured
 from tests.streams.cluster import settings
 
@@ -86,15 +87,19 @@ def _entries(user: str, rights: Iterable[Right]) -> list[tuple[Any, ...]]:
 
 
 async def grant(broker: Secured, user: str, rights: Iterable[Right]) -> None:
-    await _send(broker, _Change(_entries(user, rights)))
+    await allow(settings(broker.broker, ""), user, rights)
+
+
+async def allow(to: KafkaSettings, user: str, rights: Iterable[Right]) -> None:
+    await _send(to, _Change(_entries(user, rights)))
 
 
 async def withdraw(broker: Secured, user: str, rights: Iterable[Right]) -> None:
-    await _send(broker, _Remove(_entries(user, rights)))
+    await _send(settings(broker.broker, ""), _Remove(_entries(user, rights)))
 
 
-async def _send(broker: Secured, request: Any) -> None:
-    admin = AIOKafkaAdminClient(**settings(broker.broker, "").client_options())
+async def _send(to: KafkaSettings, request: Any) -> None:
+    admin = AIOKafkaAdminClient(**to.client_options())
     await admin.start()
     try:
         answer = await admin._send_to_controller(request)

@@ -244,12 +244,12 @@ def test_no_jar_is_run_that_is_not_the_one_that_was_published(
 def test_what_was_changed_on_its_way_here_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tampered(scratch: Path, _progress: object) -> Path:
+    def tampered(scratch: Path, _progress: object, _version: str) -> Path:
         (scratch / "jars").mkdir()
         (scratch / "jars" / "slf4j-api-1.7.36.jar").write_bytes(b"PK")
         return scratch / "jars"
 
-    monkeypatch.setattr("sandbox.kafka._download", tampered)
+    monkeypatch.setattr("sandbox.kafka.download", tampered)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(BrokerError, match="are not what was published"):
         fetch()

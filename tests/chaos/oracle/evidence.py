@@ -13,7 +13,8 @@ from tests.chaos.journal import Request
 from tests.chaos.oracle.commits import COMMITS, Commits, read_commits
 
 RAW = "mparticle-raw"
-BY_USER = ("user-update", "events", "audience-membership")
+UPDATES = "user-update"
+BY_USER = (UPDATES, "events", "audience-membership")
 OTHERS = ("audiences", "privacy-requests")
 DEAD_LETTERS = "dead-letters"
 

@@ -26,7 +26,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3
-from aiokafka.protocol.api import Request, Response
+from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.offset import OffsetRequest
@@ -40,7 +40,7 @@ from mode.services import ServiceTask
 
 from streams import logins, oauth
 from streams.engine import chunks, consumer, consumer_thread
-from streams.kafka import granted
+from streams.kafka import granted, static_members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import app, run, web
@@ -209,6 +209,12 @@ OURS = [
     (granted._Metadata, MetadataRequest_v5),
     (granted._MetadataResponse, Response),
     (granted._Groups, DescribeGroupsRequest_v3),
+    (static_members._Ask, Request),
+    (static_members._Remove, Request),
+    (static_members._Describe, RequestStruct),
+    (static_members._Leave, RequestStruct),
+    (static_members._DescribeResponse, Response),
+    (static_members._LeaveResponse, Response),
 ]
 TASKS = ("_commit_handler", "_commit_livelock_detector")
 
