@@ -19,14 +19,23 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
             $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
+TEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+# Each of the hundred processes that tests start would compile all our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test live check boards bench chaos simulate fuzz clean
+.PHONY: help demo test test-long test-often live check boards bench chaos simulate fuzz clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
 	@echo "make test    the tests, in two processes, each with a Kafka of its own (ARGS= for pytest:"
 	@echo "             files to run, or -n 0 --pdb to debug in one process)"
+	@echo "make test-long   what is proved once and need not be each time, such as how stock Faust"
+	@echo "             loses records: the tests marked long (ARGS= as above)"
+	@echo "make test-often  make test RUNS= times, and the log of each run that was red is kept: a"
+	@echo "             JSON line (LOAD=1: beside busy loops on all cores)"
 	@echo "make live    each fault alone under a real Prometheus, and the alerts that it raises: ten"
 	@echo "             minutes (needs Debian's package prometheus; make test has all in one go)"
 	@echo "make check   lint, format, types, imports"
@@ -47,7 +56,14 @@ demo: $(READY)
 	@$(BIN)/mparticle-streams demo $(DEMO)
 
 test: $(READY)
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(TEST) -m "not long" $(ARGS)
+
+test-long: $(READY)
+	@$(TEST) -m long $(ARGS)
+
+test-often: $(READY)
+	@$(BIN)/python -m tests.often $(if $(RUNS),--runs $(RUNS)) $(if $(LOAD),--load) -- \
+	    $(TEST) -m "not long" $(ARGS)
 
 # By name: pytest does not collect it on its own.
 live: $(READY)

@@ -1,7 +1,8 @@
 """Each way in which stock Faust loses records, and that ours does not.
 
 The same records, the same work and the same verdict for both. That stock Faust fails is expected
-strictly: so each test is known to be able to fail, and tells when Faust has mended it.
+strictly, with `make test-long`: so each test is known to be able to fail, and tells when Faust has
+mended it.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The engines under test: ours, and stock Faust, which fails."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,8 +17,9 @@ STOCK = "tests.kafka.leaks.stock"
 GROUP = "leaks"
 
 
-def leaks(why: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=why)
+def leaks(why: str) -> Sequence[pytest.MarkDecorator]:
+    """Of stock Faust: proved by `make test-long`, since it changes only with its version."""
+    return pytest.mark.long, pytest.mark.xfail(strict=True, raises=AssertionError, reason=why)
 
 
 def both(why: str) -> pytest.MarkDecorator:

@@ -11,11 +11,14 @@ from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import Lane
+from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import some_turns
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
 Send = Callable[[WaitingLane], Awaitable[None]]
+
+HOUR = 3600.0
 
 
 def lanes(count: int) -> list[WaitingLane]:
@@ -149,7 +152,7 @@ async def test_one_that_is_held_sends_nothing_and_does_not_spin() -> None:
 
 async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
     sent, limit = Sent(), RateLimit(None)
-    limit.close_for(3600)
+    limit.close_for(HOUR)
     async with running(sent, limit=limit) as endpoint:
         endpoint.ready(*lanes(1))
         await some_turns()
@@ -172,39 +175,51 @@ async def test_nothing_is_sent_by_one_who_may_no_longer_be_a_member_of_the_group
     assert (len(before), len(sent.lanes)) == (0, 1)
 
 
-async def test_a_lane_that_failed_comes_back_behind_those_that_are_ready() -> None:
+def test_a_lane_that_failed_comes_back_behind_those_that_are_ready() -> None:
     sent, (failed, other) = Sent(), lanes(2)
     sent.gate.set()
-    async with running(sent, connections=1) as endpoint:
-        endpoint.ready_later(failed, None)
-        endpoint.ready(other)
-        await asyncio.sleep(0.01)
 
+    async def story() -> None:
+        async with running(sent, connections=1) as endpoint:
+            endpoint.ready_later(failed, None)
+            endpoint.ready(other)
+            await asyncio.sleep(HOUR)
+
+    simulated_time.run(story())
     assert sent.lanes == [other, failed]
 
 
-async def test_a_lane_waits_as_long_as_the_destination_asked() -> None:
+def test_a_lane_waits_as_long_as_the_destination_asked() -> None:
     sent, (lane,) = Sent(), lanes(1)
-    async with running(sent) as endpoint:
-        endpoint.ready_later(lane, 3600.0)
-        await asyncio.sleep(0.01)
 
-    assert sent.lanes == []
+    async def story() -> int:
+        async with running(sent) as endpoint:
+            endpoint.ready_later(lane, HOUR)
+            await asyncio.sleep(HOUR - 1)
+            before = len(sent.lanes)
+            await asyncio.sleep(HOUR)
+        return before
+
+    assert simulated_time.run(story()) == 0
+    assert sent.lanes == [lane]
 
 
-async def test_closing_forgets_who_waits_and_names_what_is_under_way() -> None:
+def test_closing_forgets_who_waits_and_names_what_is_under_way() -> None:
     sent, (under_way, ready, later) = Sent(), lanes(3)
-    async with running(sent, connections=1) as endpoint:
-        endpoint.ready(under_way)
-        await some_turns()
-        endpoint.ready(ready)
-        endpoint.ready_later(later, None)
-        sends = endpoint.close()
-        sent.gate.set()
-        await asyncio.wait(sends)
-        await asyncio.sleep(0.01)
 
-    assert len(sends) == 1
+    async def story() -> int:
+        async with running(sent, connections=1) as endpoint:
+            endpoint.ready(under_way)
+            await some_turns()
+            endpoint.ready(ready)
+            endpoint.ready_later(later, None)
+            sends = endpoint.close()
+            sent.gate.set()
+            await asyncio.wait(sends)
+            await asyncio.sleep(HOUR)
+        return len(sends)
+
+    assert simulated_time.run(story()) == 1
     assert sent.lanes == [under_way]
 
 
