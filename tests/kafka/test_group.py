@@ -152,10 +152,8 @@ async def test_a_worker_that_is_joining_stops_when_it_is_told(
         async with running(router):
             async with asyncio.timeout(SECONDS):
                 await others.asked.wait()
-            began = asyncio.get_running_loop().time()
+            # Past its own deadline it would end with another code.
             code = await router.process.stop()
-            took = asyncio.get_running_loop().time() - began
         others.done.set()
 
     assert code == 0
-    assert took < 10

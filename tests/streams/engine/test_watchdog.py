@@ -1,8 +1,10 @@
 """A worker that hangs is told from one that waits."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from faust.types import TP
@@ -12,7 +14,10 @@ from streams.engine.partition import Partition
 from streams.engine.watchdog import StalledError, Watchdog, watch
 from streams.kafka.access import Access
 from streams.settings import KafkaSettings
+from tests.streams.delivery import simulated_time
 from tests.streams.records import new_partition
+
+LIMIT = 60.0
 
 
 class Clock:
@@ -81,7 +86,7 @@ def idle() -> Partition:
     return partition
 
 
-async def ends_with(
+def ends_with(
     partition: Partition,
     *,
     on_purpose: bool = False,
@@ -93,47 +98,55 @@ async def ends_with(
 
     `silence` is how many seconds ago Kafka last answered.
     """
-    lease = GroupLease(3600.0)
-    lease.record_heartbeat(lease.now() - silence)
     processor: Any = Waits(waits_on_purpose=on_purpose)
     access = Access(KafkaSettings())
     access.locked_out = locked_out
     kind = Recalling if recalls else dict[TP, Partition]
-    try:
-        async with asyncio.timeout(0.5):
-            await watch(0.05, kind({partition.tp: partition}), processor, lease, access)
-    except StalledError as error:
-        return str(error)
-    except TimeoutError:
-        return None
-    raise AssertionError("it never ends by itself")
+
+    async def story() -> str | None:
+        lease = GroupLease(3600.0)
+        lease.record_heartbeat(lease.now() - silence)
+        try:
+            async with asyncio.timeout(10 * LIMIT):
+                await watch(LIMIT, kind({partition.tp: partition}), processor, lease, access)
+        except StalledError as error:
+            return str(error)
+        except TimeoutError:
+            return None
+        raise AssertionError("it never ends by itself")
+
+    def clock(_which: int) -> float:
+        return simulated_time.now()
+
+    with mock.patch.object(time, "clock_gettime", clock):
+        return simulated_time.run(story())
 
 
 @pytest.mark.parametrize("hangs", [at_work, new_partition], ids=["work", "reading its past"])
-async def test_a_worker_of_whose_work_nothing_comes_ends(hangs: Callable[[], Partition]) -> None:
-    assert "nothing ended" in (await ends_with(hangs()) or "")
+def test_a_worker_of_whose_work_nothing_comes_ends(hangs: Callable[[], Partition]) -> None:
+    assert "nothing ended" in (ends_with(hangs()) or "")
 
 
-async def test_a_worker_that_kafka_does_not_answer_ends_also_when_it_is_idle() -> None:
-    assert "no heartbeat" in (await ends_with(idle(), silence=7200.0) or "")
+def test_a_worker_that_kafka_does_not_answer_ends_also_when_it_is_idle() -> None:
+    assert "no heartbeat" in (ends_with(idle(), silence=7200.0) or "")
 
 
 @pytest.mark.parametrize("silence", [0.0, 7200.0], ids=["by some brokers", "by all"])
-async def test_a_worker_that_kafka_lets_in_no_more_ends_with_what_to_set(silence: float) -> None:
+def test_a_worker_that_kafka_lets_in_no_more_ends_with_what_to_set(silence: float) -> None:
     """Also while connections that are up still carry its heartbeats."""
-    said = await ends_with(idle(), silence=silence, locked_out="Kafka refuses it: set THIS.")
+    said = ends_with(idle(), silence=silence, locked_out="Kafka refuses it: set THIS.")
     assert said is not None
     assert said.startswith("Kafka let it in no more for ")
     assert said.endswith(": Kafka refuses it: set THIS.")
 
 
-async def test_a_worker_without_work_stays() -> None:
-    assert await ends_with(idle()) is None
+def test_a_worker_without_work_stays() -> None:
+    assert ends_with(idle()) is None
 
 
-async def test_a_worker_whose_destination_is_away_stays() -> None:
-    assert await ends_with(at_work(), on_purpose=True) is None
+def test_a_worker_whose_destination_is_away_stays() -> None:
+    assert ends_with(at_work(), on_purpose=True) is None
 
 
-async def test_a_worker_that_reads_its_past_stays_however_long_that_takes() -> None:
-    assert await ends_with(new_partition(), recalls=True) is None
+def test_a_worker_that_reads_its_past_stays_however_long_that_takes() -> None:
+    assert ends_with(new_partition(), recalls=True) is None
