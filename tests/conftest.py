@@ -1,5 +1,6 @@
 """What tests of every part ask for by name."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import uuid4
@@ -8,7 +9,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from sandbox.kafka import BrokerError, Kafka, fetch
+from sandbox.kafka import BrokerError, Kafka, prepare
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
@@ -19,7 +20,7 @@ settings.load_profile("without deadlines")
 def pytest_xdist_setupnodes() -> None:
     # Once and in no test's time, before each process would do it for itself.
     with suppress(BrokerError):  # what needs Kafka says so
-        fetch()
+        asyncio.run(prepare())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
