@@ -19,7 +19,9 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
             $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
-TEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
+# A file is for one process, and they are begun in the order of tests/longest_first.py. More processes
+# than cores, because many tests wait.
+TEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Each of the hundred processes that tests start would compile all our modules anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -10,6 +10,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from sandbox.kafka import BrokerError, Kafka, prepare
+from tests import longest_first
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
@@ -21,6 +22,10 @@ def pytest_xdist_setupnodes() -> None:
     # Once and in no test's time, before each process would do it for itself.
     with suppress(BrokerError):  # what needs Kafka says so
         asyncio.run(prepare())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: longest_first.rank(item.path, config.rootpath))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

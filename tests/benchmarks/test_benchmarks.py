@@ -59,7 +59,6 @@ def test_hardly_a_call_tells_a_profile_nothing_new() -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group("heavy")
 async def test_router_and_all_rivals_that_are_installed_write_the_same_records(
     kafka: Kafka, tmp_path: Path
 ) -> None:
@@ -114,7 +113,6 @@ async def _read(log: Log, which: Iterable[topics.Topic]) -> list[ConsumerRecord]
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group("heavy")
 async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> None:
     """All at once, because most of it is waiting for processes to start."""
     (p50, p99), (requests, wrong), (rows, *_) = await asyncio.gather(
@@ -130,7 +128,6 @@ async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> No
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group("heavy")
 async def test_a_worker_is_left_only_the_slice_of_today(kafka: Kafka) -> None:
     async with Log.on(kafka, partitions=1) as log:
         await members.only_today_is_left(log.kafka)

@@ -21,7 +21,6 @@ FAULTS = (
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group("heavy")
 @pytest.mark.timeout(400)
 async def test_nothing_is_lost_repeated_or_out_of_order_whatever_befalls_whom(
     tmp_path: Path,

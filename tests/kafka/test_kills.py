@@ -27,7 +27,6 @@ MESSAGES = 6_000
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group("heavy")
 @pytest.mark.timeout(240)
 async def test_killing_each_worker_loses_nothing_and_repeats_only_what_was_not_committed(
     tmp_path: Path,

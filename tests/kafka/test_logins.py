@@ -21,7 +21,6 @@ from tests.kafka.secured import LOCK, PASSWORD, USER, Secured, token
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.xdist_group("heavy"),
     # A connection that is refused ends some time after we have let go of it.
     pytest.mark.asyncio(loop_scope="session"),
 ]

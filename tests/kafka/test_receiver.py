@@ -32,7 +32,7 @@ from tests.kafka.guarded import GuardedKafka
 from tests.kafka.log import everything
 from tests.streams.cluster import create, settings
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.kafka
 
 MESSAGES, USERS = 2_000, 60
 NOW_MS = 1_767_225_600_000

@@ -29,7 +29,7 @@ from tests.kafka.secured import USER, Secured, token
 from tests.kafka.test_receiver import running as receiving
 from tests.streams.cluster import create, settings
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.kafka
 
 
 async def seen(broker: Secured, worker: str, kafka: KafkaSettings, without: Right | None) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.command import COMMAND, environment, run
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.kafka
 
 WHOLE_SECONDS = 90
 ADDRESS = re.compile(r"^  [\w -]+ (?:http://)?127\.0\.0\.1:(\d+)", re.MULTILINE)

@@ -17,7 +17,6 @@ from tests.grafana.live.story import Story, live
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.xdist_group("heavy"),
     pytest.mark.timeout(420),
     pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WHY_NOT),
 ]

@@ -1,0 +1,34 @@
+"""The order in which files of tests are given to whoever is free: those that take longest first.
+
+A file that takes a minute and is begun last keeps one process busy while the others have ended.
+"""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+LONGEST: Sequence[str] = (
+    "tests/grafana/live/test_live.py",
+    "tests/simulation/test_simulation.py",
+    "tests/chaos/test_chaos.py",
+    "tests/kafka/test_receiver.py",
+    "tests/kafka/test_trace.py",
+    "tests/kafka/test_leaks.py",
+    "tests/kafka/test_kills.py",
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/cli/demo/test_demo.py",
+    "tests/agents/sailthru/test_fill.py",
+    "tests/kafka/test_replay.py",
+    "tests/kafka/test_lists.py",
+    "tests/kafka/test_rights.py",
+    "tests/kafka/test_static_membership.py",
+    "tests/chaos/test_traffic.py",
+    "tests/kafka/test_takeover.py",
+    "tests/sandbox/test_kafka.py",
+    "tests/kafka/test_redrive.py",
+)
+_RANKS = {name: rank for rank, name in enumerate(LONGEST)}
+
+
+def rank(path: PurePath, root: PurePath) -> int:
+    """By what files are sorted; all others are alike."""
+    return _RANKS.get(path.relative_to(root).as_posix(), len(LONGEST))
