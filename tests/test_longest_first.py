@@ -1,0 +1,20 @@
+"""The table of what takes longest holds files that there are, and orders by it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.longest_first import LONGEST, rank
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_what_is_begun_first_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()
+
+
+def test_what_takes_longest_comes_before_what_is_not_named() -> None:
+    named = [rank(ROOT / name, ROOT) for name in LONGEST]
+    assert named == sorted(set(named))
+    assert max(named) < rank(ROOT / "tests" / "test_docs.py", ROOT)
