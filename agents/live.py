@@ -2,7 +2,13 @@
 
 from agents.registry import Finding
 from streams.http import HttpSettings
-from streams.outcomes import Blocked, Outcome, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    Outcome,
+    RetryRecord,
+    Throttled,
+    Unavailable,
+)
 
 
 def refused(outcome: Outcome, settings: HttpSettings, url: str, service: str) -> Finding:
@@ -10,9 +16,9 @@ def refused(outcome: Outcome, settings: HttpSettings, url: str, service: str) ->
     proxy = settings.proxy_to(url)
     way = f", by way of the proxy {proxy.address}" if proxy else ""
     match outcome:
-        case Blocked():
+        case Misconfigured():
             return Finding("wrong", f"{outcome.reason}: {outcome.what_to_do}")
-        case RetryLater():
+        case RetryRecord() | Throttled() | Unavailable():
             return Finding(
                 "wrong",
                 f"{outcome.reason}: {url} cannot be asked now{way}; check the address, whether "

@@ -22,7 +22,11 @@ from streams import clocks, tls
 from streams.addresses import is_loopback, split_url
 from streams.base_settings import Settings
 from streams.fencing import guarded
-from streams.outcomes import Blocked, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    RetryRecord,
+    Transient,
+)
 
 # Answers are a few hundred bytes; a wrong host may send anything, and a few bytes of gzip unpack
 # to any number.
@@ -34,13 +38,13 @@ _MOST_DIGITS = 19
 _MOST_DATE_CHARACTERS = 64
 
 # The request was never sent.
-UNREACHABLE = RetryLater("unreachable")
-TLS_FAILED = RetryLater("tls_failed")
-PROXY_UNREACHABLE = RetryLater("proxy_unreachable")
+UNREACHABLE = RetryRecord("unreachable")
+TLS_FAILED = RetryRecord("tls_failed")
+PROXY_UNREACHABLE = RetryRecord("proxy_unreachable")
 NOT_SENT = (UNREACHABLE, TLS_FAILED, PROXY_UNREACHABLE)
 # The request may have taken effect all the same.
-TIMED_OUT = RetryLater("timed_out")
-CONNECTION_LOST = RetryLater("connection_lost")
+TIMED_OUT = RetryRecord("timed_out")
+CONNECTION_LOST = RetryRecord("connection_lost")
 
 _TO_DO: Mapping[tls.Fault, str] = {
     "untrusted": "Set {ssl_cafile} to the certificate of who signs for {host}, if that authority "
@@ -203,7 +207,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         data: bytes | Mapping[str, str] | aiohttp.FormData | None = None,
         timeout_s: float | None = None,
-    ) -> Answer | RetryLater | Blocked:
+    ) -> Answer | Transient | Misconfigured:
         """`url` is sent as it is written; `timeout_s` is given where the setting's is too short."""
         sent_at = clocks.monotonic()
         proxy = self._settings.proxy_to(url)
@@ -232,7 +236,7 @@ class Http:
         body = _unpacked(packed, response.headers.get("Content-Encoding", ""))
         return Answer(response.status, response.headers, body, took)
 
-    def _why(self, error: Exception, url: str) -> RetryLater | Blocked:  # noqa: PLR0911 - a line for each way to fail
+    def _why(self, error: Exception, url: str) -> Transient | Misconfigured:  # noqa: PLR0911 - a line for each way to fail
         match error:
             case aiohttp.ClientHttpProxyError():
                 return self._refused_by_proxy(error.status)
@@ -247,10 +251,12 @@ class Http:
             case TimeoutError():
                 return TIMED_OUT
             case aiohttp.InvalidURL():
-                return Blocked("invalid_url", f"Check the address of {urlsplit(url).hostname}.")
+                return Misconfigured(
+                    "invalid_url", f"Check the address of {urlsplit(url).hostname}."
+                )
         return CONNECTION_LOST
 
-    def _tls(self, error: BaseException, host: str) -> RetryLater | Blocked:
+    def _tls(self, error: BaseException, host: str) -> Transient | Misconfigured:
         trouble = tls.explain(error)
         if trouble is None:
             return TLS_FAILED
@@ -260,21 +266,21 @@ class Http:
             ssl_cafile=variable("ssl_cafile"),
             addresses=" or ".join(map(variable, self._settings.addresses)),
         )
-        return Blocked(f"tls_{trouble.fault}", f"{to_do}: {trouble.said}.")
+        return Misconfigured(f"tls_{trouble.fault}", f"{to_do}: {trouble.said}.")
 
-    def _refused_by_proxy(self, status: int) -> RetryLater | Blocked:
+    def _refused_by_proxy(self, status: int) -> Transient | Misconfigured:
         """What a proxy says in place of a way through (RFC 9110, 9.3.6)."""
         own = self._settings.proxy is not None
         name = self._settings.variable("proxy") if own else "HTTPS_PROXY"
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return Blocked(
+            return Misconfigured(
                 "proxy_login",
                 f"Set {name} to a user and password that the proxy takes: it refuses the login "
                 "(HTTP 407).",
             )
         if is_transient(status):
             return PROXY_UNREACHABLE
-        return Blocked(
+        return Misconfigured(
             "proxy_refused",
             f"Have whoever runs the proxy of {name} let this service through: it refuses (HTTP "
             f"{status}).",

@@ -173,7 +173,7 @@ ATTRIBUTES_LEFT_OUT = _counter(
 )
 REQUESTS = _counter(
     "requests",
-    "Requests by how they ended. retry_later growing: the destination is limiting or failing.",
+    "Requests by how they ended. throttled: a rate limit; retry_record, unavailable: it fails.",
     ("destination", "endpoint", "outcome"),
 )
 REQUEST_SECONDS = _histogram(

@@ -18,7 +18,13 @@ from streams import clocks
 from streams.addresses import Url
 from streams.base_settings import SettingsError
 from streams.http import Answer, Http, HttpSettings, is_success, json_object, whole_number
-from streams.outcomes import Blocked, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    RetryRecord,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 
 Source = Literal["oidc", "file"]
 
@@ -176,12 +182,12 @@ def _basic(settings: OauthSettings) -> str:
     return "Basic " + base64.b64encode(":".join(map(quote_plus, pair)).encode()).decode()
 
 
-def _granted(answer: Answer | RetryLater | Blocked) -> tuple[str, float]:
+def _granted(answer: Answer | Transient | Misconfigured) -> tuple[str, float]:
     """The token and its life in seconds, 0 where none is said; raises TokenError."""
     match answer:
-        case Blocked(what_to_do=what_to_do):
+        case Misconfigured(what_to_do=what_to_do):
             raise TokenError(f"There is no token for Kafka. {what_to_do}")
-        case RetryLater(reason=reason):
+        case RetryRecord(reason=reason) | Throttled(reason=reason) | Unavailable(reason=reason):
             raise TokenError(
                 f"There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer ({reason})."
             )

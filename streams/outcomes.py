@@ -1,55 +1,100 @@
 """Every way a request can end; each says who acts next."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+Blame: TypeAlias = Literal["record", "batch", "account"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The destination took it."""
 
+    tag: ClassVar[str] = "delivered"
+
 
 @dataclass(frozen=True, slots=True)
-class RetryLater:
-    """It may pass later: we wait. `after` is in seconds, where the destination said so.
-
-    `endpoint` tells whether the endpoint as a whole asks to wait (a rate limit, an outage it
-    announces) and not this request alone; `outage`, that it is not for a limit.
-    """
+class _Transient:
+    """It may pass later: we wait. `after` is in seconds, where the destination said so."""
 
     reason: str
     after: float | None = None
-    endpoint: bool = False
-    outage: bool = False
+
+    def alone(self) -> "RetryRecord":
+        """The same wait for this request alone, where it is another endpoint that asks for it."""
+        return RetryRecord(self.reason, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRecord(_Transient):
+    """This request failed, and others may pass: its lane alone waits, and for a set time."""
+
+    tag: ClassVar[str] = "retry_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled(_Transient):
+    """The endpoint takes no more requests for now: all that is for it waits, at no lane's cost."""
+
+    tag: ClassVar[str] = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable(_Transient):
+    """The destination serves nobody: all that is for the endpoint waits, and that is an outage."""
+
+    tag: ClassVar[str] = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """These records will never pass: dead letter, or try them in smaller parts.
 
-    `reason` is from a small fixed set, `detail` is safe to show (codes, names of fields).
-    `size` tells that there is too much of them, and nothing is wrong with any one; `ordinary`, that
-    it lies in the users or audiences of an account and says nothing of a deploy or a setting.
+    `reason` is from a small fixed set, `detail` is safe to show (codes, names of fields). `blames`
+    says what the refusal is about:
+
+    - *record*: something in the records, so that of a batch the one that is left is the bad one;
+    - *batch*: the request as a whole (its size, what failed together), and no record of it;
+    - *account*: the users or audiences of an account; it says nothing of a deploy or a setting.
     """
+
+    tag: ClassVar[str] = "rejected"
 
     reason: str
     detail: str = ""
-    size: bool = False
-    ordinary: bool = False
+    blames: Blame = "record"
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class Misconfigured:
     """Nothing passes until a person mends a key or a setting; `what_to_do` is one sentence."""
+
+    tag: ClassVar[str] = "misconfigured"
 
     reason: str
     what_to_do: str
 
+    def block(self) -> "Blocked":
+        """The state that a worker is in until then."""
+        return Blocked(self.reason, self.what_to_do)
+
+
+Transient: TypeAlias = RetryRecord | Throttled | Unavailable
+"""It may pass later; which of the three says what waits until then."""
+Outcome: TypeAlias = Delivered | Transient | Rejected | Misconfigured
+"""The six ends of a request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Left out on purpose, for a named reason."""
+    """Left out on purpose before it became a request, for a named reason."""
 
     reason: str
 
 
-Outcome = Delivered | RetryLater | Rejected | Blocked
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a worker sends nothing until a person has done something: a state, not an outcome."""
+
+    reason: str
+    what_to_do: str

@@ -22,7 +22,16 @@ from streams.http import (
     json_object,
     retry_after,
 )
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 
 # Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
 # Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.
@@ -33,37 +42,39 @@ _REFUSED: Mapping[int, Outcome] = {
 }
 _UDC: Mapping[int, Outcome] = {
     **_REFUSED,
-    401: Blocked(
+    401: Misconfigured(
         "unauthorized",
         "Check that ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET (or ABTASTY_API_KEY) belong to the "
         "account of ABTASTY_ACCOUNT_ID: AB Tasty refuses them.",
     ),
-    403: Blocked(
+    403: Misconfigured(
         "forbidden",
         "Give the credential of ABTASTY_CLIENT_ID the role 'Send and get third party segments', "
         "and ask AB Tasty whether the Universal Data Connector is switched on for the account and "
         "takes ABTASTY_PARTNER_NAME: it refuses the upload.",
     ),
-    404: Blocked(
+    404: Misconfigured(
         "not_found",
         "Check ABTASTY_ACCOUNT_ID (the account's identifier, not its number) and "
         "ABTASTY_PARTNER_NAME: AB Tasty does not know this address.",
     ),
-    415: Blocked(
+    415: Misconfigured(
         "media_type", "Set ABTASTY_BODY_FORMAT to the other format: AB Tasty does not take it."
     ),
 }
 _KEY = "Check ABTASTY_API_KEY, ABTASTY_API_KEY_SETTING and ABTASTY_AUTH: AB Tasty refuses the key."
 _FIREHOSE: Mapping[int, Outcome] = {
     **_REFUSED,
-    401: Blocked("unauthorized", _KEY),
-    403: Blocked("forbidden", _KEY),
-    404: Blocked(
+    401: Misconfigured("unauthorized", _KEY),
+    403: Misconfigured("forbidden", _KEY),
+    404: Misconfigured(
         "not_found",
         "Check ABTASTY_BASE_URL, ABTASTY_PATH_TEMPLATE, ABTASTY_MEMBERSHIP_PATH and "
         "ABTASTY_SUBSCRIPTION_PATH: AB Tasty does not know this address.",
     ),
-    415: Blocked("media_type", "Check ABTASTY_BASE_URL: AB Tasty takes no JSON at this address."),
+    415: Misconfigured(
+        "media_type", "Check ABTASTY_BASE_URL: AB Tasty takes no JSON at this address."
+    ),
 }
 _ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
     SEGMENTS: _UDC,
@@ -71,7 +82,7 @@ _ENDINGS: Mapping[str, Mapping[int, Outcome]] = {
     # It knows the audience already; so documented by another partner of mParticle's (Talon.One).
     SUBSCRIPTION: {**_FIREHOSE, 409: Delivered()},
 }
-_SUSPENDED = Blocked(
+_SUSPENDED = Misconfigured(
     "suspended",
     "Ask AB Tasty why it suspends the subscription of ABTASTY_ACCOUNT_ID at ABTASTY_BASE_URL, and "
     "have it resumed: its answer asks to stop.",
@@ -84,13 +95,15 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str
         return _SUSPENDED if endpoint != SEGMENTS and _suspends(body) else Delivered()
     if is_transient(status):
         after = retry_after(headers)
-        limited = status == HTTPStatus.TOO_MANY_REQUESTS
-        outage = status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
-        return RetryLater(f"http_{status}", after, endpoint=limited or outage, outage=outage)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return Throttled(f"http_{status}", after)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None:
+            return Unavailable(f"http_{status}", after)
+        return RetryRecord(f"http_{status}", after)
     if is_too_large(status):
-        return Rejected("too_large", f"HTTP {status}", size=True)
+        return Rejected("too_large", f"HTTP {status}", blames="batch")
     # What nobody documents may hit every record: hold, rather than drain the topic.
-    return _ENDINGS[endpoint].get(status) or Blocked(
+    return _ENDINGS[endpoint].get(status) or Misconfigured(
         "unexpected_answer",
         f"Check ABTASTY_BASE_URL and ABTASTY_PATH_TEMPLATE: AB Tasty answers HTTP {status}, which "
         "nothing documents.",
@@ -133,7 +146,7 @@ class Client:
         if self._tokens is not None:
             await self._tokens.close()
 
-    async def _authenticated(self, post: Post) -> Answer | RetryLater | Blocked:
+    async def _authenticated(self, post: Post) -> Answer | Transient | Misconfigured:
         if self._tokens is None:
             return await self._exchange(post, None)
         token = await self._tokens.get()
@@ -144,7 +157,7 @@ class Client:
             self._tokens.discard(token)
         return answer
 
-    async def _exchange(self, post: Post, token: str | None) -> Answer | RetryLater | Blocked:
+    async def _exchange(self, post: Post, token: str | None) -> Answer | Transient | Misconfigured:
         settings = self._settings
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         headers = {"Content-Type": "text/csv" if isinstance(post.body, str) else "application/json"}

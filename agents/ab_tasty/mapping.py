@@ -69,7 +69,7 @@ def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
 
 
 def no_visitor(identity: str) -> Rejected:
-    return Rejected(NO_VISITOR, f"the record has no {identity}", ordinary=True)
+    return Rejected(NO_VISITOR, f"the record has no {identity}", blames="account")
 
 
 def _identity(change: MembershipChanged, identity: str) -> str | None:
@@ -89,7 +89,7 @@ def _first_raw(identities: Iterable[Identity], type_: str) -> str | None:
 
 def audience_unknown(audience_id: str) -> Rejected:
     return Rejected(
-        "audience_unknown", f"no name is known for audience {audience_id}", ordinary=True
+        "audience_unknown", f"no name is known for audience {audience_id}", blames="account"
     )
 
 

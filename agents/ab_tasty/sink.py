@@ -27,12 +27,18 @@ from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.http import Http
-from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Outcome,
+    Rejected,
+    RetryRecord,
+)
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 
 # Another worker has just fixed another name: the rows are to be written again with that.
-_OTHER_NAME = RetryLater("other_name")
+_OTHER_NAME = RetryRecord("other_name")
 
 
 class AbTastySink(Sink[Post]):

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,12 @@ from streams.http import (
     retry_after,
     whole_number,
 )
-from streams.outcomes import Blocked, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 
 HIDDEN = "***"
 
@@ -34,7 +39,7 @@ _RENEWAL_PAUSE_SECONDS = 10.0
 # Used for as long at least, whatever is said of it: a token for each request is none.
 _LEAST_LIFE_SECONDS = 60.0
 
-Token = str | RetryLater | Blocked
+Token = str | Transient | Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +50,24 @@ class Grant:
     expires_in: float
 
 
-def judge(answer: Answer) -> Grant | RetryLater | Blocked:
+def judge(answer: Answer) -> Grant | Transient | Misconfigured:
     """Reads the token route's answer.
 
     Without a token nothing passes at all, so every wait is the endpoint's and not one request's.
     """
     status = answer.status
     if is_transient(status):
-        limited = status == HTTPStatus.TOO_MANY_REQUESTS
-        after = retry_after(answer.headers)
-        return RetryLater("token_route", after, endpoint=True, outage=not limited)
+        throttled = status == HTTPStatus.TOO_MANY_REQUESTS
+        waits = Throttled if throttled else Unavailable
+        return waits("token_route", retry_after(answer.headers))
     if status in {400, 401, 403}:
-        return Blocked(
+        return Misconfigured(
             "token_refused",
             "Check ABTASTY_CLIENT_ID and ABTASTY_CLIENT_SECRET on AB Tasty's Public API page: it "
             f"gives no token for them (HTTP {status}).",
         )
     grant = _grant(answer.body) if is_success(status) else None
-    return grant or Blocked(
+    return grant or Misconfigured(
         "token_route",
         f"Check ABTASTY_TOKEN_URL: it does not answer as a token route does (HTTP {status}).",
     )
@@ -117,7 +122,7 @@ class TokenSource:
         self._clock = clock
         self._token: str | None = None
         self._renew_at = self._ends_at = 0.0
-        self._fetching: asyncio.Task[RetryLater | Blocked | None] | None = None
+        self._fetching: asyncio.Task[Transient | Misconfigured | None] | None = None
 
     async def get(self) -> Token:
         """Returns a token to use now, or why there is none."""
@@ -129,7 +134,7 @@ class TokenSource:
         failure = await asyncio.shield(self._fetching)
         if self._token and self._clock() < self._ends_at:
             return self._token
-        return failure or RetryLater("token_route", endpoint=True, outage=True)
+        return failure or Unavailable("token_route")
 
     def discard(self, token: str) -> None:
         """Forgets a token that was refused, unless another has taken its place already."""
@@ -141,7 +146,7 @@ class TokenSource:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
-    async def _fetch(self) -> RetryLater | Blocked | None:
+    async def _fetch(self) -> Transient | Misconfigured | None:
         asked_at = self._clock()
         secret = self._settings.client_secret
         assert secret is not None, "the settings ask for it where tokens are used"
@@ -150,8 +155,8 @@ class TokenSource:
             "POST", self._settings.token_url, headers=_HEADERS, data=body
         )
         granted = judge(answer) if isinstance(answer, Answer) else answer
-        if isinstance(answer, RetryLater):
-            granted = replace(answer, endpoint=True, outage=True)
+        if isinstance(answer, Transient):
+            granted = Unavailable(answer.reason, answer.after)
         if not isinstance(granted, Grant):
             self._renew_at = min(self._clock() + _RENEWAL_PAUSE_SECONDS, self._ends_at)
             return granted

@@ -20,35 +20,43 @@ from streams.http import (
     retry_after,
     whole_number,
 )
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Transient,
+)
 
-UNKNOWN_LIST = RetryLater("unknown_list")
-SIGNATURE_REFUSED = RetryLater("signature_refused")
-WRONG_KEY = Blocked(
+UNKNOWN_LIST = RetryRecord("unknown_list")
+SIGNATURE_REFUSED = RetryRecord("signature_refused")
+WRONG_KEY = Misconfigured(
     "wrong_key", "Set SAILTHRU_API_KEY to a valid key: Sailthru does not know it (error 3)."
 )
-WRONG_SECRET = Blocked(
+WRONG_SECRET = Misconfigured(
     "wrong_secret",
     "Set SAILTHRU_API_SECRET to the secret that belongs to SAILTHRU_API_KEY: Sailthru refuses "
     "every signature (error 5).",
 )
 # The request may have taken effect all the same.
-UNREADABLE = RetryLater("unreadable_answer")
+UNREADABLE = RetryRecord("unreadable_answer")
 UNKNOWN_EFFECT = (TIMED_OUT, CONNECTION_LOST, UNREADABLE)
 
-_RATE_LIMITED = RetryLater("rate_limited", endpoint=True)
-_SERVER_ERROR = RetryLater("server_error")
+_RATE_LIMITED = Throttled("rate_limited")
+_SERVER_ERROR = RetryRecord("server_error")
 _BAD_TEXT = Rejected("bad_text", "a text is not valid UTF-8")
 _RECIPIENT = Rejected(
-    "recipient_refused", "the user has opted out or cannot be mailed", ordinary=True
+    "recipient_refused", "the user has opted out or cannot be mailed", blames="account"
 )
 _NOT_OURS = Rejected("refused", "an error of a call that is never made here")
 _REFUSED = Rejected("refused", "Sailthru refuses the request")
-_NOT_AUTHORISED = Blocked(
+_NOT_AUTHORISED = Misconfigured(
     "not_authorised",
     "Check SAILTHRU_API_KEY and SAILTHRU_API_SECRET: Sailthru refuses them (HTTP 401).",
 )
-_OUR_MISTAKE = Blocked(
+_OUR_MISTAKE = Misconfigured(
     "request_not_understood",
     "Check that SAILTHRU_BASE_URL is the API's own address; if it is, report a fault of this "
     "program: Sailthru does not understand its requests.",
@@ -60,7 +68,7 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
         "1": _OUR_MISTAKE,
         "2": Rejected("bad_request", "a required parameter is missing"),
         "3": WRONG_KEY,
-        "4": Blocked(
+        "4": Misconfigured(
             "address_not_allowed",
             "Ask Sailthru support to put this worker's IP address on the allow-list of the account "
             "of SAILTHRU_API_KEY (error 4).",
@@ -76,11 +84,11 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
         "16": _NOT_OURS,
         "17": _NOT_OURS,
         "18": Rejected("invalid_time", "a time is not understood"),
-        "21": Blocked(
+        "21": Misconfigured(
             "account_not_approved",
             "Ask Sailthru to approve the account of SAILTHRU_API_KEY for mailing (error 21).",
         ),
-        "22": Blocked(
+        "22": Misconfigured(
             "plan_too_small",
             "Ask Sailthru for a plan that includes this call, for the account of SAILTHRU_API_KEY "
             "(error 22).",
@@ -110,7 +118,7 @@ _BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
         406: _OUR_MISTAKE,
         408: TIMED_OUT,
         # Of the keys that two people may share: other conflicts are merged.
-        409: Rejected("key_conflict", "a key belongs to another profile", ordinary=True),
+        409: Rejected("key_conflict", "a key belongs to another profile", blames="account"),
     }
 )
 
@@ -140,7 +148,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
 def _judge_anybody(status: int) -> Outcome:
     """Judges what need not be the API's own answer: what no status leaves in doubt."""
     if is_too_large(status):
-        return Rejected("too_large", f"HTTP {status}: the request is too large", size=True)
+        return Rejected("too_large", f"HTTP {status}: the request is too large", blames="batch")
     return _BY_STATUS[status] if status in _OF_ANYBODY else UNREADABLE
 
 
@@ -156,7 +164,7 @@ def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
     return outcome
 
 
-def _until_reset(headers: Mapping[str, str]) -> RetryLater:
+def _until_reset(headers: Mapping[str, str]) -> Transient:
     # By Sailthru's own clock: ours may differ by more than the minute there is to wait.
     reset, now = reset_time(headers), service_time(headers)
     if reset is None or now is None or reset <= now or not ends_this_minute(reset, now):

@@ -21,11 +21,17 @@ from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Feed
 from streams.kafka.tables import Table
-from streams.outcomes import Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Transient,
+)
 from streams.settings import KafkaSettings
 from streams.topics import SAILTHRU_LISTS
 
-_NOT_OURS = RetryLater("list_not_ours")
+_NOT_OURS = RetryRecord("list_not_ours")
 _FOR_EVER = Term(lambda: True, end=0, request_s=0.0)
 _GIVEN_UP = Rejected("retries_exhausted", "the list could not be made")
 
@@ -128,7 +134,7 @@ class Lists:
         if term is None or self._term(call.name) is not term:
             return _NOT_OURS  # somebody else may have posted it since we looked
         outcome = await self._client.post("list", call.payload())
-        if outcome in UNKNOWN_EFFECT and isinstance(outcome, RetryLater):
+        if outcome in UNKNOWN_EFFECT and isinstance(outcome, Transient):
             # The list may still come to be, which nobody is to look at before.
             outcome = replace(outcome, after=self._request_s)
         return outcome

@@ -15,7 +15,12 @@ from agents.sailthru.lists import Lists
 from agents.sailthru.names import Naming
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.outcomes import Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    Rejected,
+    Transient,
+)
 
 _MOST_RECORDED = 10_000
 
@@ -66,9 +71,9 @@ class Sender:
     async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
         for name in call.lists:
             outcome = await self._lists.ensure(name)
-            if isinstance(outcome, RetryLater):
+            if isinstance(outcome, Transient):
                 # It is the list's endpoint that asks to wait, if any.
-                return replace(outcome, endpoint=False)
+                return outcome.alone()
             if not isinstance(outcome, Delivered):
                 return outcome
         if call.new_email:
@@ -108,7 +113,7 @@ class Sender:
             return outcome
         if not isinstance(outcome, Delivered):
             # The lane is the event's: it is another endpoint that asks to wait, if any.
-            return replace(outcome, endpoint=False) if isinstance(outcome, RetryLater) else outcome
+            return outcome.alone() if isinstance(outcome, Transient) else outcome
         return await self._send_event(user, call.event)
 
     async def _record_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
@@ -117,8 +122,8 @@ class Sender:
             return Delivered()
         await self._pacer.permit("purchase GET")
         found = await self._client.get(call.endpoint, call.lookup())
-        if isinstance(found, RetryLater):
-            return replace(found, endpoint=False)
+        if isinstance(found, Transient):
+            return found.alone()
         if not isinstance(found, Rejected):
             return found
         if call.event:

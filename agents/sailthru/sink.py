@@ -42,7 +42,7 @@ from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _NO_LIST_NAME = Rejected(
-    "no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name", ordinary=True
+    "no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name", blames="account"
 )
 
 
@@ -117,7 +117,7 @@ class SailthruSink(Sink[Request]):
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
         if settings.no_identity == "dead_letter":
             usable = " or ".join(settings.identity_keys)
-            self._no_identity = Rejected("no_identity", f"no usable {usable}", ordinary=True)
+            self._no_identity = Rejected("no_identity", f"no usable {usable}", blames="account")
         self._addresses = Addresses(settings.email_changes)
         keeps_first = settings.list_on_rename == "keep"
         self._names = ListNames(self._options, kafka, keeps_first=keeps_first)

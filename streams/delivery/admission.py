@@ -20,7 +20,11 @@ from streams.delivery.sink import Lane, Sink, placement
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.headers import Marks
-from streams.outcomes import Blocked, Dropped, Rejected
+from streams.outcomes import (
+    Blocked,
+    Dropped,
+    Rejected,
+)
 from streams.topics import Topic
 
 
@@ -98,7 +102,7 @@ class Admission:
                 return
             letter = self._admit(partition, source, record, barrier)
             if letter is not None:
-                if not letter[1].ordinary:
+                if letter[1].blames != "account":
                     self._dispatch.hold(self._guard.count(letter[1].reason))
                 yield letter
 

@@ -99,7 +99,7 @@ class Ends:
 
 def mapping_error(error: Exception) -> Rejected:
     """A bug of ours in a pure mapping costs the record that shows it, not the flow."""
-    return Rejected("mapping_error", type(error).__name__, size=True)
+    return Rejected("mapping_error", type(error).__name__, blames="batch")
 
 
 def invalid_record(error: ValidationError) -> Rejected:

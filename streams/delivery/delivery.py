@@ -22,7 +22,9 @@ from streams.engine.partition import Partition
 from streams.engine.partition_tasks import ChunkLanes
 from streams.engine.refusals import Refusals
 from streams.kafka.tables import FollowedTable
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 from streams.topics import Topic
 
 # A list takes seconds; after an owner's death as long as a session and a request may.

@@ -115,7 +115,7 @@ class WaitingLane:
 
     def suspect(self) -> tuple[Item, Rejected] | None:
         """Takes off the last of a refused batch of which all others passed, if that says enough."""
-        if self._suspects != 1 or self._why is None or self._why.size:
+        if self._suspects != 1 or self._why is None or self._why.blames == "batch":
             return None
         why = self._why
         return self._found(), why

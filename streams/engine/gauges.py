@@ -13,7 +13,9 @@ from prometheus_client import Gauge
 from streams import clocks, metrics
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 
 log = structlog.get_logger()
 

@@ -13,7 +13,11 @@ from agents.sailthru.client import quota
 from agents.sailthru.errors import classify as sailthru
 from streams.delivery.rate_limit.quota import Quota
 from streams.http import Answer
-from streams.outcomes import Delivered, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Rejected,
+    Transient,
+)
 from tests.streams.properties import SMALL
 
 PAGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
@@ -68,7 +72,7 @@ def test_every_answer_has_an_outcome_and_asks_for_a_bounded_wait(
     if not isinstance(judged, Grant):
         outcomes.append(judged)
     for outcome in outcomes:
-        if isinstance(outcome, RetryLater) and outcome.after is not None:
+        if isinstance(outcome, Transient) and outcome.after is not None:
             assert 0 <= outcome.after <= 3600
 
 
@@ -89,7 +93,7 @@ def test_what_a_proxy_finds_too_large_is_too_large_at_once(status: int, body: by
     ):
         assert isinstance(outcome, Rejected)
         assert outcome.reason == "too_large"
-        assert outcome.size, "one record less may pass"
+        assert outcome.blames == "batch", "one record less may pass"
 
 
 @pytest.mark.parametrize(

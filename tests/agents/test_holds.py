@@ -14,7 +14,11 @@ from agents.sailthru.errors import WRONG_SECRET
 from agents.sailthru.errors import classify as sailthru
 from agents.sailthru.sink import SailthruSink
 from cli.settings import rows
-from streams.outcomes import Blocked, Outcome, Rejected
+from streams.outcomes import (
+    Misconfigured,
+    Outcome,
+    Rejected,
+)
 
 SETTINGS = {name for name, _, _ in rows()}
 NAMED = re.compile(r"\b(?:KAFKA|WORKER|ROUTER|SAILTHRU|ABTASTY)_[A-Z_]+\b")
@@ -40,7 +44,7 @@ def of_ab_tasty() -> list[Outcome]:
 
 @pytest.mark.parametrize("outcomes", [of_sailthru(), of_ab_tasty()], ids=["sailthru", "ab-tasty"])
 def test_every_hold_at_a_service_names_settings_that_there_are(outcomes: list[Outcome]) -> None:
-    holds = {each for each in outcomes if isinstance(each, Blocked)}
+    holds = {each for each in outcomes if isinstance(each, Misconfigured)}
     assert holds
     for each in holds:
         named = set(NAMED.findall(each.what_to_do))
@@ -56,7 +60,9 @@ def test_every_hold_at_a_service_names_settings_that_there_are(outcomes: list[Ou
 def test_the_guard_knows_a_setting_for_whatever_a_service_refuses(
     sink: type[SailthruSink] | type[AbTastySink], outcomes: list[Outcome]
 ) -> None:
-    refused = {each for each in outcomes if isinstance(each, Rejected) and not each.ordinary}
+    refused = {
+        each for each in outcomes if isinstance(each, Rejected) and each.blames != "account"
+    }
     assert {each.reason for each in refused} - sink.behind.keys() == set()
 
 

@@ -11,7 +11,11 @@ from unittest.mock import patch
 from aiokafka.structs import ConsumerRecord
 
 from sandbox.kafka import Kafka
-from streams.outcomes import Delivered, Outcome, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    RetryRecord,
+)
 from streams.topics import EVENTS
 from tests.benchmarks.results import Result, at_most
 from tests.streams.delivery import simulated_time
@@ -51,7 +55,7 @@ class _Away(ScriptedSink):
         self._seen.asked.append(now())
         await asyncio.sleep(_LATENCY_SECONDS)
         if now() < _DOWN_SECONDS:
-            return RetryLater("server_error")
+            return RetryRecord("server_error")
         self._seen.passed.append(now())
         for record in request.records:
             self._seen.offsets[record.mpid].append(int(record.id.rpartition("/")[2]))

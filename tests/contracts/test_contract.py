@@ -14,7 +14,14 @@ from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
 from streams.delivery.sink import Batch, Lane, Sink
 from streams.fencing import UnsureError
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    Throttled,
+    Transient,
+)
 from tests.contracts.scenario import Scenario, Subject, connected, simulated, subjects
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")
@@ -114,7 +121,7 @@ async def test_what_may_pass_later_is_to_be_tried_again_and_passes(
         service.set_faults([once])
         async with connected(subject, url, **scenario.impatient) as sink:
             outcome = await first_outcome(sink, scenario)
-        assert isinstance(outcome, RetryLater), outcome
+        assert isinstance(outcome, Transient), outcome
         assert REASON.fullmatch(outcome.reason)
         async with connected(subject, url) as sink:
             assert set(await deliver(sink, scenario)) == {Delivered()}
@@ -126,7 +133,7 @@ async def test_service_that_is_away_is_waited_for(subject: Subject) -> None:
     async with simulated(subject) as (_, url):
         pass
     async with connected(subject, url) as sink:
-        assert isinstance(await first_outcome(sink, subject.scenario), RetryLater)
+        assert isinstance(await first_outcome(sink, subject.scenario), Transient)
 
 
 async def test_who_may_no_longer_be_a_member_of_the_group_sends_nothing_more(
@@ -158,8 +165,7 @@ async def test_rate_limit_closes_the_endpoint_for_as_long_as_it_says(subject: Su
     async with simulated(subject) as (service, url), connected(subject, url) as sink:
         service.set_faults([scenario.rate_limit.model_copy(update={"endpoint": scenario.endpoint})])
         outcome = await first_outcome(sink, scenario)
-    assert isinstance(outcome, RetryLater), outcome
-    assert outcome.endpoint
+    assert isinstance(outcome, Throttled), outcome
     assert outcome.after == pytest.approx(scenario.rate_limit_seconds)
 
 
@@ -170,7 +176,7 @@ async def test_wrong_key_blocks_and_names_the_setting(subject: Subject) -> None:
     for wrong in subject.scenario.wrong_keys:
         async with simulated(subject) as (_, url), connected(subject, url, **wrong) as sink:
             outcome = await _after_retries(sink, subject.scenario)
-        assert isinstance(outcome, Blocked), (wrong, outcome)
+        assert isinstance(outcome, Misconfigured), (wrong, outcome)
         assert REASON.fullmatch(outcome.reason)
         assert shows(outcome.what_to_do, names), outcome
         assert "\n" not in outcome.what_to_do
@@ -180,7 +186,7 @@ async def test_wrong_key_blocks_and_names_the_setting(subject: Subject) -> None:
 async def _after_retries(sink: Sink[Any], scenario: Scenario) -> Outcome:
     for _ in range(PATIENCE):
         outcome = await first_outcome(sink, scenario)
-        if not isinstance(outcome, RetryLater):
+        if not isinstance(outcome, Transient):
             break
     return outcome
 

@@ -16,7 +16,13 @@ from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.fencing import UnsureError
-from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Outcome,
+    Rejected,
+    RetryRecord,
+)
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
 from tests.simulation.loop import HOST, Host, SimulatedLoop
 
@@ -72,7 +78,7 @@ class Service:
             async with asyncio.timeout(TIMEOUT_S):
                 return await answer
         except TimeoutError:
-            return RetryLater("timeout")
+            return RetryRecord("timeout")
 
     async def _arrive(
         self, request: Request, process: str, answer: "asyncio.Future[Outcome]"
@@ -88,7 +94,7 @@ class Service:
 
     def _take(self, request: Request, process: str) -> Outcome:
         if self.is_down or self._rng.random() < self.fails:
-            return RetryLater("server_error")
+            return RetryRecord("server_error")
         if any(is_refused(record) for record in request.records):
             return Rejected(REFUSED)
         for record in request.records:

@@ -12,7 +12,10 @@ from streams.delivery.completion import Ends
 from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Horizon
 from streams.kafka.record_limits import RecordLimits
-from streams.outcomes import Blocked, Rejected
+from streams.outcomes import (
+    Blocked,
+    Rejected,
+)
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from tests.streams.cluster import configure, create, producing, read, settings
 from tests.streams.delivery.flow import Letters

@@ -36,7 +36,10 @@ from streams.http import (
     HttpSettings,
     retry_after,
 )
-from streams.outcomes import Blocked, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    Transient,
+)
 from tests.streams.properties import SMALL
 
 NOW = datetime.now(UTC)
@@ -52,7 +55,7 @@ class Service(HttpSettings):
     url: Url = "https://api.shop.example"
 
 
-async def ask(url: str, **chosen: Any) -> Answer | RetryLater | Blocked:
+async def ask(url: str, **chosen: Any) -> Answer | Transient | Misconfigured:
     async with Http.open(Service(**{"timeout_s": 5, **chosen})) as http:
         return await http.request("GET", f"{url}/settings")
 
@@ -148,7 +151,7 @@ async def test_whatever_comes_is_an_answer_or_has_a_name(
     text = "\r\n".join([first, *lines]) + "\r\n\r\n" + body.decode("latin-1")
     async with answering(Raw(text=text)) as url:
         answer = await ask(url, timeout_s=0.3)
-    assert isinstance(answer, Answer | RetryLater)
+    assert isinstance(answer, Answer | Transient)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ async def test_a_wrong_certificate_is_told_by_what_is_wrong_with_it(
     certificate = authority.issue_cert(fields.pop("name", HOST), **fields)
     async with answering(tls=served_with(certificate)) as url:
         outcome = await ask(url, ssl_cafile=ca_file)
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == reason
     assert HOST in outcome.what_to_do
 
@@ -234,7 +237,7 @@ async def test_an_authority_that_nobody_trusts_is_named_with_the_setting_to_set(
 ) -> None:
     async with answering(tls=served_with(authority.issue_cert(HOST))) as url:
         outcome = await ask(url)
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == "tls_untrusted"
     assert "SHOP_SSL_CAFILE" in outcome.what_to_do
 
@@ -242,7 +245,7 @@ async def test_an_authority_that_nobody_trusts_is_named_with_the_setting_to_set(
 async def test_a_server_without_tls_is_named_so() -> None:
     async with answering() as url:
         outcome = await ask(url.replace("http://", "https://"))
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == "tls_no_tls"
 
 
@@ -296,7 +299,7 @@ async def test_the_usual_variable_names_the_proxy_unless_the_host_is_excepted(
     async with EgressProxy(refuses=403) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HOST}:{proxy.port}")
         outcome = await ask("https://api.shop.example")
-        assert isinstance(outcome, Blocked)
+        assert isinstance(outcome, Misconfigured)
         assert "HTTPS_PROXY" in outcome.what_to_do
         monkeypatch.setenv("NO_PROXY", "shop.example")
         assert Service().proxy_to("https://api.shop.example") is None
@@ -315,7 +318,7 @@ async def test_a_proxy_that_refuses_is_told_from_the_service(
     if reason is None:
         assert outcome == PROXY_UNREACHABLE
     else:
-        assert isinstance(outcome, Blocked)
+        assert isinstance(outcome, Misconfigured)
         assert outcome.reason == reason
         assert "SHOP_PROXY" in outcome.what_to_do
     assert PASSWORD not in repr(outcome)

@@ -14,7 +14,9 @@ from sandbox.ports import free_ports
 from streams import metrics
 from streams.engine.holds import Hold
 from streams.kafka.commit_metadata import Progress
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 from streams.worker.app import App
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
 from tests.streams.engine.unstarted import router_app

@@ -12,7 +12,15 @@ from agents.sailthru.errors import SIGNATURE_REFUSED
 from agents.sailthru.fill.error import FillError
 from streams import clocks
 from streams.http import NOT_SENT, json_object
-from streams.outcomes import Blocked, Delivered, Outcome, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    RetryRecord,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 
 # A wrong secret is one only after ten refusals in a row.
 _TRIES = 12
@@ -40,17 +48,17 @@ class Jobs:
             answer = await self._client.upload("job", {"job": "update"}, file)
             if not _was_not_taken(answer.outcome):
                 break
-            assert isinstance(answer.outcome, RetryLater)
+            assert isinstance(answer.outcome, Transient)
             await asyncio.sleep(answer.outcome.after or _RETRY_SECONDS)
         match answer.outcome:
             case Delivered():
                 if job_id := _said(answer.body).get("job_id"):
                     return str(job_id)
                 raise FillError(_UNKNOWN.format(reason="no job_id"))
-            case Blocked(what_to_do=what_to_do):
+            case Misconfigured(what_to_do=what_to_do):
                 raise FillError(what_to_do)
-            case RetryLater(reason=reason) if not _was_not_taken(answer.outcome):
-                raise FillError(_UNKNOWN.format(reason=reason))
+            case outcome if isinstance(outcome, Transient) and not _was_not_taken(answer.outcome):
+                raise FillError(_UNKNOWN.format(reason=outcome.reason))
         raise FillError(
             f"Sailthru does not take the job ({_why(answer.outcome)}): try again later, with a "
             "smaller --job-users, or let the worker deliver."
@@ -73,9 +81,9 @@ class Jobs:
                             "a part of it: ask its support why, and run this again; it begins with "
                             "the same users."
                         )
-                case Blocked(what_to_do=what_to_do):
+                case Misconfigured(what_to_do=what_to_do):
                     raise FillError(f"{what_to_do} Then wait for it with --after-job {job_id}.")
-                case RetryLater():
+                case RetryRecord() | Throttled() | Unavailable():
                     pass
                 case _:
                     raise FillError(
@@ -97,7 +105,7 @@ _UNKNOWN = (
 
 
 def _was_not_taken(outcome: Outcome) -> bool:
-    return isinstance(outcome, RetryLater) and (
+    return isinstance(outcome, Transient) and (
         outcome in (*NOT_SENT, SIGNATURE_REFUSED) or outcome.reason == "rate_limited"
     )
 

@@ -11,7 +11,9 @@ from streams.delivery.completion import Ends, Refused
 from streams.delivery.lane import Item, WaitingLane
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.sink import Lane
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 
 _MOST_RECORDS = 10_000
 

@@ -101,9 +101,10 @@ def requests(where: str) -> tuple[Panel, ...]:
             17,
             "Requests, by how they ended",
             REQUESTS_PER_SECOND,
-            "Normal: delivered. A trickle of retry_later is single users whose requests fail and "
-            "are tried again; nothing but retry_later is an outage. rejected becomes dead "
-            "letters. blocked: a person must mend something, the log says what.",
+            "Normal: delivered. A trickle of retry_record is single users whose requests fail and "
+            "are tried again; nothing but retry_record or unavailable is an outage. throttled: "
+            "a rate limit. rejected becomes dead letters. misconfigured: a person must mend "
+            "something, the log says what.",
             Query(rate("requests", "endpoint, outcome", where), "{{endpoint}} {{outcome}}"),
         ),
         graph(

@@ -7,7 +7,9 @@ from prometheus_client import Gauge
 
 from streams import metrics
 from streams.delivery.sending.endpoint import Endpoint
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 
 log = structlog.get_logger()
 

@@ -23,7 +23,16 @@ from streams.delivery.sending.requests import send
 from streams.delivery.sink import Lane, Sink
 from streams.engine.partition_tasks import end_within
 from streams.fencing import UnsureError
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Blocked,
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Unavailable,
+)
 
 log = structlog.get_logger()
 
@@ -173,22 +182,22 @@ class Dispatch:
                 self._block.lift()
                 endpoint.passed()
                 await self._refuse(lane, size, outcome)
-            case RetryLater(endpoint=True, outage=True):
+            case Unavailable():
                 endpoint.out()
                 endpoint.limit.close_for(outcome.after or 1.0)
-            case RetryLater(endpoint=True):
+            case Throttled():
                 metrics.RATE_LIMITED.labels(self._sink.destination, lane.lane.endpoint).inc()
                 endpoint.limit.refused(outcome.after)
-            case RetryLater() if self._patient(lane, endpoint):
+            case RetryRecord() if self._patient(lane, endpoint):
                 if not lane.closed:
                     endpoint.ready_later(lane, outcome.after)
                 return
-            case RetryLater():
+            case RetryRecord():
                 # Together they failed; which of them alone would pass is still to be seen.
-                exhausted = Rejected("retries_exhausted", outcome.reason, size=True)
+                exhausted = Rejected("retries_exhausted", outcome.reason, blames="batch")
                 await self._refuse(lane, size, exhausted)
-            case Blocked():
-                self._block.set(outcome)
+            case Misconfigured():
+                self._block.set(outcome.block())
         self._next(lane, endpoint)
 
     def _next(self, lane: WaitingLane, endpoint: Endpoint) -> None:
@@ -220,5 +229,5 @@ class Dispatch:
         if item.record is not None:
             await self._sink.refused(item.record, item.source.partition)
         await self._ends.rejected([(item, why)])
-        if not why.ordinary:
+        if why.blames != "account":
             self.hold(self._guard.count(why.reason))

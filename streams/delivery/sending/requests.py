@@ -7,14 +7,9 @@ from streams import clocks, metrics
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sink import Batch, Sink
 from streams.fencing import UnsureError
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
-
-_NAMES = {
-    Delivered: "delivered",
-    Rejected: "rejected",
-    RetryLater: "retry_later",
-    Blocked: "blocked",
-}
+from streams.outcomes import (
+    Outcome,
+)
 
 
 async def send(
@@ -37,5 +32,5 @@ async def send(
     metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
     connections.observe(endpoint, seconds)
     metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
-    metrics.REQUESTS.labels(**labels, outcome=_NAMES[type(outcome)]).inc()
+    metrics.REQUESTS.labels(**labels, outcome=outcome.tag).inc()
     return outcome

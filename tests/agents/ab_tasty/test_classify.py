@@ -1,7 +1,15 @@
 import pytest
 
 from agents.ab_tasty.client import classify
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Unavailable,
+)
 
 ALL = ("segments", "membership", "subscription")
 MESSAGES = ("membership", "subscription")
@@ -21,30 +29,30 @@ TABLE: list[tuple[tuple[str, ...], int, dict[str, str], bytes, Outcome]] = [
     (ALL, 202, NO_HEADERS, DO_NOT, Delivered()),
     (ALL, 202, NO_HEADERS, b"[true]", Delivered()),
     (("segments",), 202, NO_HEADERS, SUSPEND, Delivered()),
-    (ALL, 408, NO_HEADERS, b"", RetryLater("http_408")),
-    (ALL, 429, NO_HEADERS, b"", RetryLater("http_429", None, endpoint=True)),
-    (ALL, 429, {"Retry-After": "7"}, b"", RetryLater("http_429", 7.0, endpoint=True)),
-    (ALL, 429, IN_TWO_MINUTES, b"", RetryLater("http_429", 120.0, endpoint=True)),
-    (ALL, 429, PAST, b"", RetryLater("http_429", 0.0, endpoint=True)),
-    (ALL, 429, {"Retry-After": "soon"}, b"", RetryLater("http_429", None, endpoint=True)),
-    (ALL, 429, {"Retry-After": "-7"}, b"", RetryLater("http_429", None, endpoint=True)),
+    (ALL, 408, NO_HEADERS, b"", RetryRecord("http_408")),
+    (ALL, 429, NO_HEADERS, b"", Throttled("http_429", None)),
+    (ALL, 429, {"Retry-After": "7"}, b"", Throttled("http_429", 7.0)),
+    (ALL, 429, IN_TWO_MINUTES, b"", Throttled("http_429", 120.0)),
+    (ALL, 429, PAST, b"", Throttled("http_429", 0.0)),
+    (ALL, 429, {"Retry-After": "soon"}, b"", Throttled("http_429", None)),
+    (ALL, 429, {"Retry-After": "-7"}, b"", Throttled("http_429", None)),
     (
         ALL,
         429,
         {"Retry-After": "\N{ARABIC-INDIC DIGIT SEVEN}"},
         b"",
-        RetryLater("http_429", None, endpoint=True),
+        Throttled("http_429", None),
     ),
-    (ALL, 500, NO_HEADERS, b"", RetryLater("http_500")),
-    (ALL, 500, {"Retry-After": "7"}, b"", RetryLater("http_500", 7.0)),
-    (ALL, 502, NO_HEADERS, b"", RetryLater("http_502")),
-    (ALL, 503, NO_HEADERS, b"", RetryLater("http_503")),
-    (ALL, 503, {"Retry-After": "7"}, b"", RetryLater("http_503", 7.0, endpoint=True, outage=True)),
-    (ALL, 503, IN_TWO_MINUTES, b"", RetryLater("http_503", 120.0, endpoint=True, outage=True)),
-    (ALL, 504, NO_HEADERS, b"", RetryLater("http_504")),
-    (ALL, 599, NO_HEADERS, b"", RetryLater("http_599")),
+    (ALL, 500, NO_HEADERS, b"", RetryRecord("http_500")),
+    (ALL, 500, {"Retry-After": "7"}, b"", RetryRecord("http_500", 7.0)),
+    (ALL, 502, NO_HEADERS, b"", RetryRecord("http_502")),
+    (ALL, 503, NO_HEADERS, b"", RetryRecord("http_503")),
+    (ALL, 503, {"Retry-After": "7"}, b"", Unavailable("http_503", 7.0)),
+    (ALL, 503, IN_TWO_MINUTES, b"", Unavailable("http_503", 120.0)),
+    (ALL, 504, NO_HEADERS, b"", RetryRecord("http_504")),
+    (ALL, 599, NO_HEADERS, b"", RetryRecord("http_599")),
     (ALL, 400, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 400")),
-    (ALL, 413, NO_HEADERS, b"", Rejected("too_large", "HTTP 413", size=True)),
+    (ALL, 413, NO_HEADERS, b"", Rejected("too_large", "HTTP 413", blames="batch")),
     (ALL, 422, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 422")),
     (("segments", "membership"), 409, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 409")),
     (("subscription",), 409, NO_HEADERS, b"", Delivered()),
@@ -86,7 +94,7 @@ def test_what_a_person_must_mend_blocks_and_says_what_to_set(
     endpoint: str, status: int, body: bytes, reason: str, names: str
 ) -> None:
     outcome = classify(status, NO_HEADERS, body, endpoint)
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == reason
     assert names in outcome.what_to_do
 

@@ -8,7 +8,11 @@ from models.audience import Audience
 from models.record import RawPosition
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
-from streams.outcomes import Delivered, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Rejected,
+    RetryRecord,
+)
 from tests.agents.ab_tasty.factories import AT, NOW_MS, audience, membership
 from tests.agents.ab_tasty.simulated import ab_tasty, firehose_sink, send
 
@@ -34,7 +38,7 @@ async def connecting(*faults: Answer) -> AsyncIterator[tuple[AbTasty, AbTastySin
 
 async def test_while_the_connect_does_not_pass_no_membership_goes() -> None:
     async with connecting(Answer(endpoint="POST firehose", status=503, count=1)) as (service, sink):
-        assert await send(sink, membership()) == RetryLater("http_503")
+        assert await send(sink, membership()) == RetryRecord("http_503")
         assert service.counts["POST firehose"] == {"503": 1}
         assert await send(sink, membership()) == Delivered()
     assert service.state()["audiences"] == CONNECTED

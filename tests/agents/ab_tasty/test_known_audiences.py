@@ -16,7 +16,11 @@ from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.outcomes import Delivered, Outcome, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    Transient,
+)
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.agents.ab_tasty.factories import AT, audience, membership, udc
@@ -93,7 +97,7 @@ async def test_workers_that_see_an_audience_at_once_under_two_names_agree_on_one
 
         async def deliver(sink: AbTastySink, mpid: str, name: str) -> Outcome:
             while isinstance(
-                outcome := await send(sink, membership(mpid=mpid, audience_name=name)), RetryLater
+                outcome := await send(sink, membership(mpid=mpid, audience_name=name)), Transient
             ):
                 assert outcome.reason == "other_name"
             return outcome

@@ -11,7 +11,16 @@ from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Lane, Placement
-from streams.outcomes import Blocked, Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Unavailable,
+)
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import AT, NOW_MS, audience, firehose, membership, udc
 from tests.agents.ab_tasty.simulated import Clock, ab_tasty, firehose_sink, send, udc_sink
@@ -44,7 +53,7 @@ def test_a_user_without_a_visitor_id_is_ordinary(settings: Callable[..., AbTasty
     nobody = membership(mpid=None)
     assert AbTastySink(settings()).place(nobody, AT, NOW_MS) == Dropped("no_visitor_id")
     keeps = AbTastySink(settings(no_visitor_id="dead_letter"))
-    why = Rejected("no_visitor_id", "the record has no mpid", ordinary=True)
+    why = Rejected("no_visitor_id", "the record has no mpid", blames="account")
     assert keeps.place(nobody, AT, NOW_MS) == why
 
 
@@ -162,7 +171,7 @@ async def test_a_fresh_token_that_is_refused_too_blocks() -> None:
     refusing = Answer(endpoint="POST segments", status=401)
     async with ab_tasty([refusing]) as (service, url), udc_sink(url) as sink:
         outcome = await send(sink, membership())
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == "unauthorized"
     assert service.counts["POST segments"]["401"] == 2
     assert service.state()["tokens"] == 2
@@ -182,7 +191,7 @@ async def test_a_fresh_token_that_is_refused_too_blocks() -> None:
 async def test_a_wrong_udc_setting_blocks(settings: dict[str, str], reason: str) -> None:
     async with ab_tasty() as (_, url), udc_sink(url, **settings) as sink:
         outcome = await send(sink, membership())
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == reason
     assert "ABTASTY_" in outcome.what_to_do
 
@@ -200,7 +209,7 @@ async def test_a_wrong_firehose_setting_blocks(settings: dict[str, str], reason:
     async with ab_tasty() as (_, url), firehose_sink(url, **settings) as sink:
         outcomes = [await send(sink, audience()), await send(sink, membership())]
     for outcome in outcomes:
-        assert isinstance(outcome, Blocked)
+        assert isinstance(outcome, Misconfigured)
         assert outcome.reason == reason
         assert "ABTASTY_" in outcome.what_to_do
 
@@ -208,28 +217,28 @@ async def test_a_wrong_firehose_setting_blocks(settings: dict[str, str], reason:
 async def test_a_suspended_subscription_blocks() -> None:
     async with ab_tasty(suspend_subscription=True) as (_, url), firehose_sink(url) as sink:
         outcome = await send(sink, membership())
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == "suspended"
 
 
 async def test_too_many_rows_and_bad_rows_are_rejected() -> None:
     async with ab_tasty(max_rows=1) as (_, url), udc_sink(url) as sink:
         assert await send(sink, membership(), membership(mpid="7")) == Rejected(
-            "too_large", "HTTP 413", size=True
+            "too_large", "HTTP 413", blames="batch"
         )
         bad = Post("segments", udc(base_url=url).url("segments"), "visitor_id,segment,value\n,,\n")
         assert await sink.send(bad) == Rejected("refused_rows", "HTTP 400")
 
 
 FAULTS: list[tuple[Fault, Outcome]] = [
-    (Reset(), RetryLater("connection_lost")),
-    (Hang(), RetryLater("timed_out")),
-    (EffectWithoutAnswer(), RetryLater("connection_lost")),
-    (Answer(status=408), RetryLater("http_408")),
-    (Answer(status=503), RetryLater("http_503")),
+    (Reset(), RetryRecord("connection_lost")),
+    (Hang(), RetryRecord("timed_out")),
+    (EffectWithoutAnswer(), RetryRecord("connection_lost")),
+    (Answer(status=408), RetryRecord("http_408")),
+    (Answer(status=503), RetryRecord("http_503")),
     (
         Answer(status=429, headers={"Retry-After": "3"}),
-        RetryLater("http_429", 3.0, endpoint=True),
+        Throttled("http_429", 3.0),
     ),
     (
         Answer(
@@ -239,7 +248,7 @@ FAULTS: list[tuple[Fault, Outcome]] = [
                 "Retry-After": "Thu, 01 Jan 2026 10:01:00 GMT",
             },
         ),
-        RetryLater("http_503", 60.0, endpoint=True, outage=True),
+        Unavailable("http_503", 60.0),
     ),
 ]
 
@@ -261,7 +270,7 @@ async def test_nobody_listening_is_waited_for() -> None:
     async with ab_tasty() as (_, url):
         pass
     async with firehose_sink(url) as sink:
-        assert await send(sink, membership()) == RetryLater("unreachable")
+        assert await send(sink, membership()) == RetryRecord("unreachable")
 
 
 async def test_a_redirect_is_not_followed_with_the_credential() -> None:
@@ -269,7 +278,7 @@ async def test_a_redirect_is_not_followed_with_the_credential() -> None:
         redirect = Answer(endpoint="POST firehose", status=307, headers={"Location": target + "/"})
         async with ab_tasty([redirect]) as (_, url), firehose_sink(url) as sink:
             outcome = await send(sink, membership())
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == "unexpected_answer"
     assert not elsewhere.counts
 

@@ -11,7 +11,12 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer as AnswerFault
 from sandbox.faults import Delay, Hang, Reset
 from streams.http import Answer, Http
-from streams.outcomes import Blocked, RetryLater
+from streams.outcomes import (
+    Misconfigured,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
 
@@ -85,7 +90,7 @@ async def test_a_failing_renewal_leaves_the_token_that_still_lives() -> None:
         assert [await tokens.get() for _ in range(3)] == [first] * 3
         assert service.counts["POST token"]["503"] == 1, "a failing route is not asked each time"
         clock.now += 15
-        assert await tokens.get() == RetryLater("token_route", endpoint=True, outage=True)
+        assert await tokens.get() == Unavailable("token_route")
         service.set_faults([])
         assert await tokens.get() == "sandbox-token-2"
 
@@ -136,7 +141,7 @@ async def test_a_token_route_that_fails_makes_the_endpoint_wait(
         ab_tasty([fault]) as (_, url),
         token_source(url, clock, timeout_s=0.2) as tokens,
     ):
-        assert await tokens.get() == RetryLater(reason, endpoint=True, outage=True)
+        assert await tokens.get() == Unavailable(reason)
 
 
 def answer(status: int, body: object = None, **headers: str) -> Answer:
@@ -148,13 +153,13 @@ def answer(status: int, body: object = None, **headers: str) -> Answer:
     [
         (answer(200, {"access_token": "t", "expires_in": 60}), Grant("t", 60.0)),
         (answer(201, {"access_token": "t"}), Grant("t", float("inf"))),
-        (answer(408), RetryLater("token_route", endpoint=True, outage=True)),
-        (answer(429, Retry_After="9"), RetryLater("token_route", 9.0, endpoint=True)),
-        (answer(503, Retry_After="9"), RetryLater("token_route", 9.0, endpoint=True, outage=True)),
-        (answer(500), RetryLater("token_route", endpoint=True, outage=True)),
+        (answer(408), Unavailable("token_route")),
+        (answer(429, Retry_After="9"), Throttled("token_route", 9.0)),
+        (answer(503, Retry_After="9"), Unavailable("token_route", 9.0)),
+        (answer(500), Unavailable("token_route")),
     ],
 )
-def test_the_token_routes_answer_is_read(given: Answer, expected: Grant | RetryLater) -> None:
+def test_the_token_routes_answer_is_read(given: Answer, expected: Grant | Transient) -> None:
     assert judge(given) == expected
 
 
@@ -173,7 +178,7 @@ def test_a_token_route_that_a_person_must_mend_blocks(
     given: Answer, reason: str, names: str
 ) -> None:
     outcome = judge(given)
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason == reason
     assert names in outcome.what_to_do
 

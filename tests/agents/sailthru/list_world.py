@@ -14,7 +14,11 @@ from agents.sailthru.lists import Lists
 from models.list_state import ListState
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import CONNECTION_LOST, TIMED_OUT
-from streams.outcomes import Delivered, Outcome, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    Transient,
+)
 from streams.settings import KafkaSettings
 from tests.agents.sailthru.simulated import unpaced
 from tests.streams.records import source
@@ -125,7 +129,7 @@ class Worker(Lists):
         """As the lane gives it: one request at a time, and not before it is due."""
         if self.task is not None and self.task.done():
             outcome, self.task = self.task.result(), None
-            if isinstance(outcome, RetryLater):
+            if isinstance(outcome, Transient):
                 self.not_before = self.world.now + (outcome.after or 0.0)
         if self.task is None and self.world.now >= self.not_before:
             self.task = asyncio.create_task(self.ensure(NAME))

@@ -14,7 +14,13 @@ from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Ignored, Pacer
 from streams.delivery.rate_limit.quota import Quota
 from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
-from streams.outcomes import Blocked, Delivered, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Rejected,
+    RetryRecord,
+    Transient,
+)
 from tests.agents.sailthru.factories import EMAIL
 from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
 
@@ -67,12 +73,12 @@ async def test_get_is_signed_too(sailthru: Simulated) -> None:
         (EffectWithoutAnswer(seconds=300), 0.2, TIMED_OUT),
         (EffectWithoutAnswer(), 10, CONNECTION_LOST),
         (Reset(), 10, CONNECTION_LOST),
-        (Answer(status=502, body="<html>bad gateway</html>"), 10, RetryLater("server_error")),
-        (Answer(status=200, body=""), 10, RetryLater("unreadable_answer")),
+        (Answer(status=502, body="<html>bad gateway</html>"), 10, RetryRecord("server_error")),
+        (Answer(status=200, body=""), 10, RetryRecord("unreadable_answer")),
     ],
 )
 async def test_no_answer_has_a_name(
-    sailthru: Simulated, fault: Fault, timeout_s: float, outcome: RetryLater
+    sailthru: Simulated, fault: Fault, timeout_s: float, outcome: Transient
 ) -> None:
     sailthru.service.set_faults([fault])
     async with client(sailthru.url, timeout_s=timeout_s) as calls:
@@ -94,14 +100,14 @@ async def test_redirect_is_not_followed() -> None:
         raise web.HTTPFound("/elsewhere")
 
     async with answering(redirect) as url, client(url) as calls:
-        assert isinstance(await calls.post("user", USER), Blocked)
+        assert isinstance(await calls.post("user", USER), Misconfigured)
     assert asked == ["/user"]
 
 
 async def test_wrong_key_blocks_at_once(sailthru: Simulated) -> None:
     async with client(sailthru.url, api_key="ffff") as calls:
         outcome = await calls.post("user", USER)
-    assert isinstance(outcome, Blocked)
+    assert isinstance(outcome, Misconfigured)
     assert "SAILTHRU_API_KEY" in outcome.what_to_do
 
 

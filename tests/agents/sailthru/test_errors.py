@@ -7,7 +7,14 @@ import pytest
 
 from agents.sailthru import errors
 from agents.sailthru.errors import classify
-from streams.outcomes import Blocked, Delivered, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+)
 
 HEADERS = {
     "Date": "Thu, 01 Jan 2026 00:00:18 GMT",
@@ -15,7 +22,7 @@ HEADERS = {
     "X-Rate-Limit-Remaining": "0",
     "X-Rate-Limit-Reset": "1767225660",
 }
-UNTIL_RESET = RetryLater("rate_limited", after=42.0, endpoint=True)
+UNTIL_RESET = Throttled("rate_limited", after=42.0)
 
 CODES = [
     (405, 1, "blocked request_not_understood"),
@@ -89,7 +96,12 @@ STATUSES = [
     (504, b"", "retry timed_out"),
 ]
 
-KINDS: dict[type[Outcome], str] = {RetryLater: "retry", Rejected: "rejected", Blocked: "blocked"}
+KINDS: dict[type[Outcome], str] = {
+    RetryRecord: "retry",
+    Throttled: "retry",
+    Rejected: "rejected",
+    Misconfigured: "blocked",
+}
 
 
 def kind_and_reason(outcome: Outcome) -> str:
@@ -128,7 +140,7 @@ def test_rejection_shows_code_and_status() -> None:
         "invalid_email", "error 11, HTTP 400: not an e-mail address"
     )
     assert classify(409, {}, b"{}") == Rejected(
-        "key_conflict", "HTTP 409: a key belongs to another profile", ordinary=True
+        "key_conflict", "HTTP 409: a key belongs to another profile", blames="account"
     )
 
 
@@ -153,12 +165,12 @@ def test_rate_limit_closes_the_endpoint_until_the_service_says(body: bytes) -> N
 def test_rate_limit_without_a_usable_reset_leaves_the_wait_to_the_caller(
     headers: dict[str, str],
 ) -> None:
-    assert classify(429, headers, b"") == RetryLater("rate_limited", after=None, endpoint=True)
+    assert classify(429, headers, b"") == Throttled("rate_limited", after=None)
 
 
 def test_every_block_says_what_to_do() -> None:
     answers = [classify(status, {}, orjson.dumps({"error": code})) for status, code, _ in CODES]
-    blocks = [answer for answer in answers if isinstance(answer, Blocked)]
+    blocks = [answer for answer in answers if isinstance(answer, Misconfigured)]
     assert blocks
     for block in blocks:
         assert block.what_to_do.split()[0] in {"Set", "Ask", "Check"}

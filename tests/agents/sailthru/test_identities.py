@@ -193,7 +193,7 @@ async def test_a_number_that_two_people_share_does_not_merge_them(sailthru: Simu
     assert isinstance(refused, Rejected)
     assert refused.reason == "key_conflict"
     # So many may share a telephone: it says nothing of a deploy or a setting.
-    assert refused.ordinary
+    assert refused.blames == "account"
     assert set(sailthru.profiles()) == {EMAIL, OTHER}
 
 

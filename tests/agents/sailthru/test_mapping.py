@@ -109,6 +109,6 @@ def test_outcomes_without_a_call_are_named() -> None:
     nobody = attributes(None, tier="gold")
     assert sink.place(nobody, USER, NOW_MS) == Dropped("no_identity")
     keeps = SailthruSink(settings(no_identity="dead_letter"))
-    why = Rejected("no_identity", "no usable email", ordinary=True)
+    why = Rejected("no_identity", "no usable email", blames="account")
     assert keeps.place(nobody, USER, NOW_MS) == why
     assert sink.place(attributes(), USER, NOW_MS) == Dropped("nothing_to_send")

@@ -8,7 +8,12 @@ from agents.sailthru.purchases import UnusableError, items
 from agents.sailthru.sink import SailthruSink
 from sandbox.faults import Answer, EffectWithoutAnswer, Hang
 from streams.delivery.sink import Lane
-from streams.outcomes import Delivered, Dropped, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Rejected,
+    Transient,
+)
 from tests.agents.sailthru.factories import EMAIL, NOW_MS, USER, event, moved
 from tests.agents.sailthru.simulated import Simulated, deliver, settings
 
@@ -169,7 +174,7 @@ async def test_a_purchase_whose_answer_got_lost_is_recorded_once(
     chosen: dict[str, Any] = {"purchases": purchases, "events_allow": "*", "product_url": SHOP}
     async with sailthru.sink(**chosen, timeout_s=0.5) as sink:
         [first] = await deliver(sink, bought())
-        assert isinstance(first, RetryLater)
+        assert isinstance(first, Transient)
         assert await deliver(sink, bought()) == [Delivered()]
     assert len(sailthru.profiles()[EMAIL]["purchases"]) == 1
 
@@ -190,7 +195,7 @@ async def test_an_event_that_failed_beside_a_purchase_is_sent_again_alone(
     chosen: dict[str, Any] = {"purchases": "both", "events_allow": "*", "product_url": SHOP}
     async with sailthru.sink(**chosen) as sink:
         [first] = await deliver(sink, bought())
-        assert isinstance(first, RetryLater)
+        assert isinstance(first, Transient)
         assert await deliver(sink, bought()) == [Delivered()]
     profile = sailthru.profiles()[EMAIL]
     assert (len(profile["purchases"]), len(profile["events"])) == (1, 1)

@@ -7,7 +7,14 @@ import pytest
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
-from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Transient,
+)
 from tests.agents.sailthru.factories import (
     EMAIL,
     NOW_MS,
@@ -108,17 +115,17 @@ async def test_list_that_is_there_is_not_made_and_asked_for_once(sailthru: Simul
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Answer(endpoint="GET list", status=503, count=1), RetryLater("server_error")),
-        (Answer(endpoint="POST list", status=500, count=1), RetryLater("server_error")),
+        (Answer(endpoint="GET list", status=503, count=1), RetryRecord("server_error")),
+        (Answer(endpoint="POST list", status=500, count=1), RetryRecord("server_error")),
         (
             EffectWithoutAnswer(endpoint="POST list", count=1),
             # It may still be made, which nobody is to look at before a request is over.
-            RetryLater("connection_lost", after=10),
+            RetryRecord("connection_lost", after=10),
         ),
         (
             Answer(endpoint="POST list", status=429, body={"error": 43}, count=1),
             # The endpoint "user" itself is not asked to wait.
-            RetryLater("rate_limited", endpoint=False),
+            RetryRecord("rate_limited"),
         ),
     ],
 )
@@ -138,7 +145,7 @@ async def test_list_that_someone_removed_is_looked_for_again(sailthru: Simulated
     async with sailthru.sink() as sink:
         await deliver(sink, audience())
         sailthru.service.set_faults([unknown])
-        assert await deliver(sink, membership()) == [RetryLater("unknown_list")]
+        assert await deliver(sink, membership()) == [RetryRecord("unknown_list")]
         assert await deliver(sink, membership()) == [Delivered()]
     assert sailthru.requests()["GET list"] == 2
 
@@ -232,7 +239,7 @@ async def test_change_that_failed_is_tried_again_as_it_was(sailthru: Simulated) 
         change = moved(EMAIL, NEW)
         sailthru.service.set_faults([Answer(endpoint="POST user", status=503, count=1)])
         [failed] = [await sink.send(sink.take(lane(sink, change), [change]).request)]
-        assert failed == RetryLater("server_error")
+        assert failed == RetryRecord("server_error")
         # Nothing has moved, so nothing may be sent to where it has not moved.
         await deliver(sink, event("meanwhile"))
         assert list(sailthru.profiles()) == [EMAIL]
@@ -247,7 +254,7 @@ async def test_change_whose_answer_got_lost_ends_right(sailthru: Simulated) -> N
         await deliver(sink, attributes(tier="gold"), membership())
         sailthru.service.set_faults([EffectWithoutAnswer(endpoint="POST user", count=1)])
         change = moved(EMAIL, NEW)
-        assert await deliver(sink, change) == [RetryLater("connection_lost")]
+        assert await deliver(sink, change) == [RetryRecord("connection_lost")]
         assert await deliver(sink, change) == [Delivered()]
         [(email, profile)] = sailthru.profiles().items()
     assert email == NEW
@@ -357,7 +364,7 @@ async def test_lost_answer_to_an_event_ends_as_the_setting_says(
     async with sailthru.sink(event_timeouts=event_timeouts, timeout_s=0.2) as sink:
         [outcome] = await deliver(sink, event())
     if again:
-        assert isinstance(outcome, RetryLater)
+        assert isinstance(outcome, Transient)
     else:
         assert isinstance(outcome, Rejected)
         assert outcome.reason == "unknown_effect"
@@ -370,7 +377,7 @@ async def test_event_that_was_refused_for_now_is_always_sent_again(
     sailthru.service.set_faults([Answer(endpoint="POST event", status=status, count=1)])
     async with sailthru.sink(event_timeouts="at_most_once") as sink:
         [outcome] = await deliver(sink, event())
-    assert isinstance(outcome, RetryLater)
+    assert isinstance(outcome, Transient)
 
 
 async def test_refused_record_is_rejected_without_its_address(sailthru: Simulated) -> None:

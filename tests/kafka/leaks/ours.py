@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from streams.outcomes import Delivered, Outcome, RetryLater
+from streams.outcomes import (
+    Delivered,
+    Outcome,
+    RetryRecord,
+)
 from streams.settings import WorkerSettings
 from streams.topics import EVENTS
 from streams.worker.app import App
@@ -21,7 +25,7 @@ class Working(ScriptedSink):
         try:
             await work.do(app, *((each.name, each.raw.offset) for each in request.records))
         except work.NotNowError:
-            return RetryLater("server_error")
+            return RetryRecord("server_error")
         return Delivered()
 
 

@@ -14,12 +14,13 @@ from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
 from streams.outcomes import (
-    Blocked,
     Delivered,
     Dropped,
+    Misconfigured,
     Outcome,
     Rejected,
-    RetryLater,
+    RetryRecord,
+    Throttled,
 )
 from streams.topics import EVENTS, USER_UPDATE, Topic
 
@@ -29,8 +30,8 @@ FAILURES = {
     "fails six times": 6,
     "always fails": 10**9,
 }
-NO_KEY = Blocked("bad_key", "Set SCRIPTED_KEY.")
-NO_RIGHTS = Blocked("no_rights", "Ask for the right to write.")
+NO_KEY = Misconfigured("bad_key", "Set SCRIPTED_KEY.")
+NO_RIGHTS = Misconfigured("no_rights", "Ask for the right to write.")
 BLOCKS = {"is blocked": NO_KEY, "lacks rights": NO_RIGHTS}
 
 
@@ -92,7 +93,7 @@ class ScriptedSink(Sink[Request]):
             case "has no place":
                 return Rejected("no_place", "no place for it")
             case "is ordinary":
-                return Rejected("no_key", "nobody", ordinary=True)
+                return Rejected("no_key", "nobody", blames="account")
             case "is not wanted":
                 return Dropped("not_wanted")
         is_update = not isinstance(record, Event) and not self.one_lane
@@ -127,15 +128,15 @@ class ScriptedSink(Sink[Request]):
         if fate == "hangs":
             await self.released.wait()
         if self._tries[id_] <= FAILURES.get(fate, 0):
-            return RetryLater("server_error")
+            return RetryRecord("server_error")
         if fate == "all wait once" and self._tries[id_] == 1:
-            return RetryLater("limited", 0.001, endpoint=True)
+            return Throttled("limited", 0.001)
         if fate == "all wait an hour":
-            return RetryLater("limited", 3_600.0, endpoint=True)
+            return Throttled("limited", 3_600.0)
         if fate in BLOCKS and not self.mended.is_set():
             return BLOCKS[fate]
         if fate == "is ordinary at the service":
-            return Rejected("opted_out", ordinary=True)
+            return Rejected("opted_out", blames="account")
         return Rejected("refused", "field 'colour'") if fate == "is refused" else None
 
     async def refused(self, record: Record, partition: int) -> None:

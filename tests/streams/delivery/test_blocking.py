@@ -3,7 +3,9 @@
 import pytest
 
 from streams import metrics
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
 from tests.streams.records import source
@@ -23,13 +25,13 @@ async def test_a_block_holds_offsets_and_is_told_until_it_is_mended() -> None:
         partition = await flow.given(("17", "is blocked"), ("18", "is blocked"))
         await flow.until(lambda: len(flow.sink.requests) > 3)
 
-        said = [(flow.delivery.blocked, shown(NO_KEY))]
+        said = [(flow.delivery.blocked, shown(NO_KEY.block()))]
         held = partition.progress.offset
         flow.sink.mended.set()
         await flow.settled(partition)
-        said.append((flow.delivery.blocked, shown(NO_KEY)))
+        said.append((flow.delivery.blocked, shown(NO_KEY.block())))
 
-    assert said == [(NO_KEY, 1), (None, 0)]
+    assert said == [(NO_KEY.block(), 1), (None, 0)]
     assert held == 0
     assert sorted(flow.sink.delivered) == ["17/0/0", "18/0/1"]
     assert flow.letters.written == []
@@ -56,7 +58,7 @@ async def test_of_two_blocks_one_after_the_other_none_is_left_behind_in_the_metr
         await flow.settled(partition)
 
     assert flow.delivery.blocked is None
-    assert (shown(NO_KEY), shown(NO_RIGHTS)) == (0, 0)
+    assert (shown(NO_KEY.block()), shown(NO_RIGHTS.block())) == (0, 0)
 
 
 async def test_a_mistake_of_ours_in_a_mapping_does_not_look_like_a_mended_key(
@@ -76,7 +78,7 @@ async def test_a_mistake_of_ours_in_a_mapping_does_not_look_like_a_mended_key(
         await flow.accept(partition, log(("18", "breaks the mapping"), start=1))
         await flow.until(look)
 
-    assert seen == {NO_KEY}
+    assert seen == {NO_KEY.block()}
 
 
 async def test_too_many_rejections_hold_what_is_left() -> None:

@@ -115,7 +115,7 @@ def test_what_came_meanwhile_waits_until_the_suspects_are_through() -> None:
 
 def test_what_was_too_large_is_tried_to_the_last_record_and_none_is_taken_for_bad() -> None:
     lane, tried = lane_of(3), []
-    assert lane.refused(3, Rejected("too_large", size=True)) is None
+    assert lane.refused(3, Rejected("too_large", blames="batch")) is None
     while lane:
         tried.append(len(lane.head(MOST)))
         lane.passed(tried[-1])

@@ -17,7 +17,9 @@ from streams.engine.deleted_offsets import Gaps
 from streams.engine.partition import InFlightLimit, Partition
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
-from streams.outcomes import Blocked
+from streams.outcomes import (
+    Blocked,
+)
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.delivery.flow import some_turns
