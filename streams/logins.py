@@ -45,6 +45,8 @@ class _Bearer(OAuthAuthenticator):  # type: ignore[misc] # published without typ
 
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without types
+    _request_timeout: float
+
     def authenticator_plain(self) -> Any:
         self._renew()
         return super().authenticator_plain()

@@ -60,9 +60,7 @@ def test_every_hold_at_a_service_names_settings_that_there_are(outcomes: list[Ou
 def test_the_guard_knows_a_setting_for_whatever_a_service_refuses(
     sink: type[SailthruSink] | type[AbTastySink], outcomes: list[Outcome]
 ) -> None:
-    refused = {
-        each for each in outcomes if isinstance(each, Rejected) and each.blames != "account"
-    }
+    refused = {each for each in outcomes if isinstance(each, Rejected) and each.blames != "account"}
     assert {each.reason for each in refused} - sink.behind.keys() == set()
 
 
