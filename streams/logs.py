@@ -1,9 +1,11 @@
 """Logs: events, not payloads."""
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +43,7 @@ _NOISY = {
 }
 # Their sentences name offsets and settings; any other's may quote what it was given.
 _OURS = ("agents.", "streams.")
+_NUMBER = re.compile(r"\d+")
 
 
 class Seldom:
@@ -59,6 +62,58 @@ class Seldom:
             return False
         self._said[reason] = now
         return True
+
+
+class Repeats:
+    """Lets a library's line through, and then it and its like ever less often, with their number.
+
+    With the brokers away aiokafka writes some fifty lines a second, for as long as they are.
+    """
+
+    _FIRST_SECONDS = 60.0
+    _MOST_SECONDS = 3600.0
+    # Of lines that differ by more than numbers there are few.
+    _MOST_KINDS = 500
+
+    def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[Hashable, _Repeated] = {}
+
+    def lets(self, record: logging.LogRecord) -> bool:
+        """A filter of a handler; says in the line how many there were."""
+        if record.name.startswith(_OURS):
+            return True
+        now = self._clock()
+        # As it is before arguments are put in: nodes, ports and offsets are no other kind.
+        kind = record.name, record.levelno, _NUMBER.sub("0", str(record.msg))
+        repeated = self._kinds.get(kind)
+        if repeated is None or now - repeated.last_at > repeated.pause:
+            # The first, or of another time.
+            self._make_room()
+            self._kinds[kind] = _Repeated(now, now, self._FIRST_SECONDS)
+            return True
+        repeated.last_at = now
+        if now - repeated.said_at < repeated.pause:
+            repeated.held_back += 1
+            return False
+        if repeated.held_back:
+            record.msg = f"{record.getMessage()} ({repeated.held_back} times more since)"
+            record.args = ()
+        repeated.said_at, repeated.held_back = now, 0
+        repeated.pause = min(2 * repeated.pause, self._MOST_SECONDS)
+        return True
+
+    def _make_room(self) -> None:
+        if len(self._kinds) >= self._MOST_KINDS:
+            self._kinds.pop(next(iter(self._kinds)))
+
+
+@dataclass(slots=True)
+class _Repeated:
+    said_at: float
+    last_at: float
+    pause: float
+    held_back: int = 0
 
 
 def set_up(settings: WorkerSettings, worker: str) -> None:
@@ -91,6 +146,7 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_hush)
+    handler.addFilter(Repeats().lets)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

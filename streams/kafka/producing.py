@@ -8,9 +8,13 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from streams.logs import Seldom
+
 log = structlog.get_logger()
 
 _LOOK_AGAIN_SECONDS = 1.0
+# Of all who wait for a topic.
+_seldom = Seldom()
 
 
 def patient(producer: Any) -> Any:
@@ -34,5 +38,6 @@ async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
         try:
             return len(await producer.partitions_for(topic))
         except UnknownTopicOrPartitionError:
-            log.warning("topic_unknown", topic=topic, what_to_do="look at the brokers")
+            if _seldom.lets(topic):
+                log.warning("topic_unknown", topic=topic, what_to_do="look at the brokers")
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)

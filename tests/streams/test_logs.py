@@ -1,11 +1,15 @@
 """Every line of a worker's log is one event in one form, whoever wrote it."""
 
 import json
+import logging
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+
+from streams import logs
 
 # From outside, because a stack trace may show lines of code.
 WHO, WHERE = "user17@shop.example", "Ulm"
@@ -158,3 +162,71 @@ def test_on_a_console_an_exception_is_shown_without_a_complaint_of_the_logger() 
     assert "unblocked" in text
     assert "ZeroDivisionError" in text
     assert "Logging error" not in text
+
+
+class Said:
+    """A handler of a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[str] = []
+        self._repeats = logs.Repeats(lambda: self.now)
+
+    @property
+    def kinds(self) -> int:
+        return len(self._repeats._kinds)
+
+    @property
+    def held_back(self) -> int:
+        return sum(each.held_back for each in self._repeats._kinds.values())
+
+    def log(self, message: str, *given: object, name: str = "aiokafka", level: int = 40) -> None:
+        record = logging.LogRecord(name, level, "", 0, message, given, None)
+        if self._repeats.lets(record):
+            self.lines.append(record.getMessage())
+
+
+def test_what_a_library_says_again_and_again_is_said_ever_less_often_and_counted() -> None:
+    said = Said()
+    for tenth in range(2 * 3600 * 10):
+        said.now = tenth / 10
+        said.log("Unable connect to node with id %s: %s", tenth % 3, "refused")
+    counts = [int(each) for line in said.lines for each in re.findall(r"\((\d+) times more", line)]
+
+    assert said.lines[0] == "Unable connect to node with id 0: refused"
+    assert len(said.lines) == 1 + len(counts) <= 9
+    assert len(said.lines) + sum(counts) + said.held_back == 2 * 3600 * 10
+
+
+def test_each_kind_of_line_is_counted_for_itself() -> None:
+    said = Said()
+    for _ in range(5):
+        said.log("Unable connect to node 7")
+        said.log("Unable connect to node 8")
+        said.log("Unable to update metadata from %s", [1])
+        said.log("Unable to update metadata from %s", [1], level=30)
+        said.log("Unable to update metadata from %s", [1], name="aiokafka.cluster")
+    assert len(said.lines) == 4
+
+
+def test_what_comes_after_a_quiet_time_is_another_state() -> None:
+    said = Said()
+    for _ in range(3):
+        said.log("away")
+        said.now += 61
+    assert said.lines == ["away"] * 3
+
+
+def test_our_own_lines_are_all_said() -> None:
+    said = Said()
+    for _ in range(3):
+        said.log("committed", name="streams.engine.committer")
+    assert len(said.lines) == 3
+
+
+def test_lines_that_are_never_alike_take_no_more_room_than_some_hundred_do() -> None:
+    said = Said()
+    for number in range(26**3):
+        said.log("".join(chr(97 + number // 26**place % 26) for place in range(3)))
+    assert len(said.lines) == 26**3
+    assert said.kinds <= 500
