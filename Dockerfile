@@ -15,7 +15,8 @@ RUN python -m venv --without-pip /opt/mparticle-streams
 WORKDIR /src
 COPY . .
 
-# EXTRAS=sandbox adds the simulated outside world; a worker in production needs none.
+# EXTRAS=msk-iam, gcp or azure adds the login of a cloud's own Kafka, EXTRAS=sandbox the simulated
+# outside world; a worker in production needs none else.
 ARG EXTRAS=
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/mparticle-streams install --constraint constraints.txt \

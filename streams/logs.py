@@ -40,6 +40,12 @@ _NOISY = {
     "aiokafka": logging.WARNING,
     "aiohttp.access": logging.WARNING,
     "kafka": logging.ERROR,
+    # Tell of each request to their cloud, and at DEBUG what they sign it with.
+    "azure": logging.WARNING,
+    "botocore": logging.WARNING,
+    "google.auth": logging.WARNING,
+    "msal": logging.WARNING,
+    "urllib3": logging.WARNING,
 }
 # Their sentences name offsets and settings; any other's may quote what it was given.
 _OURS = ("agents.", "streams.")

@@ -5,7 +5,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 from urllib.parse import quote_plus
 from weakref import WeakKeyDictionary
 
@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaError
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from streams import clocks
+from streams import clocks, cloud_tokens
 from streams.addresses import Url
 from streams.base_settings import SettingsError
+from streams.cloud_tokens import Cloud, CloudError
 from streams.http import Answer, Http, HttpSettings, is_success, json_object, whole_number
 from streams.outcomes import (
     Misconfigured,
@@ -26,7 +27,8 @@ from streams.outcomes import (
     Unavailable,
 )
 
-Source = Literal["oidc", "file"]
+Source: TypeAlias = Literal["oidc", "file"] | Cloud
+"""Where tokens come from: an identity provider, a file, or a cloud's own library."""
 
 # As Kafka's own clients do: sasl.login.refresh.window.factor.
 _RENEW_SHARE = 0.8
@@ -40,6 +42,10 @@ _EXTENSION = re.compile(r"(?!auth=)([A-Za-z]+)=([\x21-\x2b\x2d-\x7e]+)")
 class TokenError(KafkaError):  # type: ignore[misc] # published without types
     """There is no token to log in with; the message is one sentence that says what to do."""
 
+    def __str__(self) -> str:
+        """Without the name in front that aiokafka puts there."""
+        return str(self.args[0])
+
 
 class OauthSettings(HttpSettings):
     """Where tokens for Kafka come from."""
@@ -52,7 +58,16 @@ class OauthSettings(HttpSettings):
     )
     client_id: str | None = Field(None, description="oidc: who asks for a token")
     client_secret: SecretStr | None = Field(None, description="oidc: the secret of who asks")
-    scope: str | None = Field(None, description="oidc: scopes to ask for, with spaces between")
+    scope: str | None = Field(
+        None,
+        description="oidc: scopes to ask for, with spaces between; azure: unless set that of the "
+        "namespace which KAFKA_BOOTSTRAP_SERVERS names",
+    )
+    region: str | None = Field(
+        None,
+        description="msk_iam: the cluster's AWS region, where neither its brokers' names nor "
+        "AWS_REGION say it",
+    )
     audience: str | None = Field(
         None, description="oidc: whom the token is for, where the identity provider wants to know"
     )
@@ -85,6 +100,10 @@ class OauthSettings(HttpSettings):
 _NEEDED: Mapping[Source, Sequence[str]] = {
     "oidc": ("token_url", "client_id", "client_secret"),
     "file": ("token",),
+    # Their libraries have variables of their own.
+    "msk_iam": (),
+    "gcp": (),
+    "azure": (),
 }
 
 
@@ -100,9 +119,12 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc] # published without t
     Settings are read again with each token, so that an exchanged secret is found.
     """
 
-    def __init__(self, source: Source, clock: Callable[[], float] = clocks.monotonic) -> None:
-        """Raises SettingsError when one is lacking or wrong."""
+    def __init__(
+        self, source: Source, host: str, clock: Callable[[], float] = clocks.monotonic
+    ) -> None:
+        """For the Kafka at that host; raises SettingsError when a setting or package is lacking."""
         self._source: Source = source
+        self._host = host
         self._clock = clock
         self._grant: _Grant | None = None
         # Clients live in more than one loop; in each, one asks and the others wait for it.
@@ -141,8 +163,34 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc] # published without t
         return fresh.token
 
     async def _ask(self, settings: OauthSettings) -> _Grant:
-        assert settings.token_url is not None, "the settings ask for it"
         asked_at = self._clock()
+        if self._source == "oidc":
+            token, seconds = await self._ask_provider(settings)
+        else:
+            token, seconds = await self._ask_cloud(settings)
+        return _Grant(token, asked_at + seconds * _RENEW_SHARE, asked_at + seconds)
+
+    async def _ask_cloud(self, settings: OauthSettings) -> tuple[str, float]:
+        """Its library blocks, and so gets a thread; one that hangs goes on there unheard."""
+        cloud = cast("Cloud", self._source)
+        asking = asyncio.to_thread(
+            cloud_tokens.ask, cloud, self._host, settings.region, settings.scope
+        )
+        try:
+            async with asyncio.timeout(settings.timeout_s):
+                token = await asking
+        except TimeoutError as error:
+            limit = OauthSettings.variable("timeout_s")
+            raise TokenError(
+                f"There is no token for Kafka: KAFKA_OAUTH={cloud} gives none within "
+                f"{limit}={settings.timeout_s:g}."
+            ) from error
+        except CloudError as error:
+            raise TokenError(f"There is no token for Kafka: {error}.") from error
+        return token.text, max(0.0, token.ends_at - clocks.wall())
+
+    async def _ask_provider(self, settings: OauthSettings) -> tuple[str, float]:
+        assert settings.token_url is not None, "the settings ask for it"
         form = {"grant_type": "client_credentials"}
         form |= {
             name: value
@@ -152,8 +200,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc] # published without t
         headers = {"Authorization": _basic(settings), "Accept": "application/json"}
         async with Http.open(settings) as http:
             answer = await http.request("POST", settings.token_url, headers=headers, data=form)
-        token, seconds = _granted(answer)
-        return _Grant(token, asked_at + seconds * _RENEW_SHARE, asked_at + seconds)
+        return _granted(answer)
 
 
 def _load(source: Source) -> OauthSettings:
@@ -161,6 +208,8 @@ def _load(source: Source) -> OauthSettings:
     if lacking := [name for name in _NEEDED[source] if getattr(settings, name) is None]:
         names = ", ".join(OauthSettings.variable(name) for name in lacking)
         raise SettingsError(f"KAFKA_OAUTH={source} needs {names}.")
+    if source in get_args(Cloud) and (lack := cloud_tokens.lack(cast("Cloud", source))):
+        raise SettingsError(lack)
     return settings
 
 

@@ -22,7 +22,7 @@ from streams import logins, tls
 from streams.addresses import Brokers, broker_addresses, is_loopback
 from streams.base_settings import Settings
 from streams.mounted import Mounted, current
-from streams.oauth import Tokens
+from streams.oauth import Source, Tokens
 from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 
@@ -58,10 +58,11 @@ class KafkaSettings(Settings):
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
-    oauth: Literal["oidc", "file"] | None = Field(
+    oauth: Source | None = Field(
         None,
         description="where OAUTHBEARER's tokens come from: oidc, an identity provider that is "
-        "asked with client credentials; file, one that the platform writes anew in time",
+        "asked with client credentials; file, one that the platform writes anew in time; msk_iam, "
+        "gcp or azure, the cloud's own library, of the extra msk-iam, gcp or azure",
     )
     ssl_cafile: CaFile | None = Field(
         None, description="certificate authority to trust, where the system's do not do"
@@ -162,7 +163,8 @@ class KafkaSettings(Settings):
         if self.oauth_is_used:
             if self.oauth is None:
                 raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH")
-            self._tokens = Tokens(self.oauth)
+            host, _ = broker_addresses(self.bootstrap_servers)[0]
+            self._tokens = Tokens(self.oauth, host)
         elif not (self.sasl_username and self.sasl_password):
             raise ValueError(
                 f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs "

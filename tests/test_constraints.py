@@ -67,7 +67,8 @@ def _reached() -> set[str]:
         except PackageNotFoundError:
             continue  # of another platform: it must be pinned, and cannot be looked into here
         for each in needed:
-            reached.add(canonicalize_name(each.name))
+            if each.name != PROJECT:  # extras of its own
+                reached.add(canonicalize_name(each.name))
             waiting.append((canonicalize_name(each.name), frozenset(each.extras)))
     return reached
 

@@ -45,11 +45,9 @@ class Access:
         return self._kafka.logs_in or self._kafka.speaks_tls
 
     def _hint(self) -> str:
-        if not self._kafka.logs_in or self._kafka.oauth == "file":
-            return ""
-        secret = (
-            OauthSettings.mounted("client_secret")
-            if self._kafka.oauth_is_used
-            else self._kafka.mounted("sasl_password")
-        )
-        return "" if secret else f" {_RESTART}"
+        kafka = self._kafka
+        if kafka.oauth_is_used:
+            is_in_environment = kafka.oauth == "oidc" and not OauthSettings.mounted("client_secret")
+        else:
+            is_in_environment = kafka.logs_in and not kafka.mounted("sasl_password")
+        return f" {_RESTART}" if is_in_environment else ""

@@ -13,11 +13,13 @@ from aiohttp import BasicAuth, web
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 
+from sandbox.ports import HOST
 from sandbox.server import running
 from streams.kafka.clients import reading
 from streams.kafka.diagnosis import diagnose
 from streams.settings import KafkaSettings
 from tests.kafka.secured import LOCK, PASSWORD, USER, Secured, token
+from tests.streams.clouds import beside
 
 pytestmark = [
     pytest.mark.kafka,
@@ -105,6 +107,16 @@ async def test_a_token_of_a_file_is_read_anew_for_each_connection(
     await connect(options)
     file.write_text("two words")
     assert "KAFKA_OAUTH_TOKEN_FILE holds no token" in await diagnose(kafka)
+
+
+async def test_a_token_of_a_clouds_library_lets_us_in(
+    broker: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with beside("azure", tmp_path, monkeypatch) as identity:
+        identity.text = lambda: token(60)
+        options = broker.settings("SECURED", oauth="azure", **BEARER).client_options()
+        await asyncio.gather(*(connect(options) for _ in range(4)))
+    assert [each["resource"] for each in identity.asked] == [f"https://{HOST}"]
 
 
 @dataclass
