@@ -7,7 +7,7 @@ import click
 
 from agents.receiver.process import run
 from agents.receiver.settings import ReceiverSettings
-from streams import logs, unknown_settings
+from streams import logs, runtime, unknown_settings
 from streams.base_settings import SettingsError
 from streams.engine.startup import StartError
 from streams.kafka.clients import UnansweredError
@@ -26,6 +26,7 @@ def command() -> None:
         worker = WorkerSettings.load()
         logs.set_up(worker, "receiver")
         unknown_settings.tell()
+        runtime.collect_seldom()
         ended_well = asyncio.run(run(settings, kafka, worker))
     except SettingsError as error:
         sys.exit(f"Settings are not right: {error}")

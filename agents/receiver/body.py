@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections.abc import Iterator
 
-from aiohttp import web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from agents.receiver.answers import CUT_OFF, TOO_LARGE, TOO_SLOW, RefusedError
@@ -21,31 +21,41 @@ _STEP_BYTES = 256 * 1024
 _MOST_MEMBERS = 1_000
 
 
-async def read(request: web.Request, claim: Claim, most: int, seconds: float) -> bytes:
+async def read(request: web.BaseRequest, claim: Claim, most: int, seconds: float) -> bytes:
     """The message's bytes; raises RefusedError. The claim is then as large as they are."""
     try:
-        async with asyncio.timeout(seconds):
-            body = await _read(request, claim, most)
+        body = await _read(request.content, claim, most, seconds)
     except TimeoutError:
         raise RefusedError(TOO_SLOW) from None
     except (OSError, web.RequestPayloadError, PayloadEncodingError):
         raise RefusedError(CUT_OFF) from None
-    coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
-    if coding in _PACKED:
-        body = unpack(body, coding, claim, most)
+    if hdrs.CONTENT_ENCODING in request.headers:
+        coding = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING)).strip().lower()
+        if coding in _PACKED:
+            body = unpack(body, coding, claim, most)
     claim.shrink(len(body))
     return body
 
 
-async def _read(request: web.Request, claim: Claim, most: int) -> bytes:
+async def _read(content: StreamReader, claim: Claim, most: int, seconds: float) -> bytes:
+    # A small one came together with its head: nobody waits for it.
+    if content.is_eof():
+        body = content.read_nowait()
+        _count(len(body), claim, most)
+        return body
     parts, size = [], 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > most:
-            raise RefusedError(TOO_LARGE)
-        claim.grow(size)
-        parts.append(part)
+    async with asyncio.timeout(seconds):
+        async for part in content.iter_any():
+            size += len(part)
+            _count(size, claim, most)
+            parts.append(part)
     return b"".join(parts)
+
+
+def _count(size: int, claim: Claim, most: int) -> None:
+    if size > most:
+        raise RefusedError(TOO_LARGE)
+    claim.grow(size)
 
 
 def unpack(body: bytes, coding: str, claim: Claim, most: int) -> bytes:

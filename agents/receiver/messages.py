@@ -1,7 +1,6 @@
 """What the receiver must know of a message: in which order it stands, and what it asks for."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -42,13 +41,17 @@ def _read(body: bytes) -> Any:
         reject_too_many_values(body)
     except UnreadableMessageError:
         return None
-    # Of escaped characters the router's parser makes what records have; there are seldom any.
-    if b"\\u" not in body:
-        with suppress(orjson.JSONDecodeError):
+    # Of what no record has, NULs and half pairs, the router's parser makes what records have; half
+    # pairs are an error for orjson.
+    if b"\\u0000" not in body:
+        try:
             return orjson.loads(body)
-    with suppress(UnreadableMessageError):
+        except orjson.JSONDecodeError:
+            pass
+    try:
         return parse(body)
-    return None
+    except UnreadableMessageError:
+        return None
 
 
 def _key(message: Any) -> bytes | None:

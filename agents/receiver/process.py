@@ -60,7 +60,7 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
         async with (
             serving(page, inside, worker.host, worker.port or _PAGES_PORT, "WORKER_PORT"),
             serving(
-                receiver.app(), outside, settings.host, settings.port, "RECEIVER_PORT"
+                receiver.answer, outside, settings.host, settings.port, "RECEIVER_PORT"
             ) as posts,
             _keeping(keep_states(readiness), keep_loop_lag(), producing.keep()),
         ):

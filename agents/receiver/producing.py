@@ -113,14 +113,13 @@ class Producing:
         self._away_at = self._writer.acknowledged
 
     async def _use(self, kafka: KafkaSettings) -> None:
-        together = self._writer.batch_bytes
         producer = patient(
             AIOKafkaProducer(
                 **kafka.client_options(),
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,
-                max_batch_size=together,
+                max_batch_size=self._writer.batch_bytes,
                 max_request_size=self._writer.most + FRAME_BYTES,
             )
         )
@@ -131,7 +130,7 @@ class Producing:
             await _leave(producer)
             raise
         before, self._producer = self._producer, producer
-        self._writer.use(producer, together)
+        self._writer.use(producer)
         if before is not None:
             leaving = asyncio.create_task(_leave(before))
             self._leaving.add(leaving)

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import hmac
+from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from agents.receiver import answers, body, messages
 from agents.receiver.answers import Refusal, RefusedError
@@ -38,14 +39,8 @@ class Receiver:
         self._is_stopping = False
         self._idle = asyncio.Event()
         # From nought, or an alert misses the first.
-        for outcome in (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in answers.REFUSALS)):
-            metrics.RECEIVED.labels(outcome=outcome)
-
-    def app(self) -> web.Application:
-        """To be served as it comes: what is packed is unpacked here, within the limit."""
-        app = web.Application()
-        app.router.add_post("/{path:.*}", self._post, expect_handler=_go_on)
-        return app
+        outcomes = (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in answers.REFUSALS))
+        self._received = {each: metrics.RECEIVED.labels(outcome=each) for each in outcomes}
 
     async def drain(self, seconds: float) -> None:
         """Waits until the posts under way are answered; each ends its connection with that."""
@@ -55,7 +50,12 @@ class Receiver:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), seconds)
 
-    async def _post(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """To be served as it comes: what is packed is unpacked here, within the limit."""
+        if request.method != hdrs.METH_POST:
+            return web.Response(
+                status=HTTPStatus.METHOD_NOT_ALLOWED, headers={hdrs.ALLOW: hdrs.METH_POST}
+            )
         self._under_way += 1
         try:
             response, outcome = await self._take(request), _ACCEPTED
@@ -63,22 +63,25 @@ class Receiver:
             response, outcome = answers.refuse(error.refusal), error.refusal.outcome
             self._say(error.refusal)
         except Exception:
-            metrics.RECEIVED.labels(outcome=_FAULT).inc()
+            self._received[_FAULT].inc()
             raise
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
-        metrics.RECEIVED.labels(outcome=outcome).inc()
+        self._received[outcome].inc()
         if self._is_stopping:
             response.force_close()
         return response
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _take(self, request: web.BaseRequest) -> web.Response:
         began = clocks.monotonic()
+        headers = request.headers
+        if hdrs.EXPECT in headers:
+            await _go_on(request)
         if request.path != self._settings.path:
             raise RefusedError(answers.ELSEWHERE)
-        if self._tokens and not self._knows(request.headers.get("Authorization", "")):
+        if self._tokens and not self._knows(headers.get(hdrs.AUTHORIZATION, "")):
             raise RefusedError(answers.UNAUTHORIZED)
         declared, most = request.content_length or 0, self._writer.most
         if declared > most:
@@ -110,9 +113,11 @@ async def _look(value: bytes) -> messages.Asked:
     return messages.look(value)
 
 
-async def _go_on(request: web.Request) -> None:
+async def _go_on(request: web.BaseRequest) -> None:
     """Lets a body come that waits for that; aiohttp fails to quote what is no text."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if request.headers[hdrs.EXPECT].lower() == "100-continue":
+        writer = request.writer
+        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # The answer's own head has not begun.
-        request.writer.output_size = 0
+        writer.output_size = 0
+        await writer.drain()

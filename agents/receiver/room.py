@@ -1,8 +1,7 @@
 """How many bytes of posts are held at once: a limit on memory, whatever mParticle sends."""
 
-import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from agents.receiver.answers import NO_ROOM, RefusedError
 from streams import metrics
@@ -17,21 +16,21 @@ class Room:
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken = 0
-        metrics.RECEIVER_IN_FLIGHT_BYTES.set(0)
+        # Asked when somebody reads it: it changes three times a post.
+        metrics.RECEIVER_IN_FLIGHT_BYTES.set_function(lambda: self._taken)
 
     def take(self, size: int) -> None:
         """Raises RefusedError when there is not so much left."""
         if self._taken + size > self._most:
             raise RefusedError(NO_ROOM)
-        self.give_back(-size)
+        self._taken += size
 
     def give_back(self, size: int) -> None:
         self._taken -= size
-        metrics.RECEIVER_IN_FLIGHT_BYTES.set(self._taken)
 
 
 class Claim:
-    """One post's part of the room, given back when leaving it, or when Kafka has the message."""
+    """One post's part of the room, given back when leaving it, or by who keeps it."""
 
     def __init__(self, room: Room, size: int) -> None:
         self._room = room
@@ -49,7 +48,7 @@ class Claim:
         trace: TracebackType | None,
     ) -> None:
         if not self._is_kept:
-            self._release()
+            self.release()
 
     def grow(self, size: int) -> None:
         """Makes it at least so large; raises RefusedError when there is no room for that."""
@@ -63,10 +62,9 @@ class Claim:
             self._room.give_back(self._size - needed)
             self._size = needed
 
-    def keep_until(self, written: "asyncio.Future[Any]") -> None:
-        """The producer holds the message until then, however long anybody waits for that."""
+    def keep(self) -> None:
+        """The producer holds the message, however long anybody waits for that."""
         self._is_kept = True
-        written.add_done_callback(lambda _: self._release())
 
-    def _release(self) -> None:
+    def release(self) -> None:
         self._room.give_back(self._size)

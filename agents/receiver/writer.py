@@ -1,13 +1,14 @@
 """Writes messages to the raw topic, and knows what of it Kafka does not take at the moment."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from agents.receiver.room import Claim
@@ -16,10 +17,93 @@ from streams.logs import Seldom
 
 log = structlog.get_logger()
 
-Written: TypeAlias = "asyncio.Future[Any]"
-
 WHAT_TO_DO = "see whether this user may write to mparticle-raw"
 _BATCH_BYTES = 512 * 1024
+# So long a message waits for others, as with Kafka's own producers (KIP-1030): a request to Kafka
+# costs as much as several messages.
+_LINGER_SECONDS = 0.005
+
+
+class _Post:
+    """A message that Kafka has not acknowledged yet, and who waits for that."""
+
+    __slots__ = ("answered", "claim", "is_late", "size")
+
+    def __init__(self, size: int, claim: Claim, answered: "asyncio.Future[None]") -> None:
+        self.size = size
+        self.claim = claim
+        self.answered = answered
+        self.is_late = False
+
+    def answer(self) -> None:
+        if not self.answered.done():
+            self.answered.set_result(None)
+
+
+class _Batch:
+    """Messages that are written together."""
+
+    def __init__(self, builder: BatchBuilder) -> None:
+        self.builder = builder
+        self.posts: list[_Post] = []
+        self.error: BaseException | None = None
+        """Why Kafka did not take it, once that is so."""
+
+    def takes(self, key: bytes | None, value: bytes, post: _Post) -> bool:
+        """Adds a message where there is room for it; for the first there always is."""
+        if self.builder.append(timestamp=None, key=key, value=value) is None:
+            return False
+        self.posts.append(post)
+        return True
+
+
+class _Lane:
+    """One partition's batches, in their order: while one is on its way, the last takes more."""
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        at: tuple[str, int],
+        ready: Callable[["_Lane"], None],
+        ended: Callable[[_Batch], None],
+    ) -> None:
+        """`ready` is told when there is something to be written, and answers with `begin`."""
+        self._producer = producer
+        self._topic, self._partition = at
+        self._ready = ready
+        self._ended = ended
+        self._waiting = deque[_Batch]()
+        self._is_busy = False
+        self._writing: asyncio.Task[None] | None = None
+
+    def add(self, key: bytes | None, value: bytes, post: _Post) -> _Batch:
+        """The batch that it goes with."""
+        if not self._waiting or not self._waiting[-1].takes(key, value, post):
+            batch = _Batch(self._producer.create_batch())
+            batch.takes(key, value, post)
+            self._waiting.append(batch)
+            if not self._is_busy:
+                self._is_busy = True
+                self._ready(self)
+        return self._waiting[-1]
+
+    def begin(self) -> None:
+        self._writing = asyncio.create_task(self._write(self._waiting.popleft()))
+
+    async def _write(self, batch: _Batch) -> None:
+        batch.builder.close()
+        try:
+            written = await self._producer.send_batch(
+                batch.builder, self._topic, partition=self._partition
+            )
+            await asyncio.wait({written})
+            batch.error = written.exception()
+        except KafkaError as error:
+            batch.error = error
+        self._is_busy = bool(self._waiting)
+        if self._is_busy:
+            self._ready(self)
+        self._ended(batch)
 
 
 class Writer:
@@ -47,15 +131,17 @@ class Writer:
         self._topic = topic
         self._seconds = seconds
         self._producer: AIOKafkaProducer | None = None
-        self._together = 0
+        # Of the present producer.
+        self._lanes: dict[int, _Lane] = {}
+        # Those with something to be written, until it is time for that.
+        self._ready: list[_Lane] = []
         self._there = asyncio.Event()
         self._late = Counter[int]()
         self._turn = 0
         self._seldom = Seldom()
 
-    def use(self, producer: AIOKafkaProducer, together: int) -> None:
-        """From now on; it sends so many bytes of messages together at most."""
-        self._producer, self._together = producer, together
+    def use(self, producer: AIOKafkaProducer) -> None:
+        self._producer, self._lanes = producer, {}
         self.refused.clear()
         self._there.set()
 
@@ -68,36 +154,67 @@ class Writer:
             self.waiting -= 1
 
     async def _write(self, key: bytes | None, value: bytes, claim: Claim) -> None:
-        written: Written | None = None
-        producer: AIOKafkaProducer | None = None
-        partition = 0
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._seconds
+        partition = self._partition(key, self._known() or await self._asked(until))
+        if self._late[partition]:
+            raise RefusedError(KAFKA_AWAY)
+        # Another may have been refused meanwhile, and what is larger now is too large.
+        if len(value) > self.most:
+            raise RefusedError(TOO_LARGE)
+        post = _Post(len(value), claim, loop.create_future())
+        claim.keep()
+        batch = self._lane(partition).add(key, value, post)
+        patience = loop.call_at(until, self._is_late, partition, post)
         try:
-            async with asyncio.timeout(self._seconds):
+            await post.answered
+        finally:
+            patience.cancel()
+        if post.is_late:
+            raise RefusedError(KAFKA_AWAY)
+        if batch.error is not None:
+            raise RefusedError(TOO_LARGE if post.size > self.most else KAFKA_REFUSES)
+
+    def _known(self) -> int | None:
+        """How many partitions there are, where a producer that may write knows it."""
+        if self._producer is None or not self._there.is_set():
+            return None
+        return len(self._producer.client.cluster.partitions_for_topic(self._topic) or ())
+
+    async def _asked(self, until: float) -> int:
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout_at(until):
                 await self._there.wait()
-                producer, together = self._producer, self._together
+                producer = self._producer
                 assert producer is not None
-                count = len(await producer.partitions_for(self._topic))
-                partition = self._partition(key, count)
-                if self._late[partition]:
-                    raise RefusedError(KAFKA_AWAY)
-                # Another may have been refused meanwhile, and what is larger now is too large.
-                if len(value) > self.most:
-                    raise RefusedError(TOO_LARGE)
-                written = await producer.send(self._topic, value, key, partition)
-                claim.keep_until(written)
-                written.add_done_callback(partial(self._ended, producer, together, len(value)))
-                # Not for the future itself: it would be cancelled with us, and is not over then.
-                await asyncio.wait({written})
+                return len(await producer.partitions_for(self._topic))
         except TimeoutError:
-            if written is not None:
-                self._is_late(partition, written)
             raise RefusedError(KAFKA_AWAY) from None
         except KafkaError as error:
-            if producer is not None and producer is self._producer:
+            if producer is self._producer:
                 self._renew(error)
             raise RefusedError(KAFKA_REFUSES) from error
-        if written.exception() is not None:
-            raise RefusedError(TOO_LARGE if len(value) > self.most else KAFKA_REFUSES)
+
+    def _lane(self, partition: int) -> _Lane:
+        if (lane := self._lanes.get(partition)) is None:
+            producer = self._producer
+            assert producer is not None
+            ended = partial(self._ended, producer, partition)
+            lane = _Lane(producer, (self._topic, partition), self._ask, ended)
+            self._lanes[partition] = lane
+        return lane
+
+    def _ask(self, lane: _Lane) -> None:
+        if not self._ready:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._begin)
+        self._ready.append(lane)
+
+    def _begin(self) -> None:
+        """Has all lanes write in the same turn: what they write goes in one request."""
+        ready, self._ready = self._ready, []
+        for lane in ready:
+            lane.begin()
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is not None:
@@ -107,31 +224,33 @@ class Writer:
         turns = [(self._turn + step) % count for step in range(count)]
         return next((each for each in turns if not self._late[each]), turns[0])
 
-    def _is_late(self, partition: int, written: Written) -> None:
-        def over(_: Written) -> None:
-            self._late[partition] -= 1
-
+    def _is_late(self, partition: int, post: _Post) -> None:
         self.is_away = True
         self._late[partition] += 1
-        written.add_done_callback(over)
+        post.is_late = True
+        post.answer()
 
-    def _ended(
-        self, producer: AIOKafkaProducer, together: int, size: int, written: Written
-    ) -> None:
-        if (error := written.exception()) is None:
+    def _ended(self, producer: AIOKafkaProducer, partition: int, batch: _Batch) -> None:
+        error = batch.error
+        if error is None:
             self.is_away = False
             self.refusal = None
-            self.acknowledged += 1
-            return
-        if isinstance(error, MessageSizeTooLargeError):
-            self._learn(size, together)
-        # What comes of one that is left says nothing of the present one.
-        if producer is self._producer:
-            self._renew(error)
+            self.acknowledged += len(batch.posts)
+        else:
+            if isinstance(error, MessageSizeTooLargeError):
+                self._learn([post.size for post in batch.posts])
+            # What comes of one that is left says nothing of the present one.
+            if producer is self._producer:
+                self._renew(error)
+        for post in batch.posts:
+            post.claim.release()
+            self._late[partition] -= post.is_late
+            post.answer()
 
-    def _learn(self, size: int, together: int) -> None:
-        """Kafka measures what was sent together; a message as large as that was sent alone."""
-        if size >= together:
+    def _learn(self, sizes: Sequence[int]) -> None:
+        """Kafka measures what was sent together; who was sent alone is too large by itself."""
+        size = min(sizes)
+        if len(sizes) == 1:
             self.most = min(self.most, size - 1)
             if self._seldom.lets("limit"):
                 log.warning(

@@ -1,6 +1,5 @@
 """Runs a worker: what Faust's own worker does, after the checks that may refuse to start."""
 
-import gc
 import os
 import sys
 import threading
@@ -10,16 +9,9 @@ from typing import Any, NoReturn
 import faust
 import structlog
 
-from streams import logs, unknown_settings
+from streams import logs, runtime, unknown_settings
 from streams.engine.consumer import Transport
 from streams.engine.startup import StartError, prepare
-
-# Python looks for garbage every 700 new objects, and after about 70,000 among all there are. Here
-# a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search
-# so much so often was a third of an AB Tasty worker's time, and a fifth still at 20,000. Garbage of
-# so many objects is some 20 MB.
-NEW_OBJECTS = 200_000
-
 
 # After requests in flight have had their time: the last commit, leaving the group, connections.
 _STOP_SECONDS = 10.0
@@ -70,8 +62,7 @@ class Worker(faust.Worker):
             )
         except StartError as error:
             sys.exit(f"{app.worker_name} does not start. {error}")
-        gc.freeze()  # what was imported stays
-        gc.set_threshold(NEW_OBJECTS)
+        runtime.collect_seldom()
         super().execute_from_commandline()
 
 

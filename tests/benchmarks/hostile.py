@@ -15,8 +15,8 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from models.mparticle.parsing import MAX_VALUES
 from sandbox.kafka import Kafka
+from streams.runtime import NEW_OBJECTS
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.worker.run import NEW_OBJECTS
 from tests.agents.router.shapes import SHAPES, Shape, ordinary
 from tests.benchmarks.results import Result, at_most
 from tests.benchmarks.work import AT, RECEIVED_MS, SETTINGS

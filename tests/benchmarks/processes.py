@@ -127,5 +127,5 @@ def ab_tasty_settings(url: str) -> Mapping[str, str]:
 
 def _inherited() -> Mapping[str, str]:
     """The environment without any setting of ours: a benchmark is not to depend on the shell."""
-    prefixes = ("KAFKA_", "WORKER_", "ROUTER_", "SAILTHRU_", "ABTASTY_")
+    prefixes = ("KAFKA_", "WORKER_", "ROUTER_", "SAILTHRU_", "ABTASTY_", "RECEIVER_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -8,8 +8,8 @@ from functools import cache
 
 import orjson
 
+from streams.runtime import NEW_OBJECTS
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.worker.run import NEW_OBJECTS
 from tests.agents.router.shapes import ordinary
 
 # Times `orjson.loads` of an ordinary message as large as may be. A message of an eighth of that

@@ -40,11 +40,10 @@ class _Takes:
         self.taken = 0
 
     async def write(self, _key: bytes | None, value: bytes, claim: Any) -> None:
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        claim.keep_until(written)
+        claim.keep()
         await asyncio.sleep(0)
         self.taken += len(value)
-        written.set_result(None)
+        claim.release()
 
 
 class _Watched(Receiver):
@@ -54,7 +53,7 @@ class _Watched(Receiver):
         super().__init__(settings, writer)
         self._faults = [] if faults is None else faults
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _take(self, request: web.BaseRequest) -> web.Response:
         try:
             return await super()._take(request)
         except RefusedError:
@@ -105,8 +104,8 @@ async def served(faults: list[str] | None = None) -> AsyncIterator[int]:
     """The port of a receiver whose Kafka takes everything; what is its own fault goes there."""
     settings = ReceiverSettings(token=_TOKEN, timeout_s=1.0, head_timeout_s=1.0)
     writer: Any = _Takes()
-    app, door = _Watched(settings, writer, faults).app(), Door("posts", limits(settings))
-    async with serving(app, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:
+    receiver, door = _Watched(settings, writer, faults), Door("posts", limits(settings))
+    async with serving(receiver.answer, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:
         yield server.sockets[0].getsockname()[1]
 
 

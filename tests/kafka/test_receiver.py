@@ -20,11 +20,10 @@ from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post
 from sandbox.ports import free_ports
 from sandbox.proxy import Proxy
-from streams import metrics
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import pages
-from tests.agents.receiver.served import TOKEN, served, until
+from tests.agents.receiver.served import TOKEN, held, served, until
 from tests.agents.test_workers import _get
 from tests.cli.command import COMMAND, environment
 from tests.cli.test_receiver import is_listening
@@ -200,8 +199,7 @@ async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_aft
         assert clock() - began < 8
         was_away = receiver.writer.is_away
         # What the producer still holds counts, although it is answered.
-        held = metrics.RECEIVER_IN_FLIGHT_BYTES._value.get()
-        assert held == sum(receiver.writer._late.values()) * 64 * 1024 > 0
+        assert held() == sum(receiver.writer._late.values()) * 64 * 1024 > 0
         proxy.heal()
         async with asyncio.timeout(60):
             while (answer := await receiver.post(b'{"mpid": "9"}')).status != 202:
@@ -209,7 +207,7 @@ async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_aft
                 await asyncio.sleep(0.05)
         assert (await receiver.post(b"{}")).status == 202
         assert (was_away, receiver.writer.is_away) == (True, False)
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+        assert held() == 0
     found = values(await everything(direct, RAW))
     # What was late comes once, of those that were refused at once nothing does.
     assert {b'{"before": 1}', b'{"mpid": "9"}', b"{}"} <= set(found)
@@ -361,8 +359,8 @@ async def test_told_to_stop_it_waits_for_kafkas_word_on_what_is_under_way(
             asyncio.create_task(post(receiver.url, [each], token=TOKEN, patience_s=0))
             for each in messages
         ]
-        held = f"mparticle_streams_receiver_in_flight_bytes {len(messages) * 64 * 1024}.0".encode()
-        while held not in (await receiver.page("metrics"))[1]:  # noqa: ASYNC110 - it has no event
+        told = f"mparticle_streams_receiver_in_flight_bytes {len(messages) * 64 * 1024}.0".encode()
+        while told not in (await receiver.page("metrics"))[1]:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.05)
         stopping = asyncio.create_task(receiver.stop())
         await until(lambda: not is_listening(receiver.port))

@@ -15,12 +15,20 @@ from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
+from streams import metrics
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker.door import Door, serving
 
 TOKEN = "invented-token-of-mparticle"
 AUTHORIZED = {"Authorization": f"Token {TOKEN}"}
+
+
+def held() -> float:
+    """Bytes of posts that are under way, as a scrape is told."""
+    told = metrics.REGISTRY.get_sample_value("mparticle_streams_receiver_in_flight_bytes")
+    assert told is not None
+    return told
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -68,7 +76,7 @@ async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     door = Door("posts", limits(settings))
     async with (
         Producing(writer, lambda: kafka, kafka.stalled_after_s) as producing,
-        serving(Receiver(settings, writer).app(), door, "127.0.0.1", 0, "RECEIVER_PORT") as server,
+        serving(Receiver(settings, writer).answer, door, "127.0.0.1", 0, "RECEIVER_PORT") as server,
     ):
         keeping = asyncio.create_task(producing.keep())
         try:

@@ -11,14 +11,10 @@ from hypothesis import strategies as st
 from agents.receiver.answers import CUT_OFF, TOO_LARGE, RefusedError
 from agents.receiver.body import unpack
 from agents.receiver.room import Claim, Room
-from streams import metrics
+from tests.agents.receiver.served import held
 
 MOST = 1024 * 1024
 LEAST = 64 * 1024
-
-
-def claimed() -> float:
-    return float(metrics.RECEIVER_IN_FLIGHT_BYTES._value.get())
 
 
 @given(
@@ -65,9 +61,9 @@ def test_of_a_bomb_no_more_is_held_than_a_message_may_have(coding: str) -> None:
     with Claim(room, len(bomb)) as claim:
         with pytest.raises(RefusedError) as refused:
             unpack(bomb, coding, claim, MOST)
-        assert claimed() <= len(bomb) + MOST
+        assert held() <= len(bomb) + MOST
     assert refused.value.refusal is TOO_LARGE
-    assert claimed() == 0
+    assert held() == 0
 
 
 def test_members_without_end_are_no_way_to_waste_time() -> None:
@@ -81,15 +77,15 @@ def test_a_claim_grows_with_what_is_unpacked_and_not_before() -> None:
     small = gzip.compress(b"{}")
     with Claim(Room(2 * LEAST), len(small)) as claim:
         assert unpack(small, "gzip", claim, MOST) == b"{}"
-        assert claimed() == LEAST
+        assert held() == LEAST
 
 
 def test_a_claim_shrinks_to_what_is_held_and_never_below_the_least() -> None:
     with Claim(Room(MOST), MOST) as claim:
         claim.shrink(MOST // 2)
-        assert claimed() == MOST // 2
+        assert held() == MOST // 2
         claim.shrink(MOST)
-        assert claimed() == MOST // 2
+        assert held() == MOST // 2
         claim.shrink(1)
-        assert claimed() == LEAST
-    assert claimed() == 0
+        assert held() == LEAST
+    assert held() == 0

@@ -23,7 +23,7 @@ from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests import samples
-from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, served, until
+from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, held, served, until
 from tests.agents.receiver.slow import SlowPost
 from tests.kafka.log import everything
 from tests.streams.cluster import admin, configure, create, settings
@@ -382,10 +382,10 @@ async def test_packed_posts_that_wait_for_kafka_hold_what_they_were_unpacked_to(
         posts = [
             asyncio.create_task(receiver.post(gzip.compress(BATCH), headers)) for _ in range(30)
         ]
-        await until(lambda: metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 30 * 64 * 1024)
+        await until(lambda: held() == 30 * 64 * 1024)
         acknowledged.set()
         assert [(await post).status for post in posts] == [202] * 30
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+        assert held() == 0
 
 
 async def test_slow_posts_never_hold_more_than_the_limit_and_the_others_are_told_to_wait(
@@ -396,14 +396,14 @@ async def test_slow_posts_never_hold_more_than_the_limit_and_the_others_are_told
         posts = [await SlowPost.begin(receiver.port, size) for _ in range(12)]
         refused = [await post.answer() for post in posts[4:]]
         assert refused == [503] * 8
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 4 * size
+        assert held() == 4 * size
         # Small ones need room too.
         assert (await receiver.post(BATCH)).status == 503
         for post in posts[:4]:
             await post.end()
         assert [await post.answer() for post in posts[:4]] == [202] * 4
         assert (await receiver.post(BATCH)).status == 202
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+        assert held() == 0
     assert len(await raw(cluster)) == 5
 
 
@@ -416,7 +416,7 @@ async def test_a_body_of_unknown_length_is_counted_as_it_comes(cluster: KafkaSet
         await until(lambda: counted("no_room") == before + 3)
         answers = await asyncio.gather(*(post.answered_or_end() for post in posts))
         assert sorted(answers) == [202] * 5 + [503] * 3
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+        assert held() == 0
     assert len(await raw(cluster)) == 5
 
 
@@ -435,7 +435,7 @@ async def test_a_body_that_breaks_off_is_not_written(cluster: KafkaSettings) -> 
         post = await SlowPost.begin(receiver.port, 100)
         await post.break_off()
         await until(lambda: counted("cut_off") > before)
-        assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+        assert held() == 0
     assert await raw(cluster) == []
 
 
@@ -472,7 +472,7 @@ async def test_a_mistake_of_ours_is_asked_for_again_and_counted(
         patched.setattr(messages, "look", lambda _message: 1 / 0)
         assert (await receiver.post(BATCH)).status == 500
     assert counted("fault") == before + 1
-    assert metrics.RECEIVER_IN_FLIGHT_BYTES._value.get() == 0
+    assert held() == 0
     assert MPID not in caplog.text
     assert (await receiver.post(BATCH)).status == 202
 

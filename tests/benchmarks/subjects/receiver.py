@@ -1,0 +1,13 @@
+"""The product's receiver, as the command runs it."""
+
+from cli.receiver import command
+from tests.benchmarks.meter import Meter
+
+
+def main() -> None:
+    Meter.of_this_process()
+    command.main(args=[])
+
+
+if __name__ == "__main__":
+    main()
