@@ -7,16 +7,18 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
 from agents.receiver import messages
 from agents.receiver.producing import FRAME_BYTES
-from agents.receiver.room import Claim
+from agents.receiver.room import Claim, Room
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.kafka.batch_writer import partition_of
@@ -221,6 +223,44 @@ async def test_other_paths_and_methods_are_not_found(cluster: KafkaSettings) -> 
         assert (await receiver.post(BATCH, path="/mparticle/v1")).status == 202
         assert (await receiver.post(BATCH, path="/")).status == 404
         assert (await receiver.post(BATCH, path="/mparticle/v1/")).status == 404
+
+
+async def test_another_method_is_told_which_there_is(receiver: Served) -> None:
+    async with aiohttp.ClientSession() as session, session.get(receiver.url) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_messages_that_come_together_go_to_kafka_in_one_request(
+    receiver: Served, cluster: KafkaSettings
+) -> None:
+    producer: Any = receiver.writer._producer
+    send, requests = producer.client.send, []
+
+    async def counted(node: object, request: object) -> object:
+        if isinstance(request, ProduceRequest):
+            requests.append(request)
+        return await send(node, request)
+
+    producer.client.send = counted
+    values = [b'{"mpid": "%d"}' % number for number in range(40)]
+    room = Room(2**30)
+
+    async def write_all() -> None:
+        await asyncio.gather(
+            *(
+                receiver.writer.write(b"%d" % n, each, Claim(room, 0))
+                for n, each in enumerate(values)
+            )
+        )
+
+    # A topic is so new that its leaders may not know of it yet, and are asked again.
+    await write_all()
+    requests.clear()
+    await write_all()
+    assert len(requests) == 1
+    written = await raw(cluster)
+    assert sorted(record.value for record in written) == sorted(2 * values)
+    assert {record.partition for record in written} == {0, 1}
 
 
 async def test_a_message_as_large_as_the_topic_takes_is_taken_and_one_byte_more_is_not(
