@@ -28,6 +28,7 @@ READY_STATES = (
     "unreadable",
     "partitions_unavailable",
     "kafka_away",
+    "writes_wait",
     "starting",
     "blocked",
     "limited",

@@ -26,6 +26,10 @@ from streams.oauth import Source, Tokens
 from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 
+# For as long partitions that were added, or a topic that was made again, may go unseen; aiokafka's
+# own are five minutes.
+_METADATA_MAX_AGE_MS = 10_000
+
 DRY_RUN_SUFFIX = "-dry-run"
 """What a worker's name ends in, and so its group's, while it sends nothing."""
 
@@ -250,6 +254,7 @@ class KafkaSettings(Settings):
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
             "client_id": self.client_id or "mparticle-streams",
+            "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
         }
         if self.logs_in:
             options["sasl_mechanism"] = self.sasl_mechanism

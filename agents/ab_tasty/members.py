@@ -41,7 +41,7 @@ class Members:
         if self._kafka is None or self._producer is None or not members:
             return
         topic = self._kafka.topic(AB_TASTY_MEMBERS.name)
-        count = await partition_count(self._producer, topic)
+        count = await partition_count(self._producer, topic, partition + 1)
         joined = joined_value(now_ms, self._identity)
         latest = {each.key: joined if each.joined else None for each in members}
         left = [(key, value) for key, value in latest.items() if value is None]

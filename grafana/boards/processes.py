@@ -23,8 +23,9 @@ GROUP = (
         "What the workers are ready for",
         "A red line while a worker is not ready, and below it why: kafka_away, login_refused, "
         "no_partitions (more workers than partitions, or Kafka is away), starting (reads back what "
-        "has ended), offsets_deleted, unreadable, partitions_unavailable, limited (a destination "
-        "asked to wait for more than a minute), or blocked. /ready of the worker says what to do.",
+        "has ended), offsets_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
+        "destination asked to wait for more than a minute), or blocked. /ready of the worker says "
+        "what to do.",
         Query(
             f"min by (worker) ({series('readiness', _READY)}) == bool 0",
             "{{worker}} is not ready",

@@ -32,6 +32,7 @@ from streams.engine.watchdog import watch
 from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
+from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
 from streams.settings import KafkaSettings
 
@@ -99,7 +100,7 @@ class Consumer(driver.Consumer):
     async def _watch(self) -> None:
         limit = self.transport.kafka.stalled_after_s
         # Named on /ready, and what waits for those partitions may wait too.
-        named = lambda: bool(self.unavailable)  # noqa: E731 - two lines for a word
+        named = lambda: bool(self.unavailable or PENDING.said)  # noqa: E731 - two lines for a word
         work = watch(limit, self.partitions, self.processor, self.lease, self.access, named)
         await self._or_drain(work)
 
@@ -302,6 +303,9 @@ class Consumer(driver.Consumer):
         tp, at = partition.tp, partition.offsets.position
         records, end = fetched.records.get(tp, ()), fetched.positions[tp]
         begins = records[0].offset if records else end
+        if begins < at:
+            await self._go_back(partition)
+            return None
         if begins > at and not await self._may_pass(partition):
             return None
         return Chunk.of(partition, records, end) if end > at else None
@@ -391,6 +395,25 @@ class Consumer(driver.Consumer):
             return True
         self.pause_partitions({tp})
         return False
+
+    async def _go_back(self, partition: Partition) -> None:
+        """What is fetched stands before what has been read.
+
+        The topic was made again, or a replica that had not got all leads it; aiokafka goes to the
+        beginning of the log by itself. Holds the partition, unless the setting skips: then it is
+        taken over as one whose committed offset is beyond the end.
+        """
+        tp, position = partition.tp, partition.offsets.position
+        there = (await self._log_bounds({tp})).get(tp)
+        if self.partitions.get(tp) is not partition or partition.closed:
+            return
+        if there is None or there.first <= position <= there.end:
+            await self._thread.seek_to({tp: position})
+        elif self.gaps.holds(tp, position, there.first, there.end):
+            self.pause_partitions({tp})
+        else:
+            partition.closed = True  # of what it fetches now nothing is to be read
+            await self._thread.rejoin()
 
     def _message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
         topic = self.transport.kafka.bare(tp.topic)

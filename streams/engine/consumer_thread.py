@@ -17,11 +17,12 @@ from faust.types import TP
 from streams.engine.commit_requests import Offering
 from streams.engine.committer import Committer
 from streams.engine.group_lease import GroupLease
-from streams.engine.refusals import Refusals
+from streams.engine.refusals import MissingTopicsError, Refusals
 from streams.engine.startup import read_progress
 from streams.kafka import log_bounds
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
+from streams.kafka.metadata import paced
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ _COMMIT_AGAIN_SECONDS = 1.0
 _JOIN_AGAIN_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
-_METADATA_SECONDS = 10.0
+_METADATA_SECONDS = 5.0
 _METADATA_AGAIN_SECONDS = 0.1
 
 
@@ -106,6 +107,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - guarded by a test
+        paced(coordinator._client)  # noqa: SLF001 - as above
         self._confirm_heartbeats(coordinator)
         self._tell_of_refusals(coordinator)
         self._tell_of_losses(coordinator)
@@ -128,6 +130,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Has a join tried again after a refusal; aiokafka waits until somebody asks for it."""
 
         def told(error: Exception) -> Awaitable[Any]:
+            # What comes of an assignment is handed on as the text of another error.
+            if isinstance(error.__cause__, MissingTopicsError):
+                error = error.__cause__
             self.parent_loop.call_soon_threadsafe(self.consumer.join_refused, error)
             again = asyncio.create_task(asyncio.sleep(_JOIN_AGAIN_SECONDS))
             closing = coordinator._closing  # noqa: SLF001 - as above
@@ -158,11 +163,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         app: Any = self.app
         topics = [app.kafka.topic(each.name) for each in app.reads]
 
+        def missing() -> list[str]:
+            return [each for each in topics if client.cluster.partitions_for_topic(each) is None]
+
         async def performed(response: Any) -> Any:
-            async with asyncio.timeout(_METADATA_SECONDS):
-                while any(client.cluster.partitions_for_topic(each) is None for each in topics):
-                    await client.force_metadata_update()
-                    await asyncio.sleep(_METADATA_AGAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_METADATA_SECONDS):
+                    while missing():
+                        await client.force_metadata_update()
+                        await asyncio.sleep(_METADATA_AGAIN_SECONDS)
+            if names := missing():
+                raise MissingTopicsError(", ".join(names))
             return await perform(response)
 
         coordinator._perform_assignment = performed  # noqa: SLF001 - as above
@@ -267,6 +278,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if (at := driver.ensure_aiokafka_TP(tp)) in assigned:
                 consumer.seek(at, offset)
         return True
+
+    async def rejoin(self) -> None:
+        """Has the group divide its partitions once more, this worker's own among them."""
+
+        async def ask() -> None:
+            self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001 - as above
+
+        await self.ask(ask())
 
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         """Commits; False when the group has moved on, and the work will be done by another."""

@@ -7,11 +7,17 @@ from aiokafka.errors import (
     InvalidCommitOffsetSizeError,
     InvalidGroupIdError,
     InvalidSessionTimeoutError,
+    KafkaError,
     OffsetMetadataTooLargeError,
     TopicAuthorizationFailedError,
 )
 
 log = structlog.get_logger()
+
+
+class MissingTopicsError(KafkaError):  # type: ignore[misc] # published without types
+    """What the group reads is not there; it was when the worker started."""
+
 
 _WHAT_TO_DO: dict[type[BaseException], str] = {
     InvalidSessionTimeoutError: "set KAFKA_SESSION_TIMEOUT_S to what the brokers allow "
@@ -23,6 +29,8 @@ _WHAT_TO_DO: dict[type[BaseException], str] = {
     TopicAuthorizationFailedError: "let this user read the topics",
     OffsetMetadataTooLargeError: "raise the brokers' offset.metadata.max.bytes to its "
     "default, 4096",
+    MissingTopicsError: "create what is missing (mparticle-streams topics prints how), and the "
+    "worker goes on by itself",
     InvalidCommitOffsetSizeError: "raise the brokers' message.max.bytes to its default, 1048588",
 }
 # No other time will do: the process cannot change its own settings.
@@ -58,6 +66,7 @@ class Refusals:
 
 def _sentence(what: str, error: Exception) -> str:
     # An error that aiokafka does not know by name it hands on as the text of another.
-    why = type(error).__name__ if type(error) in _WHAT_TO_DO else str(error)[:200]
+    is_known = type(error) in _WHAT_TO_DO and not isinstance(error, MissingTopicsError)
+    why = type(error).__name__ if is_known else str(error)[:200]
     what_to_do = _WHAT_TO_DO.get(type(error), "look at the brokers' log")
     return f"Kafka does not let this worker {what} ({why}): {what_to_do}"

@@ -167,7 +167,8 @@ async def _connected(
 ) -> AsyncIterator[AIOKafkaConnection]:
     await _there(host, port)
     options = kafka.client_options()
-    del options["bootstrap_servers"]
+    for name in ("bootstrap_servers", "metadata_max_age_ms"):
+        del options[name]  # of clients, and not of a connection
     if "sasl_oauth_token_provider" in options:
         await _has_token(options["sasl_oauth_token_provider"])
     try:

@@ -8,6 +8,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from streams.kafka.metadata import paced
+from streams.kafka.pending_writes import PENDING
 from streams.logs import Seldom
 
 log = structlog.get_logger()
@@ -24,20 +26,32 @@ def patient(producer: Any) -> Any:
     expire, and what follows may be written without them (aiokafka 0.14, MessageAccumulator).
     """
     producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001 - guarded by a test
+    paced(producer.client)
+    PENDING.follow(producer)
     return producer
 
 
-async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions a topic has, once the brokers know.
+async def partition_count(producer: AIOKafkaProducer, topic: str, at_least: int = 1) -> int:
+    """How many partitions a topic has, once the brokers know of so many.
 
-    It was there when the worker started. Brokers that come back from a long outage may not know of
-    it for a while, and aiokafka calls that an unknown topic after 40 seconds. One that was deleted
-    is waited for too, until the watchdog has had enough; the next start says that it is missing.
+    They were there when the worker started. Brokers that come back from a long outage may not know
+    of a topic for a while, and aiokafka calls that an unknown topic after 40 seconds. One that was
+    deleted is waited for too, until somebody has made it again; /ready names it.
     """
-    while True:
-        try:
-            return len(await producer.partitions_for(topic))
-        except UnknownTopicOrPartitionError:
+    count = await _count(producer, topic)
+    if count >= at_least:
+        return count
+    with PENDING.waiting(topic, at_least - 1 if count else None, producer.client):
+        while count < at_least:
             if _seldom.lets(topic):
                 log.warning("topic_unknown", topic=topic, what_to_do="look at the brokers")
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            count = await _count(producer, topic)
+    return count
+
+
+async def _count(producer: AIOKafkaProducer, topic: str) -> int:
+    try:
+        return len(await producer.partitions_for(topic))
+    except UnknownTopicOrPartitionError:
+        return 0

@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 from streams.engine.holds import Holds
 from streams.engine.processor import Processor
+from streams.kafka.pending_writes import PENDING
 
 LOGIN_REFUSED = "login_refused"
 
@@ -18,6 +19,7 @@ def readiness(app: Any) -> Readiness:
         _let_in(consumer)
         or _in_group(app, consumer)
         or _read(consumer)
+        or _written()
         or _worked_on(consumer, consumer.processor)
         or ("ready", None)
     )
@@ -48,6 +50,12 @@ def _read(consumer: Any) -> Readiness | None:
         which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
         said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"
         return "partitions_unavailable", f"partitions_unavailable: {said}"
+    return None
+
+
+def _written() -> Readiness | None:
+    if (said := PENDING.said) is not None:
+        return "writes_wait", f"writes_wait: {said}"
     return None
 
 

@@ -82,6 +82,35 @@ async def test_a_worker_that_can_go_on_nowhere_holds_and_says_so_of_each(
         assert f"{raw}-{number}: offset {at} is next, Kafka has {there}".encode() in why
 
 
+@pytest.mark.kafka
+@pytest.mark.long
+async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_read_anew_once_it_is_back(
+    kafka: Kafka, prefix: str
+) -> None:
+    """Kafka forgets a group's offsets with the topic; the worker stays all the while."""
+    cluster = settings(kafka, prefix)
+    raw = cluster.topic(RAW.name)
+    await create(cluster)
+    for number in range(2):
+        await write(cluster, RAW, *[NOT_JSON] * 4, partition=number)
+    to_begin = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    with _started(by_command("router"), to_begin) as (process, url):
+        _eventually(lambda: counted(url, "records_ended") == 8, process)
+        async with admin(cluster) as client:
+            await client.delete_topics([raw])
+        _eventually(lambda: b"refused" in _get(f"{url}/ready")[1], process)
+        _, gone = _get(f"{url}/ready")
+        await create(cluster, [RAW])
+        await write(cluster, RAW, NOT_JSON)
+        _eventually(lambda: counted(url, "records_ended") == 9, process)
+        _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+    assert f"MissingTopicsError: {raw}".encode() in gone
+    assert b"create what is missing" in gone
+
+
 def counted(url: str, what: str) -> int:
     _, page = _get(f"{url}/metrics")
     found = re.search(

@@ -8,11 +8,16 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from streams.kafka.producing import partition_count
 
 
+class Nobody:
+    """A client that is asked for nothing."""
+
+
 class Producer:
     """Knows of a topic after so many questions, as when brokers have come back."""
 
     def __init__(self, unknown: int) -> None:
         self.unknown = unknown
+        self.client = Nobody()
 
     async def partitions_for(self, _topic: str) -> set[int]:
         if self.unknown:

@@ -44,6 +44,9 @@ class Kafka:
         self.fetched: list[list[ConsumerRecord]] = []
         self.marks = 0
         """How many offsets after the records of a fetch are Kafka's own."""
+        self.begins = 0
+        """Where the next fetch begins after one that brought nothing."""
+        self.rejoins = 0
         self.waits: list[float] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         """What happens while Kafka answers the next question."""
@@ -54,7 +57,8 @@ class Kafka:
         if not self.fetched:
             return Fetched()
         records = self.fetched.pop(0)
-        return Fetched({HERE: records}, {HERE: records[-1].offset + 1 + self.marks})
+        end = records[-1].offset + 1 + self.marks if records else self.begins
+        return Fetched({HERE: records}, {HERE: end})
 
     async def log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds | KafkaError]:
         await self._answer()
@@ -68,6 +72,9 @@ class Kafka:
         if positions:
             self.seeks.append(dict(positions))
         return True
+
+    async def rejoin(self) -> None:
+        self.rejoins += 1
 
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         await self._answer()
@@ -453,6 +460,62 @@ async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partiti
     assert "offset 0 is next, Kafka has from 4 on" in consumer.holds[HERE].said
     assert not fetches(consumer)
     assert all(progress[HERE].offset == 0 for progress in kafka_script.commits)
+
+
+async def test_a_log_that_went_back_holds_the_partition_and_ends_nobody(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """Its topic was made again, and aiokafka reads it from its beginning."""
+    kafka_script.fetched = [log(0, 1, 2, 3, 4), log(0, 1)]
+    handed_on = await chunks(consumer)
+    kafka_script.end = 2
+    handed_on += await chunks(consumer)
+
+    assert [[record.offset for record in chunk.records] for chunk in handed_on] == [[0, 1, 2, 3, 4]]
+    assert "offset 5 is next, Kafka has 0 to 2" in consumer.holds[HERE].said
+    assert not fetches(consumer)
+
+
+async def test_a_log_that_went_back_and_is_empty_holds_the_partition_too(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(0, 1, 2), []]
+    await chunks(consumer)
+    kafka_script.end = kafka_script.begins = 0
+
+    assert await chunks(consumer) == []
+    assert "offset 3 is next, Kafka has 0 to 0" in consumer.holds[HERE].said
+
+
+async def test_a_log_that_went_back_is_taken_over_anew_where_deleted_records_are_skipped(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
+    kafka_script.fetched = [log(0, 1, 2, 3, 4), log(0, 1), log(0, 1)]
+    await chunks(consumer)
+    consumer.partitions[HERE].ended(0, 1, 2, 3, 4)
+    await consumer.commit()
+    kafka_script.end = 2
+    assert await chunks(consumer) == []
+    assert kafka_script.rejoins == 1
+
+    kafka_script.start = kafka_script.commits[-1][HERE]
+    await rebalance(consumer)
+    assert kafka_script.seeks[-1] == {HERE: 0}
+    [again] = await chunks(consumer)
+    assert [record.offset for record in again.records] == [0, 1]
+
+
+async def test_what_was_fetched_from_before_is_fetched_again_where_the_log_is_as_it_was(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.fetched = [log(0, 1, 2), log(0), log(3)]
+    await chunks(consumer)
+    assert await chunks(consumer) == []
+    assert kafka_script.seeks[-1] == {HERE: 3}
+    assert consumer.holds == {}
+    [chunk] = await chunks(consumer)
+    assert [record.offset for record in chunk.records] == [3]
 
 
 async def test_a_partition_that_is_held_still_commits_what_ends_and_is_drained(

@@ -40,6 +40,7 @@ from mode.services import ServiceTask
 
 from streams import logins, oauth
 from streams.engine import chunks, consumer, consumer_thread
+from streams.engine.refusals import MissingTopicsError
 from streams.kafka import granted, static_members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
@@ -129,6 +130,19 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         ("self", "consumer", "active_partitions", "timeout", "max_records"),
     ),
     "AIOKafkaClient.send": (AIOKafkaClient.send, ("self", "node_id", "request", "group")),
+    "AIOKafkaClient._metadata_update": (
+        AIOKafkaClient._metadata_update,
+        ("self", "cluster_metadata", "topics"),
+    ),
+    "GroupCoordinator.request_rejoin": (GroupCoordinator.request_rejoin, ("self",)),
+    "AIOKafkaProducer.send": (
+        AIOKafkaProducer.send,
+        ("self", "topic", "value", "key", "partition", "timestamp_ms", "headers"),
+    ),
+    "AIOKafkaProducer.send_batch": (
+        AIOKafkaProducer.send_batch,
+        ("self", "batch", "topic", "partition"),
+    ),
     "AIOKafkaClient.force_metadata_update": (AIOKafkaClient.force_metadata_update, ("self",)),
     "ClusterMetadata.leader_for_partition": (
         ClusterMetadata.leader_for_partition,
@@ -183,10 +197,6 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         ("self", "timestamp", "key", "value", "headers"),
     ),
     "AIOKafkaProducer.create_batch": (AIOKafkaProducer.create_batch, ("self",)),
-    "AIOKafkaProducer.send_batch": (
-        AIOKafkaProducer.send_batch,
-        ("self", "batch", "topic", "partition"),
-    ),
     "AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, ("self", "topic")),
 }
 
@@ -201,6 +211,7 @@ OURS = [
     (run.Worker, faust.Worker),
     (web.Web, aiohttp_driver.Web),
     (logins._Connection, AIOKafkaConnection),
+    (MissingTopicsError, KafkaError),
     (logins._Bearer, OAuthAuthenticator),
     (oauth.Tokens, AbstractTokenProvider),
     (oauth.TokenError, KafkaError),

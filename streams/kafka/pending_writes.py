@@ -1,0 +1,104 @@
+"""What was given to Kafka to write and is not acknowledged: whoever waits for it can say so."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+
+from streams import clocks
+
+# Acknowledgements take milliseconds; a leader's election takes a second or two.
+_NAMED_AFTER_SECONDS = 5.0
+
+
+class _Write(NamedTuple):
+    topic: str
+    partition: int | None
+    client: Any
+    since: float
+
+
+class PendingWrites:
+    """Those of a process. Producers wait in silence for leaders, replicas and topics."""
+
+    def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
+        self._clock = clock
+        # In the order in which they began.
+        self._writes: dict[object, _Write] = {}
+
+    def begin(self, topic: str, partition: int | None, client: Any) -> object:
+        """Returns what `end` is to be given."""
+        write = object()
+        self._writes[write] = _Write(topic, partition, client, self._clock())
+        return write
+
+    def end(self, write: object) -> None:
+        self._writes.pop(write, None)
+
+    @contextmanager
+    def waiting(self, topic: str, partition: int | None, client: Any) -> Iterator[None]:
+        """While a topic, or more partitions of it, are waited for."""
+        write = self.begin(topic, partition, client)
+        try:
+            yield
+        finally:
+            self.end(write)
+
+    def follow(self, producer: Any) -> None:
+        """Has all that a producer is given to write counted."""
+        for name in ("send", "send_batch"):
+            setattr(producer, name, self._followed(getattr(producer, name), producer.client, name))
+
+    def _followed(
+        self, send: Callable[..., Awaitable[Any]], client: Any, name: str
+    ) -> Callable[..., Awaitable[Any]]:
+        async def sending(first: Any, *given: Any, **named: Any) -> Any:
+            topic = first if name == "send" else given[0]
+            write = self.begin(topic, named.get("partition"), client)
+            try:
+                written = await send(first, *given, **named)
+            except BaseException:
+                self.end(write)
+                raise
+            written.add_done_callback(lambda _: self.end(write))
+            return written
+
+        return sending
+
+    @property
+    def said(self) -> str | None:
+        """A sentence on what waits for longer than it should; None where nothing does."""
+        late: dict[tuple[str, int | None], _Write] = {}
+        for write in self._writes.values():
+            if self._clock() - write.since < _NAMED_AFTER_SECONDS:
+                break
+            late.setdefault((write.topic, write.partition), write)
+        return "; ".join(map(self._sentence, late.values())) or None
+
+    def _sentence(self, write: _Write) -> str:
+        where = write.topic if write.partition is None else f"{write.topic}-{write.partition}"
+        seconds = f"{self._clock() - write.since:.0f} s"
+        return f"Kafka has taken nothing of {where} for {seconds}: {_why(write)}"
+
+
+def _why(write: _Write) -> str:
+    cluster = write.client.cluster
+    partitions = cluster.partitions_for_topic(write.topic)
+    if not partitions:
+        return "there is no such topic; create it (mparticle-streams topics prints how)"
+    if write.partition is None:
+        return "look at its leaders and replicas"
+    if write.partition not in partitions:
+        return f"it has {len(partitions)} partitions; give it as many as the topics beside it have"
+    leader = cluster.leader_for_partition(TopicPartition(write.topic, write.partition))
+    if leader is None or leader < 0:
+        return "it has no leader; look at the brokers that hold it"
+    return (
+        f"broker {leader} leads it; look whether that answers, and whether as many replicas are in "
+        "sync as min.insync.replicas asks for"
+    )
+
+
+PENDING = PendingWrites()
+"""Of all producers: a process is one worker, and they are made in many places."""
