@@ -15,6 +15,11 @@ CHAOS := $(FUZZ) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(SECURE),--secure)
 DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS)) \
         $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(ARGS)
 
+# make roll MINUTES=5 SECURE=1 BEFORE=v1.0.0
+ROLL := --roll $(FUZZ) $(if $(SECURE),--secure)
+# What the workers were before: the last release, and until there is one the commit before it was tried.
+BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 45e747a)
+
 # make simulate SEEDS=1000 JOBS=2
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
             $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
@@ -27,7 +32,8 @@ TEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-often live check boards bench chaos simulate fuzz clean
+.PHONY: help demo test test-long test-often live check boards bench chaos roll versions simulate \
+        fuzz clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
@@ -47,6 +53,9 @@ help:
 	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
 	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, BROKERS=3, SECURE=1 for TLS, logins"
 	@echo "             and least rights, or ARGS= for any option)"
+	@echo "make roll    three brokers, one lost and all restarted in turn under traffic, then all workers"
+	@echo "             exchanged for the version before and back (BEFORE=, MINUTES=, SECURE=1)"
+	@echo "make versions  docs/kafka-versions.md: each Kafka with all workers on it (VERSIONS=\"3.9.1\")"
 	@echo "make simulate  whole workers on simulated time and network, SEEDS= schedules of faults from"
 	@echo "             as many seeds, judged: a JSON line (FIRST=, JOBS=; ARGS=\"--seed 7 --log\""
 	@echo "             tells one again)"
@@ -85,6 +94,12 @@ bench: $(BENCH)/ready
 
 chaos: $(READY)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+roll: $(READY)
+	@$(BIN)/python -m tests.chaos $(ROLL) --before $(BEFORE)
+
+versions: $(READY)
+	@$(BIN)/python -m tests.versions $(VERSIONS)
 
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)

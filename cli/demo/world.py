@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
-from sandbox.kafka import Kafka
+from sandbox.kafka import OURS, Kafka, Release
 from sandbox.ports import free_ports
 from sandbox.server import running
 from streams import topics
@@ -28,13 +28,16 @@ _STOP_SECONDS = 30.0
 class WorkerProcess:
     """A worker's own process, started at once; it dies with us."""
 
-    def __init__(self, worker: str, log: Path, environment: Mapping[str, str]) -> None:
-        """What it says goes to the end of `log`."""
+    def __init__(
+        self, worker: str, log: Path, environment: Mapping[str, str], tree: Path | None = None
+    ) -> None:
+        """What it says goes to the end of `log`; its code is that in `tree`, else ours."""
         self._guard = new_guard()
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
                 [sys.executable, "-m", "cli", "worker", worker],
                 env={**os.environ, **environment},
+                cwd=tree,  # where Python looks first
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -99,26 +102,33 @@ class World:
     Use as `async with`. The simulators announce `factor` times the published ceilings.
     """
 
-    def __init__(self, directory: Path, *, factor: float = 50.0, partitions: int = 4) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        factor: float = 50.0,
+        partitions: int = 4,
+        release: Release = OURS,
+    ) -> None:
         self.directory = directory
         self.sailthru = sailthru.Sailthru(sailthru.Options(factor=factor))
         self.ab_tasty = ab_tasty.AbTasty()
         self.sailthru_url = self.ab_tasty_url = ""
         self.ports = dict(zip(WORKERS, free_ports(), strict=False))
         self._partitions = partitions
-        self._broker = Kafka(directory / "kafka")
+        self.broker = Kafka(directory / "kafka", release=release)
         self._processes: dict[str, WorkerProcess] = {}
         self._stack = AsyncExitStack()
 
     @property
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
-            bootstrap_servers=self._broker.bootstrap, partitions=self._partitions, start="earliest"
+            bootstrap_servers=self.broker.bootstrap, partitions=self._partitions, start="earliest"
         )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._broker)
+            await stack.enter_async_context(self.broker)
             self.sailthru_url = await stack.enter_async_context(running(self.sailthru.app()))
             self.ab_tasty_url = await stack.enter_async_context(running(self.ab_tasty.app()))
             stack.push_async_callback(self._stop_workers)

@@ -18,12 +18,17 @@ async def inflict(world: World, fault: Planned) -> bool:
         case Kind.TROUBLE, target:
             await trouble(world.sailthru if target == "sailthru" else world.ab_tasty, fault)
         case Kind.BROKER, name:
-            broker = world.cluster.brokers[int(name.rpartition("-")[2]) - 1]
             async with world.one_away:
                 with _disturbed(world, None):
-                    await broker.kill()
+                    await world.broker(name).kill()
                     await asyncio.sleep(fault.seconds)
-                    await broker.start()
+                    await world.broker(name).start()
+                await world.cluster.in_sync()
+        case Kind.RESTART, name:
+            async with world.one_away:
+                with _disturbed(world, None):
+                    await world.broker(name).stop()
+                    await world.broker(name).start()
                 await world.cluster.in_sync()
         case Kind.JOIN, worker:
             await world.start(f"{worker}-3")
@@ -41,8 +46,10 @@ async def _at_replica(world: World, replica: Instance, fault: Planned) -> bool:
             hit = replica.kill()
             await asyncio.sleep(fault.seconds)
             await world.start(replica.name)
-        case Kind.STOP:
+        case Kind.STOP | Kind.EXCHANGE:
             await replica.stop()
+            if fault.kind is Kind.EXCHANGE:
+                replica.is_before = not replica.is_before
             await asyncio.sleep(fault.seconds)
             await world.start(replica.name)
         case Kind.FREEZE:

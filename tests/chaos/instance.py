@@ -35,6 +35,8 @@ class Instance:
     notes: Notes
     process: WorkerProcess | None = None
     wanted: bool = False
+    is_before: bool = False
+    """Whether its next process is of the version before, where there is one."""
     life: int = 0
     port: int = 0
     alive_at: float = 0.0

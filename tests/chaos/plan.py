@@ -9,6 +9,9 @@ WORKERS = ("router", "sailthru", "ab-tasty")
 INSTANCES = tuple(f"{worker}-{number}" for worker in WORKERS for number in (1, 2))
 """The replicas that work throughout; number 3 of each comes and goes."""
 
+UPGRADES = (*INSTANCES[2:], *INSTANCES[:2])
+"""Who reads what others write goes first: the destinations' workers, then the router's."""
+
 BROKER = "broker"
 """Before the number of one; of several, only one is away at a time."""
 ENDPOINTS = {
@@ -18,6 +21,9 @@ ENDPOINTS = {
 
 # On average; a fault that lasts goes on beside the next ones.
 _GAP_SECONDS = 6.5
+# Longer than the brokers wait for one another.
+_LOST_SECONDS = 15.0
+_FIRST_SECONDS = 3.0
 # No fault begins when the traffic is about to end: it is to be seen at work.
 _CALM_SECONDS = 20.0
 
@@ -30,6 +36,8 @@ class Kind(StrEnum):
     BLACK_HOLE = "black_hole"
     JOIN = "join"
     BROKER = "broker_kill"
+    RESTART = "broker_restart"
+    EXCHANGE = "exchange"
     TROUBLE = "destination"
 
 
@@ -43,6 +51,10 @@ _SHARES = {
     Kind.BROKER: 4,
     Kind.TROUBLE: 19,
 }
+
+
+# Where there are several of them.
+_SHARE_OF_RESTARTS = 4
 
 
 class Trouble(StrEnum):
@@ -60,7 +72,9 @@ class Trouble(StrEnum):
 class Planned(NamedTuple):
     """A fault: when it begins, in seconds, at whom, and how long it lasts.
 
-    A killed worker or broker is away for `seconds`. `trouble` and `endpoint` are a destination's.
+    A killed worker or broker is away for `seconds`. A broker is restarted in good order, and a
+    worker stops in good order to be exchanged for one of the other version, if there is one.
+    `trouble` and `endpoint` are a destination's.
     """
 
     at: float
@@ -84,6 +98,8 @@ class Plan:
     brokers: int = 1
     secure: bool = False
     """Whether the workers log in to the brokers, by TLS and with the least rights."""
+    static: bool = False
+    """Whether the workers have names of their own in their groups."""
 
     @property
     def messages(self) -> int:
@@ -103,12 +119,36 @@ def draw(
     rng = Random(f"{seed} chaos")
     seconds = minutes * 60
     faults = tuple(_faults(rng, max(0.0, seconds - _CALM_SECONDS), brokers))
-    partitions = 3 if seed % 2 else 8
-    return Plan(seed, partitions, seconds, rate, users, faults, brokers, secure)
+    return Plan(seed, _partitions(seed), seconds, rate, users, faults, brokers, secure)
+
+
+def roll(
+    seed: int, minutes: float, *, rate: float = 30.0, users: int = 300, secure: bool = False
+) -> Plan:
+    """What a platform team does: a broker is lost; all are restarted in turn; then all workers.
+
+    The workers are exchanged for their other version twice, all of a kind before the next kind, in
+    the order of docs/operations.md, and back in the opposite one.
+    """
+    seconds = minutes * 60
+    brokers = [Planned(0.0, Kind.BROKER, f"{BROKER}-1", _LOST_SECONDS)]
+    brokers += [Planned(0.0, Kind.RESTART, f"{BROKER}-{number}") for number in (1, 2, 3)]
+    there = [Planned(0.0, Kind.EXCHANGE, name) for name in UPGRADES]
+    back = [Planned(0.0, Kind.EXCHANGE, name) for name in reversed(UPGRADES)]
+    steps = [*brokers, *there, *back]
+    gap = max(0.0, seconds - _CALM_SECONDS) / len(steps)
+    faults = tuple(
+        each._replace(at=_FIRST_SECONDS + number * gap) for number, each in enumerate(steps)
+    )
+    return Plan(seed, _partitions(seed), seconds, rate, users, faults, 3, secure, static=True)
+
+
+def _partitions(seed: int) -> int:
+    return 3 if seed % 2 else 8
 
 
 def _faults(rng: Random, seconds: float, brokers: int) -> list[Planned]:
-    deck = _deck(rng, int(seconds / _GAP_SECONDS))
+    deck = _deck(rng, int(seconds / _GAP_SECONDS), brokers)
     busy = dict.fromkeys((*INSTANCES, *WORKERS, BROKER), 0.0)
     faults = []
     for number, kind in enumerate(deck):
@@ -119,10 +159,11 @@ def _faults(rng: Random, seconds: float, brokers: int) -> list[Planned]:
     return faults
 
 
-def _deck(rng: Random, count: int) -> list[Kind]:
+def _deck(rng: Random, count: int, brokers: int) -> list[Kind]:
     """As many of each kind as its share asks for, in any order."""
-    whole = sum(_SHARES.values())
-    deck = [kind for kind, share in _SHARES.items() for _ in range(round(count * share / whole))]
+    shares = _SHARES if brokers == 1 else {**_SHARES, Kind.RESTART: _SHARE_OF_RESTARTS}
+    whole = sum(shares.values())
+    deck = [kind for kind, share in shares.items() for _ in range(round(count * share / whole))]
     rng.shuffle(deck)
     return deck
 
@@ -139,11 +180,12 @@ def _fault(
             seconds, rest, targets = rng.uniform(2.0, 14.0), 3.0, _alone(at, busy)
         case Kind.JOIN:
             seconds, rest, targets = rng.uniform(8.0, 25.0), 5.0, list(WORKERS)
-        case Kind.BROKER:
+        case Kind.BROKER | Kind.RESTART:
             # Of several, long enough for the others to notice and to go on without it.
             longest = 4.0 if brokers == 1 else 20.0
-            seconds, rest, targets = rng.uniform(0.0, longest), 15.0, [BROKER]
-        case Kind.TROUBLE:
+            seconds = rng.uniform(0.0, longest) if kind is Kind.BROKER else 0.0
+            rest, targets = 15.0, [BROKER]
+        case _:
             return _trouble(rng, at)
     free = [target for target in targets if busy[target] <= at]
     if not free:

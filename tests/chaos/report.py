@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
+from tests.chaos.oracle.pauses import longest_pauses
 from tests.chaos.oracle.verdict import Verdict
 from tests.chaos.plan import Plan
 from tests.chaos.run import Run
@@ -26,6 +27,7 @@ def line(plan: Plan, run: Run, verdict: Verdict) -> str:
             "faults": run.faults,
             "ended_by_themselves": run.ended,
             "rebalances": verdict.rebalances,
+            "longest_pauses_s": longest_pauses(run.evidence),
             "repeats": verdict.repeats,
             "allowed_repeats": verdict.allowed_repeats,
             **counts,

@@ -37,10 +37,11 @@ class Run:
     tails: list[str]
 
 
-async def run(plan: Plan, directory: Path, say: Say) -> Run:
+async def run(plan: Plan, directory: Path, say: Say, *, before: Path | None = None) -> Run:
+    """`before` is a tree of the version before, from which the workers come."""
     traffic = tagged(plan, int(time.time() * 1000))
     faults: Counter[str] = Counter()
-    async with World(directory, plan) as world:
+    async with World(directory, plan, before=before) as world:
         calm(world.sailthru)
         calm(world.ab_tasty)
         for name in INSTANCES:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.plan import Kind, draw
+from tests.chaos.plan import BROKER, INSTANCES, UPGRADES, Kind, draw, roll
 
 SEEDS = range(1, 21)
 
@@ -19,7 +19,23 @@ def test_ten_minutes_have_thirty_kills_and_every_kind_of_fault(seed: int) -> Non
     counts = Counter(fault.kind for fault in draw(seed, 10).faults)
 
     assert counts[Kind.KILL] >= 30
-    assert set(counts) == set(Kind)
+    assert set(counts) == set(Kind) - {Kind.RESTART, Kind.EXCHANGE}
+
+
+def test_three_brokers_are_killed_and_restarted_one_by_one() -> None:
+    faults = [fault for seed in SEEDS for fault in draw(seed, 10, brokers=3).faults]
+    of_brokers = {(fault.kind, fault.target) for fault in faults if BROKER in fault.target}
+
+    assert of_brokers == {
+        (kind, f"{BROKER}-{number}") for kind in (Kind.BROKER, Kind.RESTART) for number in (1, 2, 3)
+    }
+
+
+def test_a_roll_exchanges_each_worker_and_takes_it_back() -> None:
+    exchanged = [each.target for each in roll(1, 3).faults if each.kind is Kind.EXCHANGE]
+
+    assert exchanged == [*UPGRADES, *reversed(UPGRADES)]
+    assert set(UPGRADES) == set(INSTANCES)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -13,6 +13,7 @@ from aiohttp import web
 from cli.demo.world import WorkerProcess, create_topics, worker_environment
 from sandbox import sailthru
 from sandbox.cluster import Cluster
+from sandbox.kafka import Kafka
 from sandbox.ports import HOST, free_ports
 from streams.settings import KafkaSettings
 from tests.chaos.instance import Instance, Notes
@@ -32,7 +33,10 @@ _READY_SECONDS = 120.0
 class World:
     """Kafka, both simulators and the workers; leaving it ends them all. Use as `async with`."""
 
-    def __init__(self, directory: Path, plan: Plan, factor: float = 10.0) -> None:
+    def __init__(
+        self, directory: Path, plan: Plan, *, factor: float = 10.0, before: Path | None = None
+    ) -> None:
+        """`before` is a tree of the version before, of which all workers are at first."""
         self.moments = Moments()
         self.journal = Journal(self.moments)
         self.notes = Notes(self.moments)
@@ -43,6 +47,7 @@ class World:
         """Of the brokers: held while one is killed, until all have caught up again."""
         self._directory = directory
         self._plan = plan
+        self._before = before
         self._locks = OPEN
         self._doors: dict[str, web.AppRunner] = {}
         self._stack = AsyncExitStack()
@@ -62,7 +67,9 @@ class World:
             for name in _ALL:
                 network = await Network.to(self._plan.brokers, stack)
                 log = self._directory / f"{name}.log"
-                self.instances[name] = Instance(name, network, log, self.notes)
+                self.instances[name] = Instance(
+                    name, network, log, self.notes, is_before=self._before is not None
+                )
             if self._plan.secure:
                 self._locks = locked(self._directory, len(_ALL))
             self.cluster = self._new_cluster(self._locks)
@@ -98,6 +105,10 @@ class World:
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
 
+    def broker(self, name: str) -> Kafka:
+        """By its name in a plan."""
+        return self.cluster.brokers[int(name.rpartition("-")[2]) - 1]
+
     async def start(self, name: str) -> None:
         """Starts a replica's next process, with doors of its own to the destinations."""
         each = self.instances[name]
@@ -112,8 +123,13 @@ class World:
                 sailthru=await self._door("sailthru", each.source),
                 ab_tasty=await self._door("ab-tasty", each.source),
             )
-            opens = self._locks.opened_by(each.worker)
-            each.process = WorkerProcess(each.worker, each.log, {**environment, **opens})
+            called = {"KAFKA_GROUP_INSTANCE_ID": name} if self._plan.static else {}
+            each.process = WorkerProcess(
+                each.worker,
+                each.log,
+                {**environment, **self._locks.opened_by(each.worker), **called},
+                tree=self._before if each.is_before else None,
+            )
             each.alive_at = self.moments.now()
             each.wanted = True
 

@@ -39,10 +39,10 @@ class LiveWorld(demo.World):
 
     async def stop_broker(self) -> None:
         await self.lay_down_the_pen()
-        await self._broker.stop()
+        await self.broker.stop()
 
     async def start_broker(self) -> None:
-        await self._broker.start()
+        await self.broker.start()
         await self.take_up_the_pen()
 
     async def write(self) -> None:
