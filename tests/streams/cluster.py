@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
@@ -61,6 +61,16 @@ async def _has(
     (answer,) = await client.describe_configs([asked])
     told = {name: value for *_, entries in answer.resources for name, value, *_ in entries}
     return all(told.get(name) == value for name, value in values.items())
+
+
+async def add_partitions(to: KafkaSettings, topic: Topic, count: int) -> None:
+    """Returns when the broker tells of as many."""
+    name = to.topic(topic.name)
+    async with admin(to) as client:
+        await client.create_partitions({name: NewPartitions(count)})
+        async with asyncio.timeout(10):
+            while (await topic_admin.existing(client))[name] != count:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
 
 
 async def delete_before(to: KafkaSettings, topic: str, offset: int) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
 from cli.demo.compare import differences, repeated_events
 from cli.demo.lag import Lag
 from cli.demo.publish import publish
@@ -45,6 +48,8 @@ async def tried(release: Release) -> Tried:
                 found = found._replace(starts="yes")
                 for field, step in _STEPS.items():
                     found = found._replace(**{field: await _said(step, world)})
+                    if getattr(found, field).startswith("no"):
+                        break
         except BrokerError as error:
             return found._replace(starts=f"no: {str(error).splitlines()[-1]}")
     return found
@@ -55,15 +60,18 @@ async def _said(step: Callable[[World], Awaitable[str]], world: World) -> str:
         async with asyncio.timeout(_SECONDS):
             return await step(world)
     except TimeoutError:
-        return f"not within {_SECONDS:.0f} s"
+        return f"no: not within {_SECONDS:.0f} s"
+    except KafkaError as error:
+        return f"no: {error}"
 
 
 async def _deliver(world: World) -> str:
     """The broker is killed when a part of the messages is through."""
     start_ms = int(time.time() * 1000) - duration_ms(MESSAGES)
     traffic = generate(seed=16, users=100, messages=MESSAGES, start_ms=start_ms)
-    for worker in WORKERS:
-        world.start(worker)
+    async with AIOKafkaProducer(**world.kafka.client_options(), enable_idempotence=True):
+        for worker in WORKERS:
+            world.start(worker)
     async with Lag(world.kafka) as lag:
         publishing = asyncio.create_task(publish(world.kafka, traffic))
         while (await lag.of("router", READS["router"])).ended < MESSAGES * _KILL_AFTER:
