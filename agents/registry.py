@@ -9,9 +9,8 @@ from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 import agents
-from streams.base_settings import Settings
 from streams.delivery.sink import Sink
-from streams.placeholders import with_placeholders
+from streams.http import HttpSettings
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -21,8 +20,13 @@ class Destination:
     """What a destination's `sink.py` says of itself in `DESTINATION`."""
 
     name: str
-    settings: type[Settings]
-    sink: Callable[[Any], Sink[Any]]
+    settings: type[HttpSettings]
+    sink: Callable[..., Sink[Any]]
+    """Makes the sink of its settings, and of Kafka's where it keeps something there."""
+    topics: tuple[Topic, ...]
+    """What it reads."""
+    port: int
+    """Of its worker's pages; ten more in a dry run."""
 
 
 class Finding(NamedTuple):
@@ -48,11 +52,8 @@ def destinations() -> Mapping[str, Destination]:
 
 
 def topics() -> Mapping[str, Sequence[Topic]]:
-    """The topics that each destination reads, whatever its settings; none is asked for anything."""
-    sinks = {
-        name: each.sink(with_placeholders(each.settings)) for name, each in destinations().items()
-    }
-    return {name: sink.topics for name, sink in sinks.items()}
+    """The topics that each destination reads."""
+    return {name: each.topics for name, each in destinations().items()}
 
 
 def live_check(name: str) -> LiveCheck | None:

@@ -97,12 +97,9 @@ def _reads(
     names: Iterable[str], loaded: Mapping[type[Settings], Settings]
 ) -> Mapping[str, tuple[Topic, ...]]:
     """The topics of each worker whose settings are right."""
-    reads: dict[str, tuple[Topic, ...]] = {"router": (RAW,)}
-    for name in names:
-        destination = registry.destinations()[name]
-        if destination.settings in loaded:
-            reads[name] = destination.sink(loaded[destination.settings]).topics
-    return reads
+    every = registry.destinations()
+    right = (every[name] for name in names if every[name].settings in loaded)
+    return {"router": (RAW,), **{each.name: each.topics for each in right}}
 
 
 async def _kafka(
@@ -152,8 +149,9 @@ def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Ite
 
 def _needed(names: Iterable[str]) -> Sequence[Topic]:
     """What the router and these destinations have to do with, in the order of the data."""
-    components = [rights.RIGHTS[name] for name in ("router", *names)]
-    needed = {topic for component in components for topic in component.topics}
+    reads = {"router": (RAW,), **registry.topics()}
+    components = [rights.of(name, tuple(reads[name])) for name in ("router", *names)]
+    needed = {topic for component in components if component for topic in component.topics}
     return [topic for topic in topics.ALL if topic in needed]
 
 

@@ -23,7 +23,14 @@ from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.base_settings import SettingsError
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.sink import Lane, Placement, Sink, placement
+from streams.delivery.sink import (
+    Explains,
+    LaneKey,
+    Outlet,
+    Placement,
+    Sink,
+    placement,
+)
 from streams.outcomes import Dropped, Rejected
 from streams.placeholders import with_placeholders
 from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic
@@ -97,11 +104,11 @@ class Taken(NamedTuple):
 
 def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, Any]]:
     """Yields set-up calls, requests with the ids of their records, and then what is not sent."""
-    lanes = defaultdict[Lane, list[Any]](list)
+    lanes = defaultdict[LaneKey, list[Any]](list)
     unsent = [line for each in taken for line in _unrouted(each.routed)]
     timed = [(out, each.at_ms) for each in taken for out in each.routed.outs]
     for audience in (out.record for out, _ in timed if isinstance(out.record, Audience)):
-        sink.learn(audience)
+        Outlet.of(sink).learn(audience)
     memory = _Memory(len(timed))
     for out, at_ms in timed:
         if out.topic not in sink.topics:
@@ -114,17 +121,28 @@ def explain(sink: Sink[Any], taken: Sequence[Taken]) -> Iterator[Mapping[str, An
             case Rejected(reason, detail):
                 told = {"dead_letter": reason, "detail": detail, **_setting(sink, reason)}
                 unsent.append({**told, "records": [out.record.id]})
-            case Lane() as lane:
+            case LaneKey() as lane:
                 lanes[lane].append(out.record)
     requests = [
         request for lane, waiting in lanes.items() for request in _take(sink, lane, waiting)
     ]
-    for each in sink.preparations([request for request, _ in requests]):
+    if not isinstance(sink, Explains):
+        raise click.ClickException(
+            f"{sink.destination} shows no requests: its sink lacks `describe`."
+        )
+    shows = _explaining(sink)
+    for each in shows.preparations([request for request, _ in requests]):
         yield {**each, "records": []}
     for request, ids in requests:
-        yield {**sink.describe(request), "records": ids}
+        yield {**shows.describe(request), "records": ids}
     yield from unsent
     yield from _unread(sink, [out for out, _ in timed])
+
+
+def _explaining(sink: Sink[Any]) -> Explains[Any]:
+    if not isinstance(sink, Explains):
+        raise click.ClickException(f"{sink.destination} does not show its requests.")
+    return sink
 
 
 class _Memory:
@@ -164,9 +182,9 @@ def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
     return {"setting": behind[reason]} if reason in behind else {}
 
 
-def _take(sink: Sink[Any], lane: Lane, waiting: list[Record]) -> Iterator[tuple[Any, list[str]]]:
+def _take(sink: Sink[Any], lane: LaneKey, waiting: list[Record]) -> Iterator[tuple[Any, list[str]]]:
     while waiting:
-        batch = sink.take(lane, waiting)
+        batch = sink.fold(lane, waiting)
         yield batch.request, [record.id for record in waiting[: batch.size]]
         waiting = waiting[batch.size :]
 

@@ -28,7 +28,7 @@ from streams import headers, logs, metrics
 from streams.dead_letters.writer import count
 from streams.placeholders import with_placeholders
 from streams.topics import Topic
-from streams.worker.dry_run import CountedDeadLetters, DryRun
+from streams.worker.dry_run import CountedDeadLetters, dry_run
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
 from tests.test_docs import ROOT
@@ -133,12 +133,13 @@ async def deliver(destination: registry.Destination, traffic: Routed) -> None:
     secret = dict.fromkeys(with_placeholders(destination.settings).model_fields_set, SECRET)
     # Whom a destination cannot know becomes a dead letter, so that a line tells of it.
     strict = dict.fromkeys(_NOBODY & destination.settings.model_fields.keys(), "dead_letter")
-    sink: Any = DryRun(destination.sink(destination.settings.load(**secret, **strict)))
-    sink.ceilings = dict.fromkeys(sink.ceilings)
+    sink: Any = destination.sink(destination.settings.load(**secret, **strict))
+    sink.limits = dict.fromkeys(sink.limits)
+    outlet = dry_run(sink)
     for audience in traffic.audiences:
-        sink.learn(audience)
+        outlet.learn(audience)
     letters: Any = CountedDeadLetters()
-    flow = Flow(destination=sink, letters=letters, topics=sink.topics)
+    flow = Flow(destination=sink, outlet=outlet, letters=letters, topics=sink.topics)
     async with flow.running():
         for topic in sink.topics:
             partition = await flow.assign(topic=topic)

@@ -2,23 +2,11 @@
 
 from typing import Any
 
-from agents.ab_tasty.settings import AbTastySettings
-from agents.ab_tasty.sink import AbTastySink
-from streams.settings import KafkaSettings, WorkerSettings
+from agents.ab_tasty.sink import DESTINATION
+from agents.workers import worker_app
 from streams.topics import AUDIENCE_MEMBERSHIP
-from streams.worker.app import settings_or_exit
-from streams.worker.sink_app import create_sink_app
 
-_settings = settings_or_exit(AbTastySettings)
-
-_kafka = settings_or_exit(KafkaSettings).called("ab-tasty")
-
-app = create_sink_app(
-    AbTastySink(_settings, _kafka),
-    _kafka,
-    settings_or_exit(WorkerSettings),
-    connections=_settings.connections,
-)
+app = worker_app(DESTINATION)
 
 
 @app.agent(app.source(AUDIENCE_MEMBERSHIP))

@@ -17,7 +17,7 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
-from streams.delivery.sink import Batch, Lane, Placement
+from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Dropped, Rejected
 
 MEMBERSHIP = "membership"
@@ -59,7 +59,7 @@ class Firehose:
         self._room = settings.batch_max_bytes - overhead
         self._urls = {endpoint: settings.url(endpoint) for endpoint in self.endpoints}
 
-    def place(self, record: Record, at: Placement) -> Lane | Dropped | Rejected:
+    def place(self, record: Record, at: Placement) -> LaneKey | Dropped | Rejected:
         if not isinstance(record, MembershipChanged | AudienceChanged):
             return Dropped("not_needed")
         if _number(record.audience_id) is None:
@@ -69,12 +69,12 @@ class Firehose:
         if isinstance(record, AudienceChanged):
             if record.change == "connected":
                 self._connects.expect(record.audience_id, self._subscription(record))
-            return Lane(SUBSCRIPTION, record.audience_id)
+            return LaneKey(SUBSCRIPTION, record.audience_id)
         if not record.mpid:
             return no_visitor("mpid")
-        return Lane(MEMBERSHIP, at.partition)
+        return LaneKey(MEMBERSHIP, at.partition)
 
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
+    def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
         if lane.endpoint == SUBSCRIPTION:
             return Batch(self._subscription(cast("AudienceChanged", waiting[0])), 1)
         return self._memberships(cast("Sequence[MembershipChanged]", waiting))

@@ -13,7 +13,7 @@ from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.slices import Joined, Slices
 from models.audience_membership import MembershipChanged
 from streams import metrics
-from streams.delivery.sink import Feed, Lane, Placement, Repeat
+from streams.delivery.sink import Feed, LaneKey, Placement, Repeat
 from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
@@ -28,7 +28,7 @@ _ASSIGNED_SECONDS = 0.5
 _MOST_MEMBERS = 250_000
 
 Change = Literal["joined", "left"]
-Place = Callable[[MembershipChanged, Placement], Lane | Dropped | Rejected]
+Place = Callable[[MembershipChanged, Placement], LaneKey | Dropped | Rejected]
 
 
 class Refresh:
@@ -168,7 +168,7 @@ class Refresh:
     def _queue(self, repeat: Repeat, at: TopicPartition, member: Joined, change: Change) -> None:
         record = again(member, change, at.partition, self._identity, self._now_ms())
         placed = self._place(record, Placement(member.visitor_id, at.partition))
-        if isinstance(placed, Lane):
+        if isinstance(placed, LaneKey):
             repeat.queue(placed, source(member, at), record)
 
     def _now_ms(self) -> int:

@@ -25,7 +25,16 @@ from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
+from streams.delivery.sink import (
+    Batch,
+    Explains,
+    Feed,
+    LaneKey,
+    Learns,
+    Placement,
+    Resends,
+    Sink,
+)
 from streams.http import Http
 from streams.outcomes import (
     Delivered,
@@ -41,11 +50,13 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 _OTHER_NAME = RetryRecord("other_name")
 
 
-class AbTastySink(Sink[Post]):
+class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     """Memberships, and in mode `firehose` audiences, as posts."""
 
     destination = "ab-tasty"
     topics = (AUDIENCE_MEMBERSHIP,)
+    limits: Mapping[str, int | None] = MappingProxyType({})
+    """Of the mode, set when it is known."""
     recalls = frozenset({b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {
@@ -98,7 +109,7 @@ class AbTastySink(Sink[Post]):
         )
         self._client: Client | None = None
         # AB Tasty publishes no limit for any of these.
-        self.ceilings: Mapping[str, int | None] = dict.fromkeys(self._mode.endpoints)
+        self.limits = dict.fromkeys(self._mode.endpoints)
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
@@ -114,7 +125,7 @@ class AbTastySink(Sink[Post]):
                 await self._client.close()
                 self._client = None
 
-    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
+    def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         self._names.learn(record)
         self._choice.learn(record)
         if (unwanted := self._choice.reason_against(record)) is not None:
@@ -130,12 +141,14 @@ class AbTastySink(Sink[Post]):
             return Dropped(NO_VISITOR)
         return placed
 
-    def _place_again(self, record: MembershipChanged, at: Placement) -> Lane | Dropped | Rejected:
+    def _place_again(
+        self, record: MembershipChanged, at: Placement
+    ) -> LaneKey | Dropped | Rejected:
         """Where a member's row waits once more, whose account was chosen when they joined."""
         return self._choice.audience_reason(record) or self._mode.place(record, at)
 
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
-        return self._mode.take(lane, waiting)
+    def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
+        return self._mode.fold(lane, waiting)
 
     async def send(self, request: Post) -> Outcome:
         assert self._client is not None, "`send` belongs inside `session`"
@@ -155,12 +168,12 @@ class AbTastySink(Sink[Post]):
             await self._known.accept({each: request.names[each] for each in joined})
         return outcome
 
-    async def refused(self, record: Record, partition: int) -> None:
+    async def on_dead_letter(self, record: Record, partition: int) -> None:
         """Whose row AB Tasty refuses, for leaving too, is not to be sent again."""
         if member := self._member(record):
             await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
 
-    async def repeat(self, feed: Feed) -> None:
+    async def resend(self, feed: Feed) -> None:
         if self._unkept:
             await self._unkept.run(feed)
         if self._refresh:
@@ -198,4 +211,6 @@ class AbTastySink(Sink[Post]):
         return [token_call(self._settings)]
 
 
-DESTINATION = Destination("ab-tasty", AbTastySettings, AbTastySink)
+DESTINATION = Destination(
+    "ab-tasty", AbTastySettings, AbTastySink, topics=AbTastySink.topics, port=6068
+)

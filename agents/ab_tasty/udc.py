@@ -13,7 +13,7 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.audience_names import NameBook
 from models.audience_membership import MembershipChanged
 from models.record import Record
-from streams.delivery.sink import Batch, Lane, Placement
+from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Dropped, Rejected
 
 SEGMENTS = "segments"
@@ -41,14 +41,14 @@ class Udc:
         self._url = settings.url(SEGMENTS)
         self._line = csv_line if settings.body_format == "csv" else json_line
 
-    def place(self, record: Record, at: Placement) -> Lane | Dropped | Rejected:
+    def place(self, record: Record, at: Placement) -> LaneKey | Dropped | Rejected:
         if not isinstance(record, MembershipChanged):
             # Segments come into being with their first row; nothing announces them.
             return Dropped("not_needed")
         why_not = no_row(record, self._name(record), self._rules)
-        return why_not or Lane(SEGMENTS, at.partition)
+        return why_not or LaneKey(SEGMENTS, at.partition)
 
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Post]:
+    def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
         """Folds to one row per visitor and segment; the last change wins."""
         limits = self._settings
         names: dict[str, str] = {}
@@ -60,7 +60,7 @@ class Udc:
             limits.batch_max_bytes - len(_HEADER),
         )
         body = to_csv(rows) if limits.body_format == "csv" else [each._asdict() for each in rows]
-        partition = cast("int", lane.key)
+        partition = cast("int", lane.subject)
         members = members[:size]
         return Batch(
             Post(lane.endpoint, self._url, body, names, segments, members, partition), size

@@ -29,7 +29,7 @@ def _processor(app: App) -> Processor:
     )
 
 
-app = create_app("router", (RAW,), _kafka, _worker, _processor)
+app = create_app("router", (RAW,), _kafka, _worker, _processor, port=6066)
 
 
 @app.agent(app.source(RAW))

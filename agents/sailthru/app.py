@@ -2,22 +2,11 @@
 
 from typing import Any
 
-from agents.sailthru.settings import SailthruSettings
-from agents.sailthru.sink import SailthruSink
-from streams.settings import KafkaSettings, WorkerSettings
+from agents.sailthru.sink import DESTINATION
+from agents.workers import worker_app
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
-from streams.worker.app import settings_or_exit
-from streams.worker.sink_app import create_sink_app
 
-_settings = settings_or_exit(SailthruSettings)
-_kafka = settings_or_exit(KafkaSettings).called("sailthru")
-
-app = create_sink_app(
-    SailthruSink(_settings, _kafka),
-    _kafka,
-    settings_or_exit(WorkerSettings),
-    connections=_settings.connections,
-)
+app = worker_app(DESTINATION)
 
 
 @app.agent(app.source(USER_UPDATE))

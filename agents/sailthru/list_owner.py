@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from agents.sailthru.list_book import ListBook
 from models.record import RawPosition, Record
 from streams import clocks
-from streams.delivery.sink import Feed, Lane, Repeat
+from streams.delivery.sink import Feed, LaneKey, Repeat
 from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
@@ -122,9 +122,9 @@ def _name(wanted: ConsumerRecord) -> str:
     return (wanted.key or b"").decode()
 
 
-def _lane(wanted: ConsumerRecord) -> Lane:
+def _lane(wanted: ConsumerRecord) -> LaneKey:
     # Not the name alone: an audience's own lane is called by its id.
-    return Lane("list", ("wanted", _name(wanted)))
+    return LaneKey("list", ("wanted", _name(wanted)))
 
 
 def _record(wanted: ConsumerRecord) -> ListWanted:

@@ -34,7 +34,17 @@ from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
+from streams.delivery.sink import (
+    Batch,
+    Explains,
+    Feed,
+    LaneKey,
+    Learns,
+    Placement,
+    Prepares,
+    Resends,
+    Sink,
+)
 from streams.http import Http
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.settings import KafkaSettings
@@ -46,13 +56,13 @@ _NO_LIST_NAME = Rejected(
 )
 
 
-class SailthruSink(Sink[Request]):
+class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
     """Updates and memberships of a user become profile changes, events go one by one."""
 
     destination = "sailthru"
     topics = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
     # For the whole account; api-evangelist/sailthru rate-limits/.
-    ceilings: Mapping[str, int | None] = MappingProxyType(
+    limits: Mapping[str, int | None] = MappingProxyType(
         {
             "user": 18_000,
             "event": 2_400,
@@ -138,11 +148,11 @@ class SailthruSink(Sink[Request]):
             async with self._names.session(), self._lists.session(client, pacer):
                 yield
 
-    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+    def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         self._choice.learn(record)
         return self._choice.reason_against(record) or self._place(record, at, now_ms)
 
-    def _place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+    def _place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         self._names.learn(record)
         chosen = self._attributes.kept(record) if isinstance(record, AttributesChanged) else record
         self._var_book.learn(chosen)
@@ -151,7 +161,7 @@ class SailthruSink(Sink[Request]):
         if isinstance(record, AudienceChanged):
             if self._names.settled(record) and self._lists.there(self._names.of(record)):
                 return Dropped("list_is_there")
-            return Lane("list", record.audience_id)
+            return LaneKey("list", record.audience_id)
         if isinstance(record, Event):
             return self._event_lane(record, at.user)
         if identity.whom(record, self._options) is None:
@@ -159,23 +169,23 @@ class SailthruSink(Sink[Request]):
         if isinstance(record, AttributesChanged):
             for verdict in self._attributes.left_out(record).values():
                 metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict).inc()
-        return Lane("user", at.user)
+        return LaneKey("user", at.user)
 
-    def _event_lane(self, event: Event, user: str) -> Lane | Dropped | Rejected:
+    def _event_lane(self, event: Event, user: str) -> LaneKey | Dropped | Rejected:
         if self._is_bought(event):
             if email := identity.address(event):
                 return self._purchase_lane(event, email, user)
             if not self._tells(event):
                 return self._no_identity
-        return Lane("event", user) if identity.whom(event, self._options) else self._no_identity
+        return LaneKey("event", user) if identity.whom(event, self._options) else self._no_identity
 
-    def _purchase_lane(self, event: Event, email: str, user: str) -> Lane | Rejected:
+    def _purchase_lane(self, event: Event, email: str, user: str) -> LaneKey | Rejected:
         try:
             mapping.purchase_call(event, email, self._options)
         except UnusableError as error:
             return Rejected("incomplete_purchase", str(error))
         # Beside an event it keeps that one's order among the user's others.
-        return Lane("event" if self._tells(event) else "purchase", user)
+        return LaneKey("event" if self._tells(event) else "purchase", user)
 
     def _is_bought(self, event: Event) -> bool:
         """Whether an event is to be recorded as a purchase."""
@@ -206,7 +216,7 @@ class SailthruSink(Sink[Request]):
         age_ms = now_ms - (event.counts_at_ms or event.received_at_ms)
         return Dropped("too_old") if age_ms > self._event_max_age_ms else None
 
-    def missing(self, record: Record) -> asyncio.Future[Any] | None:
+    def preparation(self, record: Record) -> asyncio.Future[Any] | None:
         if not isinstance(record, AudienceChanged | MembershipChanged):
             return None
         if settling := self._names.missing(record):
@@ -214,17 +224,17 @@ class SailthruSink(Sink[Request]):
         name = self._names.of(record)
         return self._lists.missing(name) if name else None
 
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
+    def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Request]:
         call: Call
         size = 1
         if isinstance(waiting[0], Event):
-            call = self._event_call(lane.key, waiting[0])
+            call = self._event_call(lane.subject, waiting[0])
         elif isinstance(waiting[0], AudienceChanged | ListWanted):
             call = self._list_call(waiting[0])
         else:
-            told = [self._addresses.completed(lane.key, record) for record in waiting]
-            call, size = mapping.fold(self._user_calls(lane.key, told))
-        return Batch(Request(lane.key, call), size)
+            told = [self._addresses.completed(lane.subject, record) for record in waiting]
+            call, size = mapping.fold(self._user_calls(lane.subject, told))
+        return Batch(Request(lane.subject, call), size)
 
     def _event_call(self, user: Hashable, event: Event) -> EventCall | PurchaseCall:
         told = None
@@ -273,11 +283,11 @@ class SailthruSink(Sink[Request]):
     async def send(self, request: Request) -> Outcome:
         return await self._sender.send(request)
 
-    async def refused(self, record: Record, partition: int) -> None:  # noqa: ARG002 - the contract's signature
+    async def on_dead_letter(self, record: Record, partition: int) -> None:  # noqa: ARG002 - the contract's signature
         if isinstance(record, ListWanted):
             await self._lists.give_up(record.name)
 
-    async def repeat(self, feed: Feed) -> None:
+    async def resend(self, feed: Feed) -> None:
         """Sailthru forgets nothing, but has to be given the lists that users wait for."""
         await self._lists.run(feed)
 
@@ -306,4 +316,6 @@ class SailthruSink(Sink[Request]):
         return self._shown.preparations([request.call for request in requests])
 
 
-DESTINATION = Destination("sailthru", SailthruSettings, SailthruSink)
+DESTINATION = Destination(
+    "sailthru", SailthruSettings, SailthruSink, topics=SailthruSink.topics, port=6067
+)

@@ -16,7 +16,11 @@ from streams.delivery.lane import Item, Source
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
-from streams.delivery.sink import Lane, Sink, placement
+from streams.delivery.sink import (
+    LaneKey,
+    Outlet,
+    placement,
+)
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.headers import Marks
@@ -38,7 +42,7 @@ class Queues(Protocol):
     def hold(self, why: Blocked | None) -> None:
         """Lets nothing more in; None changes nothing."""
 
-    def queue(self, key: Lane, item: Item) -> None:
+    def queue(self, key: LaneKey, item: Item) -> None:
         """Puts an item at the end of its lane."""
 
 
@@ -47,7 +51,7 @@ class Admission:
 
     def __init__(
         self,
-        sink: Sink[Any],
+        outlet: Outlet,
         topics: Mapping[str, Topic],
         ends: Ends,
         horizon: Horizon,
@@ -57,7 +61,8 @@ class Admission:
         guard: FloodGuard,
     ) -> None:
         """`topics` by their names on the cluster."""
-        self._sink = sink
+        self._outlet = outlet
+        self._sink = outlet.sink
         self._topics = topics
         self._ends = ends
         self._horizon = horizon
@@ -114,7 +119,7 @@ class Admission:
         barrier: int,
     ) -> Refused | None:
         marks = headers.read(source.headers)
-        if not marks.is_for(self._sink.destination):
+        if not marks.is_for(self._outlet.name):
             self._ends.dropped(Item(source, partition, now_ms()), "redriven_elsewhere")
             return None
         identity = marks.identity
@@ -132,7 +137,7 @@ class Admission:
             case Blocked():
                 # Not ended: the worker that knows it will find it where it is.
                 self._dispatch.hold(placed)
-            case Lane():
+            case LaneKey():
                 item.queued_at = asyncio.get_running_loop().time()
                 if self._precedence is not None:
                     self._precedence.queued(item, placed)
@@ -153,7 +158,7 @@ class Admission:
 
     def _place(
         self, item: Item, marks: Marks, record: Record | ValidationError
-    ) -> Lane | Dropped | Rejected | Blocked:
+    ) -> LaneKey | Dropped | Rejected | Blocked:
         source = item.source
         if isinstance(record, ValidationError):
             return _unknown_kind(record, source, marks) or invalid_record(record)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
@@ -16,7 +15,9 @@ from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.recovery import Memory
 from streams.delivery.resend import LaneFeed
 from streams.delivery.sending.dispatch import Dispatch
-from streams.delivery.sink import Sink
+from streams.delivery.sink import (
+    Outlet,
+)
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.engine.partition_tasks import ChunkLanes
@@ -36,7 +37,7 @@ class Delivery:
 
     def __init__(
         self,
-        sink: Sink[Any],
+        outlet: Outlet,
         topics: Mapping[str, Topic],
         ends: Ends,
         history: History,
@@ -51,18 +52,18 @@ class Delivery:
         refusals: Refusals | None = None,
     ) -> None:
         """`topics` by their names on the cluster."""
-        self._sink = sink
+        self._outlet = outlet
         self._horizon = horizon
         self._audiences = audiences
         self._precedence = precedence
-        self._memory = Memory(sink, topics, audiences, history, horizon, staleness, self._go_on)
+        self._memory = Memory(outlet, topics, audiences, history, horizon, staleness, self._go_on)
         # Two guards, because records are admitted far ahead of those that are being answered.
-        answers, admissions = (FloodGuard(max_rejected_share, sink.behind) for _ in range(2))
-        self._dispatch = Dispatch(sink, ends, precedence, connections, answers, may_send, sharing)
+        answers, admissions = (FloodGuard(max_rejected_share, outlet.sink.behind) for _ in range(2))
+        self._dispatch = Dispatch(outlet, ends, precedence, connections, answers, may_send, sharing)
         self._feed = LaneFeed(self._dispatch, may_send, refusals or Refusals())
         self._chunks = ChunkLanes(
             Admission(
-                sink, topics, ends, horizon, staleness, precedence, self._dispatch, admissions
+                outlet, topics, ends, horizon, staleness, precedence, self._dispatch, admissions
             ).admit
         )
 
@@ -100,7 +101,8 @@ class Delivery:
             tasks.create_task(self._memory.run())
             tasks.create_task(self._chunks.run())
             tasks.create_task(self._dispatch.run())
-            tasks.create_task(self._sink.repeat(self._feed))
+            if self._outlet.resends is not None:
+                tasks.create_task(self._outlet.resends.resend(self._feed))
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Has them fetched once it is known what ended before, so that nothing is sent again."""

@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from models.record import Record
 from streams import clocks
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
 from streams.outcomes import Rejected
 
@@ -41,7 +41,7 @@ class Item:
     repeats: list[tuple[Partition, int]] = field(default_factory=list)
 
 
-class WaitingLane:
+class Lane:
     """The queue behind a lane, and how a refused batch is taken apart.
 
     A refused batch is halved from the front, so the order stands. When a half passes, the bad
@@ -49,8 +49,8 @@ class WaitingLane:
     last. When it is found, all that remains is tried together.
     """
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, key: LaneKey) -> None:
+        self.key = key
         self.closed = False
         self.failures = 0
         self._failing_seconds = 0.0

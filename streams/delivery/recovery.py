@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
 
 import structlog
 from faust.types import TP
@@ -16,7 +15,10 @@ from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.sink import Sink, placement
+from streams.delivery.sink import (
+    Outlet,
+    placement,
+)
 from streams.engine.partition import Partition
 from streams.kafka.tables import FollowedTable
 from streams.topics import Topic
@@ -36,7 +38,7 @@ class Memory:
 
     def __init__(
         self,
-        sink: Sink[Any],
+        outlet: Outlet,
         topics: Mapping[str, Topic],
         audiences: FollowedTable,
         history: History,
@@ -45,7 +47,8 @@ class Memory:
         go_on: Callable[[Group], None],
     ) -> None:
         """`topics` by their names on the cluster; `go_on` is told of what may be fetched."""
-        self._sink = sink
+        self._outlet = outlet
+        self._recalls = outlet.learns.recalls if outlet.learns is not None else ()
         self._topics = topics
         self._audiences = audiences
         self._history = history
@@ -118,7 +121,7 @@ class Memory:
 
     def _learn(self, partition: Partition, source: Source) -> None:
         marks = headers.read(source.headers)
-        if not marks.is_for(self._sink.destination):
+        if not marks.is_for(self._outlet.name):
             return
         if marks.identity is not None:
             self._horizon.ended(partition.tp, marks.identity)
@@ -126,7 +129,7 @@ class Memory:
         if kind == _ATTRIBUTES and source.key is not None:
             user = source.key.decode(errors="replace")
             self._staleness.updates.is_overtaken(partition.tp, user, marks, source.offset)
-        if kind != _MEMBERSHIP and kind not in self._sink.recalls:
+        if kind != _MEMBERSHIP and kind not in self._recalls:
             return
         try:
             record = self._topics[source.topic].holds.validate_json(source.value or b"")
@@ -136,8 +139,8 @@ class Memory:
         if isinstance(record, MembershipChanged):
             offset = source.offset
             self._staleness.is_stale(partition.tp, record, at.user, marks.epoch, offset)
-        if kind in self._sink.recalls:
-            self._sink.recall(record, at)
+        if kind in self._recalls and self._outlet.learns is not None:
+            self._outlet.learns.recall(record, at)
 
 
 def _by_number(partitions: Group) -> Mapping[int, Group]:

@@ -10,7 +10,7 @@ from models.record import Record
 from streams.delivery.completion import now_ms
 from streams.delivery.lane import Item, Source
 from streams.delivery.sending.dispatch import Dispatch
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
@@ -92,7 +92,7 @@ class LaneRepeat:
         """Waits until one more may be queued; False if the partition is gone."""
         return await self._until(lambda: not self._under_way.full)
 
-    def queue(self, lane: Lane, source: Source, record: Record) -> None:
+    def queue(self, lane: LaneKey, source: Source, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
         self._under_way.fetched([(source.offset, len(source.value or b""))])
         self._dispatch.queue(lane, Item(source, self._under_way, now_ms(), record=record))

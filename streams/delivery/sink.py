@@ -1,11 +1,12 @@
 """The contract between the delivery and a destination's code."""
 
+from abc import ABC, abstractmethod
 from asyncio import Future
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 
@@ -19,11 +20,12 @@ from streams.topics import Topic
 Request = TypeVar("Request")
 
 
-class Lane(NamedTuple):
-    """A queue with one request in flight: what must keep its order shares a lane."""
+class LaneKey(NamedTuple):
+    """Names a lane, a queue with one request in flight: what must keep its order shares one."""
 
     endpoint: str
-    key: Hashable
+    subject: Hashable
+    """Whose order it is: a user, an audience, a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Repeat(Protocol):
     async def room(self) -> bool:
         """Waits until one more may be queued; False if the partition is gone."""
 
-    def queue(self, lane: Lane, source: ConsumerRecord, record: Record) -> None:
+    def queue(self, lane: LaneKey, source: ConsumerRecord, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
 
     async def ended(self) -> bool:
@@ -94,26 +96,10 @@ class Feed(Protocol):
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
 
 
-class Sink(Protocol[Request]):
-    """One destination. All but `send` is pure and fast; only `send` touches the network."""
+class Wire(ABC, Generic[Request]):
+    """What of a destination touches the network. A dry run has another, which sends nothing."""
 
-    destination: str
-    topics: tuple[Topic, ...]
-    ceilings: Mapping[str, int | None]
-    """Endpoint -> published requests a minute, or None where none is published."""
-    rate_share: float = 1.0
-    """The part of these limits that all our workers together may use."""
-    admitted_in_a_turn: int = 50
-    """How many records are admitted, of all partitions together, in one turn of the event loop.
-
-    A request takes several turns, so few where many requests are in flight; more where a request is
-    to find much waiting.
-    """
-    recalls: Collection[bytes]
-    """The kinds of record, as in their header, that `recall` wants to see."""
-    behind: Mapping[str, str] = MappingProxyType({})
-    """Reason of a drop or a dead letter -> the one or two settings an operator would change."""
-
+    @abstractmethod
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:
         """Holds what `send` needs (connections, tokens) while the worker runs.
 
@@ -121,24 +107,7 @@ class Sink(Protocol[Request]):
         request asks once more when it has its connection.
         """
 
-    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
-        """Says in which lane a record waits, or why it does not."""
-
-    def missing(self, record: Record) -> Future[Any] | None:
-        """What must be done first, by whatever worker, so that a record may be sent; None: nothing.
-
-        Asked right before `take`. The record's lane waits for it without a connection and as long
-        as it lasts; no other lane does. Only for a sink that reads `user-update`.
-        """
-        del record  # most destinations prepare nothing
-        return None
-
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Request]:
-        """Folds the longest run of waiting records, from the first on, into one request.
-
-        Called at the last moment before `send`, with one record at least.
-        """
-
+    @abstractmethod
     async def send(self, request: Request) -> Outcome:
         """Tries once. May be called again with the same records, so it must be safe to repeat.
 
@@ -147,23 +116,104 @@ class Sink(Protocol[Request]):
         these records by now. Waiting, retrying and counting are the caller's.
         """
 
-    async def refused(self, record: Record, partition: int) -> None:
-        """Is told of a record that becomes a dead letter after it had waited in a lane."""
-        del record, partition  # most destinations keep nothing of it
 
-    async def repeat(self, feed: Feed) -> None:
-        """Sends again, of its own accord, what the destination would forget; runs beside all else.
+class Sink(Wire[Request]):
+    """One destination: these seven members, and of the capabilities below those that it needs.
+
+    All but `session` and `send` is pure and fast. The delivery asks `place` once for each record,
+    `fold` right before each `send`; both may be wrong about a record and raise, which costs that
+    record and nothing else.
+    """
+
+    rate_share: float = 1.0
+    """The part of its limits that all our workers together may use."""
+    admitted_in_a_turn: int = 50
+    """How many records are admitted, of all partitions together, in one turn of the event loop.
+
+    A request takes several turns, so few where many requests are in flight; more where a request is
+    to find much waiting.
+    """
+    most_records: int = 10_000
+    """How many records `fold` is shown at most: no request carries more."""
+    behind: Mapping[str, str] = MappingProxyType({})
+    """Reason of a drop or a dead letter -> the one or two settings an operator would change."""
+
+    @property
+    @abstractmethod
+    def destination(self) -> str:
+        """Its name, as in `worker NAME`, its consumer group and its metrics."""
+
+    @property
+    @abstractmethod
+    def topics(self) -> tuple[Topic, ...]:
+        """What it reads."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> Mapping[str, int | None]:
+        """Endpoint -> published requests a minute, or None where none is published."""
+
+    @abstractmethod
+    def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
+        """Says in which lane a record waits, or why it does not."""
+
+    @abstractmethod
+    def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Request]:
+        """Folds the longest run of waiting records, from the first on, into one request.
+
+        Called at the last moment before `send`, with one record at least.
+        """
+
+
+class Prepares(ABC):
+    """Capability: something must be done first, by whatever worker, so that a record may be sent.
+
+    Only for a sink that reads `user-update`.
+    """
+
+    @abstractmethod
+    def preparation(self, record: Record) -> Future[Any] | None:
+        """Returns what a record waits for, None when it may go.
+
+        Asked right before `fold`. The record's lane waits for it without a connection and as long
+        as it lasts; no other lane does.
+        """
+
+
+class Resends(ABC):
+    """Capability: sends records of its own accord, because the destination would forget them."""
+
+    @abstractmethod
+    async def resend(self, feed: Feed) -> None:
+        """Runs beside all else while the worker runs.
 
         May return at once; raises only for our own mistakes.
         """
-        del feed  # most destinations forget nothing
 
+    @abstractmethod
+    async def on_dead_letter(self, record: Record, partition: int) -> None:
+        """Is told of a record that becomes a dead letter after it had waited in a lane."""
+
+
+class Learns(ABC):
+    """Capability: knows more of a record than the record says."""
+
+    recalls: Collection[bytes] = ()
+    """The kinds of record, as in their header, that `recall` wants to see."""
+
+    @abstractmethod
     def learn(self, audience: Audience) -> None:
         """Takes what is known of an audience: all of them at start, then each that changes."""
 
+    @abstractmethod
     def recall(self, record: Record, at: Placement) -> None:
         """Learns from a record that ended before this worker took over its partition."""
 
+
+class Explains(ABC, Generic[Request]):
+    """Capability: shows its requests, for `explain` and for a dry run."""
+
+    @abstractmethod
     def describe(self, request: Request) -> Mapping[str, Any]:
         """Shows `{"method", "url", "body"}` of a request, body decoded and secrets left out.
 
@@ -172,3 +222,37 @@ class Sink(Protocol[Request]):
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         """Shows the set-up calls that come before these requests, like `describe`."""
+        del requests  # most destinations need none
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A sink as a process runs it: under which name, over which wire, with what it is capable of.
+
+    Capabilities are looked up here, once.
+    """
+
+    name: str
+    """Of its group, its metrics and its dead letters."""
+    sink: Sink[Any]
+    wire: Wire[Any]
+    prepares: Prepares | None = None
+    resends: Resends | None = None
+    learns: Learns | None = None
+
+    @classmethod
+    def of(cls, sink: Sink[Any]) -> Self:
+        """A sink that sends."""
+        return cls(
+            sink.destination,
+            sink,
+            sink,
+            sink if isinstance(sink, Prepares) else None,
+            sink if isinstance(sink, Resends) else None,
+            sink if isinstance(sink, Learns) else None,
+        )
+
+    def learn(self, audience: Audience) -> None:
+        if self.learns is not None:
+            self.learns.learn(audience)

@@ -52,7 +52,7 @@ async def prepare(
     It asks about what the component of that name has to do with; without one, about all topics.
     Without `begin` it only looks. Raises StartError when the worker must not start.
     """
-    needed = rights.of(component) if component else None
+    needed = rights.of(component, tuple(reads)) if component else None
     wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):

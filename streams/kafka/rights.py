@@ -115,12 +115,18 @@ COMPONENTS = (*RIGHTS, *(f"{name}{DRY_RUN_SUFFIX}" for name in _WORKERS[1:]))
 """All names, dry runs included."""
 
 
-def of(component: str) -> Rights | None:
-    """What a component needs, None where it is none of ours.
+def of_sink(worker: str, reads: tuple[Topic, ...]) -> Rights:
+    """What a sink's worker needs that keeps nothing of its own in Kafka."""
+    return Rights((*reads, AUDIENCES, RATE_LIMITS), (RATE_LIMITS, DEAD_LETTERS), (worker,))
+
+
+def of(component: str, reads: tuple[Topic, ...] = ()) -> Rights | None:
+    """What a component needs; None where it is none of ours, and reads nothing.
 
     A worker in a dry run writes nothing.
     """
-    rights = RIGHTS.get(component.removesuffix(DRY_RUN_SUFFIX))
+    worker = component.removesuffix(DRY_RUN_SUFFIX)
+    rights = RIGHTS.get(worker, of_sink(worker, reads) if reads else None)
     if rights is None or not component.endswith(DRY_RUN_SUFFIX):
         return rights
     return replace(rights, writes=(), joins=(component,))

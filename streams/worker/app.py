@@ -25,8 +25,6 @@ from streams.worker.run import Worker
 from streams.worker.states import keep_states
 from streams.worker.web import Web
 
-_PORTS = {"router": 6066, "sailthru": 6067, "ab-tasty": 6068}
-_PORT_OF_OTHERS = 6069
 _YEARS = 10 * 365 * 24 * 3600.0
 
 
@@ -82,11 +80,6 @@ class App(faust.App):
         return self.topic(self.kafka.topic(topic.name), schema=ChunkSchema(), internal=False)
 
 
-def _port(name: str) -> int:
-    port = _PORTS.get(name.removesuffix(DRY_RUN_SUFFIX), _PORT_OF_OTHERS)
-    return port + 10 if name.endswith(DRY_RUN_SUFFIX) else port
-
-
 S = TypeVar("S", bound=Settings)
 
 
@@ -104,8 +97,14 @@ def create_app(
     kafka: KafkaSettings,
     worker: WorkerSettings,
     processor: Callable[[App], Processor],
+    *,
+    port: int,
 ) -> App:
-    """One worker's app; `processor` is called when the app starts."""
+    """One worker's app; `processor` is called when the app starts.
+
+    `port` is that of its pages, unless WORKER_PORT is set; a dry run beside it has another.
+    """
+    pages_port = port + 10 if name.endswith(DRY_RUN_SUFFIX) else port
     url = URL(f"kafka://{kafka.bootstrap_servers.split(',')[0]}")
     app = App(
         kafka.group(name),
@@ -127,7 +126,7 @@ def create_app(
         table_standby_replicas=0,
         web_bind=worker.host,
         web_host=worker.host,
-        web_port=worker.port or _port(name),
+        web_port=worker.port or pages_port,
     )
     app.worker_name, app.worker_settings, app.kafka, app.reads = name, worker, kafka, reads
     transport = Transport([url], app)

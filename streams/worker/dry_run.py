@@ -1,71 +1,58 @@
 """Dry run: everything that a sink does, except that it sends nothing and keeps no dead letters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import structlog
 
-from models.audience import Audience
 from models.dead_letter import DeadLetter
-from models.record import Record
 from streams.dead_letters.writer import DeadLetters, count
+from streams.delivery.completion import (
+    mapping_error,
+)
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
-from streams.outcomes import Delivered, Dropped, Outcome, Rejected
+from streams.delivery.sink import (
+    Explains,
+    Learns,
+    Outlet,
+    Sink,
+    Wire,
+)
+from streams.outcomes import Delivered, Outcome
 from streams.settings import DRY_RUN_SUFFIX
 
 log = structlog.get_logger()
 
 
-class DryRun(Sink[Any]):
-    """Another destination in name, and so in its group and metrics; its requests go nowhere.
+class _DryWire(Wire[Any]):
+    """Puts requests into their final form, for that may fail too, and sends none.
 
     They keep to the published rate limits, so that the group's lag says whether these suffice.
     """
 
     def __init__(self, sink: Sink[Any]) -> None:
-        self._sink = sink
-        self.destination = sink.destination + DRY_RUN_SUFFIX
-        self.topics = sink.topics
-        self.ceilings = sink.ceilings
-        self.rate_share = sink.rate_share
-        self.admitted_in_a_turn = sink.admitted_in_a_turn
-        self.recalls = sink.recalls
-        self.behind = sink.behind
+        self._describe = sink.describe if isinstance(sink, Explains) else None
 
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - the contract's signature
         return nullcontext()
 
-    def place(self, record: Record, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
-        return self._sink.place(record, at, now_ms)
-
-    def take(self, lane: Lane, waiting: Sequence[Record]) -> Batch[Any]:
-        batch = self._sink.take(lane, waiting)
-        # Put into its final form, for that may fail too.
-        self._sink.describe(batch.request)
-        return batch
-
-    async def send(self, request: Any) -> Outcome:  # noqa: ARG002 - the contract's signature
+    async def send(self, request: Any) -> Outcome:
+        try:
+            if self._describe is not None:
+                self._describe(request)
+        except Exception as error:  # noqa: BLE001 - see mapping_error
+            return mapping_error(error)
         return Delivered()
 
-    async def refused(self, record: Record, partition: int) -> None:
-        """Nothing: the sink may keep in Kafka what it hears here."""
 
-    async def repeat(self, feed: Feed) -> None:
-        """Nothing: it is about what was sent."""
+def dry_run(sink: Sink[Any]) -> Outlet:
+    """Another destination in name, and so in its group and metrics, whose requests go nowhere.
 
-    def learn(self, audience: Audience) -> None:
-        self._sink.learn(audience)
-
-    def recall(self, record: Record, at: Placement) -> None:
-        self._sink.recall(record, at)
-
-    def describe(self, request: Any) -> Mapping[str, Any]:
-        return self._sink.describe(request)
-
-    def preparations(self, requests: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
-        return self._sink.preparations(requests)
+    It neither prepares nor sends again, and keeps nothing of its own in Kafka.
+    """
+    learns = sink if isinstance(sink, Learns) else None
+    return Outlet(sink.destination + DRY_RUN_SUFFIX, sink, _DryWire(sink), learns=learns)
 
 
 class CountedDeadLetters(DeadLetters):

@@ -10,29 +10,31 @@ from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.rate_limit.demand_exchange import Sharing
-from streams.delivery.sink import Sink
+from streams.delivery.sink import (
+    Outlet,
+    Sink,
+)
 from streams.kafka.log_end import LogEnd
 from streams.kafka.record_limits import RecordLimits
 from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import AUDIENCES, DEAD_LETTERS, USER_UPDATE
 from streams.worker.app import App, create_app
-from streams.worker.dry_run import CountedDeadLetters, DryRun
+from streams.worker.dry_run import CountedDeadLetters, dry_run
 
 
 def create_sink_app(
-    sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int
+    sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int, port: int
 ) -> App:
     """One destination's app, without its agents."""
-    if worker.dry_run:
-        sink = DryRun(sink)
+    outlet = dry_run(sink) if worker.dry_run else Outlet.of(sink)
 
     def delivery(app: App) -> Delivery:
         horizon = Horizon(kafka.horizon_ids)
         updates = kafka.topic(USER_UPDATE.name)
         log_end = LogEnd(kafka, updates)
         updates_first = USER_UPDATE in sink.topics
-        precedence = Precedence(updates, log_end, sink.missing) if updates_first else None
+        precedence = Precedence(updates, log_end, outlet.prepares) if updates_first else None
         letters = (
             CountedDeadLetters()
             if worker.dry_run
@@ -41,19 +43,19 @@ def create_sink_app(
             )
         )
         return Delivery(
-            sink,
+            outlet,
             {kafka.topic(topic.name): topic for topic in sink.topics},
-            Ends(sink.destination, letters, horizon, precedence),
+            Ends(outlet.name, letters, horizon, precedence),
             History(kafka),
             horizon,
             Staleness.beside(kafka.horizon_ids),
-            FollowedTable.of_values(kafka, AUDIENCES, sink.learn),
+            FollowedTable.of_values(kafka, AUDIENCES, outlet.learn),
             precedence,
             connections,
             worker.max_rejected_share,
             app.lease.is_held,
-            Sharing(kafka, sink.destination),
+            Sharing(kafka, outlet.name),
             app.refusals,
         )
 
-    return create_app(sink.destination, sink.topics, kafka, worker, delivery)
+    return create_app(outlet.name, sink.topics, kafka, worker, delivery, port=port)

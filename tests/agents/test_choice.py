@@ -11,11 +11,14 @@ from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from models.record import RawPosition
 from streams import metrics
-from streams.delivery.sink import Lane, Sink
+from streams.delivery.sink import LaneKey, Sink
 from streams.outcomes import Dropped
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.sailthru.factories import NOW_MS, USER, attributes, audience, membership
 from tests.agents.sailthru.simulated import settings
+from tests.contracts.scenario import (
+    learning,
+)
 
 
 def about(audience_id: str, name: str) -> Audience:
@@ -35,7 +38,8 @@ def sinks(**changed: Any) -> list[Sink[Any]]:
 
 def test_every_destination_has_the_choice() -> None:
     for destination in registry.destinations().values():
-        assert issubclass(destination.settings, ChoiceSettings)
+        group: type = destination.settings
+        assert issubclass(group, ChoiceSettings)
 
 
 @pytest.mark.parametrize("learned", ["from the audiences", "from its own change", "recalled"])
@@ -46,12 +50,12 @@ def test_a_membership_without_a_name_is_judged_by_what_the_audience_is_called(
         nameless = membership(audience=None)
         match learned:
             case "from the audiences":
-                sink.learn(about("901", "Test buyers"))
+                learning(sink).learn(about("901", "Test buyers"))
             case "from its own change":
                 changed = audience("Test buyers")
                 assert sink.place(changed, USER, NOW_MS) == Dropped("audience_denied")
             case "recalled":
-                sink.recall(audience("Test buyers"), USER)
+                learning(sink).recall(audience("Test buyers"), USER)
         assert sink.place(nameless, USER, NOW_MS) == Dropped("audience_denied")
 
 
@@ -67,8 +71,8 @@ def test_an_audience_that_is_left_out_takes_no_name() -> None:
     sink = SailthruSink(settings(audiences_deny="901"))
     sink.place(membership(audience="VIP", audience_id="901"), USER, NOW_MS)
     lane = sink.place(joins := membership(audience="VIP", audience_id="902"), USER, NOW_MS)
-    assert isinstance(lane, Lane)
-    assert sink.describe(sink.take(lane, [joins]).request)["body"]["lists"] == {"VIP": 1}
+    assert isinstance(lane, LaneKey)
+    assert sink.describe(sink.fold(lane, [joins]).request)["body"]["lists"] == {"VIP": 1}
 
 
 def test_an_audience_that_is_left_out_is_not_named_as_one_without_members() -> None:

@@ -18,10 +18,14 @@ from models.audience import Audience
 from models.record import Record
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate
-from streams.delivery.sink import Lane, placement
+from streams.delivery.sink import LaneKey, placement
 from streams.placeholders import with_placeholders
 from tests.benchmarks.results import Result, at_most, ratios
 from tests.benchmarks.work import AT, Place
+from tests.contracts.scenario import (
+    explaining,
+    learning,
+)
 
 _NOW_MS = 1_767_225_600_000
 _MESSAGES = 6_000
@@ -64,20 +68,20 @@ def calls(messages: Sequence[Message], settings: RouterSettings) -> Calls:
     profiles = defaultdict[str, dict[str, Any]](dict)
     count = needless = 0
     for outs in _routed(messages, settings):
-        lanes = defaultdict[Lane, list[Record]](list)
+        lanes = defaultdict[LaneKey, list[Record]](list)
         for out in outs:
             if isinstance(out.record, Audience):
-                sink.learn(out.record)
+                learning(sink).learn(out.record)
             if out.topic in sink.topics:
                 placed = sink.place(out.record, placement(out.record, out.key, 0), _NOW_MS)
-                if isinstance(placed, Lane):
+                if isinstance(placed, LaneKey):
                     lanes[placed].append(out.record)
         for lane, waiting in lanes.items():
             while waiting:
-                batch = sink.take(lane, waiting)
+                batch = sink.fold(lane, waiting)
                 del waiting[: batch.size]
                 count += 1
-                needless += not _is_news(sink.describe(batch.request)["body"], profiles)
+                needless += not _is_news(explaining(sink).describe(batch.request)["body"], profiles)
     return Calls(count, needless)
 
 

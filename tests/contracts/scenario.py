@@ -11,7 +11,7 @@ from models.record import Record
 from sandbox.faults import Answer
 from sandbox.server import Service, running
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Placement, Sink
+from streams.delivery.sink import Explains, Learns, Placement, Sink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,18 @@ class Subject(NamedTuple):
         return self.destination.sink(self.destination.settings.load(**given))
 
 
+def explaining(sink: Sink[Any]) -> Explains[Any]:
+    """The sink as one that shows its requests, which each of ours does."""
+    assert isinstance(sink, Explains)
+    return sink
+
+
+def learning(sink: Sink[Any]) -> Learns:
+    """The sink as one that learns from others' records, which each of ours does."""
+    assert isinstance(sink, Learns)
+    return sink
+
+
 def subjects() -> Iterator[Subject]:
     """All kinds of requests of all destinations; a destination without a module here fails."""
     for name, destination in registry.destinations().items():
@@ -83,5 +95,5 @@ async def connected(
 ) -> AsyncIterator[Sink[Any]]:
     """A sink that is ready to send there, for as long as `may_send` says so."""
     sink = subject.sink(url, **changed)
-    async with sink.session(Pacer(sink.ceilings, may_send=may_send)):
+    async with sink.session(Pacer(sink.limits, may_send=may_send)):
         yield sink

@@ -12,7 +12,7 @@ import pytest
 from models.record import Record
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
-from streams.delivery.sink import Batch, Lane, Sink
+from streams.delivery.sink import Batch, LaneKey, Sink
 from streams.fencing import UnsureError
 from streams.outcomes import (
     Delivered,
@@ -22,7 +22,7 @@ from streams.outcomes import (
     Throttled,
     Transient,
 )
-from tests.contracts.scenario import Scenario, Subject, connected, simulated, subjects
+from tests.contracts.scenario import Scenario, Subject, connected, explaining, simulated, subjects
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")
 # Some services refuse good keys now and then, so that a few refusals prove nothing.
@@ -50,17 +50,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def lane_of(sink: Sink[Any], scenario: Scenario) -> Lane:
+def lane_of(sink: Sink[Any], scenario: Scenario) -> LaneKey:
     places = {sink.place(record, scenario.at, scenario.now_ms) for record in scenario.records}
     [place] = places
-    assert isinstance(place, Lane), place
+    assert isinstance(place, LaneKey), place
     return place
 
 
-def batches(sink: Sink[Any], lane: Lane, waiting: Sequence[Record]) -> Iterator[Batch[Any]]:
+def batches(sink: Sink[Any], lane: LaneKey, waiting: Sequence[Record]) -> Iterator[Batch[Any]]:
     """All that a lane's records become, one request after the other."""
     while waiting:
-        batch = sink.take(lane, waiting)
+        batch = sink.fold(lane, waiting)
         assert 1 <= batch.size <= len(waiting)
         yield batch
         waiting = waiting[batch.size :]
@@ -73,7 +73,7 @@ async def deliver(sink: Sink[Any], scenario: Scenario) -> list[Outcome]:
 
 async def first_outcome(sink: Sink[Any], scenario: Scenario) -> Outcome:
     lane = lane_of(sink, scenario)
-    return await sink.send(sink.take(lane, scenario.records).request)
+    return await sink.send(sink.fold(lane, scenario.records).request)
 
 
 def shows(text: str, values: Sequence[str]) -> list[str]:
@@ -196,8 +196,8 @@ async def test_record_that_can_never_pass_is_rejected_and_not_quoted(subject: Su
     record = scenario.never_passes
     async with simulated(subject) as (_, url), connected(subject, url) as sink:
         outcome: object = sink.place(record, scenario.at, scenario.now_ms)
-        if isinstance(outcome, Lane):
-            outcome = await sink.send(sink.take(outcome, [record]).request)
+        if isinstance(outcome, LaneKey):
+            outcome = await sink.send(sink.fold(outcome, [record]).request)
     assert isinstance(outcome, Rejected), outcome
     assert REASON.fullmatch(outcome.reason)
     assert not shows(outcome.detail, [*scenario.personal, "user17"])
@@ -224,7 +224,7 @@ def test_sink_is_what_the_registry_says_and_knows_its_endpoints(subject: Subject
     sink = subject.sink()
     assert sink.destination == subject.destination.name
     assert all(topic.holds for topic in sink.topics)
-    assert lane_of(sink, subject.scenario).endpoint in sink.ceilings
+    assert lane_of(sink, subject.scenario).endpoint in sink.limits
 
 
 @pytest.mark.usefixtures("no_network")
@@ -235,7 +235,8 @@ def test_placing_taking_and_showing_again_gives_the_same(subject: Subject) -> No
         lane = lane_of(sink, scenario)
         taken = list(batches(sink, lane, scenario.records))
         requests = [each.request for each in taken]
-        shown = [*map(sink.describe, requests), *sink.preparations(requests)]
+        explains = explaining(sink)
+        shown = [*map(explains.describe, requests), *explains.preparations(requests)]
         return lane, taken, shown
 
     assert once() == once()
@@ -258,7 +259,8 @@ def test_take_carries_one_record_at_least_and_none_that_does_not_wait(
 def test_requests_are_shown_whole_but_for_their_secrets(subject: Subject) -> None:
     sink, scenario = subject.sink(), subject.scenario
     requests = [each.request for each in batches(sink, lane_of(sink, scenario), scenario.records)]
-    shown = [*map(sink.describe, requests), *sink.preparations(requests)]
+    explains = explaining(sink)
+    shown = [*map(explains.describe, requests), *explains.preparations(requests)]
     for each in shown:
         assert {"method", "url", "body"} == each.keys()
     assert not shows(orjson.dumps(shown).decode(), scenario.secrets)

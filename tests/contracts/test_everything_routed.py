@@ -11,9 +11,14 @@ from agents.router.settings import RouterSettings
 from models.audience import Audience
 from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
-from streams.delivery.sink import Lane, placement
+from streams.delivery.sink import LaneKey, placement
 from streams.outcomes import Dropped, Rejected
-from tests.contracts.scenario import Subject, subjects
+from tests.contracts.scenario import (
+    Subject,
+    explaining,
+    learning,
+    subjects,
+)
 
 NOW_MS = 1_767_225_600_000
 
@@ -31,28 +36,28 @@ def outs() -> list[Out]:
 
 @pytest.mark.parametrize("subject", list(subjects()), ids=str)
 def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out]) -> None:
-    sink, lanes = subject.sink(), defaultdict[Lane, list[Record]](list)
+    sink, lanes = subject.sink(), defaultdict[LaneKey, list[Record]](list)
     for record in (out.record for out in outs):
         if isinstance(record, Audience):
-            sink.learn(record)
+            learning(sink).learn(record)
     ours = [out for out in outs if out.topic in sink.topics]
     for out in ours:
         at = placement(out.record, out.key, 0)
         place = sink.place(out.record, at, NOW_MS)
         assert place == sink.place(out.record, at, NOW_MS)
-        if isinstance(place, Lane):
+        if isinstance(place, LaneKey):
             lanes[place].append(out.record)
         else:
             assert isinstance(place, Dropped | Rejected)
-    assert {lane.endpoint for lane in lanes} <= sink.ceilings.keys()
+    assert {lane.endpoint for lane in lanes} <= sink.limits.keys()
     # Most users are unknown, and most kinds of events are not sent.
     assert sum(map(len, lanes.values())) > len(ours) / 10
     for lane, waiting in lanes.items():
         while waiting:
-            batch = sink.take(lane, waiting)
+            batch = sink.fold(lane, waiting)
             assert 1 <= batch.size <= len(waiting)
-            assert orjson.dumps(sink.describe(batch.request))
+            assert orjson.dumps(explaining(sink).describe(batch.request))
             del waiting[: batch.size]
     for out in ours:
-        if out.record.kind.encode() in sink.recalls:
-            sink.recall(out.record, placement(out.record, out.key, 0))
+        if out.record.kind.encode() in learning(sink).recalls:
+            learning(sink).recall(out.record, placement(out.record, out.key, 0))

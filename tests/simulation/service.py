@@ -5,16 +5,20 @@ The service keeps what took effect, when, and who sent it: what the oracles judg
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from models.audience import Audience
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
+from streams.delivery.sink import (
+    Batch,
+    LaneKey,
+    Placement,
+    Sink,
+)
 from streams.fencing import UnsureError
 from streams.outcomes import (
     Delivered,
@@ -43,7 +47,7 @@ class Effect(NamedTuple):
 
 
 class Request(NamedTuple):
-    lane: Lane
+    lane: LaneKey
     records: tuple[Any, ...]
 
 
@@ -58,7 +62,7 @@ class Service:
         self.is_down = False
         self.requests = 0
         # What stands for a request under way: process and lane; two at once break the order.
-        self._under_way: dict[tuple[str, Lane], int] = defaultdict(int)
+        self._under_way: dict[tuple[str, LaneKey], int] = defaultdict(int)
         self.overlapping: list[str] = []
 
     def latency(self) -> float:
@@ -119,8 +123,7 @@ class SimulatedSink(Sink[Request]):
 
     destination = "simulated"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
-    ceilings: Mapping[str, int | None] = {"user": None, "event": None}
-    recalls: Collection[bytes] = ()
+    limits: Mapping[str, int | None] = {"user": None, "event": None}
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -130,11 +133,11 @@ class SimulatedSink(Sink[Request]):
         self._pacer = pacer
         yield
 
-    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+    def place(self, record: Any, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         del now_ms
-        return Lane("event" if isinstance(record, Event) else "user", at.user)
+        return LaneKey("event" if isinstance(record, Event) else "user", at.user)
 
-    def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
+    def fold(self, lane: LaneKey, waiting: Sequence[Any]) -> Batch[Request]:
         records = tuple(waiting[: 1 if lane.endpoint == "event" else _MOST_RECORDS])
         return Batch(Request(lane, records), len(records))
 
@@ -144,21 +147,3 @@ class SimulatedSink(Sink[Request]):
         if not self._pacer.may_send():
             raise UnsureError
         return await self._service.call(request)
-
-    async def refused(self, record: Record, partition: int) -> None:
-        pass
-
-    async def repeat(self, feed: Feed) -> None:
-        pass
-
-    def learn(self, audience: Audience) -> None:
-        pass
-
-    def recall(self, record: Record, at: Placement) -> None:
-        pass
-
-    def describe(self, request: Request) -> NoReturn:
-        raise NotImplementedError
-
-    def preparations(self, requests: Sequence[Request]) -> NoReturn:
-        raise NotImplementedError

@@ -112,7 +112,7 @@ class Story:
 
         def build() -> App:
             sink = SimulatedSink(self.evidence.service)
-            app = create_sink_app(sink, kafka, _WORKER, connections=8)
+            app = create_sink_app(sink, kafka, _WORKER, connections=8, port=6069)
             for topic in _READ:
                 _read(app, topic)
             return app

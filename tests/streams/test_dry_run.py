@@ -1,7 +1,7 @@
 """A dry run does with records what the sink itself does, and sends nothing."""
 
 import socket
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,10 +9,11 @@ from structlog.testing import capture_logs
 from models.dead_letter import DeadLetter
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Lane
-from streams.outcomes import Delivered
-from streams.worker.dry_run import CountedDeadLetters, DryRun
+from streams.delivery.sink import Explains, LaneKey
+from streams.outcomes import Delivered, Rejected
+from streams.worker.dry_run import CountedDeadLetters, dry_run
 from tests.contracts.scenario import Subject, subjects
+from tests.streams.delivery.scripted import ScriptedSink
 
 
 @pytest.fixture
@@ -28,16 +29,25 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("subject", list(subjects()), ids=str)
 async def test_requests_of_any_destination_are_built_and_sent_nowhere(subject: Subject) -> None:
     scenario, real = subject.scenario, subject.sink()
-    dry = DryRun(subject.sink())
-    assert dry.destination == f"{real.destination}-dry-run"
-    async with dry.session(Pacer(dry.ceilings)):
-        lane = dry.place(scenario.records[0], scenario.at, scenario.now_ms)
-        assert isinstance(lane, Lane)
-        assert lane == real.place(scenario.records[0], scenario.at, scenario.now_ms)
-        dry_batch, batch = dry.take(lane, scenario.records), real.take(lane, scenario.records)
-        assert dry_batch.size == batch.size
-        assert dry.describe(dry_batch.request) == real.describe(batch.request)
-        assert await dry.send(dry_batch.request) == Delivered()
+    dry = dry_run(real)
+    assert dry.name == f"{real.destination}-dry-run"
+    assert (dry.prepares, dry.resends) == (None, None)
+    async with dry.wire.session(Pacer(real.limits)):
+        lane = real.place(scenario.records[0], scenario.at, scenario.now_ms)
+        assert isinstance(lane, LaneKey)
+        batch = dry.sink.fold(lane, scenario.records)
+        assert await dry.wire.send(batch.request) == Delivered()
+
+
+class CannotBeShown(ScriptedSink, Explains[Any]):
+    def describe(self, request: Any) -> NoReturn:
+        raise ZeroDivisionError
+
+
+async def test_what_cannot_be_put_into_its_final_form_is_a_dead_letter_and_ends_no_worker() -> None:
+    outcome = await dry_run(CannotBeShown(most=1)).wire.send(object())
+
+    assert outcome == Rejected("mapping_error", "ZeroDivisionError", blames="batch")
 
 
 async def test_dead_letters_are_counted_and_told_without_what_they_hold() -> None:

@@ -21,12 +21,15 @@ from agents.sailthru.sink import SailthruSink
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.delivery.admission import Admission
 from streams.delivery.history import History
-from streams.delivery.lane import WaitingLane
+from streams.delivery.lane import Lane
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.recovery import Memory
 from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sink import (
+    Outlet,
+)
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.http import Http
@@ -80,6 +83,7 @@ class Fill:
         connections: int,
         say: Callable[[str], None],
     ) -> None:
+        outlet = Outlet.of(sink)
         self._sink, self._plan, self._log, self._say = sink, plan, log, say
         horizon, staleness = Horizon(kafka.horizon_ids), Staleness.beside(kafka.horizon_ids)
         self.sums = Sums(CountedEnds(sink.destination, letters, horizon))
@@ -87,14 +91,14 @@ class Fill:
         guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]
         self._waiting = Waiting()
         self._admission = Admission(
-            sink, topics, self.sums.ends, horizon, staleness, None, self._waiting, guards[0]
+            outlet, topics, self.sums.ends, horizon, staleness, None, self._waiting, guards[0]
         )
         self._dispatch = Dispatch(
-            sink, self.sums.ends, None, connections, guards[1], may_send=lambda: True
+            outlet, self.sums.ends, None, connections, guards[1], may_send=lambda: True
         )
         self._audiences = FollowedTable.of_values(kafka, AUDIENCES, sink.learn)
         self._memory = Memory(
-            sink, topics, self._audiences, History(kafka), horizon, staleness, _start
+            outlet, topics, self._audiences, History(kafka), horizon, staleness, _start
         )
 
     async def run(self, parts: Sequence[Part], jobs: Jobs | None) -> None:
@@ -138,9 +142,7 @@ class Fill:
         self.sums.read += len(records)
         self._say(f"{partition.tp.topic}-{partition.tp.partition}: {part.left} records left")
 
-    async def _job(
-        self, file: Sequence[tuple[tuple[WaitingLane, int], bytes]], jobs: Jobs | None
-    ) -> None:
+    async def _job(self, file: Sequence[tuple[tuple[Lane, int], bytes]], jobs: Jobs | None) -> None:
         body = b"".join(text + b"\n" for _, text in file)
         if jobs is not None:
             await jobs.update(body)
@@ -151,12 +153,12 @@ class Fill:
         self.sums.users += len(file)
         self.sums.size += len(body)
 
-    def _left(self, lane: WaitingLane, jobs: Jobs | None) -> None:
+    def _left(self, lane: Lane, jobs: Jobs | None) -> None:
         """What no job can say goes as calls, paced and judged as the worker's."""
         if jobs is None:
             self.sums.ends.delivered(lane.passed(len(lane)))
         for item in lane:
-            self._dispatch.queue(lane.lane, item)
+            self._dispatch.queue(lane.key, item)
 
     async def _until(self, done: Callable[[], bool]) -> None:
         while not done():

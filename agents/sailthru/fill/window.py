@@ -8,14 +8,12 @@ from agents.sailthru.sink import SailthruSink
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters
 from streams.delivery.completion import Ends, Refused
-from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.outcomes import (
     Blocked,
 )
-
-_MOST_RECORDS = 10_000
 
 
 class Waiting:
@@ -23,7 +21,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.why: Blocked | None = None
-        self._lanes: dict[Lane, WaitingLane] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
 
     @property
     def held(self) -> bool:
@@ -32,25 +30,23 @@ class Waiting:
     def hold(self, why: Blocked | None) -> None:
         self.why = self.why or why
 
-    def queue(self, key: Lane, item: Item) -> None:
-        self._lanes.setdefault(key, WaitingLane(key)).append(item)
+    def queue(self, key: LaneKey, item: Item) -> None:
+        self._lanes.setdefault(key, Lane(key)).append(item)
 
-    def taken(self) -> Sequence[WaitingLane]:
+    def taken(self) -> Sequence[Lane]:
         """All that waits; from now on nothing does."""
         lanes, self._lanes = self._lanes, {}
         return list(lanes.values())
 
 
-def planned(
-    sink: SailthruSink, lanes: Iterable[WaitingLane]
-) -> Iterator[tuple[tuple[WaitingLane, int], bytes]]:
+def planned(sink: SailthruSink, lanes: Iterable[Lane]) -> Iterator[tuple[tuple[Lane, int], bytes]]:
     """The line of each user whose first change a job can say, and how many records it carries.
 
     What comes after it waits for the job, and is left to calls: lines of a file have no order.
     """
     for lane in lanes:
         try:
-            batch = sink.take(lane.lane, lane.head(_MOST_RECORDS))
+            batch = sink.fold(lane.key, lane.head(sink.most_records))
         except Exception:  # noqa: BLE001, S112 - left to the call, which finds the record that shows it
             continue
         if (text := line(batch.request.call)) is not None:

@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
-from models.record import Record
 from streams import metrics
-from streams.delivery.lane import Item, WaitingLane
-from streams.delivery.sink import Lane
+from streams.delivery.lane import Item, Lane
+from streams.delivery.sink import (
+    LaneKey,
+    Prepares,
+)
 from streams.kafka.log_end import LogEnd
 
 _MOST_SECONDS = 30.0
@@ -26,22 +28,20 @@ _MOST_TOGETHER = 100
 class Precedence:
     """Knows which updates have been admitted, and which of them have not ended.
 
-    `updates` is the name of `user-update` on the cluster; `missing` is the sink's.
+    `updates` is the name of `user-update` on the cluster; `prepares` is the sink that does so.
     """
 
-    def __init__(
-        self, updates: str, log_end: LogEnd, missing: Callable[[Record], Future[None] | None]
-    ) -> None:
+    def __init__(self, updates: str, log_end: LogEnd, prepares: Prepares | None = None) -> None:
         self.updates = updates
-        self._missing = missing
+        self._prepares = prepares
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
         self._moved = asyncio.Event()
         self._moved_at: dict[int, float] = {}
         # User -> lane -> offsets. They come in order, and the first is looked at for each record
         # that waits; a plain dict would search for it among those that have ended.
-        self._unfinished: defaultdict[str, defaultdict[Lane, OrderedDict[int, None]]] = defaultdict(
-            lambda: defaultdict(OrderedDict)
+        self._unfinished: defaultdict[str, defaultdict[LaneKey, OrderedDict[int, None]]] = (
+            defaultdict(lambda: defaultdict(OrderedDict))
         )
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
@@ -74,7 +74,7 @@ class Precedence:
         self._moved_at[partition] = asyncio.get_running_loop().time()
         self._moved.set()
 
-    def queued(self, item: Item, lane: Lane) -> None:
+    def queued(self, item: Item, lane: LaneKey) -> None:
         if item.source.topic == self.updates:
             self._unfinished[item.user][lane][item.source.offset] = None
 
@@ -118,7 +118,7 @@ class Precedence:
                     await self._moved.wait()
         return end
 
-    def ready(self, lane: WaitingLane, wake: Callable[[], None]) -> int:
+    def ready(self, lane: Lane, wake: Callable[[], None]) -> int:
         """How many of a lane's first records may go now; with none, `wake` is called, once.
 
         Updates in the same lane keep their own place: only those in other lanes are waited for.
@@ -132,9 +132,13 @@ class Precedence:
             self._park(lane.first, wake)
         return self._prepared(lane, ready, wake)
 
-    def _prepared(self, lane: WaitingLane, most: int, wake: Callable[[], None]) -> int:
+    def _prepared(self, lane: Lane, most: int, wake: Callable[[], None]) -> int:
+        if self._prepares is None:
+            return most
         for count, item in enumerate(islice(lane, most)):
-            if item.record is None or (missing := self._missing(item.record)) is None:
+            if item.record is None:
+                continue
+            if (missing := self._prepares.preparation(item.record)) is None:
                 continue
             if not count:
                 if missing not in self._unprepared:
@@ -149,10 +153,10 @@ class Precedence:
         for wake in self._unprepared.pop(done, ()):
             wake()
 
-    def _must_wait(self, item: Item, lane: WaitingLane) -> bool:
+    def _must_wait(self, item: Item, lane: Lane) -> bool:
         unfinished = self._unfinished.get(item.user)
         if unfinished is None or not any(
-            key != lane.lane and next(iter(offsets)) < item.barrier
+            key != lane.key and next(iter(offsets)) < item.barrier
             for key, offsets in unfinished.items()
         ):
             return False

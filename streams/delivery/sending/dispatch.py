@@ -3,14 +3,13 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import structlog
 
 from streams import metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Ends, mapping_error
-from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.rate_limit.limiter import Pacer
@@ -20,7 +19,10 @@ from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sending.gauges import show
 from streams.delivery.sending.quarantine import Patience
 from streams.delivery.sending.requests import send
-from streams.delivery.sink import Lane, Sink
+from streams.delivery.sink import (
+    LaneKey,
+    Outlet,
+)
 from streams.engine.partition_tasks import end_within
 from streams.fencing import UnsureError
 from streams.outcomes import (
@@ -36,16 +38,13 @@ from streams.outcomes import (
 
 log = structlog.get_logger()
 
-# No request needs more: AB Tasty's batches are the largest, and their size is a setting.
-_MOST_RECORDS = 10_000
-
 
 class Dispatch:
     """The lanes of one destination, and the endpoints that give them their turns."""
 
     def __init__(
         self,
-        sink: Sink[Any],
+        outlet: Outlet,
         ends: Ends,
         precedence: Precedence | None,
         connections: int,
@@ -54,15 +53,16 @@ class Dispatch:
         sharing: Sharing | None = None,
     ) -> None:
         """Without `sharing` this worker takes the rate limits for its own."""
-        self._sink = sink
+        self._outlet = outlet
+        sink = outlet.sink
         self._ends = ends
         self._precedence = precedence
         self._guard = guard
-        self._lanes: dict[Lane, WaitingLane] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
         self._patience = Patience()
         self._sharing = sharing
         self._pacer = Pacer(
-            sink.ceilings,
+            sink.limits,
             ours=sink.rate_share,
             part=sharing.shares.part if sharing else None,
             may_send=may_send,
@@ -72,8 +72,8 @@ class Dispatch:
             name: Endpoint(limit, self._connections, self._send, may_send)
             for name, limit in self._pacer.limits.items()
         }
-        self._block = Block(sink.destination, self._endpoints)
-        show(sink.destination, self._endpoints, self._connections, sharing)
+        self._block = Block(outlet.name, self._endpoints)
+        show(outlet.name, self._endpoints, self._connections, sharing)
 
     @property
     def blocked(self) -> Blocked | None:
@@ -91,7 +91,7 @@ class Dispatch:
             return None
         each = ", ".join(f"{name} for {math.ceil(left)} s more" for name, left in closed.items())
         return (
-            f"{self._sink.destination} asked to send nothing to {each}: ask it why, or find who "
+            f"{self._outlet.name} asked to send nothing to {each}: ask it why, or find who "
             "else uses the account"
         )
 
@@ -111,17 +111,17 @@ class Dispatch:
 
     async def run(self) -> None:
         """Sends until cancelled; raises when something of ours is broken."""
-        async with self._sink.session(self._pacer), asyncio.TaskGroup() as tasks:
+        async with self._outlet.wire.session(self._pacer), asyncio.TaskGroup() as tasks:
             if self._sharing is not None:
                 tasks.create_task(self._sharing.run(self._endpoints))
             for endpoint in self._endpoints.values():
                 tasks.create_task(endpoint.run())
 
-    def queue(self, key: Lane, item: Item) -> None:
+    def queue(self, key: LaneKey, item: Item) -> None:
         """Puts an item at the end of its lane."""
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = WaitingLane(key)
+            lane = self._lanes[key] = Lane(key)
             self._endpoints[key.endpoint].ready(lane)
         lane.append(item)
 
@@ -137,19 +137,20 @@ class Dispatch:
 
     # -- one turn of a lane
 
-    async def _send(self, lane: WaitingLane) -> None:
-        endpoint = self._endpoints[lane.lane.endpoint]
+    async def _send(self, lane: Lane) -> None:
+        endpoint = self._endpoints[lane.key.endpoint]
         if lane.closed:
             endpoint.limit.give_back()
             return
-        ready = _MOST_RECORDS
+        sink = self._outlet.sink
+        ready = sink.most_records
         if self._precedence is not None:
             ready = self._precedence.ready(lane, lambda: self._next(lane, endpoint))
         if not (waiting := lane.head(ready)):
             endpoint.limit.give_back()
             return
         try:
-            batch = self._sink.take(lane.lane, waiting)
+            batch = sink.fold(lane.key, waiting)
         except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
             endpoint.limit.give_back()
             await self._refuse(lane, len(waiting), mapping_error(error))
@@ -157,7 +158,7 @@ class Dispatch:
             return
         try:
             outcome = await send(
-                self._sink, lane.lane.endpoint, batch, self._connections, self._pacer.may_send
+                self._outlet, lane.key.endpoint, batch, self._connections, self._pacer.may_send
             )
         except UnsureError:
             # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
@@ -169,10 +170,10 @@ class Dispatch:
         await self._judge(lane, batch.size, outcome)
         if endpoint.turned():
             state = "destination_down" if endpoint.failing else "destination_up"
-            log.warning(state, endpoint=lane.lane.endpoint)
+            log.warning(state, endpoint=lane.key.endpoint)
 
-    async def _judge(self, lane: WaitingLane, size: int, outcome: Outcome) -> None:
-        endpoint = self._endpoints[lane.lane.endpoint]
+    async def _judge(self, lane: Lane, size: int, outcome: Outcome) -> None:
+        endpoint = self._endpoints[lane.key.endpoint]
         match outcome:
             case Delivered():
                 self._block.lift()
@@ -186,7 +187,7 @@ class Dispatch:
                 endpoint.out()
                 endpoint.limit.close_for(outcome.after or 1.0)
             case Throttled():
-                metrics.RATE_LIMITED.labels(self._sink.destination, lane.lane.endpoint).inc()
+                metrics.RATE_LIMITED.labels(self._outlet.name, lane.key.endpoint).inc()
                 endpoint.limit.refused(outcome.after)
             case RetryRecord() if self._patient(lane, endpoint):
                 if not lane.closed:
@@ -200,34 +201,34 @@ class Dispatch:
                 self._block.set(outcome.block())
         self._next(lane, endpoint)
 
-    def _next(self, lane: WaitingLane, endpoint: Endpoint) -> None:
+    def _next(self, lane: Lane, endpoint: Endpoint) -> None:
         if lane.closed:
             return
         if lane:
             endpoint.ready(lane)
         else:
-            del self._lanes[lane.lane]
+            del self._lanes[lane.key]
 
-    def _patient(self, lane: WaitingLane, endpoint: Endpoint) -> bool:
+    def _patient(self, lane: Lane, endpoint: Endpoint) -> bool:
         """Whether to try again; while nothing passes at all it is not this lane's fault."""
         failing = endpoint.failed(lane)
-        return endpoint.down or self._patience.lasts(lane.lane, failing)
+        return endpoint.down or self._patience.lasts(lane.key, failing)
 
-    async def _deliver(self, lane: WaitingLane, size: int) -> None:
-        self._patience.restore(lane.lane)
+    async def _deliver(self, lane: Lane, size: int) -> None:
+        self._patience.restore(lane.key)
         self._ends.delivered(lane.passed(size))
         for _ in range(size):
             self._guard.count(None)
         if (found := lane.suspect()) is not None:
             await self._bury(*found)
 
-    async def _refuse(self, lane: WaitingLane, size: int, why: Rejected) -> None:
+    async def _refuse(self, lane: Lane, size: int, why: Rejected) -> None:
         if (item := lane.refused(size, why)) is not None:
             await self._bury(item, why)
 
     async def _bury(self, item: Item, why: Rejected) -> None:
-        if item.record is not None:
-            await self._sink.refused(item.record, item.source.partition)
+        if item.record is not None and self._outlet.resends is not None:
+            await self._outlet.resends.on_dead_letter(item.record, item.source.partition)
         await self._ends.rejected([(item, why)])
         if why.blames != "account":
             self.hold(self._guard.count(why.reason))

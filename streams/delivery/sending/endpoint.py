@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from streams import clocks
-from streams.delivery.lane import WaitingLane
+from streams.delivery.lane import Lane
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.sending.concurrency import Connections
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 
 _DOWN_AFTER = 5
 _BLOCKED_PROBE_SECONDS = 15.0
@@ -35,7 +35,7 @@ class Endpoint:
         self,
         limit: RateLimit,
         connections: Connections,
-        send: Callable[[WaitingLane], Awaitable[None]],
+        send: Callable[[Lane], Awaitable[None]],
         may_send: Callable[[], bool],
     ) -> None:
         """`may_send` is asked right before each request; while it says no, nothing goes out."""
@@ -45,9 +45,9 @@ class Endpoint:
         self.held = False
         self._connections = connections
         self._send = send
-        self._ready: deque[WaitingLane] = deque()
+        self._ready: deque[Lane] = deque()
         self._wake = asyncio.Event()
-        self._failing: set[Lane] = set()
+        self._failing: set[LaneKey] = set()
         self._failures = 0
         self._told = False
         self._probes = 0
@@ -91,9 +91,9 @@ class Endpoint:
         self.limit.passed()
         self._passed_at = clocks.monotonic()
 
-    def failed(self, lane: WaitingLane) -> float:
+    def failed(self, lane: Lane) -> float:
         """Notes a failure; returns for how many seconds the lane has failed while others passed."""
-        self._failing.add(lane.lane)
+        self._failing.add(lane.key)
         self._failures += 1
         self._probes += self.down
         return lane.failed(counts=self._passed_at >= lane.failed_at)
@@ -102,12 +102,12 @@ class Endpoint:
         """Notes that nobody is served: no lane's failure, and an outage at once."""
         self._failures += _DOWN_AFTER
 
-    def ready(self, lane: WaitingLane) -> None:
+    def ready(self, lane: Lane) -> None:
         """Gives a lane its turn after those that are waiting."""
         self._ready.append(lane)
         self._wake.set()
 
-    def ready_later(self, lane: WaitingLane, after: float | None) -> None:
+    def ready_later(self, lane: Lane, after: float | None) -> None:
         """Gives a failing lane its turn after a pause that grows with its failures."""
 
         def due() -> None:
@@ -155,7 +155,7 @@ class Endpoint:
         finally:
             self._at_limit = False
 
-    async def _one(self, lane: WaitingLane) -> None:
+    async def _one(self, lane: Lane) -> None:
         try:
             await self._send(lane)
         finally:

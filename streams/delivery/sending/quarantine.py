@@ -1,7 +1,7 @@
 """How long one user may fail while others pass."""
 
 from streams import clocks
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 
 _PATIENCE_SECONDS = 15 * 60.0
 _SET_ASIDE_SECONDS = 60 * 60.0
@@ -11,9 +11,9 @@ class Patience:
     """Lasts 15 minutes; when it was in vain, the lane is tried only once for an hour."""
 
     def __init__(self) -> None:
-        self._set_aside: dict[Lane, float] = {}
+        self._set_aside: dict[LaneKey, float] = {}
 
-    def lasts(self, lane: Lane, failing: float) -> bool:
+    def lasts(self, lane: LaneKey, failing: float) -> bool:
         """Whether to try again what has failed for so many seconds while others passed."""
         now = clocks.monotonic()
         if self._set_aside.get(lane, 0.0) > now:
@@ -24,6 +24,6 @@ class Patience:
         self._set_aside[lane] = now + _SET_ASIDE_SECONDS
         return False
 
-    def restore(self, lane: Lane) -> None:
+    def restore(self, lane: LaneKey) -> None:
         """Something of the lane passed."""
         self._set_aside.pop(lane, None)

@@ -5,7 +5,10 @@ from typing import Any
 
 from streams import clocks, metrics
 from streams.delivery.sending.concurrency import Connections
-from streams.delivery.sink import Batch, Sink
+from streams.delivery.sink import (
+    Batch,
+    Outlet,
+)
 from streams.fencing import UnsureError
 from streams.outcomes import (
     Outcome,
@@ -13,7 +16,7 @@ from streams.outcomes import (
 
 
 async def send(
-    sink: Sink[Any],
+    outlet: Outlet,
     endpoint: str,
     batch: Batch[Any],
     connections: Connections,
@@ -25,9 +28,9 @@ async def send(
     """
     if not may_send():
         raise UnsureError
-    labels = {"destination": sink.destination, "endpoint": endpoint}
+    labels = {"destination": outlet.name, "endpoint": endpoint}
     started = clocks.monotonic()
-    outcome = await sink.send(batch.request)
+    outcome = await outlet.wire.send(batch.request)
     seconds = clocks.monotonic() - started
     metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
     connections.observe(endpoint, seconds)

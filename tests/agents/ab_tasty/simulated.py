@@ -10,7 +10,7 @@ from sandbox.ab_tasty import AbTasty, Options
 from sandbox.faults import Fault
 from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.outcomes import Outcome
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
 
@@ -40,14 +40,14 @@ async def ab_tasty(
 @asynccontextmanager
 async def udc_sink(url: str, **settings: Any) -> AsyncIterator[AbTastySink]:
     sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH, **settings))
-    async with sink.session(Pacer(sink.ceilings)):
+    async with sink.session(Pacer(sink.limits)):
         yield sink
 
 
 @asynccontextmanager
 async def firehose_sink(url: str, **settings: Any) -> AsyncIterator[AbTastySink]:
     sink = AbTastySink(firehose(base_url=url, **settings))
-    async with sink.session(Pacer(sink.ceilings)):
+    async with sink.session(Pacer(sink.limits)):
         yield sink
 
 
@@ -56,7 +56,7 @@ async def send(sink: AbTastySink, *records: Record) -> Outcome:
     lanes = {sink.place(record, AT, NOW_MS) for record in records}
     assert len(lanes) == 1
     (lane,) = lanes
-    assert isinstance(lane, Lane)
-    batch = sink.take(lane, records)
+    assert isinstance(lane, LaneKey)
+    batch = sink.fold(lane, records)
     assert batch.size == len(records)
     return await sink.send(batch.request)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceMembership
 from models.record import Record
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.outcomes import Dropped, Rejected
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
 
@@ -30,7 +30,7 @@ def test_records_become_the_requests_of_the_case(file: Path) -> None:
     make = firehose if case["settings"].get("mode") == "firehose" else udc
     sink = AbTastySink(make(**case["settings"]))
 
-    waiting: dict[Lane, list[Record]] = defaultdict(list)
+    waiting: dict[LaneKey, list[Record]] = defaultdict(list)
     not_sent = {}
     for fields in case["records"]:
         record = RECORD.validate_python({**COMMON, **fields})
@@ -43,7 +43,7 @@ def test_records_become_the_requests_of_the_case(file: Path) -> None:
     requests = []
     for lane, records in waiting.items():
         while records:
-            batch = sink.take(lane, records)
+            batch = sink.fold(lane, records)
             requests.append({**sink.describe(batch.request), "records": batch.size})
             del records[: batch.size]
 

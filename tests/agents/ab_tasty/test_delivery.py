@@ -18,7 +18,7 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
 from sandbox.server import running
 from streams import headers
-from streams.delivery.sink import Lane, Placement
+from streams.delivery.sink import LaneKey, Placement
 from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -50,7 +50,7 @@ class Traced(AbTastySink):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+    def place(self, record: Any, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         self.placed += 1
         return super().place(record, at, now_ms)
 

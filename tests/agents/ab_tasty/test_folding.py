@@ -15,7 +15,7 @@ from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import MembershipChanged
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, membership, udc
 
 MPIDS = st.integers(-(2**63), 2**63 - 1).map(str)
@@ -49,9 +49,9 @@ def _batches(
     lanes = {sink.place(change, AT, NOW_MS) for change in changes}
     assert len(lanes) == 1, "the changes of a partition share a lane"
     (lane,) = lanes
-    assert isinstance(lane, Lane)
+    assert isinstance(lane, LaneKey)
     while changes:
-        batch = sink.take(lane, changes)
+        batch = sink.fold(lane, changes)
         assert 1 <= batch.size <= len(changes)
         yield batch.request, batch.size
         changes = changes[batch.size :]

@@ -62,7 +62,7 @@ async def keep(to: KafkaSettings, audience: AcceptedAudience) -> None:
 @asynccontextmanager
 async def worker(to: KafkaSettings, url: str) -> AsyncIterator[AbTastySink]:
     sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH), to)
-    async with sink.session(Pacer(sink.ceilings)):
+    async with sink.session(Pacer(sink.limits)):
         yield sink
 
 

@@ -10,7 +10,7 @@ from agents.ab_tasty.sink import AbTastySink
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Lane, Placement
+from streams.delivery.sink import LaneKey, Placement
 from streams.outcomes import (
     Delivered,
     Dropped,
@@ -32,8 +32,8 @@ def test_it_is_a_sink_of_audience_membership() -> None:
     sink = AbTastySink(udc())
     assert sink.destination == "ab-tasty"
     assert sink.topics == (AUDIENCE_MEMBERSHIP,)
-    assert sink.ceilings == {"segments": None}
-    assert AbTastySink(firehose()).ceilings == {"membership": None, "subscription": None}
+    assert sink.limits == {"segments": None}
+    assert AbTastySink(firehose()).limits == {"membership": None, "subscription": None}
 
 
 def test_a_partition_is_one_lane_and_a_subscription_has_its_audiences() -> None:
@@ -42,10 +42,10 @@ def test_a_partition_is_one_lane_and_a_subscription_has_its_audiences() -> None:
         (AbTastySink(udc()), "segments"),
         (AbTastySink(firehose()), "membership"),
     ):
-        assert sink.place(membership(mpid="1"), AT, NOW_MS) == Lane(endpoint, 3)
-        assert sink.place(membership(mpid="2"), AT, NOW_MS) == Lane(endpoint, 3)
-        assert sink.place(membership(mpid="7"), other, NOW_MS) == Lane(endpoint, 4)
-    assert sink.place(audience(), AT, NOW_MS) == Lane("subscription", "31001")
+        assert sink.place(membership(mpid="1"), AT, NOW_MS) == LaneKey(endpoint, 3)
+        assert sink.place(membership(mpid="2"), AT, NOW_MS) == LaneKey(endpoint, 3)
+        assert sink.place(membership(mpid="7"), other, NOW_MS) == LaneKey(endpoint, 4)
+    assert sink.place(audience(), AT, NOW_MS) == LaneKey("subscription", "31001")
 
 
 @pytest.mark.parametrize("settings", [udc, firehose])
@@ -99,7 +99,7 @@ def test_a_name_is_learned_from_the_audience(learned: str) -> None:
         assert sink.place(audience(), AT, NOW_MS) == Dropped("not_needed")
     else:
         sink.recall(audience(), AT)
-    assert sink.place(membership(audience_name=None), AT, NOW_MS) == Lane("segments", 3)
+    assert sink.place(membership(audience_name=None), AT, NOW_MS) == LaneKey("segments", 3)
 
 
 def test_a_name_that_changes_while_a_record_waits_does_not_hold_it() -> None:
@@ -107,10 +107,10 @@ def test_a_name_that_changes_while_a_record_waits_does_not_hold_it() -> None:
     sink.recall(audience(occurred_at_ms=1), AT)
     nameless = membership(audience_name=None)
     lane = sink.place(nameless, AT, NOW_MS)
-    assert isinstance(lane, Lane)
+    assert isinstance(lane, LaneKey)
     sink.recall(audience("updated", audience_name="Won back", occurred_at_ms=2), AT)
     sink.recall(audience("updated", audience_name=None, occurred_at_ms=3), AT)
-    body = sink.take(lane, [nameless]).request.body
+    body = sink.fold(lane, [nameless]).request.body
     assert body == "visitor_id,segment,value\n8140027735519024411,Won-back-31001,true\n"
 
 
@@ -319,8 +319,8 @@ async def test_a_header_key_goes_into_the_header_that_is_set() -> None:
 def test_a_request_is_shown_without_its_key() -> None:
     sink = AbTastySink(firehose())
     lane = sink.place(membership(), AT, NOW_MS)
-    assert isinstance(lane, Lane)
-    request = sink.take(lane, [membership()]).request
+    assert isinstance(lane, LaneKey)
+    request = sink.fold(lane, [membership()]).request
     shown = sink.describe(request)
     assert shown["body"]["account"]["account_settings"] == {"apiKey": "***"}
     assert sink.preparations([request]) == []
@@ -329,8 +329,8 @@ def test_a_request_is_shown_without_its_key() -> None:
 def test_udc_requests_are_prepared_by_a_token_call_without_its_secret() -> None:
     sink = AbTastySink(udc())
     lane = sink.place(membership(), AT, NOW_MS)
-    assert isinstance(lane, Lane)
-    request = sink.take(lane, [membership()]).request
+    assert isinstance(lane, LaneKey)
+    request = sink.fold(lane, [membership()]).request
     assert sink.preparations([]) == []
     assert sink.preparations([request, request]) == [
         {
@@ -356,8 +356,8 @@ async def test_no_outcome_log_or_repr_holds_a_secret_or_an_identity(
     async with ab_tasty([fault]) as (_, url), udc_sink(url) as sink:
         change = membership()
         lane = sink.place(change, AT, NOW_MS)
-        assert isinstance(lane, Lane)
-        request = sink.take(lane, [change]).request
+        assert isinstance(lane, LaneKey)
+        request = sink.fold(lane, [change]).request
         shown = [repr(await sink.send(request)), repr(request), repr(sink), caplog.text]
     assert not [text for text in shown for secret in secrets if secret in text]
 
@@ -366,6 +366,6 @@ async def test_a_session_may_be_opened_again() -> None:
     async with ab_tasty() as (service, url):
         sink = AbTastySink(udc(base_url=url, token_url=f"{url}/oauth/v2/token"))
         for _ in range(2):
-            async with sink.session(Pacer(sink.ceilings)):
+            async with sink.session(Pacer(sink.limits)):
                 assert await send(sink, membership()) == Delivered()
     assert service.state()["tokens"] == 2

@@ -10,7 +10,7 @@ from models.record import Record
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Lane, Placement
+from streams.delivery.sink import LaneKey, Placement
 from streams.outcomes import Outcome
 from tests.agents.sailthru.factories import NOW_MS, USER
 
@@ -22,7 +22,7 @@ def settings(**changed: Any) -> SailthruSettings:
 
 
 def unpaced() -> Pacer:
-    return Pacer(dict.fromkeys(SailthruSink.ceilings))
+    return Pacer(dict.fromkeys(SailthruSink.limits))
 
 
 class Simulated:
@@ -62,9 +62,9 @@ async def simulated(**options: Any) -> AsyncIterator[Simulated]:
         yield Simulated(service, url)
 
 
-def lane(sink: SailthruSink, record: Record, at: Placement = USER) -> Lane:
+def lane(sink: SailthruSink, record: Record, at: Placement = USER) -> LaneKey:
     placed = sink.place(record, at, NOW_MS)
-    assert isinstance(placed, Lane), placed
+    assert isinstance(placed, LaneKey), placed
     return placed
 
 
@@ -72,7 +72,7 @@ async def deliver(sink: SailthruSink, *records: Record, at: Placement = USER) ->
     """Sends records of one lane as one waiting queue; returns an outcome for each request."""
     waiting, outcomes = list(records), []
     while waiting:
-        batch = sink.take(lane(sink, waiting[0], at), waiting)
+        batch = sink.fold(lane(sink, waiting[0], at), waiting)
         outcomes.append(await sink.send(batch.request))
         del waiting[: batch.size]
     return outcomes

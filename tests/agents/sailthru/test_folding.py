@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from agents.sailthru.calls import UserCall
 from agents.sailthru.sink import SailthruSink
 from models.record import Record
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from tests.agents.sailthru.factories import USER, attributes, membership, moved
 from tests.agents.sailthru.simulated import settings
 
 EMAILS = [f"{name}@shop.example" for name in "abc"]
-LANE = Lane("user", USER.user)
+LANE = LaneKey("user", USER.user)
 
 changed = st.dictionaries(
     st.sampled_from(["tier", "$City", "City", "age"]), st.integers() | st.none(), max_size=3
@@ -81,7 +81,7 @@ def _told(expected: Profile, email: str, values: dict[str, Any], gone: set[str])
     values = {name: value for name, value in values.items() if name not in gone}
     one_by_one = SailthruSink(settings())
     told = attributes(email, removed=tuple(sorted(gone)), **values)
-    call = one_by_one.take(LANE, [told]).request.call
+    call = one_by_one.fold(LANE, [told]).request.call
     assert isinstance(call, UserCall)
     expected.vars |= call.vars
     return told
@@ -96,7 +96,7 @@ def deliver(messages: Sequence[Sequence[Record]], luck: Random) -> Model:
         if arriving and (not waiting or luck.random() < 0.5):
             waiting += arriving.pop(0)
             continue
-        batch = sink.take(LANE, waiting)
+        batch = sink.fold(LANE, waiting)
         call = batch.request.call
         assert isinstance(call, UserCall)
         model.apply(call)
@@ -123,12 +123,12 @@ def test_without_a_change_of_address_everything_waiting_is_one_call(
 ) -> None:
     waiting: list[Record] = [attributes(**each) for each in values]
     waiting.insert(len(waiting) // 2, membership())
-    assert SailthruSink(settings()).take(LANE, waiting).size == len(waiting)
+    assert SailthruSink(settings()).fold(LANE, waiting).size == len(waiting)
 
 
 def test_fold_does_not_look_beyond_the_records_it_may_carry() -> None:
     waiting = [attributes(tier="silver"), moved("user17@shop.example", "b@shop.example")]
-    batch = SailthruSink(settings()).take(
+    batch = SailthruSink(settings()).fold(
         LANE, [*waiting, attributes("b@shop.example", tier="gold")]
     )
     assert batch.size == 1

@@ -214,5 +214,5 @@ def test_a_digest_is_no_key() -> None:
 def test_a_key_can_be_set_on_a_profile_that_an_extid_finds() -> None:
     sink = SailthruSink(settings(identity_key="extid", extid_from="mpid", keys_from=KEYS))
     number = added(mobile_number="+1")
-    body = sink.describe(sink.take(lane(sink, number), [number]).request)["body"]
+    body = sink.describe(sink.fold(lane(sink, number), [number]).request)["body"]
     assert (body["key"], body["keys"]["sms"]) == ("extid", "+1")

@@ -101,7 +101,7 @@ async def test_a_list_that_could_not_be_made_for_long_is_no_longer_waited_for(
         wish = ListWanted(
             name=THEIRS, **attributes().model_dump(include={"id", "received_at_ms", "raw"})
         )
-        await worker.sink.refused(wish, 0)
+        await worker.sink.on_dead_letter(wish, 0)
         await worker.ended()
         [letter] = worker.flow.letters.written
     assert letter.reason == "retries_exhausted"

@@ -12,7 +12,7 @@ from agents.sailthru.sending import Request
 from agents.sailthru.sink import SailthruSink
 from models.record import Record
 from streams import metrics
-from streams.delivery.sink import Batch, Lane, Placement
+from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Delivered, Dropped, Rejected
 from streams.topics import BY_USER
 from tests.agents.sailthru.factories import NOW_MS, USER, attributes, common
@@ -38,18 +38,18 @@ def record(given: dict[str, Any]) -> Record:
 
 def batches(sink: SailthruSink, records: list[Record]) -> tuple[list[Batch[Request]], list[str]]:
     """Everything waits before anything is taken; all records are of one user."""
-    lanes: dict[Lane, list[Record]] = {}
+    lanes: dict[LaneKey, list[Record]] = {}
     left_out = []
     for each in records:
         placed = sink.place(each, Placement(USER.user, 0), NOW_MS)
-        if isinstance(placed, Lane):
+        if isinstance(placed, LaneKey):
             lanes.setdefault(placed, []).append(each)
         else:
             left_out.append(f"{type(placed).__name__.lower()} {placed.reason}")
     taken = []
     for lane, waiting in lanes.items():
         while waiting:
-            taken.append(sink.take(lane, waiting))
+            taken.append(sink.fold(lane, waiting))
             del waiting[: taken[-1].size]
     return taken, left_out
 

@@ -7,7 +7,7 @@ import pytest
 from agents.sailthru.purchases import UnusableError, items
 from agents.sailthru.sink import SailthruSink
 from sandbox.faults import Answer, EffectWithoutAnswer, Hang
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.outcomes import (
     Delivered,
     Dropped,
@@ -150,7 +150,7 @@ def test_other_actions_stay_events_and_what_is_denied_is_nothing() -> None:
     assert sink.place(cart, USER, NOW_MS) == Dropped("event_not_allowed")
     custom = event("purchase")
     sink = SailthruSink(settings(purchases="purchase"))
-    assert sink.place(custom, USER, NOW_MS) == Lane("event", USER.user)
+    assert sink.place(custom, USER, NOW_MS) == LaneKey("event", USER.user)
 
 
 def test_a_buyer_without_an_address_has_no_purchase() -> None:
@@ -232,7 +232,7 @@ def test_explain_shows_the_look_the_purchase_and_the_event() -> None:
             base_url="https://api.example", purchases="both", events_allow="*", product_url=SHOP
         )
     )
-    request = sink.take(Lane("event", USER.user), [bought()]).request
+    request = sink.fold(LaneKey("event", USER.user), [bought()]).request
     [look] = sink.preparations([request])
     assert look["url"] == "https://api.example/purchase"
     assert look["body"] == {"purchase_id": "T-1", "purchase_key": "extid"}

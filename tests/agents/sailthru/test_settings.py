@@ -7,7 +7,10 @@ import pytest
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
 from streams.base_settings import SettingsError
-from streams.worker.dry_run import DryRun
+from streams.delivery.sink import (
+    Outlet,
+)
+from streams.worker.dry_run import dry_run
 from tests.agents.sailthru.simulated import SECRET, settings
 
 
@@ -105,7 +108,7 @@ def test_second_identity_key_stands_in_for_the_first(
 def test_share_of_the_rate_limits_is_kept_in_a_dry_run_too(dry: bool) -> None:
     sink = SailthruSink(settings(rate_share=0.7))
 
-    assert (DryRun(sink) if dry else sink).rate_share == 0.7
+    assert (dry_run(sink) if dry else Outlet.of(sink)).sink.rate_share == 0.7
 
 
 def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

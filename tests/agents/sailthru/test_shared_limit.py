@@ -17,7 +17,11 @@ from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.sending.dispatch import Dispatch
-from streams.delivery.sink import Lane, Placement
+from streams.delivery.sink import (
+    LaneKey,
+    Outlet,
+    Placement,
+)
 from streams.settings import KafkaSettings
 from streams.topics import RATE_LIMITS, USER_UPDATE
 from tests.agents.sailthru.factories import NOW_MS, attributes
@@ -42,7 +46,7 @@ class Worker:
         self._sharing = Sharing(kafka, "sailthru")
         ends = Ends("sailthru", Letters(), Horizon(10_000), None)
         self._dispatch = Dispatch(
-            self._sink, ends, None, 32, FloodGuard(1.0), lambda: True, self._sharing
+            Outlet.of(self._sink), ends, None, 32, FloodGuard(1.0), lambda: True, self._sharing
         )
         self._partition = new_partition(topic=USER_UPDATE.name)
         self._task = asyncio.create_task(self._dispatch.run())
@@ -53,7 +57,7 @@ class Worker:
         for number, each in enumerate(sources):
             record = attributes(f"{self._name}{number}@shop.example", tier="gold")
             lane = self._sink.place(record, Placement(f"{self._name}{number}", 0), NOW_MS)
-            assert isinstance(lane, Lane)
+            assert isinstance(lane, LaneKey)
             self._dispatch.queue(lane, Item(each, self._partition, NOW_MS, record=record))
 
     @property

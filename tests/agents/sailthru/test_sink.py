@@ -43,7 +43,7 @@ NEWEST = "user17.newest@shop.example"
 
 
 def test_endpoints_have_their_published_ceilings() -> None:
-    assert SailthruSink.ceilings == {
+    assert SailthruSink.limits == {
         "user": 300 * 60,
         "event": 40 * 60,
         "list": 40 * 60,
@@ -80,7 +80,7 @@ async def test_list_is_made_once_for_all_who_join_at_the_same_moment(sailthru: S
         requests = []
         for number in range(20):
             joined = membership(f"user{number}@shop.example")
-            requests.append(sink.take(lane(sink, joined), [joined]).request)
+            requests.append(sink.fold(lane(sink, joined), [joined]).request)
         outcomes = await asyncio.gather(*map(sink.send, requests))
     assert outcomes == [Delivered()] * 20
     assert sailthru.list_names() == ["Lapsed buyers"]
@@ -152,7 +152,7 @@ async def test_list_that_someone_removed_is_looked_for_again(sailthru: Simulated
 
 async def test_who_gives_up_does_not_take_the_list_from_the_others() -> None:
     async with simulated(list_creation_delay=0.2) as sailthru, sailthru.sink() as sink:
-        request = sink.take(lane(sink, audience()), [audience()]).request
+        request = sink.fold(lane(sink, audience()), [audience()]).request
         first = asyncio.create_task(sink.send(request))
         second = asyncio.create_task(sink.send(request))
         await asyncio.sleep(0)
@@ -238,7 +238,7 @@ async def test_change_that_failed_is_tried_again_as_it_was(sailthru: Simulated) 
         sid = sailthru.profiles()[EMAIL]["sid"]
         change = moved(EMAIL, NEW)
         sailthru.service.set_faults([Answer(endpoint="POST user", status=503, count=1)])
-        [failed] = [await sink.send(sink.take(lane(sink, change), [change]).request)]
+        [failed] = [await sink.send(sink.fold(lane(sink, change), [change]).request)]
         assert failed == RetryRecord("server_error")
         # Nothing has moved, so nothing may be sent to where it has not moved.
         await deliver(sink, event("meanwhile"))
@@ -398,7 +398,7 @@ def test_preparations_are_the_lists_each_once_and_before_their_members() -> None
         audience("All", audience_id="903"),
         attributes(tier="gold"),
     ]
-    requests = [sink.take(lane(sink, each), [each]).request for each in records]
+    requests = [sink.fold(lane(sink, each), [each]).request for each in records]
     look = {"method": "GET", "url": "https://api.example/list"}
     make = {"method": "POST", "url": "https://api.example/list"}
     assert sink.preparations(requests) == [
@@ -413,7 +413,7 @@ def test_preparations_are_the_lists_each_once_and_before_their_members() -> None
 def test_described_request_holds_the_arguments_and_no_credentials() -> None:
     sink = SailthruSink(settings(base_url="https://api.example"))
     record = moved(EMAIL, NEW)
-    shown = sink.describe(sink.take(lane(sink, record), [record]).request)
+    shown = sink.describe(sink.fold(lane(sink, record), [record]).request)
     assert shown == {
         "method": "POST",
         "url": "https://api.example/user",
@@ -435,5 +435,5 @@ def test_a_membership_that_carries_only_the_id_goes_to_the_list_of_the_known_aud
         **common(None, mpid=None), audience_id="901", name="Lapsed buyers", state="connected"
     )
     sink.learn(known)
-    batch = sink.take(lane(sink, membership(audience=None)), [membership(audience=None)])
+    batch = sink.fold(lane(sink, membership(audience=None)), [membership(audience=None)])
     assert batch.request.call.payload()["lists"] == {"Lapsed buyers": 1}

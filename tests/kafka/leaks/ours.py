@@ -29,7 +29,9 @@ class Working(ScriptedSink):
         return Delivered()
 
 
-app: App = create_sink_app(Working(most=4), work.KAFKA, WorkerSettings.load(), connections=8)
+app: App = create_sink_app(
+    Working(most=4), work.KAFKA, WorkerSettings.load(), connections=8, port=6069
+)
 
 
 @app.agent(app.source(EVENTS))

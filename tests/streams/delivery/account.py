@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from models.rate_demand import RateDemand
-from streams.delivery.lane import WaitingLane
+from streams.delivery.lane import Lane
 from streams.delivery.rate_limit.allocation import Shares
 from streams.delivery.rate_limit.demand_exchange import LOOK_SECONDS, Demand
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.rate_limit.quota import Quota
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from tests.streams.delivery.simulated_time import now
 
 CALL = "user"
@@ -113,9 +113,9 @@ class Worker:
     def _queue(self) -> None:
         while self._queued < min(self._backlog, _MOST_LANES):
             self._queued += 1
-            self.endpoint.ready(WaitingLane(Lane(CALL, object())))
+            self.endpoint.ready(Lane(LaneKey(CALL, object())))
 
-    async def _send(self, lane: WaitingLane) -> None:
+    async def _send(self, lane: Lane) -> None:
         started = now()
         self.sent_at.append(started)
         await asyncio.sleep(self._latency() / 2)

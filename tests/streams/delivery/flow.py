@@ -17,6 +17,9 @@ from streams.delivery.history import Group, History, Tell
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.sink import (
+    Outlet,
+)
 from streams.engine.partition import Partition
 from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
@@ -113,6 +116,7 @@ class Flow:
         max_rejected_share: float = 1.0,
         past: Sequence[ConsumerRecord] = (),
         destination: ScriptedSink | None = None,
+        outlet: Outlet | None = None,
         letters: Letters | None = None,
         one_lane: bool = False,
         topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS),
@@ -126,12 +130,13 @@ class Flow:
         self.refusals = Refusals()
         self.past = Past(past)
         horizon = Horizon(10_000)
+        outlet = outlet or Outlet.of(self.sink)
         updates_first = USER_UPDATE in topics
         precedence = (
-            Precedence(USER_UPDATE.name, self.updates, self.sink.missing) if updates_first else None
+            Precedence(USER_UPDATE.name, self.updates, outlet.prepares) if updates_first else None
         )
         self.delivery = Delivery(
-            self.sink,
+            outlet,
             {topic.name: topic for topic in self.sink.topics},
             Ends("scripted", self.letters, horizon, precedence),
             self.past,

@@ -5,14 +5,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Feed, Lane, Placement, Sink
+from streams.delivery.sink import (
+    Batch,
+    Feed,
+    LaneKey,
+    Learns,
+    Placement,
+    Resends,
+    Sink,
+)
 from streams.outcomes import (
     Delivered,
     Dropped,
@@ -36,7 +44,7 @@ BLOCKS = {"is blocked": NO_KEY, "lacks rights": NO_RIGHTS}
 
 
 class Request(NamedTuple):
-    lane: Lane
+    lane: LaneKey
     records: tuple[Any, ...]
 
 
@@ -49,7 +57,7 @@ def fates_of(record: Any) -> list[str]:
     return fates
 
 
-class ScriptedSink(Sink[Request]):
+class ScriptedSink(Sink[Request], Resends, Learns):
     """Takes what passes; the first record in a request that does not pass decides for all of it.
 
     Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "all wait an hour",
@@ -61,7 +69,7 @@ class ScriptedSink(Sink[Request]):
 
     destination = "scripted"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS)
-    ceilings: Mapping[str, int | None] = {"call": None, "update": None}
+    limits: Mapping[str, int | None] = {"call": None, "update": None}
     recalls: Collection[bytes] = ()
     behind = MappingProxyType({"no_place": "SCRIPTED_PLACES", "refused": "SCRIPTED_COLOURS"})
 
@@ -76,17 +84,17 @@ class ScriptedSink(Sink[Request]):
         self.lost: list[str] = []
         """Ids of what became a dead letter after it had waited."""
         self.recalled: list[str] = []
-        self.most_at_once: Counter[Lane] = Counter()
+        self.most_at_once: Counter[LaneKey] = Counter()
         self.mended = asyncio.Event()
         self.released = asyncio.Event()
-        self._under_way: Counter[Lane] = Counter()
+        self._under_way: Counter[LaneKey] = Counter()
         self._tries: Counter[str] = Counter()
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
         yield
 
-    def place(self, record: Any, at: Placement, now_ms: int) -> Lane | Dropped | Rejected:
+    def place(self, record: Any, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         match fates_of(record)[0]:
             case "breaks the placing":
                 raise KeyError(record.mpid)
@@ -97,9 +105,9 @@ class ScriptedSink(Sink[Request]):
             case "is not wanted":
                 return Dropped("not_wanted")
         is_update = not isinstance(record, Event) and not self.one_lane
-        return Lane("update" if is_update else "call", at.user)
+        return LaneKey("update" if is_update else "call", at.user)
 
-    def take(self, lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
+    def fold(self, lane: LaneKey, waiting: Sequence[Any]) -> Batch[Request]:
         records = tuple(waiting[: self.most])
         if any("breaks the mapping" in fates_of(record) for record in records):
             raise ZeroDivisionError
@@ -139,10 +147,10 @@ class ScriptedSink(Sink[Request]):
             return Rejected("opted_out", blames="account")
         return Rejected("refused", "field 'colour'") if fate == "is refused" else None
 
-    async def refused(self, record: Record, partition: int) -> None:
+    async def on_dead_letter(self, record: Record, partition: int) -> None:
         self.lost.append(record.id)
 
-    async def repeat(self, feed: Feed) -> None:
+    async def resend(self, feed: Feed) -> None:
         pass
 
     def learn(self, audience: Audience) -> None:
@@ -150,9 +158,3 @@ class ScriptedSink(Sink[Request]):
 
     def recall(self, record: Record, at: Placement) -> None:
         self.recalled.append(record.id)
-
-    def describe(self, request: Request) -> NoReturn:
-        raise NotImplementedError
-
-    def preparations(self, requests: Sequence[Request]) -> NoReturn:
-        raise NotImplementedError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.topics import EVENTS
 from tests.streams.delivery.flow import Flow, log, of_user, some_turns
 from tests.streams.properties import SMALL
@@ -97,7 +97,7 @@ async def test_a_lane_has_one_request_in_flight_however_much_waits() -> None:
         partition = await flow.given(*fates)
         await flow.settled(partition)
 
-    assert flow.sink.most_at_once == {Lane("call", user): 1 for user in ("17", "18", "19")}
+    assert flow.sink.most_at_once == {LaneKey("call", user): 1 for user in ("17", "18", "19")}
     assert len(flow.sink.requests) == 60
 
 
@@ -243,7 +243,7 @@ async def test_a_foreign_record_without_a_key_of_text_still_has_a_lane() -> None
         await flow.accept(partition, [source(value, 0, key=None), source(value, 1, key=b"\xff")])
         await flow.settled(partition)
 
-    assert {request.lane.key for request in flow.sink.requests} == {"1", "\ufffd"}
+    assert {request.lane.subject for request in flow.sink.requests} == {"1", "\ufffd"}
 
 
 @given(st.binary(max_size=60) | mutated(event("17", "passes", "1").model_dump_json().encode()))

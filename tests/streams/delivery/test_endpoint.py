@@ -6,34 +6,34 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from streams.delivery.lane import WaitingLane
+from streams.delivery.lane import Lane
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import some_turns
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
-Send = Callable[[WaitingLane], Awaitable[None]]
+Send = Callable[[Lane], Awaitable[None]]
 
 HOUR = 3600.0
 
 
-def lanes(count: int) -> list[WaitingLane]:
-    return [WaitingLane(Lane("call", str(number))) for number in range(count)]
+def lanes(count: int) -> list[Lane]:
+    return [Lane(LaneKey("call", str(number))) for number in range(count)]
 
 
 class Sent:
     """What was sent, and a gate that lets sends end."""
 
     def __init__(self) -> None:
-        self.lanes: list[WaitingLane] = []
+        self.lanes: list[Lane] = []
         self.at_once = self.most_at_once = 0
         self.gate = asyncio.Event()
 
-    async def __call__(self, lane: WaitingLane) -> None:
+    async def __call__(self, lane: Lane) -> None:
         self.lanes.append(lane)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -234,7 +234,7 @@ async def test_a_lane_that_is_ready_after_a_close_is_sent() -> None:
 
 
 async def test_what_a_send_raises_ends_it() -> None:
-    async def broken(lane: WaitingLane) -> None:
+    async def broken(lane: Lane) -> None:
         raise ZeroDivisionError
 
     endpoint = Endpoint(RateLimit(None), Connections(1), broken, lambda: True)

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.event import Event
-from streams.delivery.lane import Item, WaitingLane
-from streams.delivery.sink import Lane
+from streams.delivery.lane import Item, Lane
+from streams.delivery.sink import LaneKey
 from streams.outcomes import Rejected
 from tests.streams.properties import SMALL
 from tests.streams.records import event, event_source, new_partition
@@ -37,8 +37,8 @@ def stored(offset: int) -> tuple[ConsumerRecord, Event]:
     return event_source("17", "passes", offset), event("17", "passes", str(offset))
 
 
-def lane_of(count: int) -> WaitingLane:
-    lane = WaitingLane(Lane("call", "17"))
+def lane_of(count: int) -> Lane:
+    lane = Lane(LaneKey("call", "17"))
     partition = new_partition()
     for offset in range(count):
         source, record = stored(offset)

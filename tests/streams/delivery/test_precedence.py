@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from streams import metrics
-from streams.delivery.lane import Item, WaitingLane
+from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.update_barrier import Precedence
-from streams.delivery.sink import Lane
+from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
 from streams.topics import USER_UPDATE
 from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
@@ -222,12 +222,12 @@ class Looked(int):
 
 async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> None:
     """With a look at each, the thousands of a busy user held up everybody's requests."""
-    precedence = Precedence(USER_UPDATE.name, KnownEnd(), lambda _record: None)
+    precedence = Precedence(USER_UPDATE.name, KnownEnd())
     updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
     for offset in range(1000):
         update = Item(update_source("17", "passes", offset), updates, 0, user="17")
-        precedence.queued(update, Lane("user", "17"))
-    lane = WaitingLane(Lane("event", "17"))
+        precedence.queued(update, LaneKey("user", "17"))
+    lane = Lane(LaneKey("event", "17"))
     for each in log(("17", "passes"), ("17", "passes")):
         lane.append(Item(each, events, 0, user="17", barrier=Looked(0)))
 
@@ -239,7 +239,7 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
     """A leave that overtook its user's change of address was of another profile, and got lost."""
     end = KnownEnd()
     end.end = 10
-    precedence = Precedence(USER_UPDATE.name, end, lambda _record: None)
+    precedence = Precedence(USER_UPDATE.name, end)
     precedence.started(0, 0)
     precedence.admitted(0, 5)
     an_hour_ago = asyncio.get_running_loop().time() - 3600

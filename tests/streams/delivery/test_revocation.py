@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.delivery.sink import Batch, Lane
+from streams.delivery.sink import Batch, LaneKey
 from streams.kafka.commit_metadata import Progress
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import Request
@@ -130,14 +130,14 @@ async def test_who_was_frozen_on_the_way_to_the_socket_sends_nothing_until_it_is
     """Its endpoint had let the request go; others went on with its partitions meanwhile."""
     monkeypatch.setattr("streams.delivery.sending.endpoint._UNSURE_SECONDS", 0.0)
     flow = Flow()
-    fold = flow.sink.take
+    fold = flow.sink.fold
 
-    def frozen(lane: Lane, waiting: Sequence[Any]) -> Batch[Request]:
-        flow.sink.take = fold  # type: ignore[method-assign]  # once only
+    def frozen(lane: LaneKey, waiting: Sequence[Any]) -> Batch[Request]:
+        flow.sink.fold = fold  # type: ignore[method-assign]  # once only
         flow.member = False
         return fold(lane, waiting)
 
-    flow.sink.take = frozen  # type: ignore[method-assign]  # the last of ours before the request
+    flow.sink.fold = frozen  # type: ignore[method-assign]  # the last of ours before the request
     async with flow.running():
         partition = await flow.given(("17", "passes"))
         await flow.until(lambda: not flow.member)

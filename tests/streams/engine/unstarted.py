@@ -7,7 +7,7 @@ from streams.worker.app import App, create_app
 
 
 def router_app() -> App:
-    app = create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), _no_processor)
+    app = create_app("router", (RAW,), KafkaSettings(), WorkerSettings(), _no_processor, port=6066)
     app.finalize()
     return app
 

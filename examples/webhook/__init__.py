@@ -1,0 +1,1 @@
+"""A destination as an example: posts records to an address, a user's in their order."""
