@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.record import Record
+from streams.delivery.sink import Prepares
 from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import ScriptedSink
@@ -13,14 +14,14 @@ from tests.streams.delivery.scripted import ScriptedSink
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
-class Preparing(ScriptedSink):
+class Preparing(ScriptedSink, Prepares):
     """Events of user 17 need something that is there once `prepared` is done."""
 
     def __init__(self) -> None:
         super().__init__(100)
         self.prepared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def missing(self, record: Record) -> asyncio.Future[None] | None:
+    def preparation(self, record: Record) -> asyncio.Future[None] | None:
         return None if self.prepared.done() or record.mpid != "17" else self.prepared
 
 
@@ -43,7 +44,7 @@ async def test_what_stands_before_it_in_the_lane_goes_and_what_stands_behind_it_
 ) -> None:
     sink = Preparing()
     monkeypatch.setattr(
-        sink, "missing", lambda record: sink.prepared if record.id == "17/0/1" else None
+        sink, "preparation", lambda record: sink.prepared if record.id == "17/0/1" else None
     )
     async with Flow(destination=sink).running() as flow:
         await flow.given(*[("17", "passes")] * 3)
