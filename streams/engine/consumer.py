@@ -17,7 +17,8 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from streams import metrics
-from streams.engine import gauges
+from streams.engine import gauges, startup
+from streams.engine.added_partitions import AddedPartitions
 from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread, Fetched
@@ -194,10 +195,11 @@ class Consumer(driver.Consumer):
         metrics.REBALANCES.inc()
         self.pause_partitions(assigned)
         committed = await self._thread.read_progress(assigned)
+        added = await self._added(assigned - committed.keys())
         left = set(assigned)
         while left:
-            there = await self._log_bounds(left)
-            # A partition without an offset was added later, and is read from its beginning.
+            later = await added.waiting(self._thread.log_bounds, self._thread.read_progress)
+            there = await self._log_bounds(left.difference(later))
             starts = {
                 tp: start
                 for tp, bounds in there.items()
@@ -212,6 +214,19 @@ class Consumer(driver.Consumer):
             left -= there.keys()
             if left:
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _added(self, without_offset: Collection[TP]) -> AddedPartitions:
+        """What was added later is read from its beginning; raises GroupError of the rest."""
+        if not without_offset:
+            return AddedPartitions((), ())
+        known = await self._thread.read_progress(self._thread.read_by_group())
+        if forgotten := startup.without_offset(without_offset, known):
+            names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(forgotten))
+            raise GroupError(
+                f"Kafka has forgotten how far the group {self.app.conf.id} was in {names}, as when "
+                "the group is deleted: this worker ends, so that KAFKA_START is asked anew."
+            )
+        return AddedPartitions(without_offset, known)
 
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         """Of these nothing is fetched; but that they are this worker's has its duties."""

@@ -247,6 +247,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         positions = {tp: each.position for tp, each in states.items() if each.has_valid_position}
         return Fetched({TP(*tp): each for tp, each in records.items()}, positions)
 
+    def read_by_group(self) -> Collection[TP]:
+        """All partitions of the topics that the group reads, this worker's and the others'."""
+        cluster: Any = self._ensure_consumer()._client.cluster  # noqa: SLF001 - guarded by a test
+        app: Any = self.app
+        topics = [app.kafka.topic(each.name) for each in app.reads]
+        return [TP(name, i) for name in topics for i in cluster.partitions_for_topic(name) or ()]
+
     async def read_progress(self, tps: Iterable[TP]) -> Mapping[TP, Progress]:
         """How far the group has come; waits while Kafka cannot tell."""
         there = [driver.ensure_aiokafka_TP(tp) for tp in tps]

@@ -5,6 +5,7 @@ import contextlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,6 +16,7 @@ from aiokafka.errors import (
     NodeNotReadyError,
 )
 from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
 
 from streams import clocks, topics
 from streams.kafka import log_bounds, rights, topic_admin
@@ -26,6 +28,8 @@ from streams.kafka.rights import Right
 from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings
 from streams.topics import TOGETHER, Topic
+
+P = TypeVar("P", TP, TopicPartition)
 
 _KAFKA_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
@@ -136,7 +140,7 @@ async def _begin_group(
     await consumer.start()
     try:
         committed = await read_committed(consumer, partitions)
-        partitions = _without_offset(partitions, committed)
+        partitions = without_offset(partitions, committed)
         if not partitions:
             return
         await _leaders(consumer, group, partitions)
@@ -164,9 +168,7 @@ async def _begin_group(
         await consumer.stop()
 
 
-def _without_offset(
-    partitions: Iterable[TopicPartition], committed: Collection[TopicPartition]
-) -> list[TopicPartition]:
+def without_offset(partitions: Iterable[P], committed: Collection[P]) -> list[P]:
     """What the group is to begin.
 
     Partitions of higher numbers than any that it knows were added: all in them came since, and a

@@ -195,7 +195,7 @@ class Driver:
     """In place of aiokafka's consumer, whose broker does not answer."""
 
     def __init__(self, generation: int) -> None:
-        self._coordinator = SimpleNamespace(generation=generation, close=self.leave)
+        self._coordinator = SimpleNamespace(generation=generation, member_id="", close=self.leave)
         self.asked = 0
 
     async def commit(self, _offsets: object) -> None:

@@ -15,6 +15,7 @@ from streams.engine.consumer import Consumer
 from streams.engine.consumer_thread import Fetched
 from streams.engine.deleted_offsets import Gaps
 from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.refusals import GroupError
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.outcomes import (
@@ -40,7 +41,9 @@ class Kafka:
         self.first, self.end = 0, 100
         self.silent: dict[TP, KafkaError] = {}
         """Partitions that answer nothing, and why."""
-        self.start: Progress | None = Progress(0)
+        self.start = Progress(0)
+        """Where the group has come to, but in what is in `unknown`."""
+        self.unknown: set[TP] = set()
         self.fetched: list[list[ConsumerRecord]] = []
         self.marks = 0
         """How many offsets after the records of a fetch are Kafka's own."""
@@ -66,7 +69,10 @@ class Kafka:
         return {tp: self.silent.get(tp, there) for tp in tps}
 
     async def read_progress(self, tps: Collection[TP]) -> Mapping[TP, Progress]:
-        return {} if self.start is None else dict.fromkeys(tps, self.start)
+        return dict.fromkeys(set(tps) - self.unknown, self.start)
+
+    def read_by_group(self) -> Collection[TP]:
+        return {HERE, BESIDE}
 
     async def seek_to(self, positions: Mapping[TP, int], generation: int | None = None) -> bool:
         if positions:
@@ -608,13 +614,35 @@ async def test_runs_that_reach_beyond_the_end_of_the_log_are_of_another(
     assert [record.offset for record in chunk.records] == todo
 
 
-async def test_a_partition_without_an_offset_begins_at_its_beginning(
-    kafka_script: Kafka, consumer: Consumer
+async def test_a_partition_that_was_added_begins_when_what_was_before_it_has_ended(
+    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka_script.start, kafka_script.first = None, 4
-    await rebalance(consumer)
+    monkeypatch.setattr("streams.engine.consumer._ASK_AGAIN_SECONDS", 0.0)
+    kafka_script.unknown, kafka_script.first = {BESIDE}, 4
+    kafka_script.start = Progress(5)
+    await consumer.drain()
+    takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
+    await some_turns()
+    at_first = set(consumer.partitions)
+    kafka_script.start = Progress(kafka_script.end)
+    await takeover
 
-    assert kafka_script.commits[-1] == {HERE: Progress(4)}
+    assert at_first == {HERE}
+    assert kafka_script.seeks[-1] == {BESIDE: 4}
+    assert kafka_script.commits[-1] == {BESIDE: Progress(4)}
+
+
+@pytest.mark.parametrize("forgotten", [{HERE}, {HERE, BESIDE}], ids=["a part", "the group"])
+async def test_what_kafka_has_forgotten_is_not_read_again_unasked(
+    kafka_script: Kafka, consumer: Consumer, forgotten: set[TP]
+) -> None:
+    await consumer.drain()
+    kafka_script.unknown = forgotten
+    kafka_script.seeks.clear()
+    with pytest.raises(GroupError, match=f"forgotten how far .* in {RAW.name}-0.* KAFKA_START"):
+        await consumer.take_over(frozenset({HERE, BESIDE}), 2)
+
+    assert kafka_script.seeks == []
 
 
 def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partition:

@@ -1,0 +1,52 @@
+"""Partitions that were added to what a group reads: their turn comes after what was before them.
+
+Kafka's partitioner gives a key another partition from then on. So what a user did before is in one,
+and what they did since in another: read side by side, the later could overtake the earlier.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from streams.kafka.commit_metadata import Progress
+from streams.kafka.log_bounds import Bounds
+
+log = structlog.get_logger()
+
+Ends = Callable[[Collection[TP]], Awaitable[Mapping[TP, Bounds | KafkaError]]]
+Committed = Callable[[Collection[TP]], Awaitable[Mapping[TP, Progress]]]
+
+
+class AddedPartitions:
+    """They wait until the group has passed where the others ended when they were first seen.
+
+    Whose producer learns of them later writes to the old partition for a little longer: of that
+    nothing is known here.
+    """
+
+    def __init__(self, added: Collection[TP], before: Collection[TP]) -> None:
+        """`before` are the partitions of which the group has an offset."""
+        self._added = frozenset(added)
+        # Where each ended; None until Kafka has said it.
+        self._before: dict[TP, int | None] = dict.fromkeys(before)
+        if added:
+            names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(added))
+            log.info("partitions_added", detail=f"{names} wait for what was before them")
+
+    async def waiting(self, ends: Ends, committed: Committed) -> Collection[TP]:
+        """Those whose turn has not come yet."""
+        if not self._added or not self._before:
+            return ()
+        answers = await ends([tp for tp, end in self._before.items() if end is None])
+        for tp, answer in answers.items():
+            if isinstance(answer, Bounds):
+                self._before[tp] = answer.readable
+        passed = await committed(self._before)
+        self._before = {
+            tp: end
+            for tp, end in self._before.items()
+            if end is None or (tp in passed and passed[tp].offset < end)
+        }
+        return self._added if self._before else ()
