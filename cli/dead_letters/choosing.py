@@ -8,6 +8,7 @@ import click
 
 from agents import registry
 from cli.moments import Moment
+from streams import reasons
 from streams.dead_letters.reader import ROUTER, Choice, Position
 
 
@@ -25,13 +26,24 @@ class PositionType(click.ParamType):
         return Position(*map(int, parts))
 
 
+class ReasonType(click.ParamType):
+    """Why something became a dead letter."""
+
+    name = "reason"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if (why := reasons.unknown(str(value))) is not None:
+            self.fail(why, param, ctx)
+        return str(value)
+
+
 _OPTIONS = (
     click.option(
         "--destination",
         type=click.Choice([ROUTER, *registry.destinations()]),
         help="Only those that failed there.",
     ),
-    click.option("--reason", help="Only those with this reason."),
+    click.option("--reason", type=ReasonType(), help="Only those with this reason."),
     click.option(
         "--since",
         type=Moment(),

@@ -34,7 +34,7 @@ def letter(**changed: Any) -> DeadLetter:
     fields = {
         "stage": "sink",
         "destination": "sailthru",
-        "reason": "rejected",
+        "reason": "refused",
         "detail": "error 11",
         "topic": "events",
         "partition": 1,
@@ -79,11 +79,11 @@ async def test_list_counts_then_names_the_newest_without_personal_data(
         ["destination", "reason", "count"],
         ["ab-tasty", "invalid_record", "1"],
         ["router", "bad_event", "1"],
-        ["sailthru", "rejected", "2"],
+        ["sailthru", "refused", "2"],
     ]
     assert rows[5] == ["position", "time", "destination", "reason", "place", "record"]
     assert [(row[0], *row[2:]) for row in rows[6:9]] == [
-        ("0/2", "sailthru", "rejected", "events/1/42", "record-1"),
+        ("0/2", "sailthru", "refused", "events/1/42", "record-1"),
         ("0/3", "ab-tasty", "invalid_record", "events/1/41"),
         ("0/4", "router", "bad_event", "mparticle-raw/1/41#3"),
     ]
@@ -146,7 +146,7 @@ async def test_redrive_says_what_cannot_be_sent_and_why(kafka: Kafka, prefix: st
         await written(kafka, prefix), "dead-letters", "redrive", "--destination", "sailthru"
     )
     assert said.returncode == 1
-    why = "sailthru  rejected  not sent: sailthru reads no topic events here: see KAFKA_PREFIX"
+    why = "sailthru  refused  not sent: sailthru reads no topic events here: see KAFKA_PREFIX"
     assert said.stdout.splitlines() == [
         f"0/1  {why}",
         f"0/2  {why}",
@@ -195,7 +195,7 @@ async def test_what_is_not_the_record_that_it_names_is_never_sent(
     name = cluster.topic(EVENTS.name)
     why = f"{name}/0/0 is another record: who wrote this dead letter?"
     assert said.stdout.splitlines() == [
-        f"0/0  sailthru  rejected  not sent: {why}",
+        f"0/0  sailthru  refused  not sent: {why}",
         "0 sent again, 1 not.",
     ]
     assert len(await everything(cluster, EVENTS)) == 1
@@ -211,7 +211,7 @@ async def test_redrive_shows_what_it_would_write_and_that_it_is_what_was_there(
     sha256 = hashlib.sha256(GENUINE).hexdigest()[:12]
     first, whole, *_ = said.stdout.splitlines()
     assert first == (
-        f"0/0  sailthru  rejected  to {name}/0: {len(GENUINE)} bytes, SHA-256 {sha256}…, "
+        f"0/0  sailthru  refused  to {name}/0: {len(GENUINE)} bytes, SHA-256 {sha256}…, "
         f"the same as {name}/0/0"
     )
     assert orjson.loads(whole) == {
@@ -241,7 +241,7 @@ async def test_what_cannot_be_compared_any_more_is_said_and_needs_a_word(
     assert refused.returncode == 1
     for at, offset in (("0/0", 0), ("0/1", 7)):
         assert (
-            f"{at}  sailthru  rejected  not sent: Kafka has no {name}/0/{offset} to compare it "
+            f"{at}  sailthru  refused  not sent: Kafka has no {name}/0/{offset} to compare it "
             "with: see --uncompared\n"
         ) in refused.stdout
     sent = await run_on(cluster, *words, "--uncompared", "--execute")
@@ -339,9 +339,7 @@ async def test_a_prefix_without_the_topic_is_said(kafka: Kafka, prefix: str) -> 
     assert said.stderr.startswith(f"Error: There is no topic no-{prefix}dead-letters at ")
 
 
-@pytest.mark.parametrize(
-    "arguments", [(), ("0/1", "--reason", "rejected")], ids=["nothing", "both"]
-)
+@pytest.mark.parametrize("arguments", [(), ("0/1", "--reason", "refused")], ids=["nothing", "both"])
 def test_redrive_takes_positions_or_a_choice(arguments: tuple[str, ...]) -> None:
     said = run("dead-letters", "redrive", *arguments)
     assert said.returncode == 2

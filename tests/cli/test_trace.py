@@ -75,7 +75,7 @@ class Log:
         letter = DeadLetter(
             stage="sink",
             destination="sailthru",
-            reason="rejected",
+            reason="refused",
             topic=self.topic(topic),
             partition=0,
             offset=offset,
@@ -128,10 +128,10 @@ async def test_of_a_raw_message_its_records_and_dead_letters_are_told(log: Log) 
         "topic", "position", "time", "kind", "record", "raw", "ab-tasty", "sailthru"
     ]  # fmt: skip
     assert rows[1][:2] == [log.topic(EVENTS), "0/1"]
-    assert rows[1][5:] == ["0/2#0", "not", "read", "dead", "letter", "rejected", "at", "0/1"]
+    assert rows[1][5:] == ["0/2#0", "not", "read", "dead", "letter", "refused", "at", "0/1"]
     assert [(row[0], *row[2:5]) for row in rows[5:7]] == [
         ("0/0", "router", "bad_event", f"{log.topic(RAW)}/0/2#1"),
-        ("0/1", "sailthru", "rejected", f"{log.topic(EVENTS)}/0/1"),
+        ("0/1", "sailthru", "refused", f"{log.topic(EVENTS)}/0/1"),
     ]
 
 

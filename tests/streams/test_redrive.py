@@ -30,7 +30,7 @@ def found(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
     fields = {
         "stage": "sink",
         "destination": "sailthru",
-        "reason": "rejected",
+        "reason": "invalid_email",
         "topic": "eu-events",
         "partition": 1,
         "offset": 41,
@@ -140,7 +140,7 @@ def test_updates_are_counted_because_they_overwrite() -> None:
     ("choice", "taken"),
     [
         (Choice(), True),
-        (Choice(worker="sailthru", reason="rejected"), True),
+        (Choice(worker="sailthru", reason="invalid_email"), True),
         (Choice(worker="router"), False),
         (Choice(reason="invalid_record"), False),
         (Choice(since_ms=NOW_MS - HOUR_MS), True),
