@@ -20,7 +20,7 @@ _WIDE = 400
 
 
 @click.command("settings", short_help="List every setting with its default and meaning.")
-@click.option("--markdown", is_flag=True, help="As the table of the README.")
+@click.option("--markdown", is_flag=True, help="As the table of docs/settings.md.")
 def command(markdown: bool) -> None:
     """Lists every setting: an environment variable, its default, and what it means.
 

@@ -120,7 +120,7 @@ def _markdown() -> Iterator[str]:
     yield "# Reasons"
     yield ""
     yield "Why a record ends without being delivered: a label of metrics, a field of dead letters,"
-    yield "and what `mparticle-streams dead-letters --reason` goes by. This page is made of"
+    yield "and what `--reason` of `dead-letters` goes by. This page is made of"
     yield "[streams/reasons.py](../streams/reasons.py):"
     yield "`python -m streams.reasons > docs/reasons.md`."
     for title, says, reasons in (

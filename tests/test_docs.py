@@ -22,7 +22,7 @@ DOCUMENTS = [
     README,
     ROOT / "CHANGELOG.md",
     ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FOLDERS = "agents|cli|docs|grafana|models|sandbox|streams|tests"
 
@@ -128,7 +128,8 @@ def test_metrics_are_called_what_they_are_called(document: Path) -> None:
 
 def test_the_table_of_settings_is_what_the_command_prints() -> None:
     table = CliRunner().invoke(settings.command, ["--markdown"], catch_exceptions=False).stdout
-    assert f"\n\n{table}\n" in README.read_text(), "put in: mparticle-streams settings --markdown"
+    page = ROOT / "docs" / "settings.md"
+    assert f"\n\n{table}\n" in page.read_text(), "put in: mparticle-streams settings --markdown"
 
 
 def test_the_example_environment_is_accepted(

@@ -27,8 +27,3 @@ def test_example_is_what_the_command_prints(command: str, shown: str) -> None:
 
 def test_route_and_explain_of_each_destination_are_shown() -> None:
     assert [command.split()[0] for command, _ in EXAMPLES] == ["route", "explain", "explain"]
-
-
-def test_settings_are_those_there_are() -> None:
-    printed = invoke("settings", "--markdown").output.splitlines()
-    assert re.findall(r"^\| `[A-Z_]+`.*", README, re.MULTILINE) == printed[2:]
