@@ -26,6 +26,7 @@ def command() -> None:
         worker = WorkerSettings.load()
         logs.set_up(worker, "receiver")
         unknown_settings.tell()
+        runtime.use_fast_loop()
         runtime.collect_seldom()
         ended_well = asyncio.run(run(settings, kafka, worker))
     except SettingsError as error:

@@ -189,8 +189,7 @@ async def _flood(fault: Flood, request: web.Request) -> None:
 
 
 async def _write(data: bytes, request: web.Request) -> None:
-    transport = request.transport
-    if isinstance(transport, asyncio.Transport):
+    if (transport := request.transport) is not None:
         transport.write(data)
         transport.close()
 

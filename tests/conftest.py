@@ -10,11 +10,19 @@ import pytest_asyncio
 from hypothesis import settings
 
 from sandbox.kafka import BrokerError, Kafka, prepare
-from tests import longest_first
+from tests import longest_first, on_uvloop
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    on_uvloop.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    on_uvloop.configure(config)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -29,12 +29,11 @@ _HEAD_END = b"\r\n\r\n"
 _MOST_FIELDS = 100
 # For a sender that was answered before its body came whole, so that it reads the answer.
 _LINGER_SECONDS = 2.0
-# asyncio takes so many connections in a turn, before the first is looked at; the rest queue.
-_IN_A_TURN = 8
-_QUEUE = 256
-# What a process opens beside connections that were let in: Kafka, files, the turns of two ports
-# until their connections are let in or closed.
-_OTHER_DESCRIPTORS = 128
+# So many wait at a port until they are let in or sent away, and an event loop may take all of them
+# in one turn.
+_QUEUE = 128
+# What a process opens beside connections that were let in: Kafka, files, a turn's of two ports.
+_OTHER_DESCRIPTORS = 128 + 2 * _QUEUE
 _FEWEST = 16
 _SHUTDOWN_SECONDS = 1.0
 
@@ -103,8 +102,6 @@ class Door:
     def __init__(self, name: str, limits: Limits) -> None:
         self.limits = limits
         self._name = name
-        # One for all: what was read is handed on before anything else is.
-        self.read_into = memoryview(bytearray(_READ_BYTES))
         self._seldom = Seldom()
         self._there = set[Connection]()
         # Dictionaries for their order: who has waited longest is first.
@@ -153,11 +150,8 @@ class Door:
         return self._seldom.lets("fault")
 
 
-class Connection(web.RequestHandler, asyncio.BufferedProtocol):
-    """One connection: measures each head before aiohttp sees it, and has a deadline.
-
-    It reads into a buffer of its own size, since event loops read 256 KB at once.
-    """
+class Connection(web.RequestHandler):
+    """One connection: measures each head before aiohttp sees it, and has a deadline."""
 
     __slots__ = (
         "_answered",
@@ -220,12 +214,6 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
-
-    def get_buffer(self, _: int) -> memoryview:
-        return self._door.read_into
-
-    def buffer_updated(self, size: int) -> None:
-        self.data_received(bytes(self._door.read_into[:size]))
 
     def data_received(self, data: bytes) -> None:
         if self._is_in_head and not self._is_small_enough(data):
@@ -328,6 +316,37 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.end(self._reason)
 
 
+class _Sips(asyncio.BufferedProtocol):
+    """Hands a connection what comes, at most _READ_BYTES at a time: event loops read 256 KB.
+
+    That cannot be the connection itself: uvloop gives what comes to whoever takes bytes as bytes.
+    """
+
+    __slots__ = ("_connection", "_into")
+
+    def __init__(self, connection: Connection, into: memoryview) -> None:
+        self._connection = connection
+        self._into = into
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    def get_buffer(self, _: int) -> memoryview:
+        return self._into
+
+    def buffer_updated(self, size: int) -> None:
+        self._connection.data_received(bytes(self._into[:size]))
+
+
 def _bare(status: HTTPStatus) -> bytes:
     return (
         f"HTTP/1.1 {status} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -365,15 +384,11 @@ async def listen(runner: web.BaseRunner, door: Door, host: str | None, port: int
     server = runner.server
     assert server is not None
     loop = asyncio.get_running_loop()
-    listening: Any = await loop.create_server(
-        lambda: Connection(server, door), host, port, backlog=_IN_A_TURN
+    # One for all: what was read is handed on before anything else is read.
+    into = memoryview(bytearray(_READ_BYTES))
+    return await loop.create_server(
+        lambda: _Sips(Connection(server, door), into), host, port, backlog=_QUEUE
     )
-    for each in listening.sockets:
-        # The same number is the kernel's queue, in which a crowd of clients waits.
-        with each.dup() as same:
-            same.listen(_QUEUE)
-    opened: asyncio.Server = listening
-    return opened
 
 
 @contextlib.asynccontextmanager

@@ -73,5 +73,6 @@ def _end_at_once(seconds: float) -> NoReturn:
 
 def run(app: faust.App) -> NoReturn:
     """Runs a worker until it is told to stop or cannot go on; exits with its code."""
+    runtime.use_fast_loop()
     app.finalize()
     Worker(app, quiet=True).execute_from_commandline()

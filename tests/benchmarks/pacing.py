@@ -1,12 +1,14 @@
 """How much of Sailthru's ceiling is filled, over real HTTP and real minutes: S1, S5, S6, S7."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from cli.demo.figures import Figures
 from sandbox.kafka import Kafka
@@ -14,6 +16,7 @@ from sandbox.sailthru import Sailthru
 from sandbox.server import RefusedError, running
 from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
+from tests.benchmarks.meter import Readings
 from tests.benchmarks.processes import Subject, sailthru_settings
 from tests.benchmarks.results import Result, at_least, at_most
 
@@ -65,6 +68,19 @@ async def foreign(broker: Kafka, rounds: int) -> list[Result]:
     return await _filled(broker, rounds, _FOREIGN)
 
 
+async def cpu_us(broker: Kafka, seconds: float, more: Mapping[str, str]) -> float:
+    """CPU microseconds that a worker alone uses for a request, while it fills the ceiling."""
+    service = Sailthru()
+    records = int(_RECORDS_A_SECOND * (seconds + _SECONDS))
+    async with _working(broker, service, _ALONE, records, more) as workers:
+        began, before = time.time(), service.counts[_ENDPOINT].total()
+        await asyncio.sleep(seconds)
+        ended, requests = time.time(), service.counts[_ENDPOINT].total() - before
+        await workers.still_have_work()
+        [readings] = workers.readings()
+        return (readings.cpu_at(ended) - readings.cpu_at(began)) / requests * 1e6
+
+
 async def _filled(broker: Kafka, rounds: int, case: _Case) -> list[Result]:
     """A backlog that does not end, users by Zipf's law; rounds are minutes as they are counted."""
     service = Sailthru()
@@ -101,6 +117,9 @@ class _Workers:
         self._subjects = subjects
         self.foreign_requests = 0
 
+    def readings(self) -> list[Readings]:
+        return [subject.readings() for subject in self._subjects]
+
     def check(self) -> None:
         for subject in self._subjects:
             subject.check()
@@ -124,7 +143,11 @@ class _Workers:
 
 @asynccontextmanager
 async def _working(
-    broker: Kafka, service: Sailthru, case: _Case, records: int
+    broker: Kafka,
+    service: Sailthru,
+    case: _Case,
+    records: int,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[_Workers]:
     """Yields when all workers have their partitions, and requests have come for a while."""
     async with (
@@ -138,7 +161,14 @@ async def _working(
             directory = Path(stack.enter_context(TemporaryDirectory()))
             subjects.append(
                 await stack.enter_async_context(
-                    Subject("worker", directory, log.kafka, "sailthru", **sailthru_settings(url))
+                    Subject(
+                        "worker",
+                        directory,
+                        log.kafka,
+                        "sailthru",
+                        **sailthru_settings(url),
+                        **more,
+                    )
                 )
             )
         workers = _Workers(subjects)

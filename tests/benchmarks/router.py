@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -68,14 +69,14 @@ class Course:
         await publish(log.kafka, (write(number) for number in range(messages)))
         return cls(log, messages, records, directory)
 
-    async def run(self, name: str) -> Run:
+    async def run(self, name: str, more: Mapping[str, str] = MappingProxyType({})) -> Run:
         """Sends one subject over it; after some seconds what it has done by then counts."""
         if name == WORKER:
             await self.log.begin("router", dict.fromkeys(self.log.partitions([RAW]), 0))
         argument = "router" if name == WORKER else f"benchmark-{uuid4().hex}"
         before = await self._written()
         # Rivals remember nothing of users either.
-        chosen = {"ROUTER_SNAPSHOTS": "never"}
+        chosen = {"ROUTER_SNAPSHOTS": "never", **more}
         async with Subject(name, self.directory, self.log.kafka, argument, **chosen) as subject:
             async with asyncio.timeout(_START_SECONDS):
                 await subject.marked("work")

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from uuid import uuid4
 
 from aiohttp import web
@@ -22,7 +24,8 @@ from tests.benchmarks.processes import Subject, ab_tasty_settings
 from tests.benchmarks.results import Result, at_least, at_most, ratios
 
 _ENDPOINT = "POST segments"
-_SUBJECTS = {"worker": "ab-tasty", "aiokafka loop": "csv_loop"}
+WORKER = "worker"
+_SUBJECTS = {WORKER: "ab-tasty", "aiokafka loop": "csv_loop"}
 _CHANGES, _ALL_CHANGES = 100_000, 1_000_000
 _BATCH = 1_000
 # A batch of changes of one audience, whose users' ids are all as long, so that none is in another.
@@ -90,11 +93,19 @@ def _per_second(uploads: _Uploads) -> float:
     return uploads.rows / (uploads.last_at - uploads.first_at)
 
 
-async def _run(name: str, log: Log, directory: Path) -> tuple[_Uploads, float]:
+async def cpu_us(name: str, log: Log, directory: Path, more: Mapping[str, str]) -> float:
+    """CPU microseconds a row."""
+    uploads, seconds = await _run(name, log, directory, more)
+    return seconds / uploads.rows * 1e6
+
+
+async def _run(
+    name: str, log: Log, directory: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[_Uploads, float]:
     """What was accepted, and the CPU seconds between the first and the last of it."""
     uploads = _Uploads()
     at_the_start = dict.fromkeys(log.partitions([AUDIENCE_MEMBERSHIP]), 0)
-    is_ours = name == "worker"
+    is_ours = name == WORKER
     if is_ours:
         await log.begin(_SUBJECTS[name], at_the_start)
     async with (
@@ -105,6 +116,7 @@ async def _run(name: str, log: Log, directory: Path) -> tuple[_Uploads, float]:
             log.kafka,
             _SUBJECTS[name] if is_ours else uuid4().hex,
             **ab_tasty_settings(url),
+            **more,
         ) as subject,
     ):
         await uploads.ended(subject)

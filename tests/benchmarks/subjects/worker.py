@@ -7,9 +7,11 @@ from agents.router import processor, routing
 from streams.engine.consumer import Consumer
 from streams.worker.run import run
 from tests.benchmarks.meter import Meter
+from tests.benchmarks.subjects import choose_loop
 
 
 def main(name: str) -> None:
+    choose_loop()
     meter = Meter.of_this_process()
     together = meter.marking_first("work", routing.route_together)
     processor.route_together = together  # type: ignore[attr-defined]  # imported there
