@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.test_docs import ROOT
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-_OURS = {"agents", "cli", "grafana", "models", "sandbox", "streams", "tests"}
+_OURS = {each.parent.name for each in ROOT.glob("*/__init__.py")}
 # The rivals of the benchmarks are in tests/benchmarks/rivals.txt.
 _RIVALS = {"confluent-kafka", "confluent_kafka", "quixstreams"}
 # Which mode imports when it is told to, in streams/runtime.py.
@@ -47,7 +47,7 @@ def _modules(tree: ast.AST) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize("folder", ["agents", "models", "streams"])
+@pytest.mark.parametrize("folder", ["agents", "examples", "models", "streams"])
 def test_a_worker_needs_what_is_declared_for_all(folder: str) -> None:
     extras = [name for name in _PROJECT["optional-dependencies"] if name not in {"dev", "sandbox"}]
     assert _imported(folder) <= _declared(*extras)
