@@ -8,17 +8,34 @@ import click
 
 from cli import outputs
 from streams.base_settings import SettingsError
-from streams.kafka.clients import UnansweredError
+from streams.kafka.clients import UnansweredError, answering
+from streams.kafka.granted import lacking, too_little
+from streams.kafka.rights import Rights
 from streams.settings import KafkaSettings
 from streams.terminal import escaped
 
+Work = Callable[[KafkaSettings], Coroutine[None, None, bool]]
 
-def ask(work: Callable[[KafkaSettings], Coroutine[None, None, bool]]) -> None:
-    """Exits with 1 when `work` returns False, or with its sentence when Kafka does not answer."""
+
+def ask(work: Work, component: str, needed: Rights) -> None:
+    """Exits with 1 when `work` returns False, or with a sentence when Kafka does not answer.
+
+    So does a user who lacks what is `needed`, before anything is done: what Kafka refuses on the
+    way it refuses without the name of what it refuses, or as if it were not there.
+    """
     # What it has to say of a Kafka that is away is said in one sentence.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+    async def work_if_granted() -> bool:
+        kafka = KafkaSettings.load()
+        async with answering(kafka):
+            lacks = await lacking(kafka, needed.on(kafka))
+        if lacks:
+            raise UnansweredError(too_little(lacks, component))
+        return await work(kafka)
+
     try:
-        well = asyncio.run(work(KafkaSettings.load()))
+        well = asyncio.run(work_if_granted())
     except (SettingsError, UnansweredError) as error:
         raise click.ClickException(str(error)) from None
     if not well:

@@ -1,6 +1,7 @@
 """`fill DESTINATION`: a backlog of user-updates as a few files, and not as millions of calls."""
 
 from collections import Counter
+from dataclasses import replace
 
 import click
 
@@ -12,6 +13,7 @@ from cli import outputs
 from cli.asking import ask
 from streams import logs
 from streams.engine.startup import StartError
+from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings, WorkerSettings
 
 _MOST = Most()
@@ -63,7 +65,8 @@ def command(
             raise click.ClickException(str(error)) from None
         return True
 
-    ask(work)
+    needed = RIGHTS["fill"]
+    ask(work, "fill", needed if execute else replace(needed, writes=()))
 
 
 def _show(sums: Sums, plan: Plan) -> None:

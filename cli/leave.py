@@ -6,7 +6,7 @@ import click
 
 from cli import outputs
 from cli.asking import ask, table
-from cli.replay import group_of
+from cli.replay import group_of, rights_to
 from streams.kafka.static_members import members, remove
 from streams.settings import KafkaSettings
 
@@ -31,7 +31,8 @@ def command(worker: str, instances: Sequence[str]) -> None:
         group = group_of(kafka, worker)
         return await (_remove(kafka, group, instances) if instances else _show(kafka, group))
 
-    ask(work)
+    component, needed = rights_to("leave", worker)
+    ask(work, component, needed if instances else needed.to_look())
 
 
 async def _show(kafka: KafkaSettings, group: str) -> bool:

@@ -1,6 +1,7 @@
 """`replay`: a worker's offsets go back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import click
@@ -10,8 +11,9 @@ from cli import outputs
 from cli.asking import ask, table
 from cli.moments import Target
 from streams.kafka.groups import stop_first
+from streams.kafka.rights import RIGHTS, Rights
 from streams.operations.replay import Group, ReplayError, To, look, move
-from streams.settings import DRY_RUN_SUFFIX, KafkaSettings
+from streams.settings import DRY_RUN_SUFFIX, GROUP_PREFIX, KafkaSettings
 from streams.topics import BY_USER, RAW
 
 
@@ -55,7 +57,22 @@ def command(
     async def work(kafka: KafkaSettings) -> bool:
         return await _replay(kafka, group_of(kafka, worker), to, topic, partitions, execute=execute)
 
-    ask(work)
+    component, needed = rights_to("replay", worker)
+    if topic is not None:
+        needed = replace(needed, reads=tuple(each for each in needed.reads if each.name == topic))
+    ask(work, component, needed if execute else needed.to_look())
+
+
+def rights_to(what: str, worker: str) -> tuple[str, Rights]:
+    """The component that does something with a worker's group, and what it needs for this one.
+
+    `worker` is its name or its group's, a dry run's too; one that does not exist needs nothing.
+    """
+    name = worker.rpartition(GROUP_PREFIX)[2]
+    component = f"{what}-{name.removesuffix(DRY_RUN_SUFFIX)}"
+    if component not in RIGHTS:
+        return component, Rights()
+    return component, replace(RIGHTS[component], joins=(name,))
 
 
 def group_of(kafka: KafkaSettings, worker: str) -> str:

@@ -30,6 +30,7 @@ from streams.topics import MAX_MESSAGE_BYTES
 # own are five minutes.
 _METADATA_MAX_AGE_MS = 10_000
 
+GROUP_PREFIX = "mparticle-streams-"
 DRY_RUN_SUFFIX = "-dry-run"
 """What a worker's name ends in, and so its group's, while it sends nothing."""
 
@@ -229,7 +230,7 @@ class KafkaSettings(Settings):
 
     def group(self, worker: str) -> str:
         """The consumer group of a worker."""
-        return f"{self.prefix}mparticle-streams-{worker}"
+        return f"{self.prefix}{GROUP_PREFIX}{worker}"
 
     def called(self, name: str) -> Self:
         """The same for a process of that name, unless the operator has given it another."""

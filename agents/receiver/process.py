@@ -18,6 +18,8 @@ from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
 from streams.kafka import topic_admin
 from streams.kafka.clients import answering
+from streams.kafka.granted import look, too_little
+from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import MAX_MESSAGE_BYTES, RAW
 from streams.worker import pages
@@ -103,7 +105,10 @@ async def largest(kafka: KafkaSettings) -> int:
     try:
         async with answering(kafka):
             await admin.start()
-            if name not in await topic_admin.existing(admin):
+            found = await look(admin, [name])
+            if lacks := found.lacks(RIGHTS["receiver"].on(kafka)):
+                raise StartError(too_little(lacks, "receiver"))
+            if name not in found.partitions:
                 if not kafka.create_topics:
                     raise StartError(f"Create the topic {name}, or set KAFKA_CREATE_TOPICS=true.")
                 await topic_admin.create(admin, kafka, [RAW])

@@ -12,6 +12,7 @@ from cli.asking import ask, table
 from cli.dead_letters import choosing
 from cli.moments import shown
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
+from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings
 
 _SHOWN = 20
@@ -34,7 +35,11 @@ def list_(limit: int | None, as_json: bool, **which: Any) -> None:
     offset of what failed, and of a raw message the part.
     """
     most = limit if limit is not None or as_json else _SHOWN
-    ask(lambda kafka: _list(kafka, choosing.choice(**which), most, as_json=as_json))
+
+    async def work(kafka: KafkaSettings) -> bool:
+        return await _list(kafka, choosing.choice(**which), most, as_json=as_json)
+
+    ask(work, "dead-letters", RIGHTS["dead-letters"])
 
 
 async def _list(kafka: KafkaSettings, choice: Choice, most: int | None, *, as_json: bool) -> bool:

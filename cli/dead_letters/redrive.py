@@ -18,6 +18,7 @@ from streams.dead_letters.compare import Comparison, Originals
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
 from streams.kafka.clients import UnansweredError
 from streams.kafka.ranges import Reader
+from streams.kafka.rights import RIGHTS
 from streams.operations.reach import Reach
 from streams.operations.redrive import Again, Plan, Redrive
 from streams.settings import KafkaSettings
@@ -73,7 +74,8 @@ def redrive(
             letters = _found(log, positions, choosing.choice(**which))
             return await _redrive(letters, judge, to, whole=whole)
 
-    ask(work)
+    needed = RIGHTS["redrive"]
+    ask(work, "redrive", needed if execute else needed.to_look())
 
 
 async def _found(

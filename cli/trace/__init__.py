@@ -13,6 +13,7 @@ from cli.moments import Moment
 from cli.trace import of_raw, of_user, shown
 from streams.dead_letters.reader import Position
 from streams.kafka.ranges import Reader
+from streams.kafka.rights import RIGHTS
 from streams.operations.trace_search import NoRawMessageError, Span
 from streams.settings import KafkaSettings
 
@@ -83,7 +84,7 @@ def command(
         shown.show(report, as_json=as_json)
         return report.found
 
-    ask(work)
+    ask(work, "trace", RIGHTS["trace"])
 
 
 def _ms(at: datetime | None) -> int | None:

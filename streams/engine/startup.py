@@ -23,7 +23,7 @@ from streams.kafka import log_bounds, rights, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.diagnosis import diagnose
-from streams.kafka.granted import Granted, lacking_on_groups, look
+from streams.kafka.granted import Granted, lacking_on_groups, look, too_little
 from streams.kafka.rights import Right
 from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings
@@ -84,10 +84,7 @@ async def _check_topics(
             await asyncio.sleep(_LOOK_SECONDS)
             found = await look(admin, list(wanted))
         if lacks := [*found.lacks(needed), *await lacking_on_groups(admin, needed)]:
-            raise StartError(
-                f"Kafka grants this user too little: have it granted {'; '.join(map(str, lacks))} "
-                f"(mparticle-streams rights {component} prints how)."
-            )
+            raise StartError(too_little(lacks, str(component)))
         missing = _missing(found, wanted)
         if missing and not kafka.create_topics:
             raise StartError(

@@ -21,6 +21,7 @@ from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from streams.kafka.rights import Operation, Right
+from streams.settings import KafkaSettings
 
 # Kafka's AclOperation, of which an answer has a bit for each.
 _BITS: Mapping[Operation, int] = {"Read": 3, "Write": 4, "Describe": 8}
@@ -149,6 +150,27 @@ async def look(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Granted:
         {name: len(each["partitions"]) for name, each in there.items()},
         frozenset(n for n, each in topics.items() if each["error_code"] == _UNAUTHORIZED),
         {name: each.get("authorized_operations", _UNSAID) for name, each in there.items()},
+    )
+
+
+async def lacking(kafka: KafkaSettings, needed: Iterable[Right]) -> list[Right]:
+    """Rights that are not granted; raises KafkaError when Kafka cannot be asked."""
+    rights = list(needed)
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    try:
+        await admin.start()
+        topics = dict.fromkeys(right.name for right in rights if right.kind == "topic")
+        found = await look(admin, list(topics))
+        return [*found.lacks(rights), *await lacking_on_groups(admin, rights)]
+    finally:
+        await admin.close()
+
+
+def too_little(lacks: Iterable[Right], component: str) -> str:
+    """A sentence that says what to grant a component."""
+    return (
+        f"Kafka grants this user too little: have it granted {'; '.join(map(str, lacks))} "
+        f"(mparticle-streams rights {component} prints how)."
     )
 
 

@@ -52,6 +52,10 @@ class Rights:
         """All that it has to do with, each once."""
         return tuple(dict.fromkeys((*self.reads, *self.writes)))
 
+    def to_look(self) -> "Rights":
+        """What is enough where it only shows what it would do."""
+        return Rights(self.reads, looks_at=(*self.joins, *self.looks_at))
+
     def on(self, kafka: KafkaSettings) -> Iterator[Right]:
         """The rights on a cluster."""
         for topic in self.reads:

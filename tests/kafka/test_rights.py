@@ -1,22 +1,28 @@
 """Each component runs with exactly the rights of the table, and names the one that it lacks."""
 
 import asyncio
+import logging
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import structlog
+from click.testing import CliRunner
 
 from cli.demo.compare import differences
 from cli.demo.lag import Lag
 from cli.demo.publish import publish
 from cli.demo.run import READS
 from cli.demo.world import WORKERS, WorkerProcess, worker_environment
+from cli.main import main
 from sandbox.ab_tasty import AbTasty
 from sandbox.mparticle import Message, duration_ms, generate, post
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
+from streams import logs
 from streams.engine.startup import StartError, prepare
 from streams.kafka.rights import RIGHTS, Right
 from streams.settings import KafkaSettings
@@ -85,12 +91,16 @@ def settings_of(broker: Secured, prefix: str, component: str, directory: Path) -
 
 
 COMMANDS: Mapping[str, Sequence[str]] = {
+    "receiver": ("receiver",),
     "trace": ("trace", "--raw", "0/0"),
     "dead-letters": ("dead-letters", "list"),
     "redrive": ("dead-letters", "redrive", "--since", "1h", "--execute"),
     "replay-router": ("replay", "router", "--to", "earliest", "--execute"),
     "replay-sailthru": ("replay", "sailthru", "--to", "earliest", "--execute"),
     "replay-ab-tasty": ("replay", "ab-tasty", "--to", "earliest", "--execute"),
+    "leave-router": ("leave", "router"),
+    "leave-sailthru": ("leave", "sailthru"),
+    "leave-ab-tasty": ("leave", "ab-tasty"),
     "fill": ("fill", "sailthru", "--execute"),
 }
 
@@ -136,8 +146,92 @@ async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
         assert stopped == [0, 0, 0]
 
         for component, words in COMMANDS.items():
+            if component == "receiver":
+                continue  # it stays, and has a test of its own
             said = await asyncio.to_thread(run, *words, settings=where[component])
             assert said.returncode == 0, (component, said)
+
+
+# What to give each to be refused: alone, it only looks.
+REFUSED = {
+    component: (*words, "router-7") if words[0] == "leave" else words
+    for component, words in COMMANDS.items()
+}
+
+
+@pytest.fixture
+def logging_stays() -> Iterator[None]:
+    """Commands set up the logs of a process of their own."""
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
+    noisy = {name: logging.getLogger(name).level for name in ("aiokafka", *logs._NOISY)}
+    yield
+    root.handlers[:], sys.excepthook = handlers, hook
+    root.setLevel(level)
+    for name, before in noisy.items():
+        logging.getLogger(name).setLevel(before)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+def lacked(component: str, kafka: KafkaSettings) -> list[Right]:
+    """Of each kind and operation that a component needs, the first."""
+    kinds: dict[tuple[str, str], Right] = {}
+    for right in RIGHTS[component].on(kafka):
+        kinds.setdefault((right.kind, right.operation), right)
+    return list(kinds.values())
+
+
+async def refuses(
+    broker: Secured, user: str, words: Sequence[str], where: Mapping[str, str], right: Right
+) -> str:
+    """What a command says without a right, asked until the broker knows its own lists."""
+    await withdraw(broker, user, [right])
+    said = ""
+    for _ in range(10):
+        ended = await asyncio.to_thread(CliRunner().invoke, main, words, env=dict(where))
+        assert isinstance(ended.exception, SystemExit | None), ended.exc_info
+        said = ended.output.strip()
+        if said.count(" on the ") == 1 and str(right) in said:
+            assert ended.exit_code == 1
+            break
+    await grant(broker, user, [right])
+    return said
+
+
+async def each_refuses(
+    broker: Secured, prefix: str, component: str, directory: Path, which: Iterable[Right]
+) -> None:
+    """Each is named when it lacks, and nothing else is said."""
+    plain = settings(broker.broker, prefix)
+    await create(plain)
+    user = f"{prefix}{component}"
+    await grant(broker, user, RIGHTS[component].on(plain))
+    where = {
+        **worker_environment("", 0, sailthru="http://127.0.0.1:1", ab_tasty="http://127.0.0.1:1"),
+        **settings_of(broker, prefix, user, directory),
+        "RECEIVER_TOKEN": TOKEN,
+    }
+    del where["WORKER_PORT"]
+    for right in which:
+        said = await refuses(broker, user, REFUSED[component], where, right)
+        assert said.removeprefix("Error: ").removeprefix("receiver does not start. ") == (
+            f"Kafka grants this user too little: have it granted {right} "
+            f"(mparticle-streams rights {component} prints how)."
+        )
+
+
+@pytest.mark.usefixtures("logging_stays")
+@pytest.mark.parametrize("component", REFUSED)
+@pytest.mark.parametrize(
+    "every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["of each kind", "each"]
+)
+async def test_a_command_names_a_right_that_it_lacks_before_it_does_anything(
+    broker: Secured, prefix: str, tmp_path: Path, component: str, every: bool
+) -> None:
+    kafka = settings(broker.broker, prefix)
+    which = RIGHTS[component].on(kafka) if every else lacked(component, kafka)
+    await each_refuses(broker, prefix, component, tmp_path, which)
 
 
 async def test_check_names_what_its_user_is_not_granted(
