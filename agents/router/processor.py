@@ -134,8 +134,8 @@ def _say_refused(error: NotTakenError) -> None:
         error=type(error.__cause__).__name__,
         raw=named,
         raw_messages=len(positions),
-        what_to_do=f"see max.message.bytes of {error.topic} and the rights to write there; what "
-        f"Kafka will never take goes to the dead letters with ROUTER_SET_ASIDE={named}",
+        what_to_do=f"{error.what_to_do}; what Kafka will never take goes to the dead letters with "
+        f"ROUTER_SET_ASIDE={named}",
     )
 
 

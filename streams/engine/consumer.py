@@ -6,12 +6,12 @@ fails when an upgrade of Faust moves the ground.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAuthorizationFailedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -27,14 +27,16 @@ from streams.engine.group_lease import GroupLease
 from streams.engine.holds import Hold, Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
-from streams.engine.refusals import GroupError, Refusals
+from streams.engine.refusals import GroupError, Refusals, to_grant
 from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
 from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
+from streams.kafka.granted import lacking
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
+from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 
 log = structlog.get_logger()
@@ -48,6 +50,9 @@ _FETCH_SECONDS = 0.25
 _IDLE_SECONDS = 1.0
 # How long one partition alone may take to show whether it is the one that cannot be read.
 _ALONE_SECONDS = 5.0
+# How often Kafka is asked whether it lets us read again.
+_LET_AGAIN_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
 # A partition that could not be asked for its bounds is asked again after this long.
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -361,8 +366,41 @@ class Consumer(driver.Consumer):
         there = {tp: each for tp, each in asked.items() if self.partitions.get(tp) is each}
         await self._thread.seek_to({tp: each.offsets.position for tp, each in there.items()})
         for tp in broken.keys() & there.keys():
-            self._hold_unreadable(there[tp], broken[tp])
+            if isinstance(broken[tp], TopicAuthorizationFailedError):
+                self._hold_refused(tp)
+            else:
+                self._hold_unreadable(there[tp], broken[tp])
         return bool(broken)
+
+    def _hold_refused(self, tp: TP) -> None:
+        said = f"Kafka does not let this worker read on: {to_grant('topic', tp.topic)}"
+        self.holds[tp] = Hold("refused", said)
+        self.pause_partitions({tp})
+        log.error("refused", topic=tp.topic, partition=tp.partition, detail=said)
+
+    @Service.task
+    async def _go_on_where_it_is_let(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_LET_AGAIN_SECONDS)
+            refused = {
+                tp: Right("Read", "topic", tp.topic)
+                for tp, hold in self.holds.items()
+                if hold.state == "refused"
+            }
+            # While Kafka is away, others say so, and it is asked again.
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    lacks = set(await self._lacking(set(refused.values())))
+                self._go_on_with(tp for tp, right in refused.items() if right not in lacks)
+
+    async def _lacking(self, rights: Collection[Right]) -> Iterable[Right]:
+        return await lacking(self.transport.kafka, rights) if rights else ()
+
+    def _go_on_with(self, tps: Iterable[TP]) -> None:
+        for tp in tps:
+            # A rebalance has let go of it meanwhile, or taken it over anew.
+            if self.holds.pop(tp, None) and (partition := self.partitions.get(tp)) is not None:
+                self.pause_or_resume(partition)
 
     def _hold_unreadable(self, partition: Partition, error: Exception) -> None:
         tp, offset = partition.tp, partition.offsets.position

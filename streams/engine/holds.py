@@ -1,10 +1,13 @@
-"""Partitions that are held: not fetched, until a person has done something."""
+"""Partitions that are held: not fetched, until a person has done something.
+
+One that Kafka does not let us read goes on by itself when it does again; others at the next start.
+"""
 
 from typing import Literal, NamedTuple, TypeAlias
 
 from faust.types import TP
 
-State: TypeAlias = Literal["offsets_deleted", "unreadable"]
+State: TypeAlias = Literal["offsets_deleted", "unreadable", "refused"]
 
 
 class Hold(NamedTuple):

@@ -1,5 +1,7 @@
 """What Kafka refuses this worker for a reason that a person must see to."""
 
+from typing import Literal
+
 import structlog
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
@@ -11,6 +13,8 @@ from aiokafka.errors import (
     OffsetMetadataTooLargeError,
     TopicAuthorizationFailedError,
 )
+
+from streams.kafka.rights import Right
 
 log = structlog.get_logger()
 
@@ -69,4 +73,14 @@ def _sentence(what: str, error: Exception) -> str:
     is_known = type(error) in _WHAT_TO_DO and not isinstance(error, MissingTopicsError)
     why = type(error).__name__ if is_known else str(error)[:200]
     what_to_do = _WHAT_TO_DO.get(type(error), "look at the brokers' log")
+    match error:
+        case GroupAuthorizationFailedError(args=(str(group), *_)):
+            what_to_do = to_grant("group", group)
+        case TopicAuthorizationFailedError(args=(set(topics), *_)):
+            what_to_do = "; ".join(to_grant("topic", topic) for topic in sorted(topics))
     return f"Kafka does not let this worker {what} ({why}): {what_to_do}"
+
+
+def to_grant(kind: Literal["topic", "group"], name: str) -> str:
+    """A clause that says which right to give back to a worker that had it when it started."""
+    return f"have its user granted {Right('Read', kind, name)}"

@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.kafka.producing import partition_count
 from streams.kafka.record_limits import written_size
+from streams.kafka.rights import Right
 
 
 class Outgoing(NamedTuple):
@@ -38,11 +39,25 @@ def partition_of(key: bytes, count: int) -> int:
 class NotTakenError(Exception):
     """Kafka did not take some records, and will not: the producer can write no more there."""
 
-    def __init__(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
-        super().__init__(f"Kafka did not take {len(records)} records of {topic}/{partition}")
+    def __init__(
+        self, topic: str, partition: int, records: Sequence[Outgoing], why: KafkaError
+    ) -> None:
+        self.what_to_do = _what_to_do(topic, why)
+        super().__init__(
+            f"Kafka did not take {len(records)} records of {topic}/{partition}: {self.what_to_do}"
+        )
         self.topic = topic
         self.partition = partition
         self.records = records
+
+
+def _what_to_do(topic: str, why: KafkaError) -> str:
+    match why:
+        case TopicAuthorizationFailedError():
+            return f"have its user granted {Right('Write', 'topic', topic)}"
+        case MessageSizeTooLargeError():
+            return f"raise max.message.bytes of {topic}"
+    return f"look at the brokers' log for {type(why).__name__}"
 
 
 async def write(
@@ -71,7 +86,7 @@ async def write(
         try:
             await written
         except KafkaError as error:
-            raise NotTakenError(batch.topic, batch.partition, batch.records) from error
+            raise NotTakenError(batch.topic, batch.partition, batch.records, error) from error
 
 
 class _Batch(NamedTuple):

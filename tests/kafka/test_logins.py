@@ -34,6 +34,7 @@ async def connect(options: Mapping[str, Any]) -> None:
     """Makes one connection as a client does each time that it has lost one."""
     others = dict(options)
     host, _, port = others.pop("bootstrap_servers").rpartition(":")
+    del others["metadata_max_age_ms"]  # a client's own
     connection = await create_conn(host, int(port), **others)
     connection.close()
 

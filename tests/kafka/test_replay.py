@@ -123,7 +123,8 @@ async def test_a_group_with_a_live_worker_is_shown_and_not_moved(
         stood = await offsets(cluster)
         stop = (
             f"The group {cluster.group('sailthru')} has live members: stop its workers first, and "
-            "with KAFKA_GROUP_INSTANCE_ID wait for KAFKA_SESSION_TIMEOUT_S."
+            "with KAFKA_GROUP_INSTANCE_ID put them out of it (mparticle-streams leave), or wait "
+            "for KAFKA_SESSION_TIMEOUT_S."
         )
         shown = await run_on(cluster, "replay", "sailthru", "--to", "2h")
         assert shown.returncode == 0

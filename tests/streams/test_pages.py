@@ -104,7 +104,7 @@ STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
     "login_refused": (is_locked_out, "login_refused: Kafka refuses the login by PLAIN: set"),
-    "refused": (may_not_join, "join its group (GroupAuthorizationFailedError): let this user"),
+    "refused": (may_not_join, "have its user granted Read on the group router"),
     "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
     "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),
