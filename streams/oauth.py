@@ -42,10 +42,6 @@ _EXTENSION = re.compile(r"(?!auth=)([A-Za-z]+)=([\x21-\x2b\x2d-\x7e]+)")
 class TokenError(KafkaError):  # type: ignore[misc] # published without types
     """There is no token to log in with; the message is one sentence that says what to do."""
 
-    def __str__(self) -> str:
-        """Without the name in front that aiokafka puts there."""
-        return str(self.args[0])
-
 
 class OauthSettings(HttpSettings):
     """Where tokens for Kafka come from."""

@@ -342,8 +342,10 @@ class Consumer(driver.Consumer):
             return await self._thread.fetch(active, _IDLE_SECONDS if is_all else _FETCH_SECONDS)
         except ConsumerStoppedError:
             raise
-        except Exception:
-            if not await self._find_unreadable(active):
+        except Exception as error:
+            found = await self._find_unreadable(active)
+            # A right may have come back meanwhile; whatever else cannot be found again is a bug.
+            if not found and not isinstance(error, TopicAuthorizationFailedError):
                 raise
             return Fetched()
 

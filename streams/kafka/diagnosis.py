@@ -190,7 +190,8 @@ async def _has_token(tokens: Tokens) -> None:
         async with asyncio.timeout(_CONNECT_SECONDS):
             await tokens.token()
     except TokenError as error:
-        raise _LockedOutError(str(error)) from error
+        # As text it has the name of its kind in front.
+        raise _LockedOutError(str(error.args[0])) from error
     except TimeoutError as error:
         raise _LockedOutError(
             "There is no token for Kafka: KAFKA_OAUTH_TOKEN_URL does not answer in time."

@@ -121,7 +121,7 @@ async def test_where_the_library_finds_nobody_it_is_said_what_to_give_it(
     alone(tmp_path, monkeypatch)
     with pytest.raises(TokenError) as refused:
         await Tokens(cloud, CLOUDS[cloud]).token()
-    assert str(refused.value).startswith(
+    assert refused.value.args[0].startswith(
         f"There is no token for Kafka: give this process {TOLD[cloud]}"
     )
 

@@ -5,7 +5,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, UnsupportedCodecError
+from aiokafka.errors import (
+    KafkaError,
+    LeaderNotAvailableError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -18,6 +23,7 @@ from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.refusals import GroupError
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
+from streams.kafka.rights import Right
 from streams.outcomes import (
     Blocked,
 )
@@ -426,6 +432,36 @@ async def test_an_error_that_is_no_partitions_own_is_raised(consumer: Consumer) 
     consumer._thread.fetch = once  # type: ignore[method-assign,assignment]
     with pytest.raises(UnsupportedCodecError):
         await chunks(consumer)
+
+
+async def test_a_right_that_is_back_before_anybody_looks_ends_nothing(consumer: Consumer) -> None:
+    errors = [TopicAuthorizationFailedError(HERE.topic)]
+
+    async def once(*_: object) -> Fetched:
+        if errors:
+            raise errors.pop()
+        return Fetched()
+
+    consumer._thread.fetch = once  # type: ignore[method-assign,assignment]
+    assert await chunks(consumer) == []
+    assert consumer.holds == {}
+
+
+async def test_what_may_not_be_read_is_held_with_the_right_that_lacks_until_it_is_back(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> Fetched:
+        raise TopicAuthorizationFailedError(HERE.topic)
+
+    consumer._thread.fetch = refused  # type: ignore[method-assign,assignment]
+    assert await chunks(consumer) == []
+    right = Right("Read", "topic", HERE.topic)
+    held, fetched = consumer.holds[HERE], fetches(consumer)
+    consumer._go_on_with([HERE])
+
+    assert (held.state, fetched) == ("refused", False)
+    assert held.said.endswith(f"have its user granted {right}")
+    assert (consumer.holds, fetches(consumer)) == ({}, True)
 
 
 async def nothing(*_: object) -> None:
