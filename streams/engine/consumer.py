@@ -105,10 +105,14 @@ class Consumer(driver.Consumer):
     @Service.task
     async def _watch(self) -> None:
         limit = self.transport.kafka.stalled_after_s
-        # Named on /ready, and what waits for those partitions may wait too.
-        named = lambda: bool(self.unavailable or PENDING.said)  # noqa: E731 - two lines for a word
-        work = watch(limit, self.partitions, self.processor, self.lease, self.access, named)
+        work = watch(
+            limit, self.partitions, self.processor, self.lease, self.access, self._is_named
+        )
         await self._or_drain(work)
+
+    def _is_named(self) -> bool:
+        """Whether /ready says what may keep all from going on; without commits no lease is held."""
+        return bool(self.unavailable or PENDING.said or self.refusals.said)
 
     @Service.task
     async def _look_for_closed_doors(self) -> None:

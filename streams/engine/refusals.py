@@ -58,17 +58,18 @@ class Refusals:
 
     def refused(self, what: str, error: Exception) -> GroupError | None:
         """Notes that Kafka refuses to let it `what`; returns what it must end with, if it must."""
-        sentence = _sentence(what, error)
-        if self._said.get(what) != sentence:
-            self._said[what] = sentence
-            log.error("refused", reason=type(error).__name__, detail=sentence)
-        return GroupError(f"{sentence}.") if isinstance(error, _FINAL) else None
+        said = sentence(what, error)
+        if self._said.get(what) != said:
+            self._said[what] = said
+            log.error("refused", reason=type(error).__name__, detail=said)
+        return GroupError(f"{said}.") if isinstance(error, _FINAL) else None
 
     def granted(self, what: str) -> None:
         self._said.pop(what, None)
 
 
-def _sentence(what: str, error: Exception) -> str:
+def sentence(what: str, error: Exception) -> str:
+    """Says what Kafka does not let a worker do, and what a person can do about it."""
     # An error that aiokafka does not know by name it hands on as the text of another.
     is_known = type(error) in _WHAT_TO_DO and not isinstance(error, MissingTopicsError)
     why = type(error).__name__ if is_known else str(error)[:200]

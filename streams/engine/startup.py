@@ -11,14 +11,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     CommitFailedError,
+    InvalidCommitOffsetSizeError,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
+    OffsetMetadataTooLargeError,
+    UnknownError,
 )
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streams import clocks, topics
+from streams.engine.refusals import sentence
 from streams.kafka import log_bounds, rights, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
@@ -161,6 +165,8 @@ async def _begin_group(
                     for tp, offset in begins.items()
                 }
             )
+    except (OffsetMetadataTooLargeError, InvalidCommitOffsetSizeError, UnknownError) as error:
+        raise StartError(f"{sentence('commit where it begins', error)}.") from error
     finally:
         await consumer.stop()
 

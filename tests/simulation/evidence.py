@@ -24,6 +24,10 @@ class Plan:
     static: bool = False
     in_flight: int = 10_000
     """Records under way above which a partition is paused."""
+    brokers: int = 1
+    skips: bool = False
+    """Whether workers pass over what was deleted, or hold until a person says so."""
+    transactions: int = 0
 
     @classmethod
     def of(cls, seed: int) -> "Plan":
@@ -39,6 +43,9 @@ class Plan:
             faults=rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
             in_flight=rng.choice([4, 10_000, 10_000]),
+            brokers=rng.choice([1, 1, 3]),
+            skips=rng.random() < 1 / 2,
+            transactions=rng.choice([0, 0, 0, 3]),
         )
 
 
@@ -81,6 +88,14 @@ class Evidence:
     written: list[Written] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
+    aborted: set[str] = field(default_factory=set)
+    """Ids of records of transactions that were taken back."""
+    excused: set[str] = field(default_factory=set)
+    """Ids of records that Kafka or a person took away, perhaps before they were read."""
+    deleted: set[str] = field(default_factory=set)
+    """Those of them that were deleted after the group had begun."""
+    counted: float = 0.0
+    """How many deleted offsets the workers said that they passed over or hold at."""
     killed: set[str] = field(default_factory=set)
     not_ready: dict[str, str] = field(default_factory=dict)
     """Worker -> what it said of itself when all was quiet."""

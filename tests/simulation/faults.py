@@ -1,14 +1,15 @@
-"""What befalls workers, network, broker and service: drawn from a story's seed."""
+"""What befalls workers, network, brokers and service: drawn from a story's seed.
+
+What befalls the logs and the group's offsets is in `log_faults`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from random import Random
 
-from streams.topics import EVENTS, USER_UPDATE
-from tests.simulation.evidence import Evidence, Fault
-from tests.simulation.loop import SimulatedLoop
-from tests.simulation.network import Network
+from tests.simulation.kafka import address
+from tests.simulation.log_faults import LogFaults
 from tests.simulation.service import TIMEOUT_S
+from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
 
 _SPARE = 2
@@ -17,22 +18,11 @@ _SPARE = 2
 class Faults:
     """Inflicts faults, and writes down what it did."""
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        loop: SimulatedLoop,
-        network: Network,
-        rng: Random,
-        start_worker: Callable[[], object],
-    ) -> None:
-        self._evidence = evidence
-        self._kafka = evidence.kafka
-        self._service = evidence.service
-        self._loop = loop
-        self._network = network
-        self._weather = network.weather
-        self._rng = rng
-        self._start_worker = start_worker
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._rng = stage.rng
+        self._kafka = stage.evidence.kafka
+        self._service = stage.evidence.service
         self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "broker": self._restart_broker,
             "cut": self._cut,
@@ -43,99 +33,144 @@ class Faults:
             "join": self._join,
             "kill": self._kill,
             "leaderless": self._take_leader,
+            "leap": self._leap,
             "lost_answers": self._lose_answers,
+            "moves": self._move_leaders,
+            "slow": self._slow_down,
             "stop": self._stop,
+            **LogFaults(stage).kinds,
         }
 
     async def inflict(self) -> None:
         """Each begins when it will: they overlap."""
-        plan, kinds = self._evidence.plan, list(self.kinds)
+        kinds, plan = list(self.kinds), self._stage.evidence.plan
         await asyncio.gather(*(self._befall(self._rng.choice(kinds)) for _ in range(plan.faults)))
 
     async def _befall(self, kind: str) -> None:
-        await asyncio.sleep(self._rng.uniform(0, self._evidence.plan.seconds))
+        await asyncio.sleep(self._rng.uniform(0, self._stage.evidence.plan.seconds))
         await self.kinds[kind]()
 
-    @property
-    def _alive(self) -> list[Worker]:
-        return [worker for worker in self._evidence.workers if not worker.is_over]
-
     def _victim(self) -> Worker | None:
-        return self._rng.choice(alive) if (alive := self._alive) else None
-
-    def _note(self, kind: str, process: str = "", seconds: float = 0.0) -> None:
-        now = self._loop.now_s
-        self._evidence.faults.append(Fault(kind, process, now, now + seconds))
+        return self._rng.choice(alive) if (alive := self._stage.alive) else None
 
     # -- workers
 
     async def _kill(self) -> None:
         if victim := self._victim():
-            self._note("kill", victim.name)
-            self._loop.kill(victim.name)
-            self._network.cut(victim.name)
+            self._stage.note("kill", victim.name)
+            self._stage.loop.kill(victim.name)
+            self._stage.network.cut(victim.name)
 
     async def _stop(self) -> None:
         if victim := self._victim():
-            self._note("stop", victim.name, 10.0)
+            self._stage.note("stop", victim.name, 10.0)
             victim.tell_to_stop()
 
     async def _freeze(self) -> None:
+        """Stopped by a signal, or, with its machine, suspended."""
         if victim := self._victim():
             seconds = self._rng.choice([0.5, 2.0, 5.0, 7.0, 12.0])
-            self._note("freeze", victim.name, seconds)
-            self._loop.freeze(victim.name, seconds)
+            self._stage.note("freeze", victim.name, seconds)
+            suspended = self._rng.random() < 1 / 2
+            self._stage.loop.freeze(victim.name, seconds, suspended=suspended)
+
+    async def _leap(self) -> None:
+        """Its machine is told the time; of that nothing may come."""
+        if victim := self._victim():
+            self._stage.note("leap", victim.name)
+            leap = self._rng.choice([-86_400.0, -3_600.0, -5.0, 5.0, 3_600.0, 86_400.0])
+            self._stage.loop.leaps[victim.name] = leap
 
     async def _join(self) -> None:
-        if len(self._alive) < self._evidence.plan.workers + _SPARE:
-            self._note("join")
-            self._start_worker()
+        stage = self._stage
+        if len(stage.alive) < stage.evidence.plan.workers + _SPARE and not stage.is_closed:
+            stage.note("join")
+            stage.start_worker()
 
-    # -- network and broker
+    # -- network and brokers
 
     async def _cut(self) -> None:
         victim = self._victim()
-        self._note("cut")
-        self._network.cut(victim.name if victim and self._rng.random() < 1 / 2 else None)
+        self._stage.note("cut")
+        self._stage.network.cut(victim.name if victim and self._rng.random() < 1 / 2 else None)
 
     async def _make_network_flaky(self) -> None:
         seconds = self._rng.uniform(0.5, 5)
-        self._note("flaky", "", seconds)
-        self._weather.cut_every = self._rng.choice([20, 100])
+        self._stage.note("flaky", "", seconds)
+        self._stage.weather.cut_every = self._rng.choice([20, 100])
         await asyncio.sleep(seconds)
-        self._weather.cut_every = 0
+        self._stage.weather.cut_every = 0
 
     async def _restart_broker(self) -> None:
-        seconds = self._rng.uniform(0.5, 8.0)
-        loading = self._rng.uniform(0, 2)
-        self._note("broker", "", seconds + loading)
-        self._weather.is_down = True
-        self._network.cut()
-        await asyncio.sleep(seconds)
-        self._kafka.restart(loading)
-        self._weather.is_down = False
+        broker = self._rng.choice(self._kafka.brokers)
+        seconds, loading = self._rng.uniform(0.5, 8), self._rng.uniform(0, 2)
+        found = self._rng.uniform(0.05, 2)
+        self._stage.note("broker", "", max(found, seconds) + loading)
+        weather = self._stage.weather
+        weather.down.add(address(broker))
+        self._stage.network.cut(host=address(broker))
+        # When the others have found that it is away.
+        await asyncio.sleep(found)
+        self._kafka.fail_over(broker, loading)
+        await asyncio.sleep(max(0.0, seconds - found))
+        if self._kafka.coordinator == broker:
+            self._kafka.move_coordinator(broker, loading)
+        self._kafka.fenced.discard(broker)
+        weather.down.discard(address(broker))
+
+    async def _move_leaders(self) -> None:
+        """As when partitions are balanced: some go elsewhere, and clients find out by refusals."""
+        able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
+        between, known = self._rng.uniform(0, 0.5), self._rng.uniform(0, 0.5)
+        self._stage.note("moves", "", between + known + 1)
+        moved = [
+            (partition, self._rng.choice(able))
+            for partitions in self._kafka.topics.values()
+            for partition in partitions
+            if partition.leader is not None and self._rng.random() < 1 / 2
+        ]
+        for partition, _ in moved:
+            partition.leader = None
+        self._kafka.tell_arrived()
+        await asyncio.sleep(between)
+        for partition, leader in moved:
+            partition.leader = leader
+        if self._rng.random() < 1 / 2:
+            self._kafka.move_coordinator(self._rng.choice(able), self._rng.uniform(0, 1))
+        await asyncio.sleep(known)
+        for partition, leader in moved:
+            partition.led_by(leader)
 
     async def _take_leader(self) -> None:
-        topic = self._rng.choice([USER_UPDATE, EVENTS]).name
-        partition = self._rng.choice(self._kafka.topics[topic])
+        partition = self._stage.any_partition()
         seconds = self._rng.uniform(0.5, 8)
-        self._note("leaderless", "", seconds)
-        partition.has_leader = False
+        self._stage.note("leaderless", "", seconds)
+        partition.led_by(None)
+        self._kafka.tell_arrived()
         await asyncio.sleep(seconds)
-        partition.has_leader = True
+        able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
+        partition.led_by(self._rng.choice(able))
+
+    async def _slow_down(self) -> None:
+        """As with slow disks: what is read, or read back, takes its time."""
+        seconds = self._rng.uniform(0.5, 5)
+        self._stage.note("slow", "", seconds)
+        self._kafka.fetches_take_s = self._rng.choice([0.3, 3.0])
+        await asyncio.sleep(seconds)
+        self._kafka.fetches_take_s = 0.0
 
     # -- service
 
     async def _make_service_fail(self) -> None:
         seconds = self._rng.uniform(0.5, 5)
-        self._note("fails", "", seconds)
+        self._stage.note("fails", "", seconds)
         self._service.fails = self._rng.choice([0.1, 0.5])
         await asyncio.sleep(seconds)
         self._service.fails = 0.0
 
     async def _take_service_down(self) -> None:
         seconds = self._rng.uniform(0.5, 8)
-        self._note("down", "", seconds)
+        self._stage.note("down", "", seconds)
         self._service.is_down = True
         await asyncio.sleep(seconds)
         self._service.is_down = False
@@ -143,7 +178,7 @@ class Faults:
     async def _lose_answers(self) -> None:
         seconds = self._rng.uniform(0.5, 5)
         # An answer may still be lost that was asked for at the end.
-        self._note("lost_answers", "", seconds + TIMEOUT_S)
+        self._stage.note("lost_answers", "", seconds + TIMEOUT_S)
         self._service.loses_answers = 0.3
         await asyncio.sleep(seconds)
         self._service.loses_answers = 0.0

@@ -16,6 +16,7 @@ T = TypeVar("T")
 NO_ERROR = 0
 METADATA_TOO_LARGE = 12
 LOADING = 14
+NOT_COORDINATOR = 16
 ILLEGAL_GENERATION = 22
 INVALID_SESSION_TIMEOUT = 26
 UNKNOWN_MEMBER = 25
@@ -24,7 +25,7 @@ MEMBER_ID_REQUIRED = 79
 FENCED_INSTANCE = 82
 
 _MIN_SESSION_S, _MAX_SESSION_S = 6.0, 1800.0
-_METADATA_BYTES = 4096
+METADATA_BYTES = 4096
 
 
 class Joined(NamedTuple):
@@ -56,7 +57,7 @@ class Group:
     name: str
     loop: SimulatedLoop
     initial_delay_s: float = 0.0
-    metadata_bytes: int = _METADATA_BYTES
+    metadata_bytes: int = METADATA_BYTES
     state: str = "Empty"
     generation: int = 0
     protocol: str = ""
@@ -309,6 +310,8 @@ class Group:
     def restart(self) -> None:
         """As after a coordinator's restart: members are read from its log, and joins are gone."""
         for member in list(self.members.values()):
+            _settle(member.joining, Joined(NOT_COORDINATOR, member=member.id))
+            _settle(member.syncing, (NOT_COORDINATOR, b""))
             member.joining = member.syncing = None
             self._renew(member)
         if self.state != "Empty" and self.members:

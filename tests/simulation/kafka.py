@@ -1,20 +1,16 @@
-"""A Kafka of one broker in memory, which speaks its protocol to unmodified aiokafka.
+"""A Kafka of a few brokers in memory, which speaks its protocol to unmodified aiokafka.
 
 What is answered is held against a real broker by `test_conformance.py`.
 """
 
 import asyncio
-import functools
-import io
-import marshal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka.protocol.api import RequestHeader_v1, RequestStruct
-
-from tests.simulation.groups import LOADING, NO_ERROR, Group
+from tests.simulation import wire
+from tests.simulation.groups import LOADING, NO_ERROR, NOT_COORDINATOR, Group
 from tests.simulation.log import NOT_LEADER, Partition
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Inbound
@@ -29,51 +25,35 @@ _SERVED = {
 }  # fmt: skip
 
 
-def _classes(of: type[Any]) -> Iterator[type[Any]]:
-    for each in of.__subclasses__():
-        yield each
-        yield from _classes(each)
-
-
-@functools.cache
-def _kinds() -> Mapping[tuple[int, int], type[RequestStruct]]:
-    """Those of aiokafka, and those that the product adds: they must have been imported by now."""
-    return {
-        (each.API_KEY, each.API_VERSION): each
-        for each in _classes(RequestStruct)
-        if not each.FLEXIBLE_VERSION
-    }
-
-
-# Most of what is said has been said before: heartbeats, fetches of nothing, metadata.
-_REMEMBERED = 4096
-
-
-@functools.lru_cache(_REMEMBERED)
-def _decode(kind: bytes, rest: bytes) -> tuple[str, Any]:
-    """Returns who asks, by their client id, and what; `rest` follows the correlation id."""
-    read = io.BytesIO(kind + bytes(4) + rest)
-    header = RequestHeader_v1.SCHEMA.decode(read)
-    return header[3] or "", _kinds()[header[0], header[1]].decode(read)
-
-
-@functools.lru_cache(_REMEMBERED)
-def _encode(key: int, version: int, answer: bytes) -> bytes:
-    encoded: bytes = _kinds()[key, version].RESPONSE_TYPE.SCHEMA.encode(marshal.loads(answer))  # noqa: S302 - ours
-    return encoded
-
-
 # A bit for each operation, all of them granted.
 _ALL_RIGHTS = 0b1111_1111_1000
 _WITH_OFFLINE_REPLICAS, _WITH_LEADER_EPOCH, _WITH_RIGHTS = 5, 7, 8
 
 
+class Asked(NamedTuple):
+    """Who asks, by their client id, and which broker."""
+
+    client: str
+    broker: int
+
+
+def address(broker: int) -> str:
+    return f"broker-{broker}"
+
+
 class Kafka:
     """Topics, groups, and what a story does to them."""
 
-    def __init__(self, loop: SimulatedLoop, rng: Random) -> None:
+    def __init__(self, loop: SimulatedLoop, rng: Random, brokers: int = 1) -> None:
         self.loop = loop
         self._rng = rng
+        self.brokers = range(brokers)
+        # Brokers that the others have given up on, and that do not lead.
+        self.fenced: set[int] = set()
+        self.coordinator = 0
+        # What happens to requests for a while: how long fetches take at most, what commits get.
+        self.fetches_take_s = 0.0
+        self.commits_get = NO_ERROR
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)
         self.groups: dict[str, Group] = {}
@@ -82,7 +62,7 @@ class Kafka:
         self._producers = 0
         # Fetches that wait for something to read.
         self._waiting: dict[asyncio.Future[None], None] = {}
-        self._handlers: Mapping[int, Callable[[Any, str], Awaitable[tuple[Any, ...]]]] = {
+        self._handlers: Mapping[int, Callable[[Any, Asked], Awaitable[tuple[Any, ...]]]] = {
             0: self._produce, 1: self._fetch, 2: self._list_offsets, 3: self._metadata,
             8: self._commit, 9: self._fetch_offsets, 10: self._find_coordinator, 11: self._join,
             12: self._heartbeat, 13: self._leave, 14: self._sync, 15: self._describe_groups,
@@ -90,7 +70,8 @@ class Kafka:
         }  # fmt: skip
 
     def create(self, topic: str, partitions: int, **configs: str) -> None:
-        self.topics[topic] = [Partition() for _ in range(partitions)]
+        there = self.topics.setdefault(topic, [])
+        there += [Partition(leader=self._rng.choice(self.brokers)) for _ in range(partitions)]
         self.configs[topic] |= configs
 
     def partition(self, topic: str, number: int) -> Partition | None:
@@ -111,43 +92,64 @@ class Kafka:
                 waiting.set_result(None)
         self._waiting.clear()
 
-    def restart(self, loading_s: float) -> None:
-        """What a broker's restart does to groups: joins are forgotten, offsets are read again."""
+    # -- brokers
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(f"{address(each)}:9092" for each in self.brokers)
+
+    def fail_over(self, broker: int, loading_s: float) -> None:
+        """The others find that a broker is gone: what it led has other leaders."""
+        if others := [each for each in self.brokers if each not in self.fenced | {broker}]:
+            self.fenced.add(broker)
+            for partitions in self.topics.values():
+                for partition in partitions:
+                    if partition.leader == broker:
+                        partition.led_by(self._rng.choice(others))
+            if self.coordinator == broker:
+                self.move_coordinator(self._rng.choice(others), loading_s)
+            self.tell_arrived()
+
+    def move_coordinator(self, broker: int, loading_s: float) -> None:
+        """Groups go to another broker, or come again with their own.
+
+        Joins are forgotten there, and members and offsets are read from the log first.
+        """
+        self.coordinator = broker
         self.loading_until = self.loop.now_s + loading_s
         for group in self.groups.values():
             group.restart()
 
     # -- the wire
 
-    async def serve(self, connection: Inbound) -> None:
+    async def serve(self, connection: Inbound, host: str) -> None:
         """Answers one connection's requests in their order, one at a time, as Kafka does."""
+        broker = next(each for each in self.brokers if address(each) == host)
         while (frame := await connection.frames.get()) is not None:
-            correlation = frame[4:8]
-            client, request = _decode(frame[:4], frame[8:])
-            key = request.API_KEY
-            answer = await self._handlers[key](request, client)
-            if key == 0 and not request.required_acks:
+            correlation, client, request = wire.decode(frame)
+            answer = await self._handlers[request.API_KEY](request, Asked(client, broker))
+            if request.API_KEY == 0 and not request.required_acks:
                 continue
-            encoded = _encode(key, request.API_VERSION, marshal.dumps(answer))
-            connection.write(correlation + encoded)
+            connection.write(wire.encode(correlation, request, answer))
 
-    async def _api_versions(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _api_versions(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del asked
         versions = [(key, *bounds) for key, bounds in _SERVED.items()]
         return (NO_ERROR, versions) if request.API_VERSION == 0 else (NO_ERROR, versions, 0)
 
-    async def _metadata(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        asked = request.topics
-        is_all = asked is None or (request.API_VERSION == 0 and not asked)
+    async def _metadata(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del asked
+        names = request.topics
+        is_all = names is None or (request.API_VERSION == 0 and not names)
         topics = [
             self._described(name, request.API_VERSION)
-            for name in (self.topics if is_all else asked)
+            for name in (self.topics if is_all else names)
         ]
-        brokers = [(0, "broker", 9092)]
+        brokers = [(each, address(each), 9092) for each in self.brokers if each not in self.fenced]
         if request.API_VERSION == 0:
             return brokers, topics
-        racked = [(*each, None) for each in brokers]
+        # Not None, whose hash another process has otherwise: aiokafka has sets of brokers.
+        racked = [(*each, f"rack-{each[0]}") for each in brokers]
         if request.API_VERSION == 1:
             return racked, 0, topics
         body = (racked, CLUSTER, 0, topics)
@@ -169,17 +171,18 @@ class Kafka:
         return error, name, False, partitions, *rights
 
     def _partition_described(self, number: int, there: Partition, version: int) -> tuple[Any, ...]:
-        error, leader, in_sync = NO_ERROR, 0, [0]
-        if not there.has_leader:
-            error, leader, in_sync = LEADER_NOT_AVAILABLE, -1, []
+        error, replicas = NO_ERROR, list(self.brokers)
+        leader = -1 if there.known_leader is None else there.known_leader
+        in_sync = [each for each in replicas if each not in self.fenced]
+        if leader < 0:
+            error, in_sync = LEADER_NOT_AVAILABLE, []
         epoch = (0,) if version >= _WITH_LEADER_EPOCH else ()
         offline: tuple[list[int], ...] = ([],) if version >= _WITH_OFFLINE_REPLICAS else ()
-        return error, number, leader, *epoch, [0], in_sync, *offline
+        return error, number, leader, *epoch, replicas, in_sync, *offline
 
     # -- logs
 
-    async def _produce(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _produce(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         # A disk, and followers.
         await asyncio.sleep(self._rng.uniform(0, 0.003))
         answers = []
@@ -189,7 +192,7 @@ class Kafka:
                 partition = self.partition(topic, number)
                 if partition is None:
                     code, offset = UNKNOWN_TOPIC, -1
-                elif not partition.has_leader:
+                elif partition.leader != asked.broker:
                     code, offset = NOT_LEADER, -1
                 else:
                     code, offset = partition.append(batch, self.now_ms)
@@ -200,50 +203,53 @@ class Kafka:
         self.tell_arrived()
         return answers, 0
 
-    async def _fetch(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _fetch(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         until = self.loop.now_s + request.max_wait_time / 1000
-        while not self._has_any(request) and self.loop.now_s < until:
+        if self.fetches_take_s:
+            await asyncio.sleep(self._rng.uniform(0, self.fetches_take_s))
+        while not self._has_any(request, asked.broker) and self.loop.now_s < until:
             waiting = self.loop.create_future()
             self._waiting[waiting] = None
             timer = self.loop.call_at(until, _settle, waiting)
             await waiting
             timer.cancel()
             self._waiting.pop(waiting, None)
-        return 0, self._read(request)
+        return 0, self._read(request, asked.broker)
 
-    def _has_any(self, request: Any) -> bool:
+    def _has_any(self, request: Any, broker: int) -> bool:
         """Whether there is something to answer at once: records, or an error."""
         return any(
             (partition := self.partition(topic, number)) is None
-            or not partition.has_leader
-            or offset != partition.end
+            or partition.leader != broker
+            or offset != partition.readable(committed=bool(request.isolation_level))
             for topic, partitions in request.topics
             for number, offset, _ in partitions
         )
 
-    def _read(self, request: Any) -> list[tuple[str, list[tuple[Any, ...]]]]:
-        left = request.max_bytes
+    def _read(self, request: Any, broker: int) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        left, committed = request.max_bytes, bool(request.isolation_level)
         answers = []
         for topic, partitions in request.topics:
             read: list[tuple[Any, ...]] = []
             for number, offset, most in partitions:
                 partition = self.partition(topic, number)
-                if partition is None:
-                    read.append((number, UNKNOWN_TOPIC, -1, -1, None, b""))
+                if partition is None or partition.leader != broker:
+                    code = UNKNOWN_TOPIC if partition is None else NOT_LEADER
+                    read.append((number, code, -1, -1, None, b""))
                     continue
                 code, data = (
-                    partition.read(offset, min(most, left)) if left > 0 else (NO_ERROR, b"")
+                    partition.read(offset, min(most, left), committed=committed)
+                    if left > 0
+                    else (NO_ERROR, b"")
                 )
                 left -= len(data)
-                aborted = partition.aborted_since(offset) if request.isolation_level else None
-                end = partition.end
-                read.append((number, code, end, end, aborted, data))
+                aborted = partition.aborted_since(offset) if committed else None
+                stable = partition.readable(committed=True)
+                read.append((number, code, partition.end, stable, aborted, data))
             answers.append((topic, read))
         return answers
 
-    async def _list_offsets(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _list_offsets(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         answers = []
         for topic, partitions in request.topics:
             told = []
@@ -251,10 +257,11 @@ class Kafka:
                 partition = self.partition(topic, number)
                 if partition is None:
                     told.append((number, UNKNOWN_TOPIC, -1, -1))
-                elif not partition.has_leader:
+                elif partition.leader != asked.broker:
                     told.append((number, NOT_LEADER, -1, -1))
                 elif timestamp == _LATEST:
-                    told.append((number, NO_ERROR, -1, partition.end))
+                    end = partition.readable(committed=bool(request.isolation_level))
+                    told.append((number, NO_ERROR, -1, end))
                 elif timestamp == _EARLIEST:
                     told.append((number, NO_ERROR, -1, partition.start))
                 else:
@@ -262,13 +269,13 @@ class Kafka:
             answers.append((topic, told))
         return 0, answers
 
-    async def _init_producer(self, request: Any, client: str) -> tuple[Any, ...]:
-        del request, client
+    async def _init_producer(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del request, asked
         self._producers += 1
         return 0, NO_ERROR, self._producers, 0
 
-    async def _describe_configs(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _describe_configs(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del asked
         resources = []
         for kind, name, wanted in request.resources:
             entries: list[tuple[Any, ...]] = []
@@ -289,20 +296,21 @@ class Kafka:
 
     # -- groups
 
-    @property
-    def _is_loading(self) -> bool:
-        return self.loop.now_s < self.loading_until
+    def _refusal(self, asked: Asked) -> int:
+        """Why a broker says nothing about groups, if it does not."""
+        if asked.broker != self.coordinator:
+            return NOT_COORDINATOR
+        return LOADING if self.loop.now_s < self.loading_until else NO_ERROR
 
-    async def _find_coordinator(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        if request.API_VERSION == 0:
-            return NO_ERROR, 0, "broker", 9092
-        return 0, NO_ERROR, None, 0, "broker", 9092
+    async def _find_coordinator(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del asked
+        at = self.coordinator, address(self.coordinator), 9092
+        return (NO_ERROR, *at) if request.API_VERSION == 0 else (0, NO_ERROR, None, *at)
 
-    async def _join(self, request: Any, client: str) -> tuple[Any, ...]:
-        if self._is_loading:
-            return 0, LOADING, -1, "", "", request.member_id, []
-        joined = await self.group(request.group).join(request.to_object(), client or "member")
+    async def _join(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        if refusal := self._refusal(asked):
+            return 0, refusal, -1, "", "", request.member_id, []
+        joined = await self.group(request.group).join(request.to_object(), asked.client or "member")
         return (
             0,
             joined.error,
@@ -313,32 +321,28 @@ class Kafka:
             list(joined.members),
         )
 
-    async def _sync(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        if self._is_loading:
-            return 0, LOADING, b""
+    async def _sync(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        if refusal := self._refusal(asked):
+            return 0, refusal, b""
         return 0, *await self.group(request.group).sync(request.to_object())
 
-    async def _heartbeat(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        # While it loads it says yes to every heartbeat (GroupCoordinatorService.heartbeat).
-        error = (
-            NO_ERROR
-            if self._is_loading
-            else self.group(request.group).heartbeat(request.member_id, request.generation_id)
-        )
+    async def _heartbeat(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        error = self._refusal(asked)
+        if error == LOADING:
+            # It says yes to every heartbeat (GroupCoordinatorService.heartbeat).
+            error = NO_ERROR
+        elif not error:
+            error = self.group(request.group).heartbeat(request.member_id, request.generation_id)
         return (error,) if request.API_VERSION == 0 else (0, error)
 
-    async def _leave(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        error = LOADING if self._is_loading else self.group(request.group).leave(request.member_id)
+    async def _leave(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        error = self._refusal(asked) or self.group(request.group).leave(request.member_id)
         return (error,) if request.API_VERSION == 0 else (0, error)
 
-    async def _commit(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
+    async def _commit(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         await asyncio.sleep(self._rng.uniform(0, 0.003))
-        errors: int | dict[tuple[str, int], int] = LOADING
-        if not self._is_loading:
+        errors: int | dict[tuple[str, int], int] = self._refusal(asked) or self.commits_get
+        if not errors:
             errors = self.group(request.consumer_group).commit(request.to_object())
         answers = [
             (
@@ -352,10 +356,9 @@ class Kafka:
         ]
         return (answers,) if request.API_VERSION == 2 else (0, answers)
 
-    async def _fetch_offsets(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        if self._is_loading:
-            return 0, [], LOADING
+    async def _fetch_offsets(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        if refusal := self._refusal(asked):
+            return 0, [], refusal
         known = self.group(request.consumer_group).offsets
         answers = [
             (
@@ -366,9 +369,9 @@ class Kafka:
         ]
         return 0, answers, NO_ERROR
 
-    async def _describe_groups(self, request: Any, client: str) -> tuple[Any, ...]:
-        del client
-        told = []
+    async def _describe_groups(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        del asked
+        told: list[tuple[Any, ...]] = []
         for name in request.groups:
             group = self.group(name)
             members = [(each.id, "", "", b"", each.assignment) for each in group.members.values()]

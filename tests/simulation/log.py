@@ -80,13 +80,27 @@ class Partition:
     """One partition's log; leaders come and go, and retention takes its beginning."""
 
     max_message_bytes: int = 1_048_588
-    has_leader: bool = True
+    leader: int | None = 0
+    """The broker that serves it; clients find another for a while in what they know of it."""
+    known_leader: int | None = None
     start: int = 0
     end: int = 0
+    is_closed: bool = False
+    """Whether the story's traffic waits before it writes here."""
+    disturbed: int = 0
+    """How often a fault took records from here, or readers past them."""
     batches: list[Batch] = field(default_factory=list)
     aborted: list[Aborted] = field(default_factory=list)
+    # Producer -> the first offset of its transaction, while that is open.
+    _open: dict[int, int] = field(default_factory=dict)
     # Producer -> the sequences of its last batches, and where they stand.
     _sequences: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known_leader = self.leader
+
+    def led_by(self, broker: int | None) -> None:
+        self.leader = self.known_leader = broker
 
     def append(self, batch: bytes, now_ms: int) -> tuple[int, int]:
         """Returns an error code and the offset of the batch's first record."""
@@ -116,15 +130,20 @@ class Partition:
         self.batches.append(Batch(base, self.end, data, header.max_timestamp, is_control))
         return base
 
-    def read(self, offset: int, most_bytes: int) -> tuple[int, bytes]:
+    def readable(self, *, committed: bool) -> int:
+        """Where a reader has to stop for now: one of committed records before what is open."""
+        return min(self._open.values(), default=self.end) if committed else self.end
+
+    def read(self, offset: int, most_bytes: int, *, committed: bool) -> tuple[int, bytes]:
         """Whole batches from the one that holds `offset` on; at least one where there is any."""
-        if not self.has_leader:
-            return NOT_LEADER, b""
         if not self.start <= offset <= self.end:
             return OUT_OF_RANGE, b""
         found: list[bytes] = []
         size = 0
+        readable = self.readable(committed=committed)
         for batch in self.batches[self._place(offset) :]:
+            if batch.base >= readable:
+                break
             if found and size + len(batch.data) > most_bytes:
                 break
             found.append(batch.data)
@@ -159,9 +178,16 @@ class Partition:
         self.batches = [batch for batch in self.batches if batch.end > self.start]
 
     def cut_off(self, offset: int) -> None:
-        """As an unclean election does: records that were acknowledged are gone."""
+        """As an unclean election does: records that were acknowledged are gone.
+
+        Not the mark alone of an aborted transaction, by which its records would be open again.
+        """
+        offset = min([offset, *(each.first for each in self.aborted if each.marker >= offset)])
         self.batches = [batch for batch in self.batches if batch.end <= offset]
         self.end = max([self.start, *(batch.end for batch in self.batches)])
+        self._sequences.clear()
+        self._open = {each: first for each, first in self._open.items() if first < self.end}
+        self.aborted = [each for each in self.aborted if each.marker < self.end]
 
     def records(self) -> Iterator[Stored]:
         """All that a reader of committed data sees."""
@@ -177,8 +203,9 @@ class Partition:
 
     @property
     def last_record(self) -> int:
-        """The offset of the last record; markers may stand beyond it. -1 for none."""
-        return max((each.end for each in self.batches if not each.is_control), default=0) - 1
+        """The offset of the last record; markers may stand beyond it. Before the start for none."""
+        ends = (each.end for each in self.batches if not each.is_control)
+        return max(ends, default=self.start) - 1
 
     def write(
         self,
@@ -188,12 +215,16 @@ class Partition:
         """Writes one batch as a producer without a number would."""
         return self.append(_batch(records, now_ms, -1, transactional=False), now_ms)[1]
 
-    def mark_transaction(self, producer_id: int, now_ms: int, *, aborts: int | None) -> None:
-        """Writes a transaction's marker; `aborts` is the first offset of what it takes back."""
-        if aborts is not None:
-            self.aborted.append(Aborted(producer_id, aborts, self.end))
+    def is_open(self, producer_id: int) -> bool:
+        return producer_id in self._open
+
+    def mark_transaction(self, producer_id: int, now_ms: int, *, aborts: bool) -> None:
+        """Writes the marker that ends a producer's transaction, or takes it back."""
+        first = self._open.pop(producer_id, self.end)
+        if aborts:
+            self.aborted.append(Aborted(producer_id, first, self.end))
         builder = DefaultRecordBatchBuilder(2, 0, 1, producer_id, 0, -1, 1 << 20)
-        kind = 0 if aborts is not None else 1
+        kind = 0 if aborts else 1
         builder.append(0, now_ms, struct.pack(">hh", 0, kind), struct.pack(">hi", 0, 0), [])
         batch = bytearray(builder.build())
         attributes = struct.unpack_from(">h", batch, 21)[0] | _CONTROL
@@ -208,6 +239,7 @@ class Partition:
         producer_id: int,
     ) -> int:
         batch = _batch(records, now_ms, producer_id, transactional=True)
+        self._open.setdefault(producer_id, self.end)
         return self._store(batch, Header.of(batch))
 
 

@@ -13,8 +13,8 @@ import heapq
 import io
 import selectors
 import sys
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,6 +34,32 @@ class Host(NamedTuple):
 
 WORLD = Host("world")
 HOST: contextvars.ContextVar[Host] = contextvars.ContextVar("host", default=WORLD)
+
+
+class OfProcess(MutableMapping[Any, Any]):
+    """A dict that each process has one of, in place of one that belongs to a module."""
+
+    def __init__(self) -> None:
+        self._by_process = defaultdict[str, dict[Any, Any]](dict)
+
+    @property
+    def _own(self) -> dict[Any, Any]:
+        return self._by_process[HOST.get().process]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._own[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._own[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self._own[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
 
 
 class NothingLeftError(RuntimeError):
@@ -150,6 +176,9 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         super().__init__(_NoWaiting())
         self._ready = _Ready(rng)
         self.network: Any = None
+        # By process: how far its wall clock is off, and what its monotonic clock has missed.
+        self.leaps: dict[str, float] = {}
+        self._suspended_s: dict[str, float] = {}
         self.set_exception_handler(self._note)
         self.set_task_factory(self._task)
         # By process, so that the tasks of one can be ended together.
@@ -163,6 +192,13 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     @property
     def wall_s(self) -> float:
         return _WALL_EPOCH_S + self.now_s
+
+    def wall_of_process(self) -> float:
+        return self.wall_s + self.leaps.get(HOST.get().process, 0.0)
+
+    def monotonic_of_process(self) -> float:
+        """Leaves out the time for which its machine was suspended."""
+        return self.now_s - self._suspended_s.get(HOST.get().process, 0.0)
 
     def call_soon(  # type: ignore[override]  # as wide as asyncio's, without its type variables
         self, callback: Any, *args: Any, context: Any = None
@@ -244,9 +280,11 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         context.run(HOST.set, host)
         return self.create_task(work, context=context)
 
-    def freeze(self, process: str, seconds: float) -> None:
-        """All of a process stands still; its clocks go on."""
+    def freeze(self, process: str, seconds: float, *, suspended: bool = False) -> None:
+        """All of a process stands still; its clocks go on, but one stops where it is suspended."""
         until = self.now_s + seconds
+        if suspended:
+            self._suspended_s[process] = self._suspended_s.get(process, 0.0) + seconds
         self._ready.frozen[process] = max(until, self._ready.frozen.get(process, 0.0))
 
     def kill(self, process: str) -> None:

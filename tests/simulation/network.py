@@ -11,7 +11,7 @@ from tests.simulation.loop import HOST, Host, SimulatedLoop
 # Timers of one time do not keep their order.
 _APART_S = 0.000_001
 
-Serve = Callable[["Inbound"], Coroutine[Any, Any, None]]
+Serve = Callable[["Inbound", str], Coroutine[Any, Any, None]]
 
 
 class Weather:
@@ -22,8 +22,7 @@ class Weather:
         self.least_s, self.most_s = 0.0005, 0.02
         # A connection is cut after so many sent pieces on average; 0 never.
         self.cut_every = 0
-        self.is_down = False
-        self.unreachable: set[str] = set()
+        self.down: set[str] = set()
 
     def latency(self) -> float:
         # Mostly fast, sometimes slow: order between connections is what matters.
@@ -33,9 +32,6 @@ class Weather:
 
     def cuts(self) -> bool:
         return bool(self.cut_every) and self._rng.random() * self.cut_every < 1
-
-    def refuses(self, process: str) -> bool:
-        return self.is_down or process in self.unreachable
 
 
 class Inbound:
@@ -62,7 +58,9 @@ class Inbound:
 class _Client(asyncio.Transport):
     """The client's end."""
 
-    def __init__(self, network: "Network", protocol: asyncio.Protocol, serve: Serve) -> None:
+    def __init__(
+        self, network: "Network", protocol: asyncio.Protocol, serve: Serve, host: str
+    ) -> None:
         super().__init__()
         self._network = network
         self._loop = network.loop
@@ -73,8 +71,9 @@ class _Client(asyncio.Transport):
         self._there = self._back = 0.0
         self._context = contextvars.copy_context()
         self.process = HOST.get().process
+        self.host = host
         self._inbound = Inbound(self)
-        self._server = self._loop.on_host(Host("kafka", "network"), serve(self._inbound))
+        self._server = self._loop.on_host(Host(host), serve(self._inbound, host))
 
     # -- as asyncio has it
 
@@ -126,7 +125,7 @@ class _Client(asyncio.Transport):
     # -- the other direction
 
     def _inbound_feed(self, data: bytes) -> None:
-        if not self._lost and not self._network.is_away(self.process):
+        if not self._lost and not self._network.is_away(self.process, self.host):
             self._inbound.feed(data)
 
     def arrive(self, data: bytes) -> None:
@@ -161,7 +160,7 @@ class _Client(asyncio.Transport):
 
 
 class Network:
-    """Carries connections to one server."""
+    """Carries connections to servers, by their names."""
 
     def __init__(self, loop: SimulatedLoop, weather: Weather, serve: Serve) -> None:
         self.loop = loop
@@ -172,22 +171,22 @@ class Network:
         self.context = contextvars.copy_context()
         self.context.run(HOST.set, Host("kafka", "network"))
 
-    def is_away(self, process: str) -> bool:
-        return self.weather.refuses(process) or self.loop.is_dead(process)
+    def is_away(self, process: str, host: str) -> bool:
+        return host in self.weather.down or self.loop.is_dead(process)
 
     async def connect(self, protocol_factory: Any, host: str, port: int) -> Any:
         del port
         await asyncio.sleep(self.weather.latency())
-        if self.is_away(HOST.get().process):
+        if self.is_away(HOST.get().process, host):
             raise ConnectionRefusedError(f"nobody answers at {host}")
         protocol = protocol_factory()
-        client = _Client(self, protocol, self._serve)
+        client = _Client(self, protocol, self._serve, host)
         self.connections[client] = None
         protocol.connection_made(client)
         return client, protocol
 
-    def cut(self, process: str | None = None) -> None:
-        """Cuts all connections, or those of one process."""
+    def cut(self, process: str | None = None, host: str | None = None) -> None:
+        """Cuts all connections, or those of one process, or to one server."""
         for client in list(self.connections):
-            if process is None or client.process == process:
+            if process in {None, client.process} and host in {None, client.host}:
                 client.cut()

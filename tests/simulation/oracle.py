@@ -27,10 +27,15 @@ Effects = Mapping[str, Sequence[Effect]]
 """Id -> when it took effect."""
 
 # A first start asks of every partition where it begins.
-_KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless"})
+_KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless", "moves", "refused", "slow"})
+_NO_KAFKA = ("does not answer", "breaks connections", "ConnectionError")
+_REFUSED = "does not start: Kafka does not let this worker commit"
 _REPEATING = frozenset(
-    {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "stop"}
-)
+    {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves", "refused",
+     "slow", "stop"}
+)  # fmt: skip
+# By these the group begins again where it was long before.
+_REWINDING = frozenset({"forgotten", "moved", "truncated"})
 
 
 def judge(evidence: Evidence) -> list[str]:
@@ -42,6 +47,8 @@ def judge(evidence: Evidence) -> list[str]:
     return [
         *late,
         *_find_lost(evidence, effects),
+        *_find_uncounted(evidence, effects),
+        *_find_taken_back(evidence, effects),
         *_find_out_of_order(evidence, effects),
         *_find_overtaken(evidence, effects),
         *_find_wrong_ends(evidence),
@@ -55,22 +62,41 @@ def judge(evidence: Evidence) -> list[str]:
 def _find_lost(evidence: Evidence, effects: Effects) -> Iterator[str]:
     """Every record took effect or is a dead letter, as it was to; no commit is ahead of the log."""
     letters = {
-        (letter["topic"], letter["partition"], letter["offset"])
+        letter["record_id"]
         for partition in evidence.kafka.topics[DEAD_LETTERS.name]
         for stored in partition.records()
         for letter in [orjson.loads(stored.value or b"")]
     }
     for each in evidence.written:
-        is_letter = (each.topic, each.partition, each.offset) in letters
-        if each.is_refused and not is_letter:
+        is_there = each.id in (letters if each.is_refused else effects)
+        if each.is_refused and not is_there and each.id not in evidence.excused:
             yield f"{each} was refused and is no dead letter"
-        if not each.is_refused and is_letter:
+        if not each.is_refused and each.id in letters:
             yield f"{each} is a dead letter and was not refused"
-        if not each.is_refused and each.id not in effects:
+        if not each.is_refused and not is_there and each.id not in evidence.excused:
             yield f"{each} was lost"
     for (topic, number), (offset, _) in evidence.kafka.group(GROUP).offsets.items():
         if offset > evidence.kafka.topics[topic][number].end:
             yield f"{topic} {number} was committed beyond its end"
+
+
+def _find_uncounted(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    """What Kafka deleted before it was read is counted."""
+    if {fault.kind for fault in evidence.faults} & _REWINDING:
+        return  # what else was passed over cannot be told from it
+    lost = [
+        each
+        for each in evidence.written
+        if each.id in evidence.deleted and not each.is_refused and each.id not in effects
+    ]
+    if len(lost) > evidence.counted:
+        yield f"{len(lost)} were deleted unread, {evidence.counted:.0f} were counted: {lost[0]}"
+
+
+def _find_taken_back(evidence: Evidence, effects: Effects) -> Iterator[str]:
+    """Nothing took effect that was taken back before anybody was to see it."""
+    for id_ in sorted(evidence.aborted & effects.keys()):
+        yield f"{id_} took effect, and its transaction was aborted"
 
 
 def _find_out_of_order(evidence: Evidence, effects: Effects) -> Iterator[str]:
@@ -107,10 +133,12 @@ def _find_wrong_ends(evidence: Evidence) -> Iterator[str]:
     newest = {
         each.user: each
         for each in evidence.written
-        if each.topic == USER_UPDATE.name and not each.is_refused
+        if each.topic == USER_UPDATE.name
+        and not each.is_refused
+        and each.id not in evidence.excused
     }
     for user, each in newest.items():
-        if user in last and last[user].id != each.id:
+        if user in last and last[user].id not in {each.id} | evidence.excused:
             yield f"{user} ends with {last[user].id} in place of {each}"
 
 
@@ -127,6 +155,8 @@ def _find_repeated(evidence: Evidence, effects: Effects) -> Iterator[str]:
 def _explains(fault: Fault, before: Effect, again: Effect) -> bool:
     """Whether a fault can have kept the first effect from being acknowledged or committed."""
     margin = _UNCOMMITTED_S + _REQUEST_S
+    if fault.kind in _REWINDING:
+        return before.at_s - _REQUEST_S <= fault.ended <= again.at_s + margin
     return (
         fault.kind in _REPEATING
         and fault.began - margin <= before.at_s <= fault.ended + _REQUEST_S
@@ -136,6 +166,9 @@ def _explains(fault: Fault, before: Effect, again: Effect) -> bool:
 
 def _find_ended_by_themselves(evidence: Evidence) -> Iterator[str]:
     for worker in evidence.workers:
+        # What a killed one says was said when it was buried.
+        if worker.name in evidence.killed:
+            continue
         if worker.ended_with and not _was_kafka_away(worker, evidence.faults):
             yield (
                 f"{worker.name} ended by itself at {worker.stopped_at:.1f} s: {worker.ended_with}"
@@ -145,19 +178,19 @@ def _find_ended_by_themselves(evidence: Evidence) -> Iterator[str]:
 def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
     """A worker that finds no Kafka when it starts ends, and says so; it is started again."""
     said, at_s = worker.ended_with or "", worker.stopped_at or 0.0
-    return (
-        any(each in said for each in ("does not answer", "breaks connections", "ConnectionError"))
-    ) and any(
+    return any(
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
         if fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name)
+        if any(each in said for each in _NO_KAFKA)
+        or (fault.kind == "refused" and said.startswith(_REFUSED))
     )
 
 
 def _find_slow_stops(evidence: Evidence) -> Iterator[str]:
     for worker in evidence.workers:
         asked, stopped = worker.stop_asked_at, worker.stopped_at
-        if asked is None or (stopped is None and worker.name in evidence.killed):
+        if asked is None or worker.name in evidence.killed:
             continue
         end = evidence.seconds if stopped is None else stopped
         frozen = sum(

@@ -69,7 +69,7 @@ class Service:
         return (
             self._rng.uniform(0.005, 0.2)
             if self._rng.random() < 0.95
-            else self._rng.uniform(0.2, 2.0)
+            else self._rng.uniform(0.2, 1.2)
         )
 
     async def call(self, request: Request) -> Outcome:

@@ -10,36 +10,32 @@ from typing import Any
 from unittest import mock
 
 import mode
-from aiokafka.partitioner import DefaultPartitioner
 
-from models.event import Event
-from models.record import RawPosition, Record, serialize
-from models.user_update import AttributesChanged
-from streams import headers
+from streams import metrics
+from streams.kafka.pending_writes import PENDING
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import ALL, AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
 from streams.worker.app import App
-from streams.worker.readiness import readiness
 from streams.worker.sink_app import create_sink_app
 from tests.simulation import loop as loops
-from tests.simulation.evidence import GROUP, Evidence, Plan, Written
+from tests.simulation.evidence import GROUP, Evidence, Plan
 from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
-from tests.simulation.log import Partition
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import OfProcess, SimulatedLoop
 from tests.simulation.network import Network, Weather
-from tests.simulation.service import REFUSED, Service, SimulatedSink
+from tests.simulation.service import Service, SimulatedSink
+from tests.simulation.stage import Stage
+from tests.simulation.traffic import Traffic
 from tests.simulation.worker import Worker
 
 _READ = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 # Copied for each worker: to read settings takes longer than to start a worker otherwise does.
 _KAFKA = KafkaSettings(
-    bootstrap_servers="broker:9092", start="earliest", session_timeout_s=6.0, drain_s=3.0
+    bootstrap_servers="broker-0:9092", start="earliest", session_timeout_s=6.0, drain_s=3.0
 )
 _WORKER = WorkerSettings()
 _QUIET_S = 600.0
 _STOP_S = 300.0
-_REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
 
 
 class Story:
@@ -50,7 +46,7 @@ class Story:
         self._rng = Random(f"story {seed}")
         self._seed = seed
         self.loop = SimulatedLoop(Random(f"turns {seed}"))
-        kafka = Kafka(self.loop, Random(f"kafka {seed}"))
+        kafka = Kafka(self.loop, Random(f"kafka {seed}"), self.plan.brokers)
         weather = Weather(Random(f"weather {seed}"))
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
         service = Service(self.loop, Random(f"service {seed}"))
@@ -58,7 +54,10 @@ class Story:
             policy = "compact" if topic.compacted else "delete"
             kafka.create(topic.name, self.plan.partitions, **{"cleanup.policy": policy})
         self.evidence = Evidence(seed, self.plan, kafka, service)
-        self._faults = Faults(self.evidence, self.loop, network, self._rng, self._start_worker)
+        self._stage = Stage(self.evidence, self.loop, network, self._rng, self._start_worker)
+        self._faults = Faults(self._stage)
+        self._traffic = Traffic(self.evidence, self.loop, self._rng)
+        self._skips = self.plan.skips
         # Names of static members that nobody has now.
         self._vacant: list[str] = []
 
@@ -69,7 +68,9 @@ class Story:
             asyncio.set_event_loop(self.loop)
             stack.callback(asyncio.set_event_loop, None)
             stack.callback(self._clean_up)
+            before = _count_deleted()
             self.loop.run_until_complete(self._tell())
+            evidence.counted = _count_deleted() - before
             evidence.killed = {
                 worker.name for worker in evidence.workers if self.loop.is_dead(worker.name)
             }
@@ -85,12 +86,13 @@ class Story:
     async def _tell(self) -> None:
         for _ in range(self.plan.workers):
             self._start_worker()
-        keeping = asyncio.ensure_future(self._keep_alive())
-        await asyncio.gather(self._write(), self._faults.inflict())
+        watching = [asyncio.ensure_future(each) for each in (self._keep_alive(), self._attend())]
+        await asyncio.gather(self._traffic.write(), self._faults.inflict())
         await self._until_quiet()
-        keeping.cancel()
+        for each in watching:
+            each.cancel()
         self.evidence.not_ready = self._not_ready()
-        alive = self._alive
+        alive = self._stage.alive
         for worker in alive:
             worker.tell_to_stop()
         if alive:
@@ -107,6 +109,8 @@ class Story:
             update={
                 "group_instance_id": instance,
                 "in_flight_records": self.plan.in_flight,
+                "bootstrap_servers": self.evidence.kafka.bootstrap,
+                "deleted_offsets": "skip" if self._skips else "hold",
             }
         )
 
@@ -119,10 +123,6 @@ class Story:
 
         self.evidence.workers.append(Worker(self.loop, f"w{number}", build, instance))
 
-    @property
-    def _alive(self) -> list[Worker]:
-        return [worker for worker in self.evidence.workers if not worker.is_over]
-
     async def _keep_alive(self) -> None:
         """Starts again what ended, as a platform does."""
         known: set[str] = set()
@@ -133,71 +133,30 @@ class Story:
                     known.add(worker.name)
                     if worker.instance is not None:
                         self._vacant.append(worker.instance)
-            while len(self._alive) < self.plan.workers:
+            while len(self._stage.alive) < self.plan.workers and not self._stage.is_closed:
                 await asyncio.sleep(self._rng.uniform(0.1, 3.0))
-                self._start_worker()
+                if not self._stage.is_closed:
+                    self._start_worker()
+
+    async def _attend(self) -> None:
+        """As a person does who reads /ready: where offsets were deleted, they let it go on."""
+        while not self._skips:
+            await asyncio.sleep(1.0)
+            if any(worker.state().startswith("offsets_deleted") for worker in self._stage.alive):
+                async with self._stage.all_stopped():
+                    self._skips = True
 
     def _not_ready(self) -> dict[str, str]:
         found = {}
-        alive = self._alive
+        alive = self._stage.alive
         spare = max(0, len(alive) - self.plan.partitions)
         for worker in alive:
-            if worker.app is None or worker.app.consumer is None:
-                found[worker.name] = "not started"
-                continue
-            state, why = readiness(worker.app)
-            if state == "no_partitions" and spare:
+            state = worker.state()
+            if state.startswith("no_partitions") and spare:
                 spare -= 1
-            elif state != "ready":
-                found[worker.name] = f"{state}: {why}"
+            elif state:
+                found[worker.name] = state
         return found
-
-    # -- traffic
-
-    async def _write(self) -> None:
-        """Updates and events of each user, in an order that all topics share."""
-        plan, partitioner = self.plan, DefaultPartitioner()
-        every = list(range(plan.partitions))
-        earlier: list[tuple[Partition, str, Record]] = []
-        for number in range(plan.records):
-            await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds))
-            user = f"u{min(int(self._rng.expovariate(0.3)), plan.users - 1)}"
-            is_refused = self._rng.random() < _REFUSED_SHARE
-            topic = self._rng.choice([EVENTS, USER_UPDATE]).name
-            place = partitioner(user.encode(), every, every)
-            partition = self.evidence.kafka.topics[topic][place]
-            record = self._record(topic, user, number, is_refused=is_refused)
-            offset = self._append(partition, user, record)
-            self.evidence.written.append(
-                Written(topic, place, offset, user, record.id, self.loop.now_s, is_refused)
-            )
-            earlier.append((partition, user, record))
-            if self._rng.random() < _WRITTEN_AGAIN_SHARE:
-                # As a router does that was killed before it committed.
-                self._append(*self._rng.choice(earlier[-20:]))
-
-    def _append(self, partition: Partition, user: str, record: Record) -> int:
-        kafka = self.evidence.kafka
-        written = (user.encode(), serialize(record), headers.make(record.id, record.kind, 0))
-        offset = partition.write([written], kafka.now_ms)
-        if self._rng.random() < _MARKED_SHARE:
-            # As after a transaction: an offset that no record has.
-            partition.mark_transaction(9_999, kafka.now_ms, aborts=None)
-        kafka.tell_arrived()
-        return offset
-
-    def _record(self, topic: str, user: str, number: int, *, is_refused: bool) -> Record:
-        shared: dict[str, Any] = {
-            "id": f"{user}/{number}",
-            "mpid": user,
-            "received_at_ms": self.evidence.kafka.now_ms,
-            "raw": RawPosition(topic="mparticle-raw", partition=0, offset=number, index=0),
-        }
-        if topic == EVENTS.name:
-            name = REFUSED if is_refused else "seen"
-            return Event(kind="custom_event", name=name, **shared)
-        said = {REFUSED: "1"} if is_refused else {"n": str(number)}
-        return AttributesChanged(attributes=said, **shared)
 
     # -- the end
 
@@ -229,6 +188,16 @@ def _read(app: App, topic: Topic) -> None:
     app.agent(app.source(topic))(agent)
 
 
+def _count_deleted() -> float:
+    """What all workers have counted: they share one process, and with it the counters."""
+    return sum(
+        sample.value
+        for metric in metrics.OFFSETS_DELETED.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )
+
+
 _BORN_WITH_A_CLOCK = (
     "mode.services",
     "mode.threads",
@@ -240,15 +209,10 @@ _BORN_WITH_A_CLOCK = (
 @contextlib.contextmanager
 def simulated_clocks(loop: SimulatedLoop) -> Iterator[None]:
     """All clocks that a worker and its libraries read show the loop's time."""
+    monotonic, wall = loop.monotonic_of_process, loop.wall_of_process
 
-    def monotonic() -> float:
-        return loop.now_s
-
-    def gettime(_clock: int) -> float:
-        return loop.now_s
-
-    def wall() -> float:
-        return loop.wall_s
+    def gettime(clock: int) -> float:
+        return loop.now_s if clock == time.CLOCK_BOOTTIME else monotonic()
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(time, "monotonic", monotonic))
@@ -256,6 +220,7 @@ def simulated_clocks(loop: SimulatedLoop) -> Iterator[None]:
         stack.enter_context(mock.patch.object(time, "clock_gettime", gettime))
         for module in _BORN_WITH_A_CLOCK:
             stack.enter_context(mock.patch(f"{module}.monotonic", monotonic))
+        stack.enter_context(mock.patch.object(PENDING, "_writes", OfProcess()))
         # Bound when mode was imported.
         itertimer: Any = mode.Service.itertimer
         stack.enter_context(mock.patch.dict(itertimer.__kwdefaults__, clock=monotonic))

@@ -164,7 +164,7 @@ def _ask_simulated(topic: str) -> dict[str, Any]:
     loop.network = Network(loop, Weather(Random(1)), broker.serve)
     broker.create(topic, 2)
     with simulated_clocks(loop):
-        questions = Questions("broker:9092", topic, lambda: broker.now_ms)
+        questions = Questions(broker.bootstrap, topic, lambda: broker.now_ms)
         try:
             return loop.run_until_complete(questions.ask_all())
         finally:

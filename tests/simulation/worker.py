@@ -14,6 +14,7 @@ from streams.engine.consumer import Consumer, Transport
 from streams.engine.consumer_thread import ConsumerThread
 from streams.engine.startup import StartError, prepare
 from streams.worker.app import App
+from streams.worker.readiness import readiness
 from tests.simulation.loop import HOST, Host, SimulatedLoop
 
 log = structlog.get_logger()
@@ -92,6 +93,8 @@ class Worker:
             self.ended_with = await self._run()
         except StartError as error:
             self.ended_with = f"does not start: {error}"
+        except Exception as error:  # noqa: BLE001 - a process ends with a stack trace
+            self.ended_with = f"does not start: {_told(error)}"
         finally:
             self.stopped_at = self._loop.now_s
 
@@ -124,6 +127,18 @@ class Worker:
         if self.stop_asked_at is None:
             self.stop_asked_at = self._loop.now_s
             self._loop.call_soon(self._stop.set)
+
+    def state(self) -> str:
+        """What /ready says of it; empty for ready."""
+        context = contextvars.copy_context()
+        context.run(HOST.set, Host(self.name))
+        return context.run(self._state)
+
+    def _state(self) -> str:
+        if self.app is None or self.app.consumer is None:
+            return "not started"
+        state, why = readiness(self.app)
+        return "" if state == "ready" else f"{state}: {why}"
 
     @property
     def is_over(self) -> bool:

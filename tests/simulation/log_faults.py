@@ -1,0 +1,106 @@
+"""What befalls the logs and the group's offsets: drawn from a story's seed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from tests.simulation.evidence import GROUP
+from tests.simulation.groups import METADATA_BYTES
+from tests.simulation.log import NO_ERROR, Partition
+from tests.simulation.stage import Stage
+
+# Coordinator not available, request timed out, group not authorized, unknown, size.
+_REFUSALS = (15, 7, 30, -1, 28)
+_NOTICED_S = 60.0
+
+
+class LogFaults:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._rng = stage.rng
+        self._kafka = stage.evidence.kafka
+        self._group = self._kafka.group(GROUP)
+        self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
+            "deleted": self._delete,
+            "forgotten": self._forget,
+            "moved": self._move,
+            "refused": self._refuse,
+            "truncated": self._truncate,
+        }
+
+    async def _delete(self) -> None:
+        """Retention takes the beginning of a partition, read or not."""
+        topic, number = self._stage.any_place()
+        partition = self._kafka.topics[topic][number]
+        first, end = partition.start, self._rng.randint(partition.start, partition.end)
+        self._stage.note("deleted")
+        taken = self._may_be_lost(topic, number, first, end)
+        if (topic, number) in self._group.offsets:
+            # Before that the group had not begun, and misses nothing.
+            self._stage.evidence.deleted |= taken
+        partition.delete_before(end)
+        self._kafka.tell_arrived()
+
+    async def _move(self) -> None:
+        """A person moves the group's offset of a partition, back or on."""
+        topic, number = self._stage.any_place()
+        partition = self._kafka.topics[topic][number]
+        async with self._stage.all_stopped():
+            if self._group.members:
+                return
+            to = self._rng.randint(partition.start, partition.end)
+            self._stage.note("moved")
+            self._may_be_lost(topic, number, 0, to)
+            self._group.offsets[topic, number] = to, ""
+
+    async def _forget(self) -> None:
+        """The group is deleted, or its offsets have expired while nobody was in it."""
+        async with self._stage.all_stopped():
+            if not self._group.members:
+                self._stage.note("forgotten")
+                self._group.offsets.clear()
+
+    async def _refuse(self) -> None:
+        """Commits are refused, or some of them for the size of what is written beside them."""
+        seconds = self._rng.uniform(0.5, 5)
+        self._stage.note("refused", "", seconds)
+        if self._rng.random() < 1 / 2:
+            self._group.metadata_bytes = self._rng.choice([0, 60, 200])
+        else:
+            self._kafka.commits_get = self._rng.choice(_REFUSALS)
+        await asyncio.sleep(seconds)
+        self._group.metadata_bytes, self._kafka.commits_get = METADATA_BYTES, NO_ERROR
+
+    async def _truncate(self) -> None:
+        """A log ends before what the group has committed: its end was lost, or it is another's."""
+        topic, number = self._stage.any_place()
+        partition = self._kafka.topics[topic][number]
+        async with self._stage.all_stopped():
+            if self._group.members:
+                return
+            partition.is_closed = True
+            end = self._rng.randint(partition.start, partition.end)
+            self._stage.note("truncated")
+            self._may_be_lost(topic, number, end, partition.end)
+            partition.cut_off(end)
+        # What is written before anybody looks cannot be told from what was there.
+        await self._until_noticed(topic, number, partition)
+        partition.is_closed = False
+
+    async def _until_noticed(self, topic: str, number: int, partition: Partition) -> None:
+        until = self._stage.loop.now_s + _NOTICED_S
+        while (  # noqa: ASYNC110 - simulated time
+            self._stage.loop.now_s < until
+            and self._group.offsets.get((topic, number), (0, ""))[0] > partition.end
+        ):
+            await asyncio.sleep(0.2)
+
+    def _may_be_lost(self, topic: str, partition: int, first: int, end: int) -> set[str]:
+        """Notes, and returns, the ids of what stands between two offsets."""
+        self._kafka.topics[topic][partition].disturbed += 1
+        taken = {
+            each.id
+            for each in self._stage.evidence.written
+            if each.topic == topic and each.partition == partition and first <= each.offset < end
+        }
+        self._stage.evidence.excused |= taken
+        return taken

@@ -1,0 +1,56 @@
+"""Single stories, told on purpose: what seeds found once."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from tests.simulation.evidence import GROUP, Plan
+from tests.simulation.groups import METADATA_BYTES
+from tests.simulation.oracle import judge
+from tests.simulation.story import Story
+
+_QUIET = Plan(workers=1, partitions=1, users=2, records=10, seconds=4.0, faults=0)
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+    logging.disable(logging.NOTSET)
+
+
+def _allow_text(story: Story, *, since_s: float, most: int) -> None:
+    group = story.evidence.kafka.group(GROUP)
+
+    def allow() -> None:
+        group.metadata_bytes = most
+
+    story.loop.call_later(since_s, allow)
+
+
+def test_a_worker_whose_commits_are_refused_says_so_and_does_not_end() -> None:
+    story = Story(1, _QUIET)
+    _allow_text(story, since_s=2.0, most=0)
+    _allow_text(story, since_s=400.0, most=METADATA_BYTES)
+    evidence = story.run()
+    assert judge(evidence) == []
+    assert len(evidence.workers) == 1
+    assert evidence.seconds > 400
+
+
+def test_a_worker_whose_first_commit_is_refused_ends_with_a_sentence() -> None:
+    story = Story(1, _QUIET)
+    _allow_text(story, since_s=0.0, most=0)
+    _allow_text(story, since_s=1.5, most=METADATA_BYTES)
+    evidence = story.run()
+    assert evidence.all_ended
+    assert evidence.workers[0].ended_with == (
+        "does not start: Kafka does not let this worker commit where it begins "
+        "(OffsetMetadataTooLargeError): raise the brokers' offset.metadata.max.bytes to its "
+        "default, 4096."
+    )

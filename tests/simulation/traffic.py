@@ -1,0 +1,125 @@
+"""What is written to the topics while a story goes on."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from models.event import Event
+from models.record import RawPosition, Record, serialize
+from models.user_update import AttributesChanged
+from streams import headers
+from streams.topics import EVENTS, USER_UPDATE
+from tests.simulation.evidence import Evidence, Written
+from tests.simulation.log import Partition, ToWrite
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.service import REFUSED
+
+_REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
+_ABORTED_SHARE = 0.5
+_FIRST_PRODUCER = 9_000
+
+
+class Traffic:
+    """Writes updates and events of users, in an order that all topics share."""
+
+    def __init__(self, evidence: Evidence, loop: SimulatedLoop, rng: Random) -> None:
+        self._evidence = evidence
+        self._kafka = evidence.kafka
+        self._loop = loop
+        self._rng = rng
+        self._partitioner = DefaultPartitioner()
+        self._every = list(range(evidence.plan.partitions))
+        self._made = 0
+
+    async def write(self) -> None:
+        plan = self._evidence.plan
+        transactions = (self._transact(number) for number in range(plan.transactions))
+        await asyncio.gather(self._write_users(), *transactions)
+
+    async def _write_users(self) -> None:
+        plan = self._evidence.plan
+        earlier: list[tuple[Partition, ToWrite]] = []
+        for _ in range(plan.records):
+            await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds))
+            user = f"u{min(int(self._rng.expovariate(0.3)), plan.users - 1)}"
+            is_refused = self._rng.random() < _REFUSED_SHARE
+            topic = self._rng.choice([EVENTS, USER_UPDATE]).name
+            place = self._place(user)
+            partition = await self._open(topic, place)
+            record = self._record(topic, user, is_refused=is_refused)
+            what = _encoded(user, record)
+            offset = self._append(partition, what)
+            self._evidence.written.append(
+                Written(topic, place, offset, user, record.id, self._loop.now_s, is_refused)
+            )
+            earlier.append((partition, what))
+            if self._rng.random() < _WRITTEN_AGAIN_SHARE:
+                # As a router does that was killed before it committed.
+                again, what = self._rng.choice(earlier[-20:])
+                if not again.is_closed:
+                    self._append(again, what)
+
+    async def _transact(self, number: int) -> None:
+        """Writes some events that are visible together, or never; others write meanwhile."""
+        await asyncio.sleep(self._rng.uniform(0, self._evidence.plan.seconds))
+        user, producer = f"t{number}", _FIRST_PRODUCER + number
+        place = self._place(user)
+        partition = await self._open(EVENTS.name, place)
+        written, disturbed = [], partition.disturbed
+        for _ in range(self._rng.randint(1, 3)):
+            record = self._record(EVENTS.name, user, is_refused=False)
+            what, now_ms = [_encoded(user, record)], self._kafka.now_ms
+            written.append((record.id, partition.write_in_transaction(what, now_ms, producer)))
+        self._kafka.tell_arrived()
+        await asyncio.sleep(self._rng.uniform(0, 3))
+        aborts = self._rng.random() < _ABORTED_SHARE or not partition.is_open(producer)
+        partition.mark_transaction(producer, self._kafka.now_ms, aborts=aborts)
+        self._kafka.tell_arrived()
+        if aborts:
+            self._evidence.aborted.update(id_ for id_, _ in written)
+            return
+        if partition.disturbed > disturbed:
+            self._evidence.excused.update(id_ for id_, _ in written)
+        at_s = self._loop.now_s
+        self._evidence.written += (
+            Written(EVENTS.name, place, offset, user, id_, at_s, is_refused=False)
+            for id_, offset in written
+        )
+
+    def _place(self, user: str) -> int:
+        place: int = self._partitioner(user.encode(), self._every, self._every)
+        return place
+
+    async def _open(self, topic: str, place: int) -> Partition:
+        partition = self._kafka.topics[topic][place]
+        while partition.is_closed:  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(0.1)
+        return partition
+
+    def _append(self, partition: Partition, what: ToWrite) -> int:
+        offset = partition.write([what], self._kafka.now_ms)
+        if self._rng.random() < _MARKED_SHARE:
+            # As after a transaction: an offset that no record has.
+            partition.mark_transaction(_FIRST_PRODUCER - 1, self._kafka.now_ms, aborts=False)
+        self._kafka.tell_arrived()
+        return offset
+
+    def _record(self, topic: str, user: str, *, is_refused: bool) -> Record:
+        number, self._made = self._made, self._made + 1
+        shared: dict[str, Any] = {
+            "id": f"{user}/{number}",
+            "mpid": user,
+            "received_at_ms": self._kafka.now_ms,
+            "raw": RawPosition(topic="mparticle-raw", partition=0, offset=number, index=0),
+        }
+        if topic == EVENTS.name:
+            name = REFUSED if is_refused else "seen"
+            return Event(kind="custom_event", name=name, **shared)
+        said = {REFUSED: "1"} if is_refused else {"n": str(number)}
+        return AttributesChanged(attributes=said, **shared)
+
+
+def _encoded(user: str, record: Record) -> ToWrite:
+    return user.encode(), serialize(record), headers.make(record.id, record.kind, 0)
