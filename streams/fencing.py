@@ -1,15 +1,19 @@
 """The last question before a request goes out: whether this worker surely may still send."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import aiohttp
 
+MaySend: TypeAlias = Callable[[], bool]
+"""Whether this worker surely still is a member of its group; asked right before each request."""
+
 
 class UnsureError(Exception):
-    """It may not: whose the records are now is not known, so nothing is to be made of them here."""
+    """This worker may have lost the partition: it sends nothing, and records nothing."""
 
 
-def guarded(may_send: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
+def guarded(may_send: MaySend) -> type[aiohttp.ClientRequest]:
     """For a session's `request_class`: raises UnsureError in place of sending.
 
     aiohttp calls `send` when it has the connection: making one may take as long as a freeze.

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from models.user_update import AttributesChanged
-from streams import headers, metrics
+from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
-from streams.delivery.completion import Ends, Refused, invalid_record, mapping_error, now_ms
+from streams.delivery.completion import Ends, Refused, invalid_record, mapping_error
 from streams.delivery.lane import Item, Source
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
@@ -57,7 +57,7 @@ class Admission:
         horizon: Horizon,
         staleness: Staleness,
         precedence: Precedence | None,
-        dispatch: Queues,
+        queues: Queues,
         guard: FloodGuard,
     ) -> None:
         """`topics` by their names on the cluster."""
@@ -68,7 +68,7 @@ class Admission:
         self._horizon = horizon
         self._staleness = staleness
         self._precedence = precedence
-        self._dispatch = dispatch
+        self._queues = queues
         self._guard = guard
         self._turn = asyncio.Lock()
 
@@ -83,7 +83,7 @@ class Admission:
                 await asyncio.sleep(0)
             if partition.closed:
                 return
-            if self._dispatch.held:
+            if self._queues.held:
                 break
             refused += self._admit_together(partition, records[first : first + size], barrier)
         if self._precedence is not None and partition.tp.topic == self._precedence.updates:
@@ -103,12 +103,12 @@ class Admission:
         holds = self._topics[partition.tp.topic].holds
         parsed = [_parse(holds, source) for source in sources]
         for source, record in zip(sources, parsed, strict=True):
-            if self._dispatch.held:
+            if self._queues.held:
                 return
             letter = self._admit(partition, source, record, barrier)
             if letter is not None:
                 if letter[1].blames != "account":
-                    self._dispatch.hold(self._guard.count(letter[1].reason))
+                    self._queues.hold(self._guard.count(letter[1].reason))
                 yield letter
 
     def _admit(
@@ -120,12 +120,12 @@ class Admission:
     ) -> Refused | None:
         marks = headers.read(source.headers)
         if not marks.is_for(self._outlet.name):
-            self._ends.dropped(Item(source, partition, now_ms()), "redriven_elsewhere")
+            self._ends.dropped(Item(source, partition, clocks.wall_ms()), "redriven_elsewhere")
             return None
         identity = marks.identity
         if identity is not None and self._repeats(identity, partition, source):
             return None
-        item = Item(source, partition, now_ms(), identity=identity, barrier=barrier)
+        item = Item(source, partition, clocks.wall_ms(), identity=identity, barrier=barrier)
         if identity is not None:
             self._horizon.started(identity, item)
         placed = self._place(item, marks, record)
@@ -136,12 +136,12 @@ class Admission:
                 self._ends.dropped(item, placed.reason)
             case Blocked():
                 # Not ended: the worker that knows it will find it where it is.
-                self._dispatch.hold(placed)
+                self._queues.hold(placed)
             case LaneKey():
                 item.queued_at = asyncio.get_running_loop().time()
                 if self._precedence is not None:
                     self._precedence.queued(item, placed)
-                self._dispatch.queue(placed, item)
+                self._queues.queue(placed, item)
                 self._guard.count(None)
         return None
 

@@ -19,10 +19,6 @@ from streams.outcomes import Rejected
 Refused = tuple[Item, Rejected]
 
 
-def now_ms() -> int:
-    return clocks.wall_ms()
-
-
 class Ends:
     """Ends items, counts them, and remembers their ids."""
 
@@ -40,7 +36,7 @@ class Ends:
 
     def delivered(self, items: Sequence[Item]) -> None:
         """Ends what one request has delivered."""
-        now = now_ms()
+        now = clocks.wall_ms()
         ages = defaultdict[str, list[float]](list)
         for item in items:
             if (record := item.record) is not None:
@@ -76,7 +72,7 @@ class Ends:
             record_id=item.record.id if item.record else None,
             attempts=item.attempts,
             first_at_ms=item.first_at_ms,
-            last_at_ms=now_ms(),
+            last_at_ms=clocks.wall_ms(),
             key=preserve_key(source.key),
             **preserve(source.value or b""),
         )

@@ -14,7 +14,7 @@ from streams.delivery.ordering.update_barrier import Precedence
 from streams.delivery.rate_limit.demand_exchange import Sharing
 from streams.delivery.recovery import Memory
 from streams.delivery.resend import LaneFeed
-from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import (
     Outlet,
 )
@@ -33,7 +33,7 @@ _PREPARES_SECONDS = 300.0
 
 
 class Delivery:
-    """Joins admission, dispatch and the memory of what has ended; the engine's processor."""
+    """Joins admission, endpoints and the memory of what has ended; the engine's processor."""
 
     def __init__(
         self,
@@ -59,17 +59,19 @@ class Delivery:
         self._memory = Memory(outlet, topics, audiences, history, horizon, staleness, self._go_on)
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = (FloodGuard(max_rejected_share, outlet.sink.behind) for _ in range(2))
-        self._dispatch = Dispatch(outlet, ends, precedence, connections, answers, may_send, sharing)
-        self._feed = LaneFeed(self._dispatch, may_send, refusals or Refusals())
+        self._endpoints = Endpoints(
+            outlet, ends, precedence, connections, answers, may_send, sharing
+        )
+        self._feed = LaneFeed(self._endpoints, may_send, refusals or Refusals())
         self._chunks = ChunkLanes(
             Admission(
-                outlet, topics, ends, horizon, staleness, precedence, self._dispatch, admissions
+                outlet, topics, ends, horizon, staleness, precedence, self._endpoints, admissions
             ).admit
         )
 
     @property
     def blocked(self) -> Blocked | None:
-        return self._dispatch.blocked or self._not_prepared()
+        return self._endpoints.blocked or self._not_prepared()
 
     def _not_prepared(self) -> Blocked | None:
         """Names what is waited for in silence: another worker is to do it, and has not."""
@@ -84,12 +86,12 @@ class Delivery:
 
     @property
     def limited(self) -> str | None:
-        return self._dispatch.limited
+        return self._endpoints.limited
 
     @property
     def waits_on_purpose(self) -> bool:
         prepares = self._precedence is not None and self._precedence.prepares
-        return prepares or self._dispatch.waits_on_purpose
+        return prepares or self._endpoints.waits_on_purpose
 
     async def run(self) -> None:
         """Works until cancelled; raises when something of ours is broken."""
@@ -100,7 +102,7 @@ class Delivery:
             tasks.create_task(self._audiences.run())
             tasks.create_task(self._memory.run())
             tasks.create_task(self._chunks.run())
-            tasks.create_task(self._dispatch.run())
+            tasks.create_task(self._endpoints.run())
             if self._outlet.resends is not None:
                 tasks.create_task(self._outlet.resends.resend(self._feed))
 
@@ -131,7 +133,7 @@ class Delivery:
         """
         self._feed.partitions = self._feed.held = ()
         # Before anything else may run: what waits for updates must not find nothing to wait for.
-        sent = self._dispatch.close(deadline)
+        sent = self._endpoints.close(deadline)
         if self._precedence is not None:
             self._precedence.close()
         await asyncio.gather(

@@ -48,7 +48,6 @@ class Memory:
     ) -> None:
         """`topics` by their names on the cluster; `go_on` is told of what may be fetched."""
         self._outlet = outlet
-        self._recalls = outlet.learns.recalls if outlet.learns is not None else ()
         self._topics = topics
         self._audiences = audiences
         self._history = history
@@ -129,7 +128,9 @@ class Memory:
         if kind == _ATTRIBUTES and source.key is not None:
             user = source.key.decode(errors="replace")
             self._staleness.updates.is_overtaken(partition.tp, user, marks, source.offset)
-        if kind != _MEMBERSHIP and kind not in self._recalls:
+        learns = self._outlet.learns
+        recalls = learns is not None and kind in learns.recalls
+        if kind != _MEMBERSHIP and not recalls:
             return
         try:
             record = self._topics[source.topic].holds.validate_json(source.value or b"")
@@ -139,8 +140,8 @@ class Memory:
         if isinstance(record, MembershipChanged):
             offset = source.offset
             self._staleness.is_stale(partition.tp, record, at.user, marks.epoch, offset)
-        if kind in self._recalls and self._outlet.learns is not None:
-            self._outlet.learns.recall(record, at)
+        if learns is not None and recalls:
+            learns.recall(record, at)
 
 
 def _by_number(partitions: Group) -> Mapping[int, Group]:

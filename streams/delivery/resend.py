@@ -7,9 +7,9 @@ from contextlib import suppress
 from faust.types import TP
 
 from models.record import Record
-from streams.delivery.completion import now_ms
+from streams import clocks
 from streams.delivery.lane import Item, Source
-from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.refusals import Refusals
@@ -26,10 +26,10 @@ class LaneFeed:
     """The partitions that this worker has now."""
 
     def __init__(
-        self, dispatch: Dispatch, may_send: Callable[[], bool], refusals: Refusals
+        self, endpoints: Endpoints, may_send: Callable[[], bool], refusals: Refusals
     ) -> None:
         """`may_send` says whether this worker surely still is a member of its group."""
-        self._dispatch = dispatch
+        self._endpoints = endpoints
         self._may_send = may_send
         self._refusals = refusals
         self.partitions: Sequence[Partition] = ()
@@ -45,7 +45,7 @@ class LaneFeed:
 
     def repeat(self, partition: Partition, topic: str) -> "LaneRepeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
-        return LaneRepeat(self._dispatch, partition, topic, self._may_send)
+        return LaneRepeat(self._endpoints, partition, topic, self._may_send)
 
 
 class LaneRepeat:
@@ -53,12 +53,12 @@ class LaneRepeat:
 
     def __init__(
         self,
-        dispatch: Dispatch,
+        endpoints: Endpoints,
         partition: Partition,
         topic: str,
         may_send: Callable[[], bool],
     ) -> None:
-        self._dispatch = dispatch
+        self._endpoints = endpoints
         self._partition = partition
         self._may_send = may_send
         self._moved = asyncio.Event()
@@ -95,7 +95,7 @@ class LaneRepeat:
     def queue(self, lane: LaneKey, source: Source, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
         self._under_way.fetched([(source.offset, len(source.value or b""))])
-        self._dispatch.queue(lane, Item(source, self._under_way, now_ms(), record=record))
+        self._endpoints.queue(lane, Item(source, self._under_way, clocks.wall_ms(), record=record))
 
     async def _until(self, reached: Callable[[], bool]) -> bool:
         while not self.gone and not reached():

@@ -95,7 +95,7 @@ def _simulated(records: int) -> _Seen:
 async def _story(seen: _Seen, records: int) -> None:
     with patch.object(time, "monotonic", now):
         flow = Flow(connections=32, destination=_Away(seen), topics=(EVENTS,))
-        for limit in flow.delivery._dispatch._pacer.limits.values():
+        for limit in flow.delivery._endpoints.pacer.limits.values():
             limit.__init__(limit.per_minute, now)  # type: ignore[misc]  # its default is the real clock
         async with flow.running():
             partition = await flow.assign()

@@ -32,7 +32,7 @@ class Mutant(NamedTuple):
 
 _CONSUMER = "streams/engine/consumer.py"
 _THREAD = "streams/engine/consumer_thread.py"
-_DISPATCH = "streams/delivery/sending/dispatch.py"
+_ENDPOINT = "streams/delivery/sending/endpoint.py"
 
 MUTANTS = (
     Mutant(
@@ -147,21 +147,21 @@ MUTANTS = (
     ),
     Mutant(
         "a lane goes on while its request waits to be tried again",
-        _DISPATCH,
-        "                    endpoint.ready_later(lane, outcome.after)\n                return",
-        "                    endpoint.ready_later(lane, outcome.after)",
+        "streams/delivery/sending/turn.py",
+        "                return  # not before its pause is over\n",
+        "                pass\n",
     ),
     Mutant(
         "lanes are not closed at a revocation",
-        _DISPATCH,
+        _ENDPOINT,
         "            lane.closed = True\n",
         "            pass\n",
     ),
     Mutant(
         "a lane that was delivered of some gets no other turn",
-        _DISPATCH,
-        "        if lane:\n            endpoint.ready(lane)\n        else:",
-        "        if False:\n            endpoint.ready(lane)\n        else:",
+        _ENDPOINT,
+        "        if lane:\n            self.ready(lane)\n        else:",
+        "        if False:\n            self.ready(lane)\n        else:",
     ),
     Mutant(
         "a paused partition is not resumed",

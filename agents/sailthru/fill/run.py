@@ -26,7 +26,7 @@ from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.recovery import Memory
-from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import (
     Outlet,
 )
@@ -93,7 +93,7 @@ class Fill:
         self._admission = Admission(
             outlet, topics, self.sums.ends, horizon, staleness, None, self._waiting, guards[0]
         )
-        self._dispatch = Dispatch(
+        self._endpoints = Endpoints(
             outlet, self.sums.ends, None, connections, guards[1], may_send=lambda: True
         )
         self._audiences = FollowedTable.of_values(kafka, AUDIENCES, sink.learn)
@@ -109,7 +109,7 @@ class Fill:
                 tasks.create_task(self._memory.run()),
             ]
             if jobs is not None:
-                beside.append(tasks.create_task(self._dispatch.run()))
+                beside.append(tasks.create_task(self._endpoints.run()))
             self._memory.assigned([part.partition for part in parts])
             for part in parts:
                 await self._part(part, jobs)
@@ -158,11 +158,11 @@ class Fill:
         if jobs is None:
             self.sums.ends.delivered(lane.passed(len(lane)))
         for item in lane:
-            self._dispatch.queue(lane.key, item)
+            self._endpoints.queue(lane.key, item)
 
     async def _until(self, done: Callable[[], bool]) -> None:
         while not done():
-            if (blocked := self._dispatch.blocked) is not None:
+            if (blocked := self._endpoints.blocked) is not None:
                 raise FillError(blocked.what_to_do)
             await asyncio.sleep(_LOOK_SECONDS)
 

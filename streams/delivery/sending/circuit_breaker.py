@@ -1,30 +1,120 @@
-"""Nothing goes on until a person mends something."""
+"""Whether requests may go out: an endpoint that fails is probed, and a lane that fails set aside.
 
-from collections.abc import Mapping
+Three switches, from the smallest to the largest: a lane's quarantine, an endpoint's circuit
+breaker, a destination's gate.
+"""
 
 import structlog
 from prometheus_client import Gauge
 
-from streams import metrics
-from streams.delivery.sending.endpoint import Endpoint
-from streams.outcomes import (
-    Blocked,
-)
+from streams import clocks, metrics
+from streams.delivery.lane import Lane
+from streams.delivery.sending.policy import SendingPolicy, step
+from streams.delivery.sink import LaneKey
+from streams.outcomes import Blocked
 
 log = structlog.get_logger()
 
 
-class Block:
-    """Why that is so, if it is; told to all endpoints, the log and the metrics."""
+class Quarantine:
+    """Lanes that failed for too long while others passed.
 
-    def __init__(self, destination: str, endpoints: Mapping[str, Endpoint]) -> None:
+    Each is tried only once, until something of it passes or its time is over.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[LaneKey, float] = {}
+
+    def holds(self, lane: LaneKey) -> bool:
+        return self._until.get(lane, 0.0) > clocks.monotonic()
+
+    def add(self, lane: LaneKey) -> None:
+        """Holds a lane from now on, and forgets those whose time is over."""
+        now = clocks.monotonic()
+        self._until = {key: until for key, until in self._until.items() if until > now}
+        self._until[lane] = now + self._seconds
+
+    def release(self, lane: LaneKey) -> None:
+        """Something of the lane passed."""
+        self._until.pop(lane, None)
+
+
+class CircuitBreaker:
+    """An endpoint's: closed lets all requests through, open one probe at a time.
+
+    It opens when several lanes have failed since anything passed; the first success closes it.
+    """
+
+    def __init__(self, endpoint: str, policy: SendingPolicy) -> None:
+        self._endpoint = endpoint
+        self._policy = policy
+        # Since the last success: which lanes have failed, and how often anything did. One lane that
+        # fails again and again is no outage, so lanes open it, and failures only show.
+        self._failing: set[LaneKey] = set()
+        self._failures = 0
+        self._probes = 0
+        self._passed_at = float("-inf")
+        self._was_failing = False
+
+    @property
+    def is_open(self) -> bool:
+        return len(self._failing) >= self._policy.down_after
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether request after request fails; with few lanes it is not open, and yet an outage."""
+        return self.is_open or self._failures >= self._policy.down_after
+
+    @property
+    def probe_pause_s(self) -> float:
+        """For how long to wait before the next probe."""
+        return step(self._policy.probe_s, self._probes)
+
+    def record_success(self) -> None:
+        """Something passed: the endpoint works, whoever else fails."""
+        self._failing.clear()
+        self._failures = self._probes = 0
+        self._passed_at = clocks.monotonic()
+        self._tell()
+
+    def record_failure(self, lane: Lane) -> float:
+        """Returns for how many seconds the lane has failed while others passed."""
+        self._failing.add(lane.key)
+        self._failures += 1
+        self._probes += self.is_open
+        self._tell()
+        return lane.failed(counts=self._passed_at >= lane.failed_at)
+
+    def record_outage(self) -> None:
+        """Nobody is served: no lane's failure, and an outage at once."""
+        self._failures += self._policy.down_after
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._was_failing != self.is_failing:
+            self._was_failing = self.is_failing
+            state = "destination_down" if self.is_failing else "destination_up"
+            log.warning(state, endpoint=self._endpoint)
+
+
+class Gate:
+    """A destination's: open, blocked until a request passes, or held while this process lives.
+
+    Endpoints ask it; the log and the metrics are told of each change.
+    """
+
+    def __init__(self, destination: str) -> None:
         self._destination = destination
-        self._endpoints = endpoints
         self.why: Blocked | None = None
-        self.held = False
+        self.is_held = False
 
-    def set(self, why: Blocked) -> None:
-        """One request at a time probes from now on."""
+    @property
+    def is_blocked(self) -> bool:
+        """Whether one request at a time probes."""
+        return self.why is not None
+
+    def block(self, why: Blocked) -> None:
         if self.why == why:
             return
         if self.why is not None:
@@ -32,28 +122,22 @@ class Block:
         self.why = why
         self._gauge(why).set(1)
         log.error("blocked", reason=why.reason, what_to_do=why.what_to_do)
-        for endpoint in self._endpoints.values():
-            endpoint.blocked = True
 
     def hold(self, why: Blocked | None) -> None:
-        """Sends nothing more, for as long as this process lives; None changes nothing."""
-        if why is None or self.held:
+        """Lets nothing more through; None changes nothing."""
+        if why is None or self.is_held:
             return
-        self.set(why)
-        self.held = True
-        for endpoint in self._endpoints.values():
-            endpoint.held = True
+        self.block(why)
+        self.is_held = True
 
-    def lift(self) -> None:
-        """A request has passed."""
+    def unblock(self) -> None:
+        """A request has passed. What is held stays held."""
         why = self.why
-        if why is None or self.held:
+        if why is None or self.is_held:
             return
         self.why = None
         log.info("unblocked", reason=why.reason)
         self._gauge(why).set(0)
-        for endpoint in self._endpoints.values():
-            endpoint.blocked = False
 
     def _gauge(self, why: Blocked) -> Gauge:
         return metrics.BLOCKED.labels(destination=self._destination, reason=why.reason)

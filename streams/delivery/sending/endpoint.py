@@ -1,79 +1,63 @@
-"""Sends for one endpoint: rate limit, connections, and what to do while nothing passes."""
+"""One endpoint: the lanes that wait for it, and when each has its turn."""
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from streams import clocks
-from streams.delivery.lane import Lane
+from streams.delivery.lane import Item, Lane
 from streams.delivery.rate_limit.limiter import RateLimit
+from streams.delivery.sending.circuit_breaker import CircuitBreaker, Gate
 from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sending.policy import SendingPolicy, step
 from streams.delivery.sink import LaneKey
-
-_DOWN_AFTER = 5
-_BLOCKED_PROBE_SECONDS = 15.0
-_UNSURE_SECONDS = 0.05
-_PROBE_SECONDS = (1.0, 2.0, 4.0, 5.0)
-_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+from streams.fencing import MaySend
 
 
-def _step(steps: tuple[float, ...], count: int) -> float:
-    # Spread, so that what failed together does not come back together.
-    return steps[min(count, len(steps)) - 1] * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+class Turns(Protocol):
+    """What a lane does with its turn; see turn.py."""
+
+    async def take(self, lane: Lane, endpoint: "Endpoint") -> None:
+        """Uses the permit that was taken for it, or gives it back."""
 
 
 class Endpoint:
     """Gives turns to lanes, in the order in which they became ready.
 
-    Down means that several lanes have failed since anything passed; blocked, that a person must
-    mend something. In both cases one request at a time probes, and the first that passes opens the
-    way. Held is for ever: this process sends nothing more.
+    A turn needs a permit of the rate limit, a slot among the requests in flight, and that this
+    worker may send. While the circuit breaker is open or the gate blocked, one request at a time
+    probes, and the first that passes opens the way.
     """
 
     def __init__(
         self,
+        name: str,
         limit: RateLimit,
-        connections: Connections,
-        send: Callable[[Lane], Awaitable[None]],
-        may_send: Callable[[], bool],
+        slots: Connections,
+        gate: Gate,
+        turns: Turns,
+        may_send: MaySend,
+        policy: SendingPolicy,
     ) -> None:
-        """`may_send` is asked right before each request; while it says no, nothing goes out."""
         self.limit = limit
+        self.breaker = CircuitBreaker(name, policy)
+        self._slots = slots
+        self._gate = gate
+        self._turns = turns
         self._may_send = may_send
-        self.blocked = False
-        self.held = False
-        self._connections = connections
-        self._send = send
+        self._policy = policy
+        # A lane is here from its first record to its last; it is in `_ready` once at the most, and
+        # neither there nor in `_timers` while its turn is on or while it waits to be woken.
+        self._lanes: dict[LaneKey, Lane] = {}
         self._ready: deque[Lane] = deque()
-        self._wake = asyncio.Event()
-        self._failing: set[LaneKey] = set()
-        self._failures = 0
-        self._told = False
-        self._probes = 0
-        self._passed_at = float("-inf")
-        self._at_limit = False
-        self._sends: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-
-    @property
-    def down(self) -> bool:
-        return len(self._failing) >= _DOWN_AFTER
-
-    @property
-    def failing(self) -> bool:
-        """Whether request after request fails; with few lanes it is not down, and yet an outage."""
-        return self.down or self._failures >= _DOWN_AFTER
-
-    def turned(self) -> bool:
-        """Whether it has begun or ceased to fail since this was last asked."""
-        before, self._told = self._told, self.failing
-        return before != self._told
+        self._wake = asyncio.Event()
+        self._at_limit = False
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def waits_on_purpose(self) -> bool:
         """Whether the destination asked for it, or fails: not because something hangs here."""
-        return self.down or bool(self._timers) or self.limit.closed
+        return self.breaker.is_open or bool(self._timers) or self.limit.closed
 
     @property
     def lanes_waiting(self) -> int:
@@ -84,28 +68,27 @@ class Endpoint:
         """How many lanes wait for nothing but a permit."""
         return len(self._ready) if self._at_limit else 0
 
-    def passed(self) -> None:
-        """Something passed: the endpoint works, whoever else fails."""
-        self._failing.clear()
-        self._failures = self._probes = 0
-        self.limit.passed()
-        self._passed_at = clocks.monotonic()
-
-    def failed(self, lane: Lane) -> float:
-        """Notes a failure; returns for how many seconds the lane has failed while others passed."""
-        self._failing.add(lane.key)
-        self._failures += 1
-        self._probes += self.down
-        return lane.failed(counts=self._passed_at >= lane.failed_at)
-
-    def out(self) -> None:
-        """Notes that nobody is served: no lane's failure, and an outage at once."""
-        self._failures += _DOWN_AFTER
+    def queue(self, key: LaneKey, item: Item) -> None:
+        """Puts an item at the end of its lane."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key)
+            self.ready(lane)
+        lane.append(item)
 
     def ready(self, lane: Lane) -> None:
         """Gives a lane its turn after those that are waiting."""
         self._ready.append(lane)
         self._wake.set()
+
+    def requeue(self, lane: Lane) -> None:
+        """Gives a lane another turn where it has more to send, and forgets it where it has not."""
+        if lane.closed:
+            return
+        if lane:
+            self.ready(lane)
+        else:
+            del self._lanes[lane.key]
 
     def ready_later(self, lane: Lane, after: float | None) -> None:
         """Gives a failing lane its turn after a pause that grows with its failures."""
@@ -114,39 +97,39 @@ class Endpoint:
             self._timers.discard(timer)
             self.ready(lane)
 
-        pause = max(_step(_BACKOFF_SECONDS, lane.failures), after or 0.0)
+        pause = max(step(self._policy.backoff_s, lane.failures), after or 0.0)
         timer = asyncio.get_running_loop().call_later(pause, due)
         self._timers.add(timer)
 
     async def run(self) -> None:
-        """Sends until cancelled; raises what a send raises."""
-        async with asyncio.TaskGroup() as sends:
+        """Sends until cancelled; raises what a turn raises."""
+        async with asyncio.TaskGroup() as tasks:
             while True:
-                while self.held or not self._ready:
+                while self._gate.is_held or not self._ready:
                     self._wake.clear()
                     await self._wake.wait()
                 await self._wait_to_probe()
                 await self._permit()
-                await self._connections.acquire()
+                await self._slots.acquire()
                 while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
-                    await asyncio.sleep(_UNSURE_SECONDS)
-                if self.held or not self._ready:
+                    await asyncio.sleep(self._policy.fence_poll_s)
+                if self._gate.is_held or not self._ready:
                     # A rebalance took the lanes away meanwhile.
-                    self._connections.release()
+                    self._slots.release()
                     self.limit.give_back()
                     continue
                 self.limit.in_flight += 1
-                task = sends.create_task(self._one(self._ready.popleft()))
-                self._sends.add(task)
-                task.add_done_callback(self._sends.discard)
-                if self.down or self.blocked:
+                task = tasks.create_task(self._turn(self._ready.popleft()))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+                if self.breaker.is_open or self._gate.is_blocked:
                     await asyncio.wait({task})
 
     async def _wait_to_probe(self) -> None:
-        if self.blocked:
-            await asyncio.sleep(_BLOCKED_PROBE_SECONDS)
-        elif self.down:
-            await asyncio.sleep(_step(_PROBE_SECONDS, self._probes))
+        if self._gate.is_blocked:
+            await asyncio.sleep(self._policy.blocked_probe_s)
+        elif self.breaker.is_open:
+            await asyncio.sleep(self.breaker.probe_pause_s)
 
     async def _permit(self) -> None:
         self._at_limit = True
@@ -155,17 +138,20 @@ class Endpoint:
         finally:
             self._at_limit = False
 
-    async def _one(self, lane: Lane) -> None:
+    async def _turn(self, lane: Lane) -> None:
         try:
-            await self._send(lane)
+            await self._turns.take(lane, self)
         finally:
             self.limit.in_flight -= 1
-            self._connections.release()
+            self._slots.release()
 
     def close(self) -> set[asyncio.Task[None]]:
-        """Forgets who is waiting; returns the sends that are under way."""
+        """Forgets all lanes; returns the turns that are under way, of which none requeues."""
+        for lane in self._lanes.values():
+            lane.closed = True
+        self._lanes = {}
         self._ready.clear()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        return set(self._sends)
+        return set(self._under_way)

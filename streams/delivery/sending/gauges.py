@@ -36,4 +36,4 @@ def _show(endpoint: Endpoint, destination: str, name: str) -> None:
         metrics.RATE_HEADERS_IGNORED.labels(*at, header)  # from nought, as above
     limit.on_ignored = lambda header: metrics.RATE_HEADERS_IGNORED.labels(*at, header).inc()
     metrics.CLOSED.labels(*at).set_function(lambda: limit.closed)
-    metrics.DOWN.labels(*at).set_function(lambda: endpoint.failing)
+    metrics.DOWN.labels(*at).set_function(lambda: endpoint.breaker.is_failing)

@@ -16,7 +16,7 @@ from streams.delivery.completion import Ends
 from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.rate_limit.demand_exchange import Sharing
-from streams.delivery.sending.dispatch import Dispatch
+from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import (
     LaneKey,
     Outlet,
@@ -45,11 +45,11 @@ class Worker:
         self._sink = SailthruSink(settings(base_url=url))
         self._sharing = Sharing(kafka, "sailthru")
         ends = Ends("sailthru", Letters(), Horizon(10_000), None)
-        self._dispatch = Dispatch(
+        self._endpoints = Endpoints(
             Outlet.of(self._sink), ends, None, 32, FloodGuard(1.0), lambda: True, self._sharing
         )
         self._partition = new_partition(topic=USER_UPDATE.name)
-        self._task = asyncio.create_task(self._dispatch.run())
+        self._task = asyncio.create_task(self._endpoints.run())
 
     def give(self, users: int) -> None:
         sources = [source(b"", number, topic=USER_UPDATE.name) for number in range(users)]
@@ -58,7 +58,7 @@ class Worker:
             record = attributes(f"{self._name}{number}@shop.example", tier="gold")
             lane = self._sink.place(record, Placement(f"{self._name}{number}", 0), NOW_MS)
             assert isinstance(lane, LaneKey)
-            self._dispatch.queue(lane, Item(each, self._partition, NOW_MS, record=record))
+            self._endpoints.queue(lane, Item(each, self._partition, NOW_MS, record=record))
 
     @property
     def left(self) -> int:

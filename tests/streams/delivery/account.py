@@ -13,8 +13,10 @@ from streams.delivery.rate_limit.demand_exchange import LOOK_SECONDS, Demand
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.rate_limit.quota import Quota
 from streams.delivery.sending.concurrency import Connections
-from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import LaneKey
+from tests.streams.delivery.endpoints import (
+    endpoint_of,
+)
 from tests.streams.delivery.simulated_time import now
 
 CALL = "user"
@@ -101,7 +103,7 @@ class Worker:
             account.limit, now, ours=ours, part=self._shares.part(CALL) if log else None
         )
         self._connections = Connections(32)
-        self.endpoint = Endpoint(self.limit, self._connections, self._send, lambda: True)
+        self.endpoint = endpoint_of(self._send, self.limit, self._connections)
         self._demand = Demand({CALL: self.endpoint}, now)
         self.sent_at: list[float] = []
         self._backlog = self._queued = 0
@@ -124,10 +126,11 @@ class Worker:
         took = now() - started
         self._connections.observe(CALL, took)
         if quota is None:
-            self.endpoint.failed(lane)
+            self.endpoint.breaker.record_failure(lane)
             self.endpoint.ready_later(lane, None)
             return
-        self.endpoint.passed()
+        self.endpoint.breaker.record_success()
+        self.limit.passed()
         self.limit.observe(replace(quota, took=took))
         if not accepted:
             self.limit.refused(None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
@@ -17,6 +18,7 @@ from streams.delivery.history import Group, History, Tell
 from streams.delivery.ordering.deduplication import Horizon
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.sending import policy
 from streams.delivery.sink import (
     Outlet,
 )
@@ -29,8 +31,6 @@ from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.records import event_source, fetch, new_partition
-
-ENDPOINT = "streams.delivery.sending.endpoint"
 
 
 class Letters(DeadLetters):
@@ -213,9 +213,12 @@ async def some_turns() -> None:
 
 def without_pauses(patch: pytest.MonkeyPatch) -> None:
     """Back-offs and probes come at once: not what they last is the subject, but what they do."""
-    for table in ("_BACKOFF_SECONDS", "_PROBE_SECONDS"):
-        patch.setattr(f"{ENDPOINT}.{table}", (0.0,))
-    patch.setattr(f"{ENDPOINT}._BLOCKED_PROBE_SECONDS", 0.0)
+    with_policy(patch, backoff_s=(0.0,), probe_s=(0.0,), blocked_probe_s=0.0)
+
+
+def with_policy(patch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Deliveries that are made from now on go by another policy in this."""
+    patch.setattr(policy, "SENDING", replace(policy.SENDING, **changed))
 
 
 def of_user(user: str, ids: Iterable[str]) -> list[int]:

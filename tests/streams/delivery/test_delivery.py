@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from streams.delivery.sink import LaneKey
 from streams.topics import EVENTS
-from tests.streams.delivery.flow import Flow, log, of_user, some_turns
+from tests.streams.delivery.flow import (
+    Flow,
+    log,
+    of_user,
+    some_turns,
+    with_policy,
+)
 from tests.streams.properties import SMALL
 from tests.streams.records import event, source
 
@@ -78,7 +84,7 @@ async def test_a_user_who_keeps_failing_does_not_keep_others_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody else is being sent to: that one user fails is not the endpoint's outage."""
-    monkeypatch.setattr("streams.delivery.sending.endpoint._PROBE_SECONDS", (3600.0,))
+    with_policy(monkeypatch, probe_s=(3600.0,))
     async with Flow().running() as flow:
         failing = await flow.given(("17", "fails six times"))
         await flow.until(lambda: len(flow.sink.requests) >= 5)

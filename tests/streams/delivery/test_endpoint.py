@@ -1,22 +1,33 @@
 """Whose turn it is, how many go at once, and what happens while nothing passes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from streams.delivery.lane import Lane
 from streams.delivery.rate_limit.limiter import RateLimit
+from streams.delivery.sending.circuit_breaker import (
+    Gate,
+)
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import LaneKey
+from streams.outcomes import (
+    Blocked,
+)
 from tests.streams.delivery import simulated_time
-from tests.streams.delivery.flow import some_turns
+from tests.streams.delivery.endpoints import (
+    Send,
+    endpoint_of,
+)
+from tests.streams.delivery.flow import (
+    some_turns,
+    with_policy,
+)
 
 pytestmark = pytest.mark.usefixtures("at_once")
-
-Send = Callable[[Lane], Awaitable[None]]
 
 HOUR = 3600.0
 
@@ -47,10 +58,12 @@ async def running(
     *,
     connections: int = 10,
     limit: RateLimit | None = None,
+    gate: Gate | None = None,
     may_send: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Endpoint]:
-    slots = Connections(connections)
-    endpoint = Endpoint(limit or RateLimit(None), slots, send, may_send)
+    endpoint = endpoint_of(
+        send, limit or RateLimit(None), Connections(connections), gate=gate, may_send=may_send
+    )
     task = asyncio.create_task(endpoint.run())
     try:
         yield endpoint
@@ -87,62 +100,31 @@ async def test_no_more_are_sent_at_once_than_are_allowed() -> None:
 
 @pytest.mark.parametrize("trouble", ["down", "blocked"])
 async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
-    sent = Sent()
-    async with running(sent) as endpoint:
-        endpoint.blocked = trouble == "blocked"
+    sent, gate = Sent(), Gate("scripted")
+    async with running(sent, gate=gate) as endpoint:
+        if trouble == "blocked":
+            gate.block(Blocked("bad_key", "Set SCRIPTED_KEY."))
         for failing in lanes(5 if trouble == "down" else 0):
-            endpoint.failed(failing)
+            endpoint.breaker.record_failure(failing)
         for lane in lanes(10):
             endpoint.ready(lane)
         await some_turns()
 
         assert len(sent.lanes) == 1
 
-        endpoint.blocked = False
-        endpoint.passed()
+        gate.unblock()
+        endpoint.breaker.record_success()
         sent.gate.set()
         await some_turns()
 
     assert len(sent.lanes) == 10
 
 
-async def test_four_lanes_that_fail_are_no_outage_and_five_are() -> None:
-    async with running(Sent()) as endpoint:
-        seen = []
-        for lane in lanes(5):
-            endpoint.failed(lane)
-            endpoint.failed(lane)
-            seen.append(endpoint.down)
-        endpoint.passed()
-
-        assert seen == [False, False, False, False, True]
-        assert not endpoint.down
-
-
-async def test_where_there_are_few_lanes_five_failures_in_a_row_are_told_all_the_same() -> None:
-    async with running(Sent()) as endpoint:
-        seen = []
-        for lane in (*lanes(2), *lanes(2), *lanes(2)):
-            endpoint.failed(lane)
-            seen.append((endpoint.failing, endpoint.turned()))
-        endpoint.passed()
-        seen.append((endpoint.failing, endpoint.turned()))
-
-        no, yes = (False, False), (True, False)
-        assert seen == [no, no, no, no, (True, True), yes, (False, True)]
-
-
-async def test_an_outage_that_is_announced_is_one_at_once() -> None:
-    async with running(Sent()) as endpoint:
-        endpoint.out()
-
-        assert endpoint.failing
-
-
 async def test_one_that_is_held_sends_nothing_and_does_not_spin() -> None:
     sent = Sent()
-    async with running(sent) as endpoint:
-        endpoint.held = True
+    gate = Gate("scripted")
+    gate.hold(Blocked("too_many_rejections", "Look at SCRIPTED_COLOURS."))
+    async with running(sent, gate=gate) as endpoint:
         for lane in lanes(3):
             endpoint.ready(lane)
         await some_turns()
@@ -163,7 +145,7 @@ async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
 async def test_nothing_is_sent_by_one_who_may_no_longer_be_a_member_of_the_group(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.delivery.sending.endpoint._UNSURE_SECONDS", 0.0)
+    with_policy(monkeypatch, fence_poll_s=0.0)
     sent, sure = Sent(), asyncio.Event()
     async with running(sent, may_send=sure.is_set) as endpoint:
         endpoint.ready(*lanes(1))
@@ -237,7 +219,7 @@ async def test_what_a_send_raises_ends_it() -> None:
     async def broken(lane: Lane) -> None:
         raise ZeroDivisionError
 
-    endpoint = Endpoint(RateLimit(None), Connections(1), broken, lambda: True)
+    endpoint = endpoint_of(broken, RateLimit(None), Connections(1))
     endpoint.ready(*lanes(1))
 
     with pytest.raises(ExceptionGroup) as raised:

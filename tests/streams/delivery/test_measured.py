@@ -32,7 +32,7 @@ async def test_an_answer_that_asks_all_to_wait_is_counted() -> None:
 
 async def test_an_endpoint_is_closed_for_as_long_as_it_was_asked_to_wait() -> None:
     flow = Flow()
-    limit = flow.delivery._dispatch._pacer.limits["call"]
+    limit = flow.delivery._endpoints.pacer.limits["call"]
     limit.close_for(3600.0)
     told = [shown("rate_limit_closed")]
     limit._closed_until = 0.0

@@ -5,7 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from streams.engine.partition import Partition
-from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.flow import (
+    Flow,
+    log,
+    some_turns,
+    with_policy,
+)
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -17,7 +22,7 @@ class Minutes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        for module in ("lane", "sending.requests", "sending.endpoint", "sending.quarantine"):
+        for module in ("lane", "sending.turn", "sending.circuit_breaker"):
             monkeypatch.setattr(
                 f"streams.delivery.{module}.clocks", SimpleNamespace(monotonic=lambda: self.now)
             )
@@ -105,7 +110,7 @@ async def test_hours_in_which_a_user_was_not_tried_do_not_count_against_him(
     clock: Minutes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """He fails, then the destination is away for hours, and he fails once when it is back."""
-    monkeypatch.setattr("streams.delivery.sending.endpoint._BACKOFF_SECONDS", (0.02,))
+    with_policy(monkeypatch, backoff_s=(0.02,))
     async with Flow().running() as flow:
         partition = await flow.given(("17", "fails twice"))
         await flow.until(lambda: flow.sink.requests)

@@ -1,0 +1,118 @@
+"""What is to be done after an outcome: decided here, without doing any of it."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streams.outcomes import (
+    Blocked,
+    Delivered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Unavailable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a lane and its endpoint stand once an outcome has been recorded."""
+
+    size: int
+    """Records that the request carried."""
+    failing_s: float = 0.0
+    """For how many seconds the lane has failed while others passed."""
+    is_down: bool = False
+    """Whether lane after lane fails: then it is the fault of none of them."""
+    is_quarantined: bool = False
+    """Whether the lane has used up its patience lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The records have ended, delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """The one record becomes a dead letter."""
+
+    why: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Halve:
+    """The next request carries half of them, to find the one that is refused."""
+
+    why: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The lane's patience has come to an end: for a while it is tried once, and no more."""
+
+    then: Bury | Halve
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """The lane alone waits, `after` seconds at the least, and tries the same again."""
+
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLimit:
+    """The endpoint's rate limit lets nothing out, for so many seconds if they are known."""
+
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The endpoint lets nothing out for so many seconds, and that is an outage."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Everything waits for a person."""
+
+    why: Blocked
+
+
+Decision: TypeAlias = Complete | Bury | Halve | Quarantine | BackOff | CloseLimit | Pause | Block
+
+
+def decide(outcome: Outcome, standing: Standing, patience_s: float) -> Decision:
+    """Says what follows from an outcome; the same of the same, and nothing is changed by it."""
+    match outcome:
+        case Delivered():
+            return Complete()
+        case Rejected():
+            return refuse(outcome, standing.size)
+        case Throttled(after=after):
+            return CloseLimit(after)
+        case Unavailable(after=after):
+            return Pause(after or 1.0)
+        case Misconfigured():
+            return Block(outcome.block())
+        case RetryRecord():
+            return _retry(outcome, standing, patience_s)
+
+
+def refuse(why: Rejected, size: int) -> Bury | Halve:
+    """A record that was refused alone is the bad one; of several it is still to be found."""
+    return Bury(why) if size == 1 else Halve(why)
+
+
+def _retry(outcome: RetryRecord, standing: Standing, patience_s: float) -> Decision:
+    is_patient = not standing.is_quarantined and standing.failing_s < patience_s
+    if standing.is_down or is_patient:
+        return BackOff(outcome.after)
+    # Together they failed; which of them alone would pass is still to be seen.
+    why = Rejected("retries_exhausted", outcome.reason, blames="batch")
+    then = refuse(why, standing.size)
+    return then if standing.is_quarantined else Quarantine(then)

@@ -1,0 +1,108 @@
+"""All endpoints of one destination: made here, run together, and closed together."""
+
+import asyncio
+import math
+from collections.abc import Awaitable
+
+from streams.dead_letters.writer import FloodGuard
+from streams.delivery.completion import Ends
+from streams.delivery.lane import Item
+from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.rate_limit.limiter import Pacer
+from streams.delivery.sending import policy as policies
+from streams.delivery.sending.circuit_breaker import Gate
+from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sending.endpoint import Endpoint
+from streams.delivery.sending.gauges import show
+from streams.delivery.sending.turn import Turn
+from streams.delivery.sink import LaneKey, Outlet
+from streams.engine.partition_tasks import end_within
+from streams.fencing import MaySend
+from streams.outcomes import Blocked
+
+
+class Endpoints:
+    """Where records wait for their turn, and why nothing goes out if that is so."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        ends: Ends,
+        barrier: Precedence | None,
+        connections: int,
+        guard: FloodGuard,
+        may_send: MaySend,
+        sharing: Sharing | None = None,
+    ) -> None:
+        """Without `sharing` this worker takes the rate limits for its own."""
+        policy = policies.SENDING
+        self._outlet = outlet
+        self._sharing = sharing
+        self._gate = Gate(outlet.name)
+        self.pacer = Pacer(
+            outlet.sink.limits,
+            ours=outlet.sink.rate_share,
+            part=sharing.shares.part if sharing else None,
+            may_send=may_send,
+        )
+        slots = Connections(connections)
+        turn = Turn(outlet, ends, barrier, guard, self._gate, slots, may_send, policy)
+        self._endpoints = {
+            name: Endpoint(name, limit, slots, self._gate, turn, may_send, policy)
+            for name, limit in self.pacer.limits.items()
+        }
+        show(outlet.name, self._endpoints, slots, sharing)
+
+    @property
+    def blocked(self) -> Blocked | None:
+        return self._gate.why
+
+    @property
+    def limited(self) -> str | None:
+        """Which endpoints are closed for longer than a limit by the minute asks for, if any."""
+        closed = {
+            name: left
+            for name, endpoint in self._endpoints.items()
+            if (left := endpoint.limit.closed_for_long) is not None
+        }
+        if not closed:
+            return None
+        each = ", ".join(f"{name} for {math.ceil(left)} s more" for name, left in closed.items())
+        return (
+            f"{self._outlet.name} asked to send nothing to {each}: ask it why, or find who "
+            "else uses the account"
+        )
+
+    @property
+    def held(self) -> bool:
+        return self._gate.is_held
+
+    def hold(self, why: Blocked | None) -> None:
+        """Sends nothing more, for as long as this process lives; None changes nothing."""
+        self._gate.hold(why)
+
+    @property
+    def waits_on_purpose(self) -> bool:
+        return self._gate.is_blocked or any(
+            endpoint.waits_on_purpose for endpoint in self._endpoints.values()
+        )
+
+    async def run(self) -> None:
+        """Sends until cancelled; raises when something of ours is broken."""
+        async with self._outlet.wire.session(self.pacer), asyncio.TaskGroup() as tasks:
+            if self._sharing is not None:
+                tasks.create_task(self._sharing.run(self._endpoints))
+            for endpoint in self._endpoints.values():
+                tasks.create_task(endpoint.run())
+
+    def queue(self, key: LaneKey, item: Item) -> None:
+        """Puts an item at the end of its lane."""
+        self._endpoints[key.endpoint].queue(key, item)
+
+    def close(self, deadline: float) -> Awaitable[None]:
+        """Sends nothing new from now on; to be awaited for what is sent, `deadline` seconds."""
+        under_way = set[asyncio.Task[None]]()
+        for endpoint in self._endpoints.values():
+            under_way |= endpoint.close()
+        return end_within(deadline, under_way)

@@ -1,0 +1,160 @@
+"""One turn of a lane, straight on: barrier, fold, fence, send, decide, apply."""
+
+from typing import Any
+
+from streams import clocks, metrics
+from streams.dead_letters.writer import FloodGuard
+from streams.delivery.completion import Ends, mapping_error
+from streams.delivery.lane import Item, Lane
+from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.sending.circuit_breaker import Gate
+from streams.delivery.sending.circuit_breaker import Quarantine as Quarantined
+from streams.delivery.sending.concurrency import Connections
+from streams.delivery.sending.decision import (
+    BackOff,
+    Block,
+    Bury,
+    CloseLimit,
+    Complete,
+    Decision,
+    Halve,
+    Pause,
+    Quarantine,
+    Standing,
+    decide,
+    refuse,
+)
+from streams.delivery.sending.endpoint import Endpoint
+from streams.delivery.sending.policy import SendingPolicy
+from streams.delivery.sink import Batch, LaneKey, Outlet
+from streams.fencing import MaySend, UnsureError
+from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Unavailable
+
+
+class Turn:
+    """What a lane does with its turn, at whichever endpoint of a destination it waits."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        ends: Ends,
+        barrier: Precedence | None,
+        guard: FloodGuard,
+        gate: Gate,
+        slots: Connections,
+        may_send: MaySend,
+        policy: SendingPolicy,
+    ) -> None:
+        self._outlet = outlet
+        self._ends = ends
+        self._barrier = barrier
+        self._guard = guard
+        self._gate = gate
+        self._slots = slots
+        self._may_send = may_send
+        self._policy = policy
+        self._quarantine = Quarantined(policy.quarantine_s)
+
+    async def take(self, lane: Lane, endpoint: Endpoint) -> None:
+        """Sends one request for a lane, or gives the permit back."""
+        sink = self._outlet.sink
+        ready = 0 if lane.closed else sink.most_records
+        if ready and self._barrier is not None:
+            ready = self._barrier.ready(lane, lambda: endpoint.requeue(lane))
+        waiting = lane.head(min(ready, sink.most_records))
+        if not waiting:
+            endpoint.limit.give_back()  # it is closed, or will be woken
+            return
+        try:
+            batch = sink.fold(lane.key, waiting)
+        except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
+            endpoint.limit.give_back()
+            decision: Decision = refuse(mapping_error(error), len(waiting))
+            await self._apply(decision, lane, len(waiting), endpoint)
+            return
+        try:
+            outcome = await self._send(lane.key, batch)
+        except UnsureError:
+            # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
+            # the lane still its own, the records are folded anew.
+            endpoint.limit.give_back()
+            endpoint.requeue(lane)
+            return
+        lane.tried(batch.size)
+        standing = self._record(outcome, lane, batch.size, endpoint)
+        decision = decide(outcome, standing, self._policy.patience_s)
+        await self._apply(decision, lane, batch.size, endpoint)
+
+    async def _send(self, lane: LaneKey, batch: Batch[Any]) -> Outcome:
+        """Tries once. Raises UnsureError, and counts nothing, when this worker may not send."""
+        if not self._may_send():
+            raise UnsureError
+        labels = {"destination": self._outlet.name, "endpoint": lane.endpoint}
+        started = clocks.monotonic()
+        outcome = await self._outlet.wire.send(batch.request)
+        seconds = clocks.monotonic() - started
+        self._slots.observe(lane.endpoint, seconds)
+        metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
+        metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
+        metrics.REQUESTS.labels(**labels, outcome=outcome.tag).inc()
+        return outcome
+
+    def _record(self, outcome: Outcome, lane: Lane, size: int, endpoint: Endpoint) -> Standing:
+        """Tells gate, limit and breaker what an outcome says of them; returns how all stand."""
+        breaker = endpoint.breaker
+        match outcome:
+            case Delivered() | Rejected():
+                # A refusal is an answer too: the key is right, and the endpoint works.
+                self._gate.unblock()
+                breaker.record_success()
+                endpoint.limit.passed()
+            case RetryRecord():
+                failing_s = breaker.record_failure(lane)
+                is_quarantined = self._quarantine.holds(lane.key)
+                return Standing(size, failing_s, breaker.is_open, is_quarantined)
+            case Unavailable():
+                breaker.record_outage()
+        return Standing(size)
+
+    async def _apply(self, decision: Decision, lane: Lane, size: int, endpoint: Endpoint) -> None:
+        if isinstance(decision, Quarantine):
+            self._quarantine.add(lane.key)
+            decision = decision.then
+        match decision:
+            case Complete():
+                await self._complete(lane, size)
+            case Bury(why):
+                await self._bury(lane.refused(size, why), why)
+            case Halve(why):
+                lane.refused(size, why)
+            case BackOff(after):
+                if not lane.closed:
+                    endpoint.ready_later(lane, after)
+                return  # not before its pause is over
+            case CloseLimit(after):
+                metrics.RATE_LIMITED.labels(self._outlet.name, lane.key.endpoint).inc()
+                endpoint.limit.refused(after)
+            case Pause(seconds):
+                endpoint.limit.close_for(seconds)
+            case Block(why):
+                self._gate.block(why)
+        endpoint.requeue(lane)
+
+    async def _complete(self, lane: Lane, size: int) -> None:
+        self._quarantine.release(lane.key)
+        delivered = lane.passed(size)
+        # Where all others of a refused batch have passed, the last of it is the bad one.
+        found = lane.suspect()
+        self._ends.delivered(delivered)
+        for _ in range(size):
+            self._guard.count(None)
+        if found is not None:
+            await self._bury(*found)
+
+    async def _bury(self, item: Item | None, why: Rejected) -> None:
+        assert item is not None, "of one record, the refused one is known"
+        if item.record is not None and self._outlet.resends is not None:
+            await self._outlet.resends.on_dead_letter(item.record, item.source.partition)
+        await self._ends.rejected([(item, why)])
+        if why.blames != "account":
+            self._gate.hold(self._guard.count(why.reason))
