@@ -6,6 +6,7 @@ fails when an upgrade of Faust moves the ground.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
+from streams.topics import TOGETHER
 
 log = structlog.get_logger()
 
@@ -159,8 +161,16 @@ class Consumer(driver.Consumer):
         partitions = dict(self.partitions)
         if not partitions:
             return
+        self._look_at_counts()
         for tp, there in (await self._log_bounds(partitions)).items():
             partitions[tp].bounds = there.first, there.readable
+
+    def _look_at_counts(self) -> None:
+        """Somebody may add partitions while it runs, to some topics before others, or for good."""
+        bare = self.transport.kafka.bare
+        names = {topic.name for topic in TOGETHER}
+        read = (tp.topic for tp in self._thread.read_by_group() if bare(tp.topic) in names)
+        self.refusals.noted("unequal_partitions", startup.unequal(Counter(read)))
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:

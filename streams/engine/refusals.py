@@ -67,6 +67,14 @@ class Refusals:
     def granted(self, what: str) -> None:
         self._said.pop(what, None)
 
+    def noted(self, what: str, sentence: str | None) -> None:
+        """The same of what is found out by looking; None where it is as it should be."""
+        if sentence is None:
+            self.granted(what)
+        elif self._said.get(what) != sentence:
+            self._said[what] = sentence
+            log.error("refused", reason=what, detail=sentence)
+
 
 def sentence(what: str, error: Exception) -> str:
     """Says what Kafka does not let a worker do, and what a person can do about it."""

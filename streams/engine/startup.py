@@ -100,15 +100,21 @@ async def _check_topics(
             while _missing(found := await look(admin, list(wanted)), wanted):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(_LOOK_SECONDS)
         together = [kafka.topic(topic.name) for topic in TOGETHER if topic in topics]
-        counts = {name: found.partitions[name] for name in together}
-        if len(set(counts.values())) > 1:
-            said = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise StartError(f"Give these topics equal partition counts, order needs it: {said}.")
+        if (why := unequal({name: found.partitions[name] for name in together})) is not None:
+            raise StartError(f"{why}.")
         if faults := await unfit(admin, kafka, topics):
             raise StartError(f"Set the topics right: {'; '.join(faults)}.")
         return found.cluster, found.partitions
     finally:
         await admin.close()
+
+
+def unequal(counts: Mapping[str, int]) -> str | None:
+    """What to do where topics that belong together do not have as many partitions each."""
+    if len(set(counts.values())) <= 1:
+        return None
+    said = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"Give these topics equal partition counts, order needs it: {said}"
 
 
 def _missing(found: Granted, wanted: Iterable[str]) -> list[str]:

@@ -56,6 +56,7 @@ class Kafka:
         self.begins = 0
         """Where the next fetch begins after one that brought nothing."""
         self.rejoins = 0
+        self.reads: Collection[TP] = {HERE, BESIDE}
         self.waits: list[float] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         """What happens while Kafka answers the next question."""
@@ -78,7 +79,7 @@ class Kafka:
         return dict.fromkeys(set(tps) - self.unknown, self.start)
 
     def read_by_group(self) -> Collection[TP]:
-        return {HERE, BESIDE}
+        return self.reads
 
     async def seek_to(self, positions: Mapping[TP, int], generation: int | None = None) -> bool:
         if positions:
@@ -502,6 +503,28 @@ async def test_records_that_kafka_deleted_before_they_were_read_hold_the_partiti
     assert "offset 0 is next, Kafka has from 4 on" in consumer.holds[HERE].said
     assert not fetches(consumer)
     assert all(progress[HERE].offset == 0 for progress in kafka_script.commits)
+
+
+async def test_partitions_that_are_added_to_some_topics_alone_are_named_until_all_have_them(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    def has(**counts: int) -> None:
+        names = {name.replace("_", "-"): count for name, count in counts.items()}
+        kafka_script.reads = [TP(name, i) for name, count in names.items() for i in range(count)]
+
+    has(user_update=4, events=4, audience_membership=4)
+    await consumer.learn_log_bounds()
+    assert consumer.refusals.said == ""
+
+    has(user_update=4, events=6, audience_membership=4)
+    await consumer.learn_log_bounds()
+    said = consumer.refusals.said
+    assert "equal partition counts" in said
+    assert "user-update 4, events 6, audience-membership 4" in said
+
+    has(user_update=6, events=6, audience_membership=6)
+    await consumer.learn_log_bounds()
+    assert consumer.refusals.said == ""
 
 
 async def test_a_log_that_went_back_holds_the_partition_and_ends_nobody(
