@@ -27,10 +27,17 @@ class AddedPartitions:
     """
 
     def __init__(self, added: Collection[TP], before: Collection[TP]) -> None:
-        """`before` are the partitions of which the group has an offset."""
+        """`before` are the partitions of which the group has an offset.
+
+        Of these, one of an added one's number is waited for by nobody: it was added to its topic a
+        little earlier, and its events may themselves wait for updates in the one of that number.
+        """
         self._added = frozenset(added)
+        numbers = {tp.partition for tp in added}
         # Where each ended; None until Kafka has said it.
-        self._before: dict[TP, int | None] = dict.fromkeys(before)
+        self._before: dict[TP, int | None] = {
+            tp: None for tp in before if tp.partition not in numbers
+        }
         if added:
             names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(added))
             log.info("partitions_added", detail=f"{names} wait for what was before them")
