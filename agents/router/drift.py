@@ -51,8 +51,9 @@ _MESSAGES: Mapping[str, Fields] = MappingProxyType(
 # Anything but a plain name may be a person's data: not for logs and labels.
 TELLABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _OTHER = "other"
+_NO_KIND = Fields("")
 _NAMED_BY = "`mparticle-streams route` names it, given a message that has it"
-_KINDS = KINDS.union(kind for _, kind, _ in TARGETS.values() if kind)
+_KINDS = KINDS.union(kind for _, kind in TARGETS.values() if kind)
 
 
 def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
@@ -61,35 +62,32 @@ def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
     Events of an unknown type keep all that they say: it is all that is known of them.
     """
     found: list[Stranger] = []
-    _search(message, _MESSAGES[type_], type_, found)
+    _search(message, _MESSAGES[type_], (type_,), found)
     return found
 
 
-def _search(node: dict[str, Any], known: Fields, path: str, found: list[Stranger]) -> None:
+def _search(
+    node: dict[str, Any], known: Fields, path: tuple[str, ...], found: list[Stranger]
+) -> None:
     """Made to cost little where all is known: no call for what has nothing to look into."""
-    if not known.names.issuperset(node):
-        for name in sorted(node.keys() - known.names):
-            del node[name]
-            found.append(Stranger("field", f"{path}.{told(name)}"))
-    for name, inside in known.inside:
-        if not (below := node.get(name)):
+    unknown, present = known.look(tuple(node))
+    for name in unknown:
+        del node[name]
+        found.append(Stranger("field", ".".join((*path, told(name)))))
+    for name, inside in present:
+        if not (below := node[name]):
             continue
         for each in below if type(below) is list else _objects(below, inside):
             if type(each) is not dict or inside.plain.issuperset(each):
                 continue
             if not inside.by:
-                _search(each, inside, f"{path}.{name}", found)
+                _search(each, inside, (*path, name), found)
             elif isinstance(kind := each.get(inside.by), str) and kind:
-                _search_kind(each, kind, inside, f"{path}.{name}.{kind}", found)
-
-
-def _search_kind(
-    node: dict[str, Any], kind: str, known: Fields, path: str, found: list[Stranger]
-) -> None:
-    if kind not in known.kinds:
-        found.append(Stranger("event", told(kind)))
-    elif (of_kind := known.kinds[kind]) is not None:
-        _search(node, of_kind, path, found)
+                of_kind = inside.kinds.get(kind, _NO_KIND)
+                if of_kind is _NO_KIND:
+                    found.append(Stranger("event", told(kind)))
+                elif of_kind is not None:
+                    _search(each, of_kind, (*path, name, kind), found)
 
 
 def _objects(written: Any, known: Fields) -> Iterable[Any]:

@@ -1,15 +1,17 @@
 """Event batches: the family of messages without a `type`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from agents.router.events import route_events, without_server_ids
+from agents.router.events import Shape, route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, told
+from agents.router.routed import About
 from agents.router.user import environment, identities, route_notifications, route_snapshot
 from models.event import BATCH_KINDS
 from models.mparticle import changes, commerce, events, happened
-from models.mparticle.event_batch import BatchEvent, EventBatch, SourceInfo
+from models.mparticle.event_batch import BatchEvent, EventBatch
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
+from models.mparticle.reading import NO_SHAPE, Said, reader
 from models.mparticle.values import LONGEST_KIND
 
 EVENTS: dict[str, type[happened.Happened]] = {
@@ -32,67 +34,67 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "uninstall": happened.Flagged,
 }
 _ON_DEVICE = frozenset(DEVICE_FIELDS)
-_NO_SOURCE = SourceInfo()
-# Of what comes with every message, straight: `model_validate` checks its own arguments first.
-_BATCH = EventBatch.__pydantic_validator__
-_EVENT = BatchEvent.__pydantic_validator__
+_SHAPES = {kind: Shape(BATCH_KINDS.get(kind, kind), of) for kind, of in EVENTS.items()}
+_BATCH = reader(EventBatch)
+_EVENT = reader(BatchEvent)
 
 
 def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
-    batch = _BATCH.validate_python(message)
-    source = batch.source_info or _NO_SOURCE
-    about = _about(message, batch, source, raw)
-    parts = batch.events or []
-    said = route_events(raw, about, parts, _read)
-    route_snapshot(raw, about, batch.user_attributes, batch.deleted_user_attributes or [], said)
-    if batch.system_notifications:
-        route_notifications(raw, about, batch.system_notifications)
+    batch = _BATCH.read(message)
+    about = _about(message, batch, raw)
+    changed = route_events(raw, about, batch.get("events", []), _read)
+    attributes, deleted = batch.get("user_attributes", {}), batch.get("deleted_user_attributes", [])
+    route_snapshot(raw, about, attributes, deleted, changed)
+    if notifications := batch.get("system_notifications"):
+        route_notifications(raw, about, notifications)
 
 
-def _read(part: Any) -> tuple[str, happened.Happened]:
-    kind, data = _opened(part)
-    shape = EVENTS.get(kind, happened.UnknownEvent)
-    event = shape.__pydantic_validator__.validate_python(data)
-    without_server_ids(data, event)
-    return BATCH_KINDS.get(kind, kind), event
-
-
-def _opened(part: Any) -> tuple[str, dict[str, Any]]:
-    """An event's type and data; of what is out of the ordinary the model knows what to say."""
+def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
+    """An event's shape and data."""
     if type(part) is dict:
         kind, data = part.get("event_type"), part.get("data")
         if type(kind) is str and 0 < len(kind) <= LONGEST_KIND and type(data) is dict:
-            return kind, data
-    event = _EVENT.validate_python(part)
-    return event.event_type, event.data or {}
+            return _SHAPES.get(kind) or _unknown(kind), data
+    event = _EVENT.by_model(part)
+    kind = event["event_type"]
+    return _SHAPES.get(kind) or _unknown(kind), event.get("data", {})
 
 
-def _about(
-    message: dict[str, Any], batch: EventBatch, source: SourceInfo, raw: RawMessage
-) -> About:
-    device = batch.device_info or {}
+def _unknown(kind: str) -> Shape:
+    return Shape(BATCH_KINDS.get(kind, kind), happened.UnknownEvent)
+
+
+def _about(message: dict[str, Any], batch: Said, raw: RawMessage) -> About:
+    source: Mapping[str, Any] = batch.get("source_info", NO_SHAPE)
+    device: dict[str, Any] = batch.get("device_info", {})
     on_device = [
         {"type": name, "value": device[name]}
         for name in sorted(_ON_DEVICE.intersection(device))
         if device[name]
     ]
-    is_resent = source.replay_request_id or source.replay_job_id or source.is_historical
-    shared = {
-        "mpid": batch.mpid,
-        "identities": identities(raw, "user_identities", batch.user_identities, USER),
+    is_resent = (
+        source.get("replay_request_id") or source.get("replay_job_id") or source["is_historical"]
+        if source
+        else False
+    )
+    get, at_ms, stamp = batch.get, batch.get("timestamp_unixtime_ms"), batch.get("mp_deviceid")
+    user, partner = get("user_identities"), get("partner_identities")
+    fields = {
+        "mpid": get("mpid"),
+        "identities": identities(raw, "user_identities", user, USER),
         "device_identities": identities(raw, "device_info", on_device, DEVICE),
-        "partner_identities": identities(raw, "partner_identities", batch.partner_identities, None),
-        "device_stamp": batch.mp_deviceid,
-        "environment": environment(batch.environment),
-        "connection_id": batch.unique_id,
+        "partner_identities": identities(raw, "partner_identities", partner, None),
+        "device_stamp": stamp,
+        "environment": environment(get("environment")),
+        "connection_id": get("unique_id"),
         "replayed": bool(is_resent),
     }
     scope = [
-        batch.message_id,
-        batch.batch_id,
-        batch.source_request_id,
-        batch.timestamp_unixtime_ms,
-        batch.mp_deviceid,
+        get("message_id"),
+        get("batch_id"),
+        get("source_request_id"),
+        at_ms,
+        stamp,
         message.get("user_identities"),
     ]
-    return About(scope, batch.timestamp_unixtime_ms, told(shared))
+    return About(scope, at_ms, fields)

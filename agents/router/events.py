@@ -1,175 +1,199 @@
 """What events say, in our words: one way for both vocabularies."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from agents.router.identity_pairs import paired
 from agents.router.raw_message import RawMessage
-from agents.router.routed import TARGETS, About, Content
+from agents.router.routed import About, Content, told
 from agents.router.snapshots import GONE, State
 from models.event import Event
 from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
 from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
 from models.mparticle.events import CustomEvent
-from models.mparticle.happened import Happened
+from models.mparticle.happened import LEFT_OUT, Happened
 from models.mparticle.identity import USER, Named, read_identities
+from models.mparticle.reading import EXTRA, Said, reader
 from models.mparticle.texts import Typed, typed, typed_inside
 from models.mparticle.times import known_ms
-from models.mparticle.values import UnreadableError
+from models.mparticle.values import SCALARS, UnreadableError, plain
 from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
-from streams.topics import USER_UPDATE
 
-_SERVER_IDS = frozenset({"id", "event_id", "message_id"})
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
+# mParticle's writers leave out what is empty, some of the time.
+_EMPTY: tuple[Any, ...] = ({}, [])
 
 
-class Said(NamedTuple):
+class Shape:
+    """A kind of event: what records call it, and how it is read."""
+
+    __slots__ = ("kind", "of", "read")
+
+    def __init__(self, kind: str, of: type[Happened]) -> None:
+        self.kind = kind
+        self.of = of
+        self.read = reader(of).read
+
+
+class Changed(NamedTuple):
     """What the events of a message changed: the last state of each attribute, and identities."""
 
-    states: dict[str, State]
+    states: Mapping[str, State]
     adds_identity: bool = False
 
-    def with_(self, content: Content) -> "Said":
-        if content.of is IdentitiesChanged:
-            return self._replace(adds_identity=self.adds_identity or bool(content.fields["added"]))
-        return self._replace(states=self.states | states_of(content))
+
+NOTHING_CHANGED: Final = Changed(MappingProxyType({}))
 
 
-class _Told(NamedTuple):
-    at_ms: int
+class _Told(Struct, frozen=True):
+    """An event; `order_ms` is its time or the message's, `at_ms` what it says itself."""
+
+    order_ms: int
     place: int
     part: Any
-    event: Happened
-    contents: tuple[Content, ...]
+    of: type[Happened]
+    at_ms: int | None
+    own_id: bool
+    contents: Sequence[Content]
 
 
 def route_events(
     raw: RawMessage,
     about: About,
     events: list[Any],
-    read: Callable[[Any], tuple[str, Happened]],
+    read: Callable[[Any], tuple[Shape, dict[str, Any]]],
     of_text: Typed | None = None,
-) -> Said:
+) -> Changed:
     """Routes a message's events in the order of their own times; equal times keep their places.
 
     Changes of identity go before all others. Every record carries the identities that the user
     has at the end of the message, so a destination must know these before it hears anything else:
     else it would make a profile under an address that is about to be another profile's.
-    `read` gives an event's kind and content, `of_text` what a text among attributes means, where
+    `read` gives an event's shape and content, `of_text` what a text among attributes means, where
     all of them are text. An event without a time has the message's. Returns what they changed.
     """
     told = _in_order(_read_all(raw, about, events, read, of_text))
-    said = Said({})
-    for _, index, part, event, contents in told:
-        own_id = bool(event.event_id or event.source_id)
-        for content in contents:
-            is_routed = raw.emit(content, about, index, part, at_ms=event.at_ms, own_id=own_id)
-            if is_routed and TARGETS[content.of][0] is USER_UPDATE:
-                said = said.with_(content)
-        if not contents:
+    states: dict[str, State] = {}
+    adds_identity = False
+    for each in told:
+        for content in each.contents:
+            if raw.emit(
+                content, about, each.place, each.part, at_ms=each.at_ms, own_id=each.own_id
+            ):
+                if content.of is AttributesChanged:
+                    states.update(dict.fromkeys(content.fields.get("removed", ()), GONE))
+                    states.update(content.fields.get("attributes", ()))
+                elif content.of is IdentitiesChanged:
+                    adds_identity = adds_identity or "added" in content.fields
+        if not each.contents:
             raw.drop("no_change")
-    return said
+    return Changed(states, adds_identity)
 
 
 def _read_all(
     raw: RawMessage,
     about: About,
     events: list[Any],
-    read: Callable[[Any], tuple[str, Happened]],
+    read: Callable[[Any], tuple[Shape, dict[str, Any]]],
     of_text: Typed | None,
 ) -> list[_Told]:
     told = []
     message_ms = known_ms(about.at_ms) or raw.received_at_ms
     for index, part in enumerate(events, raw.take(len(events))):
         try:
-            kind, event = read(part)
-            contents = _contents(kind, event)
+            shape, data = read(part)
+            said = shape.read(data)
+            at_ms: int | None = said.pop("at_ms", None)
+            is_timed = at_ms is not None and at_ms > 0
+            source_id = said.get("source_id")
+            if source_id and is_timed:
+                _remove_server_ids(data)
+            own_id = bool(source_id or said.get("event_id"))
+            contents = _contents(shape, said)
             if of_text is not None:
-                contents = tuple(_typed(content, of_text) for content in contents)
+                for content in contents:
+                    _type(content.fields, of_text)
         except (ValidationError, UnreadableError) as error:
             raw.refuse_part(error, "bad_event", index)
         else:
-            at_ms = known_ms(event.at_ms) or message_ms
-            told.append(_Told(at_ms, index, part, event, contents))
+            order_ms = at_ms if is_timed and at_ms else message_ms
+            told.append(_Told(order_ms, index, part, shape.of, at_ms, own_id, contents))
     return told
 
 
 def _in_order(told: list[_Told]) -> list[_Told]:
     if len(told) > 1:
         told.sort(key=_order)
-        if type(told[1].event) is IdentitiesChange:
+        if told[1].of is IdentitiesChange:
             return _with_pairs(told)
     return told
 
 
-def without_server_ids(data: dict[str, Any], event: Happened) -> None:
+def _remove_server_ids(data: dict[str, Any]) -> None:
     """Takes out of an event that its sender's own id and time tell apart what differs by upload."""
-    if event.source_id and known_ms(event.at_ms):
-        for name in _SERVER_IDS.intersection(data):
-            del data[name]
+    data.pop("event_id", None)
+    data.pop("message_id", None)
+    data.pop("id", None)
 
 
 def attributes_changed(
     attributes: Mapping[str, Value], removed: Iterable[str]
 ) -> tuple[Content, ...]:
     """Says what was set and removed; a name in both keeps its new value."""
-    gone = sorted(set(removed) - attributes.keys())
-    if not attributes and not gone:
-        return ()
-    return (Content(AttributesChanged, {"attributes": attributes, "removed": gone}),)
+    gone = sorted(set(removed) - attributes.keys()) if removed else None
+    if not gone:
+        return (Content(AttributesChanged, {"attributes": attributes}),) if attributes else ()
+    return (Content(AttributesChanged, told({"attributes": attributes, "removed": gone})),)
 
 
-def states_of(content: Content) -> dict[str, State]:
-    """The states of the attributes that it sets and removes."""
-    gone: dict[str, State] = dict.fromkeys(content.fields["removed"], GONE)
-    return {**gone, **content.fields["attributes"]}
-
-
-def _typed(content: Content, of_text: Typed) -> Content:
-    fields = dict(content.fields)
+def _type(fields: dict[str, Any], of_text: Typed) -> None:
     if "attributes" in fields:
         fields["attributes"] = typed(fields["attributes"], of_text)
     if "details" in fields:
         fields["details"] = typed_inside(fields["details"], of_text)
-    return Content(content.of, fields)
 
 
 def _with_pairs(told: list[_Told]) -> list[_Told]:
     contents = iter(paired([content for each in told for content in each.contents]))
-    return [each._replace(contents=tuple(islice(contents, len(each.contents)))) for each in told]
+    return [replace(each, contents=tuple(islice(contents, len(each.contents)))) for each in told]
 
 
 def _order(told: _Told) -> tuple[bool, int]:
-    return type(told.event) is not IdentitiesChange, told.at_ms
+    return told.of is not IdentitiesChange, told.order_ms
 
 
-def _contents(kind: str, event: Happened) -> tuple[Content, ...]:
-    """Goes by type: `isinstance` of a model that it is not runs Python of pydantic's."""
-    if (contents := _CONTENTS.get(type(event))) is not None:
-        return contents(kind, event)
-    name = _NAMES.get(type(event))
-    return (_happened(event, kind, name(kind, event) if name else kind, event.details()),)
+def _contents(shape: Shape, said: Said) -> Sequence[Content]:
+    if (contents := _CONTENTS.get(shape.of)) is not None:
+        return contents(shape.kind, said)
+    common = _common(said)
+    name = _NAMES.get(shape.of)
+    named = name(shape.kind, said) if name is not None else shape.kind
+    if extra := said.pop(EXTRA, None):
+        said |= {each: value for each, value in extra.items() if each not in LEFT_OUT}
+    return (_happened(shape.kind, named, common, _details(said)),)
 
 
-def _attributes(_: str, event: AttributesChange) -> tuple[Content, ...]:
-    return attributes_changed(event.added, event.removed)
+def _attributes(_: str, said: Said) -> tuple[Content, ...]:
+    return attributes_changed(said.get("added", {}), said.get("removed", ()))
 
 
-def _attribute(_: str, event: AttributeChange) -> tuple[Content, ...]:
-    name = event.user_attribute_name
-    return attributes_changed({} if event.deleted else {name: event.new}, (name,))
+def _attribute(_: str, said: Said) -> tuple[Content, ...]:
+    name = said["user_attribute_name"]
+    is_deleted = said["deleted"]
+    fields = {"removed": [name]} if is_deleted else {"attributes": {name: said.get("new")}}
+    return (Content(AttributesChanged, fields),)
 
 
-def _identities(_: str, event: IdentitiesChange) -> tuple[Content, ...]:
-    added, removed = _read(event.added), _read(event.removed)
-    if not added and not removed:
-        return ()
-    return (Content(IdentitiesChanged, {"added": added, "removed": removed}),)
+def _identities(_: str, said: Said) -> tuple[Content, ...]:
+    fields = told({"added": _read(said.get("added")), "removed": _read(said.get("removed"))})
+    return (Content(IdentitiesChanged, fields),) if fields else ()
 
 
 def _read(written: Any) -> list[Named]:
@@ -181,41 +205,65 @@ def _refuse(_: int | None, error: UnreadableError) -> NoReturn:
     raise error
 
 
-def _commerce(kind: str, event: CommerceEvent) -> tuple[Content, ...]:
-    return tuple(_parts(kind, event))
-
-
-def _parts(kind: str, event: CommerceEvent) -> Iterable[Content]:
+def _commerce(kind: str, said: Said) -> list[Content]:
     """Makes of each part that is there the event that the Firehose has for it."""
-    common = event.details()
-    product = common.pop("product_action", None)
-    promotion = common.pop("promotion_action", None)
-    impressions = common.pop("product_impressions", None)
+    common = _common(said)
+    product = said.pop("product_action", None)
+    promotion = said.pop("promotion_action", None)
+    impressions = said.pop("product_impressions", None)
+    cart = said.pop("shopping_cart", None)
+    shared = _details(said)
+    if cart is not None:
+        shared["shopping_cart"] = plain(cart)
+    contents = []
     if product is not None:
         name = product.get("action") or "product_action"
-        yield _happened(event, "product_action", name, common | product)
+        contents.append(_happened("product_action", name, common, shared | plain(product)))
     if promotion is not None:
-        name = _PROMOTIONS.get(promotion.get("action"), "promotion_unknown")
-        yield _happened(event, "promotion_action", name, common | promotion)
-    if impressions is not None:
-        yield _happened(event, "impression", "impression", common | {"impressions": impressions})
-    if product is None and promotion is None and impressions is None:
-        yield _happened(event, kind, kind, common)
+        name = _promotion(kind, promotion)
+        contents.append(_happened("promotion_action", name, common, shared | plain(promotion)))
+    if impressions:
+        details = shared | {"impressions": plain(impressions)}
+        contents.append(_happened("impression", "impression", common, details))
+    return contents or [_happened(kind, kind, common, shared)]
 
 
-def _happened(event: Happened, kind: str, name: str, details: dict[str, Any]) -> Content:
-    fields = {
-        "kind": kind,
-        "name": name,
-        "event_id": event.event_id or event.source_id,
-        "session_id": event.session_id,
-        "attributes": event.attributes,
-        "details": details,
-    }
+def _promotion(_: str, said: Said) -> str:
+    return _PROMOTIONS.get(said.get("action", ""), "promotion_unknown")
+
+
+def _common(said: Said) -> dict[str, Any]:
+    """Takes out of what an event says the fields of a record that all events have."""
+    fields = {}
+    source_id = said.pop("source_id", None)
+    if event_id := said.pop("event_id", None) or source_id:
+        fields["event_id"] = event_id
+    if session_id := said.pop("session_id", None):
+        fields["session_id"] = session_id
+    if attributes := said.pop("attributes", None):
+        fields["attributes"] = attributes
+    return fields
+
+
+def _happened(
+    kind: str, name: str, common: Mapping[str, Any], details: Mapping[str, Any]
+) -> Content:
+    fields = {**common, "kind": kind, "name": name}
+    if details:
+        fields["details"] = details
     return Content(Event, fields)
 
 
-_CONTENTS: Mapping[type[Happened], Callable[[str, Any], tuple[Content, ...]]] = MappingProxyType(
+def _details(said: Said) -> dict[str, Any]:
+    """An event's own fields, without those that say nothing."""
+    return {
+        name: value if type(value) in SCALARS else plain(value)
+        for name, value in said.items()
+        if value or (value is not None and value not in _EMPTY)
+    }
+
+
+_CONTENTS: Mapping[type[Happened], Callable[[str, Said], Sequence[Content]]] = MappingProxyType(
     {
         AttributesChange: _attributes,
         AttributeChange: _attribute,
@@ -223,12 +271,10 @@ _CONTENTS: Mapping[type[Happened], Callable[[str, Any], tuple[Content, ...]]] = 
         CommerceEvent: _commerce,
     }
 )
-_NAMES: Mapping[type[Happened], Callable[[str, Any], str]] = MappingProxyType(
+_NAMES: Mapping[type[Happened], Callable[[str, Said], str]] = MappingProxyType(
     {
-        CustomEvent: lambda _, event: event.name,
-        ProductActionEvent: lambda kind, event: event.action or kind,
-        PromotionActionEvent: lambda _, event: _PROMOTIONS.get(
-            event.action or "", "promotion_unknown"
-        ),
+        CustomEvent: lambda _, said: said.pop("name"),
+        ProductActionEvent: lambda kind, said: said.get("action") or kind,
+        PromotionActionEvent: _promotion,
     }
 )

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from agents.router.events import route_events, without_server_ids
+from agents.router.events import Shape, route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, told
+from agents.router.routed import About
 from agents.router.settings import RouterSettings
 from agents.router.user import identities, route_notifications, route_snapshot
 from models.mparticle import changes, commerce, events, happened
-from models.mparticle.firehose import Account, EventRequest, PlatformFields, RuntimeEnvironment
+from models.mparticle.firehose import EventRequest
 from models.mparticle.identity import DEVICE, USER
+from models.mparticle.reading import NO_SHAPE, Said, reader
 from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
 from models.mparticle.values import LONGEST_KIND, UnreadableError
 
@@ -31,57 +32,57 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "impression": commerce.ImpressionEvent,
     "attribution": events.Attribution,
 }
-# As in event_batch.py.
-_REQUEST = EventRequest.__pydantic_validator__
-_NO_RUNTIME = RuntimeEnvironment()
-_NO_PLATFORM = PlatformFields()
-_NO_ACCOUNT = Account()
+_SHAPES = {kind: Shape(kind, of) for kind, of in EVENTS.items()}
+_REQUEST = reader(EventRequest)
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
-    request = _REQUEST.validate_python(message)
+    request = _REQUEST.read(message)
     about = _about(message, request, raw)
-    parts = request.events or []
     of_text = meaning_of_text(raw.settings)
-    said = route_events(raw, about, parts, _read, of_text)
-    attributes = typed(request.user_attributes | request.user_attribute_lists, of_text)
-    route_snapshot(raw, about, attributes, [], said, is_text_only=True)
-    if request.system_notifications:
-        route_notifications(raw, about, request.system_notifications)
+    changed = route_events(raw, about, request.get("events", []), _read, of_text)
+    written = request.get("user_attributes", {})
+    if lists := request.get("user_attribute_lists"):
+        written = written | lists
+    route_snapshot(raw, about, typed(written, of_text), [], changed, is_text_only=True)
+    if notifications := request.get("system_notifications"):
+        route_notifications(raw, about, notifications)
 
 
 def meaning_of_text(settings: RouterSettings) -> Typed:
     return boolean_or_number if settings.firehose_numbers == "number" else boolean
 
 
-def _read(part: Any) -> tuple[str, happened.Happened]:
+def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND:
         raise UnreadableError(f"an event is an object with a type of up to {LONGEST_KIND} letters")
-    shape = EVENTS.get(kind, happened.UnknownEvent)
-    event: happened.Happened = shape.__pydantic_validator__.validate_python(part)
-    without_server_ids(part, event)
-    return kind, event
+    return _SHAPES.get(kind) or Shape(kind, happened.UnknownEvent), part
 
 
-def _about(message: dict[str, Any], request: EventRequest, raw: RawMessage) -> About:
-    runtime = request.runtime_environment or _NO_RUNTIME
-    platform = request.platform_fields or _NO_PLATFORM
-    stamp = request.device_application_stamp
-    shared = {
-        "mpid": request.mpid,
-        "identities": identities(raw, "user_identities", request.user_identities, USER),
-        "device_identities": identities(
-            raw, "runtime_environment.identities", runtime.identities, DEVICE
-        ),
-        "partner_identities": identities(
-            raw, "partner_identities", request.partner_identities, None
-        ),
+def _about(message: dict[str, Any], request: Said, raw: RawMessage) -> About:
+    get, at_ms, stamp = (
+        request.get,
+        request.get("timestamp_ms"),
+        request.get("device_application_stamp"),
+    )
+    runtime = get("runtime_environment", NO_SHAPE)
+    platform = get("platform_fields", NO_SHAPE)
+    account = get("account", NO_SHAPE)
+    user, partner, device = (
+        get("user_identities"),
+        get("partner_identities"),
+        runtime.get("identities"),
+    )
+    fields = {
+        "mpid": get("mpid"),
+        "identities": identities(raw, "user_identities", user, USER),
+        "device_identities": identities(raw, "runtime_environment.identities", device, DEVICE),
+        "partner_identities": identities(raw, "partner_identities", partner, None),
         "device_stamp": stamp,
         # The Firehose has no field for the environment; debug builds are its development data.
-        "environment": "development" if runtime.is_debug else "production",
-        "account_id": (request.account or _NO_ACCOUNT).account_id or platform.mp_account_id,
-        "workspace_id": platform.workspace_id,
+        "environment": "development" if runtime.get("is_debug") else "production",
+        "account_id": account.get("account_id") or platform.get("mp_account_id"),
+        "workspace_id": platform.get("workspace_id"),
     }
-    scope = [request.id, request.timestamp_ms, stamp, message.get("user_identities")]
-    return About(scope, request.timestamp_ms, told(shared))
+    return About([get("id"), at_ms, stamp, message.get("user_identities")], at_ms, fields)

@@ -7,6 +7,8 @@ SDKs tell it as two. A destination must hear both at once to keep a profile with
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from agents.router.routed import Content
 from models.mparticle.identity import Named
 from models.user_update import IdentitiesChanged
@@ -25,16 +27,21 @@ def paired(told: Sequence[Content]) -> list[Content]:
     lost = [
         (place, identity)
         for place, content in enumerate(changes)
-        for identity in _alone(content.fields["removed"], content.fields["added"])
+        for identity in _alone(*_removed_and_added(content))
     ]
     completed = {}
     for place, content in enumerate(changes):
-        came = _alone(content.fields["added"], content.fields["removed"])
-        found = [gone for identity in came for gone in _taken(lost, place, identity)]
+        gone, new = _removed_and_added(content)
+        came = _alone(new, gone)
+        found = [each for identity in came for each in _taken(lost, place, identity)]
         if found:
-            removed = [*content.fields["removed"], *found]
-            completed[id(content)] = content._replace(fields={**content.fields, "removed": removed})
+            removed = [*gone, *found]
+            completed[id(content)] = replace(content, fields={**content.fields, "removed": removed})
     return [completed.get(id(content), content) for content in told]
+
+
+def _removed_and_added(content: Content) -> tuple[_Of, _Of]:
+    return content.fields.get("removed", []), content.fields.get("added", [])
 
 
 def _alone(these: _Of, those: _Of) -> _Of:

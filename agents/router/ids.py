@@ -44,11 +44,15 @@ class Ids:
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
         described = [_VERSION, kind, mpid, scope, part]
         id_ = self._digest(described)
-        equals = self._seen.get(id_, 0)
+        if id_ not in self._seen:
+            self._seen[id_] = 1
+            return id_
+        equals = self._seen[id_]
         self._seen[id_] = equals + 1
-        return self._digest([*described, equals]) if equals else id_
+        return self._digest([*described, equals])
 
     def _digest(self, described: list[Any]) -> str:
-        content = orjson.dumps(numbers.spelled(described), option=orjson.OPT_SORT_KEYS)
+        written = described if numbers.IS_ORJSONS else numbers.spelled(described)
+        content = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
         self.digested += len(content)
         return blake2b(content, digest_size=16).hexdigest()

@@ -6,8 +6,9 @@ from typing import Any
 from agents.router.raw_message import RawMessage
 from agents.router.routed import About, Content, told
 from agents.router.user import identities
-from models.mparticle.firehose import Account, SubjectRequest
+from models.mparticle.firehose import SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
+from models.mparticle.reading import NO_SHAPE, Said, reader
 from models.mparticle.values import known_mpid
 from models.privacy_request import DataSubjectRequest
 
@@ -15,26 +16,30 @@ _EXTENSION = "opendsr.mparticle.com"
 _SPELLING = MappingProxyType({**USER, **DEVICE})
 
 
+_REQUEST = reader(SubjectRequest)
+
+
 def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
-    request = SubjectRequest.model_validate(message)
-    subject = told(_subject(request, raw))
-    about = About([request.id, request.timestamp_ms], request.timestamp_ms, subject)
+    request = _REQUEST.read(message)
+    get, at_ms = request.get, request.get("timestamp_ms")
+    about = About([get("id"), at_ms], at_ms, _subject(request, raw))
+    # Those that say nothing as well, for the id.
     fields = {
-        "request_id": request.subject_request_id,
-        "request_type": request.subject_request_type or "unknown",
-        "regulation": request.regulation,
-        "submitted_at": request.submitted_time,
+        "request_id": get("subject_request_id"),
+        "request_type": get("subject_request_type") or "unknown",
+        "regulation": get("regulation"),
+        "submitted_at": get("submitted_time"),
     }
-    part = [fields, request.subject_identities, request.extensions]
-    own_id = request.subject_request_id is not None
-    raw.emit(Content(DataSubjectRequest, fields), about, raw.take(), part, own_id=own_id)
+    part = [fields, get("subject_identities"), get("extensions")]
+    own_id = fields["request_id"] is not None
+    raw.emit(Content(DataSubjectRequest, told(fields)), about, raw.take(), part, own_id=own_id)
 
 
-def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
+def _subject(request: Said, raw: RawMessage) -> dict[str, Any]:
     """Reads the identities, also those, like the mpid, that mParticle puts into an extension."""
     known = [
         identity
-        for written in (request.subject_identities, _extended(request.extensions))
+        for written in (request.get("subject_identities"), _extended(request.get("extensions")))
         for identity in identities(raw, "subject_identities", written, _SPELLING)
     ]
     mpid = next((known_mpid(each["value"]) for each in known if each["type"] == "mpid"), None)
@@ -42,7 +47,7 @@ def _subject(request: SubjectRequest, raw: RawMessage) -> dict[str, Any]:
         "mpid": mpid,
         "identities": [each for each in known if not _is_device(each) and each["type"] != "mpid"],
         "device_identities": [each for each in known if _is_device(each)],
-        "account_id": (request.account or Account()).account_id,
+        "account_id": request.get("account", NO_SHAPE).get("account_id"),
     }
 
 

@@ -92,7 +92,7 @@ class _Became:
         (self.updates if topic is USER_UPDATE else self.others).append(record)
         self.size += len(record.value)
         self._records[topic.name, "event" if topic is EVENTS else out.kind] += 1
-        if out.fields["environment"] == "development":
+        if out.head.environment == "development":
             self._development[topic.name] += 1
 
     def end(self, routed: Routed) -> None:

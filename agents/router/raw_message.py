@@ -5,19 +5,21 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from agents.router.ids import Ids
 from agents.router.redaction import without_secrets
-from agents.router.routed import TARGETS, About, Content, Out, Position, Routed
+from agents.router.routed import TARGETS, About, Content, Head, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Told
 from models.dead_letter import DeadLetter
-from models.mparticle.keys import key
+from models.mparticle.keys import key_of_nobody
 from models.mparticle.times import UNREADABLE
 from models.record import SCHEMA_VERSION
 from streams.dead_letters.writer import preserve, preserve_key
+from streams.headers import Raw
 from streams.kafka.record_limits import written_size
 from streams.topics import EVENTS, MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
@@ -125,25 +127,11 @@ class RawMessage:
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
         of its own at mParticle, `at_ms` is its own time. Raises TooMuchError.
         """
-        topic, kind, sparse = TARGETS[content.of]
-        shared = about.shared
-        kind = content.fields.get("kind", kind)
-        scope = None if own_id else about.scope
-        at = self._at
-        fields = {
-            "schema_version": SCHEMA_VERSION,
-            "kind": kind,
-            "id": self._ids.make(kind, shared.get("mpid"), scope, part),
-            "environment": "production",
-            **shared,
-            "received_at_ms": self.received_at_ms,
-            "raw": {
-                "topic": at.topic,
-                "partition": at.partition,
-                "offset": at.offset,
-                "index": index,
-            },
-        }
+        topic, kind = TARGETS[content.of]
+        own = content.fields
+        kind = own.get("kind", kind)
+        id_ = self._ids.make(kind, about.mpid, None if own_id else about.scope, part)
+        fields = {"kind": kind, "id": id_}
         message_ms = about.at_ms or 0
         occurred_ms = at_ms or message_ms
         if (
@@ -151,13 +139,13 @@ class RawMessage:
             and -_LONGEST_ON_DEVICE_MS <= occurred_ms - message_ms <= _CLOCKS_DIFFER_MS
         ):
             fields["occurred_at_ms"] = occurred_ms
-        elif not self._tell_odd_time(fields, at_ms, message_ms, topic):
+        elif not self._tell_odd_time(fields, at_ms, about, topic):
             self.drop("unreadable_time")
             return False
-        fields |= {
-            name: value for name, value in content.fields.items() if value or name not in sparse
-        }
-        out = Out(topic, key(fields), fields)
+        fields.update(own)
+        head = about.head or self._begin_records(about)
+        key = about.key or key_of_nobody(own, id_)
+        out = Out(topic, key, head, index, orjson.dumps(fields), id_, kind)
         if len(self.value) > self._takes.small and (size := self._weigh(out)) > (
             most := self._takes.most(topic)
         ):
@@ -167,18 +155,33 @@ class RawMessage:
         self.routed.outs.append(out)
         return True
 
+    def _begin_records(self, about: About) -> Head:
+        at = self._at
+        shared = {
+            "schema_version": SCHEMA_VERSION,
+            "environment": "production",
+            **about.shared,
+            "received_at_ms": self.received_at_ms,
+            "raw": {"topic": at.topic, "partition": at.partition, "offset": at.offset},
+        }
+        written = orjson.dumps(shared)[:-2] + b',"index":'
+        position = Raw(at.partition, at.offset, self.received_at_ms)
+        about.head = head = Head(written, shared["environment"], position)
+        return head
+
     def at_most_received(self, at_ms: int | None) -> int:
         """A time, but no later than Kafka took the message; that where it is not known."""
         return min(at_ms, self.received_at_ms) if at_ms and at_ms > 0 else self.received_at_ms
 
     def _tell_odd_time(
-        self, fields: dict[str, Any], own_ms: int | None, message_ms: int, topic: Topic
+        self, fields: dict[str, Any], own_ms: int | None, about: About, topic: Topic
     ) -> bool:
         """Says when a part happened, and when it counts as having happened if that cannot be.
 
         A time that cannot be read is the message's. The message's is mParticle's or its sender's,
         and cannot be later than Kafka took it. Says False of an event of which nothing tells when.
         """
+        message_ms = about.at_ms or 0
         is_sure = 0 < message_ms <= self._latest_ms
         occurred_ms = own_ms or message_ms
         if occurred_ms == UNREADABLE and message_ms <= 0:
@@ -194,7 +197,7 @@ class RawMessage:
         base_ms = message_ms if is_sure else self.received_at_ms
         # Of what is long past nothing is sure where the message does not say its time; what comes
         # again may be old, and a consent may have been given long ago.
-        is_history = not is_sure or fields.get("replayed") or topic is PRIVACY_REQUESTS
+        is_history = not is_sure or about.shared.get("replayed") or topic is PRIVACY_REQUESTS
         is_early = not is_history and occurred_ms < base_ms - _LONGEST_ON_DEVICE_MS
         if is_early or occurred_ms > base_ms + _CLOCKS_DIFFER_MS:
             self.routed.odd_times.append("clock")

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-import orjson
+from msgspec import Struct
 
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
 from models.event import Event
+from models.mparticle.keys import key_of_somebody
 from models.privacy_request import ConsentChanged, DataSubjectRequest
-from models.record import Record, sparse
+from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams.headers import Raw
 from streams.topics import (
@@ -33,10 +34,8 @@ _TOPICS: dict[type[Record], Topic] = {
     DataSubjectRequest: PRIVACY_REQUESTS,
     ConsentChanged: PRIVACY_REQUESTS,
 }
-TARGETS = {
-    of: (topic, of.model_fields["kind"].default, sparse(of)) for of, topic in _TOPICS.items()
-}
-"""Type of record -> its topic, its kind where all of the type have one, and its sparse fields."""
+TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
+"""Type of record -> its topic, and its kind where all of the type have one."""
 
 
 class Position(Protocol):
@@ -50,42 +49,44 @@ class Position(Protocol):
     def offset(self) -> int: ...
 
 
-class Out(NamedTuple):
-    """One record, the topic it is for, and its key there.
+class Head(Struct, frozen=True):
+    """What all records of one user in one message begin with, and what headers say of it.
 
-    `fields` are the record as its topic will hold it. They were made of parts that a model has
-    proven, so they become a model again only for who asks for one.
+    `written` ends where a part's index follows.
+    """
+
+    written: bytes
+    environment: str
+    position: Raw
+
+
+class Out(Struct, frozen=True):
+    """One record, the topic it is for, and its key there; `own` is what it does not share.
+
+    Its parts have been proven by models, so it becomes a model again only for who asks for one.
     """
 
     topic: Topic
     key: bytes
-    fields: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        id_: str = self.fields["id"]
-        return id_
-
-    @property
-    def kind(self) -> str:
-        kind: str = self.fields["kind"]
-        return kind
+    head: Head
+    index: int
+    own: bytes
+    id: str
+    kind: str
 
     @property
     def record(self) -> Record:
-        record: Record = self.topic.holds.validate_python(self.fields)
+        record: Record = self.topic.holds.validate_json(self.written())
         return record
 
     @property
     def raw(self) -> Raw | None:
         """Where an update comes from: a sink must know which of two came first without parsing."""
-        if self.topic is not USER_UPDATE:
-            return None
-        raw = self.fields["raw"]
-        return Raw(raw["partition"], raw["offset"], self.fields["received_at_ms"])
+        return self.head.position if self.topic is USER_UPDATE else None
 
     def written(self) -> bytes:
-        return orjson.dumps(self.fields)
+        """The record as its topic will hold it. Many of one message are not held as such."""
+        return b"%b%d},%b" % (self.head.written, self.index, self.own[1:])
 
 
 class Stranger(NamedTuple):
@@ -110,24 +111,34 @@ class Routed:
     odd_times: list[Literal["unreadable", "clock"]] = field(default_factory=list)
 
 
-class Content(NamedTuple):
-    """What a part of a message says: the type of its record, and the fields that are its own."""
+class Content(Struct, frozen=True):
+    """What a part of a message says: the type of its record, and the fields that are its own.
+
+    Without those that say nothing, where a record leaves these out.
+    """
 
     of: type[Record]
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
 
 
-class About(NamedTuple):
+class About:
     """What all records of one message (or of one profile in it) share.
 
     `shared` are the fields of Record that tell of the user, without those that say nothing;
     `at_ms` is the message's own time, or `UNREADABLE`; `scope` tells the message from all others,
-    for ids of parts that have none of their own.
+    for ids of parts that have none of their own; `key` is the user's, None where it is nobody.
     """
 
-    scope: list[Any]
-    at_ms: int | None
-    shared: Mapping[str, Any]
+    __slots__ = ("at_ms", "head", "key", "mpid", "scope", "shared")
+
+    def __init__(self, scope: list[Any], at_ms: int | None, fields: Mapping[str, Any]) -> None:
+        self.scope = scope
+        self.at_ms = at_ms
+        self.shared = shared = told(fields)
+        self.mpid: str | None = shared.get("mpid")
+        self.key = key_of_somebody(shared)
+        # Once there is a record.
+        self.head: Head | None = None
 
 
 def told(fields: Mapping[str, Any]) -> dict[str, Any]:

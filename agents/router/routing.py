@@ -7,8 +7,9 @@ requests: "Aliasing".
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from agents.router.audiences import route_membership, route_subscription
@@ -79,7 +80,7 @@ def route_together(raws: Sequence[RawMessage]) -> list[Routed]:
     return [raw.routed for raw in raws]
 
 
-class _Known(NamedTuple):
+class _Known(Struct, frozen=True):
     """A message without what nobody knows; of no family where it is none that we route."""
 
     raw: RawMessage
@@ -109,8 +110,8 @@ def _read(raw: RawMessage) -> Sequence[Any]:
 def _take_strangers(raw: RawMessage, message: Any) -> _Known:
     family, fault = _family(message), None
     try:
-        if family is not None:
-            raw.routed.strangers += take_strangers(message, family)
+        if family is not None and (found := take_strangers(message, family)):
+            raw.routed.strangers += found
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a mistake of ours costs a message, not the flow

@@ -12,15 +12,15 @@ destination. It must never believe more than was written, nor what may be so no 
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from faust.types import TP
+from msgspec import Struct
 
 from models.record import Value
 from streams.delivery.ordering.recollection import Recollection
@@ -39,8 +39,7 @@ _WHO = itemgetter("type", "value", "encoding")
 _MOST_NAMES = 1_000
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct, gc=False):
     """One user: what was told last, and what mParticle's time was then, in milliseconds.
 
     `parts` are keys of names, which are odd, and of types of identities, which are even, each
@@ -53,7 +52,7 @@ class Told:
     parts: "array[int]"
 
 
-class Snapshot(NamedTuple):
+class Snapshot(Struct, frozen=True):
     """What a message says of its user's attributes, and who the user is.
 
     `said` are the states that its own events told, `adds_identity` says whether one told a new
@@ -71,7 +70,7 @@ class Snapshot(NamedTuple):
     is_text_only: bool = False
 
 
-class Differing(NamedTuple):
+class Differing(Struct, frozen=True):
     """The states to route, whether others were older than what was told, and what is told then."""
 
     states: Mapping[str, State]
@@ -190,16 +189,19 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
     states: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
+    is_told_for_sure = not (is_new and is_older)
+    is_text_only = snapshot.is_text_only
     for name, state in snapshot.states.items():
         key = hash(name) | 1
-        now = _in_form(_digest(state), before.get(key), snapshot)
+        # Most are text: as `_digest` has it, without a call.
+        now = (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
+        if is_text_only:
+            now = _in_form(now, before.get(key))
         states[key] = now
         # What its own events have said is no more as it was.
         then = said.get(key) or known.get(key)
-        is_told = then is not None and (
-            then == now or (snapshot.is_text_only and _is_same(then, now))
-        )
-        if is_told and (key in said or not is_new or not is_older):
+        is_told = then == now or (is_text_only and then is not None and _is_same(then, now))
+        if is_told and (is_told_for_sure or key in said):
             continue
         if not is_told and then and is_older and snapshot.is_whole and key not in said:
             # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
@@ -213,7 +215,7 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
         for key in (*said, *(hash(name) | 1 for name in differing)):
             known.pop(key, None)
     else:
-        if any(before.get(key) != now for key, now in chain(said.items(), states.items())):
+        if not (said.items() <= before.items() and states.items() <= before.items()):
             # Whoever knows the user by what this message lacks was not told.
             known = {key: each for key, each in known.items() if key & 1 or key in identities}
         known = {**known, **identities, **said, **states}
@@ -262,11 +264,9 @@ def _is_same(one: int, other: int) -> bool:
     return one | 3 == other | 3
 
 
-def _in_form(now: int, before: int | None, snapshot: Snapshot) -> int:
+def _in_form(now: int, before: int | None) -> int:
     """A digest in the form in which the same was told before, by a source that knew it."""
-    if before is None or not snapshot.is_text_only or not _is_same(now, before):
-        return now
-    return before
+    return now if before is None or not _is_same(now, before) else before
 
 
 def _as_told(state: State, digest: int) -> State:

@@ -1,17 +1,18 @@
 """What messages of both vocabularies say of their user besides events."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
-from agents.router.events import Said, attributes_changed
+from agents.router.events import NOTHING_CHANGED, Changed, attributes_changed
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content
+from agents.router.routed import About, Content, told
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
-from models.mparticle.consent import Consent, ConsentNotification
+from models.mparticle.consent import ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
-from models.mparticle.keys import key_of_somebody
+from models.mparticle.reading import Said, reader
 from models.mparticle.times import milliseconds
 from models.mparticle.values import UnreadableError
 from models.privacy_request import ConsentChanged
@@ -20,6 +21,7 @@ from models.record import Value
 _ENVIRONMENTS = frozenset({"production", "development", "unknown"})
 # Its only purpose in mParticle's CCPA consent; notifications may leave it out.
 _CCPA_PURPOSE = "data_sale_opt_out"
+_NOTIFICATION = reader(ConsentNotification)
 
 
 def identities(
@@ -46,7 +48,7 @@ def route_snapshot(
     about: About,
     attributes: Mapping[str, Value],
     removed: list[str],
-    said: Said,
+    said: Changed,
     *,
     is_text_only: bool = False,
 ) -> None:
@@ -76,15 +78,15 @@ def route_shared(
 ) -> None:
     """Routes what is shared of a user's attributes beside the user's audiences."""
     if states := _states(attributes, removed):
-        told = _Attributes(index, part, states, Said({}), is_text_only=True)
+        told = _Attributes(index, part, states, NOTHING_CHANGED, is_text_only=True)
         _route_states(raw, about, told, is_whole=False)
 
 
-class _Attributes(NamedTuple):
+class _Attributes(Struct, frozen=True):
     place: int
     part: Any
     states: Mapping[str, State]
-    said: Said
+    said: Changed
     is_text_only: bool
 
 
@@ -94,7 +96,7 @@ def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> Mapping[
 
 def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole: bool) -> None:
     known, shared, said = raw.snapshots, about.shared, told.said
-    user = key_of_somebody(shared) if known is not None else None
+    user = about.key
     if known is None or user is None or raw.settings.snapshots != "changed":
         _emit(raw, about, told, differs_from_said(told.states, said.states))
         return
@@ -138,26 +140,17 @@ def route_notifications(raw: RawMessage, about: About, notifications: list[Any])
     """Routes a message's system notifications; all that are known tell of consent."""
     for index, part in enumerate(notifications, raw.take(len(notifications))):
         try:
-            notification = ConsentNotification.model_validate(part)
+            notification = _NOTIFICATION.read(part)
         except ValidationError as error:
             raw.refuse_part(error, "bad_notification", index)
         else:
-            content = _consent_changed(notification)
-            new = notification.new
-            at_ms = milliseconds(new.timestamp_unixtime_ms) if new else None
-            raw.emit(content, about, index, part, at_ms=at_ms)
+            at_ms = milliseconds(notification.get("new", {}).get("timestamp_unixtime_ms"))
+            raw.emit(_consent_changed(notification), about, index, part, at_ms=at_ms)
 
 
-def _consent_changed(notification: ConsentNotification) -> Content:
-    regulation = notification.type.partition("_")[0]
-    fields = {
-        "regulation": regulation,
-        "purpose": notification.purpose or (_CCPA_PURPOSE if regulation == "ccpa" else None),
-        "old": _consent(notification.old),
-        "new": _consent(notification.new),
-    }
+def _consent_changed(notification: Said) -> Content:
+    regulation = notification["type"].partition("_")[0]
+    purpose = notification.get("purpose") or (_CCPA_PURPOSE if regulation == "ccpa" else None)
+    consents = {"old": notification.get("old"), "new": notification.get("new")}
+    fields = told({"regulation": regulation, "purpose": purpose, **consents})
     return Content(ConsentChanged, fields)
-
-
-def _consent(consent: Consent | None) -> dict[str, Any] | None:
-    return consent.model_dump(exclude_none=True) or None if consent else None

@@ -112,7 +112,7 @@ def _missing(reader: Reader, routed: Routed, story: Story) -> Sequence[Made]:
             reader.kafka.topic(out.topic.name),
             told_kind(out.kind),
             out.id,
-            out.fields["raw"]["index"],
+            out.index,
         )
         for out in routed.outs
         if out.id not in found

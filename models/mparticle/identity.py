@@ -114,9 +114,9 @@ def _named(name: str, written: object) -> Mapping[str, Any]:
 
 
 def _read(entry: object, spelling: Spelling | None) -> Named | None:
-    if not entry:
-        return None
-    if not isinstance(entry, dict):
+    if type(entry) is not dict:
+        if not entry:
+            return None
         raise UnreadableError("an identity is an object")
     value = entry["value"] if "value" in entry else entry.get("identity")
     if value is None or value in _NO_VALUE:
@@ -124,18 +124,24 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
     if not isinstance(type_, str) or not 0 < len(type_) <= LONGEST_KIND:
         raise UnreadableError(f"its type is not text of up to {LONGEST_KIND} characters")
-    text = _text(value)
+    text = value if type(value) is str and len(value) <= _LONGEST_VALUE else _text(value)
     encoding = entry.get("encoding") or "raw"
-    if not isinstance(encoding, str) or (encoding := encoding.lower()) not in _ENCODINGS:
-        raise UnreadableError("its encoding is not raw, md5, sha1 or sha256")
+    if encoding != "raw":
+        encoding = _encoding(encoding)
     if spelling is not None:
         type_ = type_.lower()
         type_ = spelling.get(type_, type_)
     if text.isspace():
         return None
-    if encoding == "raw" and "@" not in text and type_ in _FORMED and _DIGEST.fullmatch(text):
+    if type_ in _FORMED and "@" not in text and encoding == "raw" and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
+
+
+def _encoding(written: object) -> str:
+    if not isinstance(written, str) or (encoding := written.lower()) not in _ENCODINGS:
+        raise UnreadableError("its encoding is not raw, md5, sha1 or sha256")
+    return encoding
 
 
 def _text(value: object) -> str:

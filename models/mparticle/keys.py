@@ -5,14 +5,6 @@ from hashlib import blake2b
 from typing import Any
 
 
-def key(fields: Mapping[str, Any]) -> bytes:
-    """The key of whoever a record is about; of nobody: a digest of the record's id.
-
-    `fields` are the record's, as its topic holds them.
-    """
-    return key_of_somebody(fields) or _digest(fields["id"])
-
-
 def key_of_somebody(fields: Mapping[str, Any]) -> bytes | None:
     """Takes the mpid; else a digest of the first of customer id, e-mail and device stamp.
 
@@ -22,9 +14,13 @@ def key_of_somebody(fields: Mapping[str, Any]) -> bytes | None:
         return str(mpid).encode()
     if known := _known(fields):
         return _digest(known)
-    if audience_id := fields.get("audience_id"):
-        return str(audience_id).encode()
-    return None
+    audience_id = fields.get("audience_id")
+    return str(audience_id).encode() if audience_id else None
+
+
+def key_of_nobody(fields: Mapping[str, Any], id_: str) -> bytes:
+    """The key of a record without a user: its audience's id, else a digest of the record's own."""
+    return key_of_somebody({"audience_id": fields.get("audience_id")}) or _digest(id_)
 
 
 def _known(fields: Mapping[str, Any]) -> str | None:

@@ -5,9 +5,9 @@ flags, settings) are not looked into. Firehose Java SDK 3.2 and its older shapes
 "JSON Reference", and `static/schema` with its samples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import AliasChoices, AliasPath, BaseModel
 
@@ -29,6 +29,9 @@ from models.mparticle.firehose import (
 from models.mparticle.happened import LEFT_OUT, Flagged, Happened
 from models.mparticle.identity import DEVICE_FIELDS
 
+_Look: TypeAlias = tuple[Sequence[str], Sequence[tuple[str, "Fields"]]]
+_MOST_LOOKS = 1_000
+
 
 class Fields:
     """An object's known fields, and what is known of the objects inside it.
@@ -38,7 +41,7 @@ class Fields:
     field that tells which of `kinds` it is; of a kind that is None nothing is known.
     """
 
-    __slots__ = ("by", "inside", "kinds", "names", "plain", "stands")
+    __slots__ = ("_looks", "by", "inside", "kinds", "names", "plain", "stands")
 
     def __init__(
         self,
@@ -56,6 +59,18 @@ class Fields:
         self.stands = stands
         self.by = by
         self.kinds = kinds or {}
+        # By the names of an object in which all are known: these repeat all the time.
+        self._looks: dict[tuple[str, ...], _Look] = {}
+
+    def look(self, names: tuple[str, ...]) -> "_Look":
+        """Of an object with these names: those that are unknown, sorted, and what to look into."""
+        if (seen := self._looks.get(names)) is not None:
+            return seen
+        unknown = sorted(set(names) - self.names)
+        look = unknown, [(name, inside) for name, inside in self.inside if name in names]
+        if not unknown and len(self._looks) < _MOST_LOOKS:
+            self._looks[names] = look
+        return look
 
 
 def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:

@@ -35,8 +35,6 @@ IS_ORJSONS: Final = all(orjson.dumps(each).decode() == text(each) for each in _S
 
 def spelled(node: Any) -> Any:
     """The same JSON, whose numbers the installed orjson writes in the recipe's way."""
-    if IS_ORJSONS:
-        return node
     if isinstance(node, dict):
         return {name: spelled(each) for name, each in node.items()}
     if isinstance(node, list):

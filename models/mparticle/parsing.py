@@ -107,7 +107,9 @@ def _integer(text: str) -> int | NumberText:
 
 def _decimal(text: str) -> float | NumberText:
     number = float(text)
-    return number if numbers.text(number) == text else NumberText(text)
+    # Most have no exponent, and what `repr` writes without one is what the recipe writes.
+    is_repeated = repr(number) == text and "e" not in text
+    return number if is_repeated or numbers.text(number) == text else NumberText(text)
 
 
 def _no_number(_: str) -> NoReturn:
@@ -127,6 +129,8 @@ def _deeper(node: Any, levels: int) -> bool:
 
 def _strays(value: bytes, message: Any) -> bool:
     """Says whether `account_settings` may stand anywhere but in the message's account."""
+    if _SETTINGS not in value:
+        return False
     account = message.get("account") if isinstance(message, dict) else None
     at_home = isinstance(account, dict) and SETTINGS in account
     return value.count(_SETTINGS) > at_home

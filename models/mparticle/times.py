@@ -15,6 +15,8 @@ from typing import Annotated, Final
 
 from pydantic import PlainValidator
 
+from models.mparticle.values import Ordinary
+
 UNREADABLE: Final = -1
 """In place of a time that is written and cannot be read."""
 
@@ -80,5 +82,9 @@ def _millis(value: object) -> int | None:
     return None if says_nothing else UNREADABLE
 
 
-Millis = Annotated[int | None, PlainValidator(_millis)]
+Millis = Annotated[
+    int | None,
+    PlainValidator(_millis),
+    Ordinary(f"type(value) is int and {_FIRST} <= value < {_END}"),
+]
 """None where nothing is said, `UNREADABLE` where it cannot be read."""

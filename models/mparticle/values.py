@@ -7,7 +7,7 @@ samples (mParticle/docs, `static/schema`; mParticle/mparticle-firehose-java-sdk,
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from pydantic import (
@@ -31,7 +31,7 @@ LONGEST_NAME = 1024
 _NUMBER = re.compile(
     r"[+-]?(?=[0-9.]{1,40}(?:[eE]|\Z))(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 )
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class NumberText(str):
@@ -42,6 +42,15 @@ class NumberText(str):
 
 class UnreadableError(ValueError):
     """A part of a message is not what it should be; says so without its values."""
+
+
+class Ordinary(NamedTuple):
+    """How nearly all values of a type come, and are read as they are: a condition in Python.
+
+    It is about `value`, and knows no other name.
+    """
+
+    condition: str
 
 
 class Arriving(BaseModel):
@@ -67,6 +76,8 @@ def known_mpid(value: object) -> str | None:
 
 
 def _id(value: object) -> str | None:
+    if type(value) is int and -(2**63) <= value < 2**64:
+        return str(value)
     if value is None:
         return None
     is_whole = isinstance(value, NumberText) and value.removeprefix("-").isdecimal()
@@ -115,7 +126,7 @@ def _amount(value: Any) -> Any:
 
 
 def _scalar(value: Any) -> Scalar:
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value  # type: ignore[no-any-return]  # the line above knows it
     return number(value) if isinstance(value, NumberText) else json_text(value)
 
@@ -126,14 +137,14 @@ def _attribute(value: Any) -> Value:
 
 def _attributes(value: Any) -> Mapping[str, Value]:
     written = _mapping(value)
-    if _SCALARS.issuperset(map(type, written.values())):
+    if SCALARS.issuperset(map(type, written.values())):
         return written
     return {name: _attribute(each) for name, each in written.items()}
 
 
 def _event_attributes(value: Any) -> Mapping[str, Any]:
     written = _mapping(value)
-    if _SCALARS.issuperset(map(type, written.values())):
+    if SCALARS.issuperset(map(type, written.values())):
         return written
     return {name: plain(each) for name, each in written.items()}
 
@@ -145,9 +156,7 @@ def plain(value: Any) -> Any:
         return {name: plain(each) for name, each in value.items()}
     if kind is list:
         return [plain(each) for each in value]
-    if kind is NumberText:
-        return number(value)
-    return plain(value.model_dump(exclude_none=True)) if isinstance(value, Arriving) else value
+    return number(value) if kind is NumberText else value
 
 
 def _texts(value: Any) -> dict[str, str]:
@@ -176,9 +185,11 @@ def _or_none(written: object, read: ValidatorFunctionWrapHandler) -> Any:
 
 IF_READABLE = WrapValidator(_or_none)
 
-Flag = Annotated[bool, PlainValidator(is_true)]
+Flag = Annotated[bool, PlainValidator(is_true), Ordinary("type(value) is bool")]
 
-Id = Annotated[str | None, PlainValidator(_id)]
+_ORDINARY_ID = Ordinary(f"type(value) is str and 0 < len(value) <= {LONGEST_ID}")
+
+Id = Annotated[str | None, PlainValidator(_id), _ORDINARY_ID]
 """A 64-bit or textual id as text; refuses floats, which have lost digits already."""
 
 Mpid = Annotated[str | None, PlainValidator(known_mpid)]
@@ -194,7 +205,7 @@ Words = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 Name = Annotated[Words | None, AfterValidator(_name)]
 
-RequiredId = Annotated[str, PlainValidator(_required_id)]
+RequiredId = Annotated[str, PlainValidator(_required_id), _ORDINARY_ID]
 
 AttributeValue = Annotated[Value, PlainValidator(_attribute)]
 Attributes = Annotated[dict[str, Value], PlainValidator(_attributes)]
@@ -209,5 +220,7 @@ Texts = Annotated[dict[str, str], PlainValidator(_texts)]
 Detail = Any
 """A field that goes into a record's details as it came."""
 
-Amount = Annotated[Any, PlainValidator(_amount)]
+Amount = Annotated[
+    Any, PlainValidator(_amount), Ordinary("type(value) is int or type(value) is float")
+]
 """What mParticle defines as a number, written as number or text; empty text is none."""

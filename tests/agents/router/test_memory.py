@@ -35,7 +35,7 @@ class Kafka:
         self.asked = asyncio.Event()
         self.answers = asyncio.Event()
         self.answers.set()
-        monkeypatch.setattr("agents.router.processor.batches.write", self._write)
+        monkeypatch.setattr("agents.router.processor.batch_writer.write", self._write)
 
     async def _write(
         self, _: AIOKafkaProducer, records: Sequence[Outgoing], _most: Mapping[str, int]

@@ -7,7 +7,7 @@ import pytest
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
-from models.mparticle.keys import key
+from models.mparticle.keys import key_of_nobody, key_of_somebody
 from models.record import Identity
 from tests.agents.router.routing import AT
 
@@ -15,6 +15,10 @@ _EMAIL = Identity(type="email", value="Lin@Shop.example")
 _HASHED = Identity(type="email", value="c0ffee", encoding="sha256")
 _CUSTOMER = Identity(type="customer_id", value="C-1009")
 _FACEBOOK = Identity(type="facebook", value="f")
+
+
+def key(fields: dict[str, Any]) -> bytes:
+    return key_of_somebody(fields) or key_of_nobody(fields, fields["id"])
 
 
 def _event(*identities: Identity, **fields: Any) -> dict[str, Any]:
