@@ -16,6 +16,7 @@ from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
 from cli.settings import groups as all_groups
+from cli.standing import standing
 from streams import topics
 from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
@@ -24,6 +25,7 @@ from streams.kafka.diagnosis import diagnose
 from streams.kafka.granted import Granted, look
 from streams.kafka.topic_shapes import Shape
 from streams.settings import KafkaSettings, WorkerSettings
+from streams.terminal import escaped
 from streams.topics import RAW, Topic
 from streams.unknown_settings import unknown
 
@@ -48,10 +50,38 @@ def command(names: Sequence[str], live: bool) -> None:
     Exits with 1 when something is wrong, having said what to set; a question mark is what cannot
     be proved from here.
     """
-    # What it has to say of a Kafka that is away is said below, in one sentence.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    _show_client()
     wrong = asyncio.run(_show(check(names or list(registry.destinations()), live=live)))
     sys.exit(1 if wrong else 0)
+
+
+class _Once(logging.Filter):
+    """A client that tries again says so each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = set[str]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        is_new = said not in self._said
+        self._said.add(said)
+        return is_new
+
+
+class _OnOneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"aiokafka: {escaped(record.getMessage())}"
+
+
+def _show_client() -> None:
+    """Has the client's own words beside our sentences: a reason that we do not know is in them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Once())
+    handler.setFormatter(_OnOneLine())
+    client = logging.getLogger("aiokafka")
+    client.handlers, client.propagate = [handler], False
+    client.setLevel(logging.WARNING)
 
 
 async def _show(findings: AsyncIterator[Finding]) -> bool:
@@ -124,13 +154,25 @@ async def _kafka(
     for finding in (*_there(kafka, needed, found), *_shaped(kafka, shapes)):
         yield finding
     if all(kafka.topic(topic.name) in found.partitions for topic in needed):
-        async for finding in _limits(kafka):
+        async for finding in _with_all_topics(names, kafka, reads):
             yield finding
-        async for finding in _workers(kafka, reads):
+
+
+async def _with_all_topics(
+    names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+) -> AsyncIterator[Finding]:
+    async for finding in _limits(kafka):
+        yield finding
+    may_start: dict[str, tuple[Topic, ...]] = {}
+    async for name, finding in _workers(kafka, reads):
+        yield finding
+        if finding.how == "ok":
+            may_start[name] = reads[name]
+    async for finding in standing(kafka, may_start):
+        yield finding
+    for name in names:
+        async for finding in _kept(name, kafka):
             yield finding
-        for name in names:
-            async for finding in _kept(name, kafka):
-                yield finding
 
 
 def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Iterator[Finding]:
@@ -184,15 +226,15 @@ async def _limits(kafka: KafkaSettings) -> AsyncIterator[Finding]:
 
 async def _workers(
     kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
-) -> AsyncIterator[Finding]:
+) -> AsyncIterator[tuple[str, Finding]]:
     """What each worker checks itself when it starts."""
     for name, of_worker in reads.items():
         try:
             await prepare(kafka, kafka.group(name), of_worker, component=name, begin=False)
         except StartError as error:
-            yield Finding("wrong", f"worker {name}: {error}")
+            yield name, Finding("wrong", f"worker {name}: {error}")
         else:
-            yield Finding("ok", f"worker {name} may start.")
+            yield name, Finding("ok", f"worker {name} may start.")
 
 
 async def _kept(name: str, kafka: KafkaSettings) -> AsyncIterator[Finding]:

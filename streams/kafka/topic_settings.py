@@ -32,13 +32,14 @@ async def unfit(
 def _faults(
     name: str, topic: Topic, settings: Mapping[str, str], replicas: int | None
 ) -> Iterable[str]:
-    is_compacted = "compact" in settings.get(_POLICY, "")
-    if is_compacted and not topic.compacted:
+    policy = {each.strip() for each in settings.get(_POLICY, "").split(",")}
+    if "compact" in policy and not topic.compacted:
         yield (
             f"{name} has {_POLICY}={settings[_POLICY]}, which refuses what has no key and keeps "
             "only the last of each key: set it to delete"
         )
-    if topic.compacted and not is_compacted and _POLICY in settings:
+    # A table that is deleted from too forgets whatever has not changed for a while.
+    if topic.compacted and policy != {"compact"} and _POLICY in settings:
         yield (
             f"{name} has {_POLICY}={settings[_POLICY]}, which forgets what is not written again: "
             "set it to compact"

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
@@ -30,7 +31,15 @@ from streams.topics import (
 )
 from tests.cli.command import run
 from tests.kafka.test_leaks import limit_messages
-from tests.streams.cluster import configure, create, settings, write
+from tests.streams.cluster import (
+    commit,
+    configure,
+    create,
+    delete_before,
+    producing,
+    settings,
+    write,
+)
 
 SAILTHRU = {"SAILTHRU_API_KEY": "sandbox-key", "SAILTHRU_API_SECRET": "sandbox-secret"}
 UDC = {
@@ -192,6 +201,56 @@ async def test_audiences_that_are_not_called_as_they_would_be_are_named(
     [line] = [line for line in lines(said, "?") if not line.startswith("topics ")]
     assert line.startswith(told)
     assert "audience 1." in line
+
+
+@pytest.mark.kafka
+async def test_how_far_each_worker_is_behind_and_what_it_has_missed_is_a_line_a_topic(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix, partitions=1)
+    await create(to)
+    raw, updates, events = (to.topic(each.name) for each in (RAW, USER_UPDATE, EVENTS))
+    for topic in (RAW, USER_UPDATE):
+        await write(to, topic, b"{}", b"{}", b"{}")
+    await commit(to, to.group("router"), {(raw, 0): (1, "")})
+    # Of the others the group has never heard: they were made later, say.
+    await commit(to, to.group("sailthru"), {(updates, 0): (1, ""), (events, 0): (0, "")})
+    await delete_before(to, updates, 2)
+
+    given = {**of(kafka, prefix), **SAILTHRU, "KAFKA_START": "earliest"}
+    said = await check(given, "--destination", "sailthru")
+    assert said.returncode == 0, said.stdout
+    assert f"worker router is 2 records behind in {raw}." in lines(said, "ok")
+    assert f"worker sailthru is 0 records behind in {events}." in lines(said, "ok")
+    [missed] = [line for line in lines(said, "?") if line.startswith("worker sailthru")]
+    assert missed == (
+        f"worker sailthru is 1 records behind in {updates}, and Kafka has deleted 1 that it has "
+        "not read: see KAFKA_DELETED_OFFSETS."
+    )
+
+
+@pytest.mark.kafka
+async def test_a_clock_that_is_behind_whoever_writes_is_named(kafka: Kafka, prefix: str) -> None:
+    to = settings(kafka, prefix)
+    await create(to)
+    name = to.topic(RAW.name)
+    async with producing(to) as producer:
+        for ahead_s in (0, 1200):
+            at_ms = int((time.time() + ahead_s) * 1000)
+            await producer.send_and_wait(name, b"{}", partition=1, timestamp_ms=at_ms)
+    given = {**of(kafka, prefix), **UDC, "KAFKA_START": "earliest"}
+    said = await check(given, "--destination", "ab-tasty")
+    [line] = [line for line in lines(said, "?") if "clock" in line]
+    assert line.startswith(f"The newest record of {name} is of 119")
+    assert "s ahead of this machine's clock" in line
+
+
+async def test_what_the_client_says_of_a_connection_is_said_once_and_beside_the_lines() -> None:
+    said = await check({**UDC, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    told = [line for line in said.stderr.splitlines() if "127.0.0.1" in line]
+    assert told
+    assert all(line.startswith("aiokafka: ") for line in told)
+    assert len(told) == len(set(told))
 
 
 async def test_a_kafka_that_is_away_is_named_in_time() -> None:

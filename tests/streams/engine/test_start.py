@@ -18,7 +18,15 @@ from streams.kafka import topic_admin
 from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
+from streams.topics import (
+    AUDIENCES,
+    BY_USER,
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    SAILTHRU_LISTS,
+    USER_UPDATE,
+)
 from tests.streams.cluster import admin, assigned, commit, configure, create, settings, write
 
 KAFKA = pytest.mark.kafka
@@ -181,6 +189,10 @@ UNFIT = {
         {"cleanup.policy": "compact,delete"},
     ),
     "audiences has cleanup.policy=delete, which forgets": (AUDIENCES, {"cleanup.policy": "delete"}),
+    "sailthru-lists has cleanup.policy=compact,delete, which forgets": (
+        SAILTHRU_LISTS,
+        {"cleanup.policy": "compact,delete"},
+    ),
     "user-update has min.insync.replicas=2 and 1 replicas": (
         USER_UPDATE,
         {"min.insync.replicas": "2"},

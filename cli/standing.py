@@ -1,0 +1,83 @@
+"""What `check` says of the log and of time: how far each worker is, and by whose clock."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from agents.registry import Finding
+from streams import clocks
+from streams.kafka.clients import UnansweredError
+from streams.kafka.ranges import Reader, Stretch
+from streams.operations.trace_search import stands
+from streams.settings import KafkaSettings
+from streams.topics import RAW, Topic
+
+# Clocks that are kept by NTP differ by milliseconds, and a record may be on its way for seconds.
+_MOST_AHEAD_S = 60
+
+
+async def standing(
+    kafka: KafkaSettings, reads: Mapping[str, Sequence[Topic]]
+) -> AsyncIterator[Finding]:
+    """A line for each topic that a worker has begun to read, and one for a clock that is wrong."""
+    try:
+        async with Reader.open(kafka) as reader:
+            for worker, topics in reads.items():
+                for finding in await _behind(reader, worker, topics):
+                    yield finding
+            for finding in await _clock(reader):
+                yield finding
+    except (KafkaError, UnansweredError) as error:
+        yield Finding("open", f"how far the workers are cannot be told: {error}")
+
+
+async def _behind(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequence[Finding]:
+    tps = {topic: reader.every(topic) for topic in topics}
+    every = [tp for of_topic in tps.values() for tp in of_topic]
+    group = await stands(reader, worker, topics, every)
+    there = {each.tp: each for each in await reader.there(every)}
+    offsets = {tp: progress.offset for tp, progress in group.stands.items()}
+    return [
+        _lag(f"worker {worker}", of_topic[0].topic, offsets, [there[tp] for tp in of_topic])
+        for of_topic in tps.values()
+        if any(tp in offsets for tp in of_topic)
+    ]
+
+
+def _lag(
+    who: str, topic: str, offsets: Mapping[TopicPartition, int], log: Iterable[Stretch]
+) -> Finding:
+    # A partition without an offset was added later, and is read from its beginning.
+    at = [(offsets.get(each.tp, each.start), each) for each in log]
+    behind = sum(max(0, each.end - max(offset, each.start)) for offset, each in at)
+    deleted = sum(max(0, each.start - offset) for offset, each in at)
+    if not deleted:
+        return Finding("ok", f"{who} is {behind} records behind in {topic}.")
+    return Finding(
+        "open",
+        f"{who} is {behind} records behind in {topic}, and Kafka has deleted {deleted} that it has "
+        "not read: see KAFKA_DELETED_OFFSETS.",
+    )
+
+
+async def _clock(reader: Reader) -> Sequence[Finding]:
+    """Kafka tells nobody its time; but what is ahead of ours was written by another clock.
+
+    A clock of ours that is ahead is not seen so.
+    """
+    newest_ms = 0
+    for each in await reader.there(reader.every(RAW)):
+        async for record in reader.records(each._replace(start=max(each.start, each.end - 1))):
+            newest_ms = max(newest_ms, record.timestamp)
+    return list(_ahead(reader.kafka.topic(RAW.name), newest_ms / 1000 - clocks.wall()))
+
+
+def _ahead(topic: str, seconds: float) -> Iterator[Finding]:
+    if seconds > _MOST_AHEAD_S:
+        yield Finding(
+            "open",
+            f"The newest record of {topic} is of {seconds:.0f} s ahead of this machine's clock: "
+            "set it, or that of whoever writes there; brokers refuse what is further ahead than "
+            "message.timestamp.after.max.ms.",
+        )
