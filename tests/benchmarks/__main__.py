@@ -12,6 +12,7 @@ from sandbox.kafka import Kafka
 from tests.benchmarks import (
     backlog,
     calls,
+    concurrency,
     hostile,
     idle,
     lanes,
@@ -54,6 +55,8 @@ ROWS = {
     "P7": Row("idle worker", idle.run),
     "P8": Row("start with a past", backlog.past),
     "P9": Row("calls that snapshots cost", calls.run),
+    "K1": Row("router beside Kafka Streams", router.beside_kafka_streams),
+    "C1": Row("requests in flight, adapted", concurrency.run),
     "H1": Row("hostile messages", hostile.run),
     "R1": Row("posts to the receiver", posts.run),
     "L1": Row("event loops", loops.run),
@@ -89,12 +92,13 @@ def _chosen(_context: click.Context, _option: click.Parameter, value: str) -> li
     "--rounds", default=3, show_default=True, type=click.IntRange(min=1), help="Runs a number."
 )
 @click.option("--full", is_flag=True, help="The rows that name millions, with all of them.")
-def main(only: list[str], rounds: int, full: bool) -> None:
+@click.option("--markdown", is_flag=True, help="The table of docs/benchmarks.md, not JSON lines.")
+def main(only: list[str], rounds: int, full: bool, markdown: bool) -> None:
     """Measures against rivals on this machine. Nothing passes or fails by a time."""
     # It tells at length of what it tries again, such as topics that have only just been made.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     found = asyncio.run(_run(only, rounds, full, Console(stderr=True, width=_WIDTH)))
-    click.echo(results.json_lines(found))
+    click.echo((results.markdown if markdown else results.json_lines)(found))
 
 
 async def _run(names: list[str], rounds: int, full: bool, console: Console) -> list[Result]:

@@ -90,22 +90,32 @@ def json_lines(results: Iterable[Result]) -> str:
     return b"\n".join(orjson.dumps(result.line()) for result in results).decode()
 
 
+def markdown(results: Iterable[Result]) -> str:
+    """The table of docs/benchmarks.md."""
+    head = "| row | case | what | measured | range | target | |\n|---|---|---|---|---|---|---|"
+    return "\n".join([head, *(f"| {' | '.join(_cells(each))} |" for each in results)])
+
+
+def _cells(result: Result) -> list[str]:
+    line = result.line()
+    return [
+        result.row,
+        result.case,
+        result.what,
+        f"{_shown(result.value)}{_SUFFIXES.get(result.unit, '')}",
+        f"{_shown(min(result.values))} to {_shown(max(result.values))}",
+        line.get("target", ""),
+        {True: "met", False: "missed", None: ""}[line.get("met")],
+    ]
+
+
 def table(results: Iterable[Result]) -> Table:
     out = Table(box=None)
     for heading, justify in _COLUMNS:
         out.add_column(heading, justify=justify, no_wrap=True)
     for result in results:
-        line = result.line()
-        suffix = _SUFFIXES.get(result.unit, "")
-        out.add_row(
-            result.row,
-            result.case,
-            result.what,
-            f"{_shown(result.value)}{suffix}",
-            f"{_shown(min(result.values))} to {_shown(max(result.values))}",
-            line.get("target", ""),
-            {True: "met", False: "[bold]missed[/bold]", None: ""}[line.get("met")],
-        )
+        *cells, met = _cells(result)
+        out.add_row(*cells, f"[bold]{met}[/bold]" if met == "missed" else met)
     return out
 
 

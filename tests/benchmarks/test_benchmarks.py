@@ -20,13 +20,23 @@ from streams import topics
 from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
-from tests.benchmarks import calls, lanes, latency, mapping, members, outage, uploads
+from tests.benchmarks import (
+    calls,
+    concurrency,
+    lanes,
+    latency,
+    mapping,
+    members,
+    outage,
+    posts,
+    uploads,
+)
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.events import updates
 from tests.benchmarks.log import Log
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.meter import Meter, Readings
-from tests.benchmarks.results import at_most, json_lines, ratios, table
+from tests.benchmarks.results import at_most, json_lines, markdown, ratios, table
 from tests.benchmarks.router import WORKER, Course, Run, installed
 from tests.benchmarks.work import AT, RECEIVED_MS, Place, outputs
 from tests.streams import cluster
@@ -115,16 +125,24 @@ async def _read(log: Log, which: Iterable[topics.Topic]) -> list[ConsumerRecord]
 @pytest.mark.kafka
 async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> None:
     """All at once, because most of it is waiting for processes to start."""
-    (p50, p99), (requests, wrong), (rows, *_) = await asyncio.gather(
+    (p50, p99), (requests, wrong), (rows, *_), of_posts = await asyncio.gather(
         latency.event(kafka, rounds=1, messages=3),
         uploads.poison(kafka, rounds=1),
         uploads.rate(kafka, rounds=1, changes=2_000),
+        posts.run(kafka, rounds=1, seconds=0.5, dribblers=20),
     )
 
     assert 0 < p50.value <= p99.value
     assert 1 < requests.value <= 12
     assert wrong.value == 0
     assert rows.value > 0
+    assert all(result.value > 0 for result in of_posts)
+
+
+def test_requests_in_flight_are_adapted_where_that_brings_something_and_cost_nothing_else() -> None:
+    results = concurrency.measure()
+
+    assert all(result.target.met(result.value) for result in results if result.target)
 
 
 @pytest.mark.kafka
@@ -184,6 +202,9 @@ def test_a_ratio_is_taken_round_by_round() -> None:
         "met": False,
     }
     assert table([result]).row_count == 1
+    assert markdown([result]).splitlines()[-1] == (
+        "| P0 | some | a / b | 3 x | 2 to 6 | <= 2.5 | missed |"
+    )
 
 
 def test_meter_tells_cpu_between_what_it_wrote(tmp_path: Path) -> None:

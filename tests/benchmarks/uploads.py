@@ -81,7 +81,7 @@ async def rate(
     ours, theirs = _SUBJECTS
     requests = [len(uploads.bodies) / uploads.rows * 500 for uploads, _ in runs[ours]]
     return [
-        ratios("A1", case, f"{ours} / {theirs}: rows", rows[ours], rows[theirs], at_least(0.5)),
+        ratios("A1", case, f"{ours} / {theirs}: rows", rows[ours], rows[theirs], at_least(0.8)),
         ratios("A1", case, f"{ours} / {theirs}: CPU a row", cpu[ours], cpu[theirs]),
         Result("A1", case, "requests / (rows / 500)", "ratio", requests, at_most(1)),
         *(Result("A1", case, f"{name}: rows", "1/s", each) for name, each in rows.items()),
