@@ -24,7 +24,7 @@ _PREFIXES = tuple(str(group.model_config.get("env_prefix")) for group in groups(
 # They run until they are told to stop, by a signal, or set up a whole process.
 _PROCESSES = {"worker", "receiver", "sandbox", "demo"}
 # Standard output and the environment are the whole process's.
-_ONE_AT_A_TIME = Lock()
+_HERE = Lock()
 
 COMMAND = (sys.executable, "-m", "cli")
 FAUST = (sys.executable, "-m", "faust")
@@ -48,9 +48,10 @@ def run(
     """Runs to the end; `given` is its standard input.
 
     What only asks runs in this process: to start Python and import all there is takes longer than
-    most of what is asked.
+    most of what is asked. While one does, another gets a process of its own.
     """
-    if of is COMMAND and arguments[0] not in _PROCESSES:
+    asks = of is COMMAND and arguments[0] not in _PROCESSES
+    if asks and _HERE.acquire(blocking=False):
         return _run_here(arguments, given, settings, seconds)
     done = subprocess.run(  # noqa: S603 - our own words, and no shell
         [*of, *arguments],
@@ -68,12 +69,15 @@ def run(
 def _run_here(
     arguments: Sequence[str], given: bytes, settings: Mapping[str, str], seconds: float
 ) -> subprocess.CompletedProcess[str]:
-    """As a process would, with an event loop of its own; waits for another that does the same."""
+    """As a process would, with an event loop of its own; gives the lock back."""
     results: list[Result] = []
 
     def work() -> None:
-        with _ONE_AT_A_TIME, _logging_as_before():
-            results.append(invoke(*arguments, given=given, settings=settings))
+        try:
+            with _logging_as_before():
+                results.append(invoke(*arguments, given=given, settings=settings))
+        finally:
+            _HERE.release()
 
     # A daemon, so that one which hangs keeps only its own test.
     thread = Thread(target=work, daemon=True)
