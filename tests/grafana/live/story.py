@@ -11,7 +11,7 @@ from tests.grafana.live.faults import FAULTS, SLOW, Alert
 from tests.grafana.live.prometheus import Prometheus
 from tests.grafana.live.world import LiveWorld, running
 
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 240.0
 _POLL_SECONDS = 0.5
 _QUIET_SECONDS = 5.0
 _FIRING = 'ALERTS{alertstate="firing"}'

@@ -12,12 +12,12 @@ import pytest
 from cli.demo.world import WORKERS
 from sandbox.mparticle import LEAK_MARKER
 from tests.grafana.live import panels, prometheus
-from tests.grafana.live.faults import FAULTS, Alert
+from tests.grafana.live.faults import FAULTS, Alert, told
 from tests.grafana.live.story import Story, live
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WHY_NOT),
 ]
 
@@ -41,7 +41,7 @@ def test_every_fault_happens() -> None:
 
 
 def test_while_all_is_well_no_alert_is_raised(story: Story) -> None:
-    assert story.quiet == frozenset()
+    assert told(story.quiet) == frozenset()
 
 
 @pytest.mark.parametrize("names", PHASES, ids=" and ".join)
@@ -49,7 +49,8 @@ def test_faults_raise_exactly_the_alerts_that_name_the_culprit(
     story: Story, names: tuple[str, ...]
 ) -> None:
     expected = frozenset[Alert]().union(*(FAULTS[name].raises for name in names))
-    assert story.lasting[names] == expected
+    assert story.lasting[names] >= expected
+    assert told(story.lasting[names]) == told(expected)
 
 
 @pytest.mark.parametrize("names", PHASES, ids=" and ".join)
@@ -58,7 +59,7 @@ def test_all_alerts_end_and_mending_raises_only_what_a_restart_must(
 ) -> None:
     faults = [FAULTS[name] for name in names]
     allowed = frozenset[Alert]().union(*(fault.raises | fault.mending for fault in faults))
-    assert story.mending[names] <= allowed
+    assert told(story.mending[names]) <= allowed
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.board}: {query.panel}")
