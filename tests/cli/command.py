@@ -1,10 +1,12 @@
 """The command and its workers as processes, without any setting of whoever runs the tests."""
 
 import asyncio
+import gc
 import logging
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock, Thread
@@ -74,8 +76,11 @@ def _run_here(
 
     def work() -> None:
         try:
-            with _logging_as_before():
+            with _logging_as_before(), warnings.catch_warnings():
+                # What it leaves open, the end of its process would have closed.
+                warnings.simplefilter("ignore", ResourceWarning)
                 results.append(invoke(*arguments, given=given, settings=settings))
+                gc.collect()
         finally:
             _HERE.release()
 
@@ -111,5 +116,5 @@ async def run_on(cluster: KafkaSettings, *arguments: str) -> subprocess.Complete
         "KAFKA_PREFIX": cluster.prefix,
     }
     said = await asyncio.to_thread(run, *arguments, settings=given)
-    assert "Traceback" not in said.stderr
+    assert "Traceback" not in said.stderr, said.stderr
     return said

@@ -15,7 +15,7 @@ from tests.kafka.secured import PASSWORD, USER, Secured, token
 from tests.kafka.test_group import Router, eventually, running
 from tests.streams.cluster import create, read, settings, write
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.kafka
 
 MESSAGE = orjson.dumps(
     {

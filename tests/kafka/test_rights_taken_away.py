@@ -19,7 +19,7 @@ from tests.kafka.test_group import Router, eventually, running
 from tests.kafka.test_rights import settings_of
 from tests.streams.cluster import create, settings, write
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.kafka
 
 
 def message(number: int) -> bytes:
