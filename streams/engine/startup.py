@@ -11,11 +11,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     CommitFailedError,
+    GroupAuthorizationFailedError,
     InvalidCommitOffsetSizeError,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
     OffsetMetadataTooLargeError,
+    TopicAuthorizationFailedError,
     UnknownError,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -41,6 +43,14 @@ _LOOK_SECONDS = 0.1
 _LEADER_LOOKS = 80
 # Brokers that come back do not know all topics at once.
 _TOPIC_LOOKS = 20
+# Of a group's offsets, for other reasons than that Kafka is not there.
+_REFUSALS = (
+    GroupAuthorizationFailedError,
+    InvalidCommitOffsetSizeError,
+    OffsetMetadataTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 
 
 class StartError(Exception):
@@ -171,8 +181,8 @@ async def _begin_group(
                     for tp, offset in begins.items()
                 }
             )
-    except (OffsetMetadataTooLargeError, InvalidCommitOffsetSizeError, UnknownError) as error:
-        raise StartError(f"{sentence('commit where it begins', error)}.") from error
+    except _REFUSALS as error:
+        raise StartError(f"{sentence('read and commit where it begins', error)}.") from error
     finally:
         await consumer.stop()
 

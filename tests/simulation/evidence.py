@@ -5,10 +5,11 @@ from random import Random
 from typing import NamedTuple
 
 from tests.simulation.kafka import Kafka
+from tests.simulation.roles import ROUTER, SINK, Role
 from tests.simulation.service import Service
 from tests.simulation.worker import Worker
 
-GROUP = "mparticle-streams-simulated"
+GROUP = SINK.group
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,19 @@ class Plan:
     skips: bool = False
     """Whether workers pass over what was deleted, or hold until a person says so."""
     transactions: int = 0
+    routers: int = 0
+    """Above nought, what is written is raw, and routed."""
+
+    @property
+    def roles(self) -> dict[Role, int]:
+        """How many workers there are to be of each role."""
+        return {SINK: self.workers} | ({ROUTER: self.routers} if self.routers else {})
 
     @classmethod
     def of(cls, seed: int) -> "Plan":
         """Mostly small: many short stories meet more than a few long ones in the same time."""
         rng = Random(f"plan {seed}")
+        routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([1.0, 2.0, 4.0, 4.0, 12.0])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),
@@ -45,7 +54,8 @@ class Plan:
             in_flight=rng.choice([4, 10_000, 10_000]),
             brokers=rng.choice([1, 1, 3]),
             skips=rng.random() < 1 / 2,
-            transactions=rng.choice([0, 0, 0, 3]),
+            transactions=0 if routers else rng.choice([0, 0, 0, 3]),
+            routers=routers,
         )
 
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from tests.simulation.kafka import address
-from tests.simulation.log_faults import LogFaults
+from tests.simulation.log_faults import TAKING_RECORDS, LogFaults
 from tests.simulation.service import TIMEOUT_S
 from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
@@ -43,7 +43,8 @@ class Faults:
 
     async def inflict(self) -> None:
         """Each begins when it will: they overlap."""
-        kinds, plan = list(self.kinds), self._stage.evidence.plan
+        plan = self._stage.evidence.plan
+        kinds = [each for each in self.kinds if not plan.routers or each not in TAKING_RECORDS]
         await asyncio.gather(*(self._befall(self._rng.choice(kinds)) for _ in range(plan.faults)))
 
     async def _befall(self, kind: str) -> None:
@@ -83,9 +84,10 @@ class Faults:
 
     async def _join(self) -> None:
         stage = self._stage
-        if len(stage.alive) < stage.evidence.plan.workers + _SPARE and not stage.is_closed:
+        roles = stage.evidence.plan.roles
+        if len(stage.alive) < sum(roles.values()) + _SPARE and not stage.is_closed:
             stage.note("join")
-            stage.start_worker()
+            stage.start_worker(self._rng.choice(list(roles)))
 
     # -- network and brokers
 

@@ -11,6 +11,8 @@ from tests.simulation.stage import Stage
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
 _NOTICED_S = 60.0
+TAKING_RECORDS = frozenset({"deleted", "moved", "truncated"})
+"""What makes records be missed: which of raw ones, nobody could say."""
 
 
 class LogFaults:

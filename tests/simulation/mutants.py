@@ -1,7 +1,8 @@
 """Mistakes put into the engine one by one: what the simulation can find, and how soon.
 
 `python -m tests.simulation.mutants` copies the tree, makes one mistake, and tells stories until one
-breaks a promise. Most were made in earnest once, here or in a prototype.
+breaks a promise. Most were made in earnest once, here or in a prototype. `--write` keeps a table in
+docs/simulation.md.
 """
 
 import json
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from typing import NamedTuple
 import click
 
 ROOT = Path(__file__).parents[2]
+_DOCUMENT = ROOT / "docs" / "simulation.md"
+_BEGIN, _END = "<!-- mutants -->\n\n", "\n\n<!-- end of mutants -->"
 _COPIED = ("agents", "models", "streams", "tests")
 
 
@@ -31,6 +34,7 @@ class Mutant(NamedTuple):
 
 
 _CONSUMER = "streams/engine/consumer.py"
+_ROUTER = "agents/router/processor.py"
 _THREAD = "streams/engine/consumer_thread.py"
 _ENDPOINT = "streams/delivery/sending/endpoint.py"
 
@@ -175,6 +179,57 @@ MUTANTS = (
         "        runs.append((at + gap, at + gap + length))",
         "        runs.append((at + gap, at + gap + length + 1))",
     ),
+    Mutant(
+        "seconds of a suspended machine do not count",
+        "streams/clocks.py",
+        '_STILL_COUNTS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)',
+        "_STILL_COUNTS = time.CLOCK_MONOTONIC",
+    ),
+    Mutant(
+        "the lease on partitions goes by the wall clock",
+        "streams/engine/group_lease.py",
+        "clock: Callable[[], float] = clocks.monotonic",
+        "clock: Callable[[], float] = clocks.wall",
+    ),
+    Mutant(
+        "records that were deleted are passed in silence",
+        "streams/engine/deleted_offsets.py",
+        "        missing.inc(max(0, first - position))",
+        "        del missing",
+    ),
+    Mutant(
+        "runs of another log are believed",
+        "streams/engine/deleted_offsets.py",
+        "    return committed.ended if reaches <= there.end else ()",
+        "    del reaches\n    return committed.ended",
+    ),
+    Mutant(
+        "records of aborted transactions are read",
+        "streams/settings.py",
+        '        "read_committed",\n',
+        '        "read_uncommitted",\n',
+    ),
+    Mutant(
+        "a commit that is refused ends the worker",
+        _THREAD,
+        "            # Nothing is lost by it: what has ended is offered again.\n",
+        "            raise\n",
+    ),
+    Mutant(
+        "a raw message ends before Kafka has what became of it",
+        _ROUTER,
+        "            await self._write(became)\n            is_written = True\n",
+        "            self._late = asyncio.ensure_future(self._write(became))\n"
+        "            is_written = True\n",
+    ),
+    Mutant(
+        "events are written before the updates that they count on",
+        _ROUTER,
+        "            await batch_writer.write(self._producer, became.updates, self._tight)\n"
+        "            await batch_writer.write(self._producer, became.others, self._tight)\n",
+        "            await batch_writer.write(self._producer, became.others, self._tight)\n"
+        "            await batch_writer.write(self._producer, became.updates, self._tight)\n",
+    ),
 )
 
 
@@ -209,21 +264,45 @@ def hunt(mutant: Mutant, most: int) -> int | None:
         return int(result["seeds"]) if result["violations"] else None
 
 
+def read_table() -> dict[str, str]:
+    """What docs/simulation.md says of each mutant: the seeds it took, or how many it survived."""
+    _, table, _ = _split_document()
+    rows = (line.strip("| ").rsplit(" | ", 1) for line in table.splitlines()[2:])
+    return {row[0]: row[1] for row in rows}
+
+
+def write_table(found: Mapping[str, str]) -> None:
+    before, _, after = _split_document()
+    rows = (f"| {mutant.name} | {found.get(mutant.name, 'not hunted')} |" for mutant in MUTANTS)
+    table = "\n".join(["| mistake | seeds |", "|---|---|", *rows])
+    _DOCUMENT.write_text(before + table + after)
+
+
+def _split_document() -> tuple[str, str, str]:
+    before, rest = _DOCUMENT.read_text().split(_BEGIN)
+    table, after = rest.split(_END)
+    return before + _BEGIN, table, _END + after
+
+
 @click.command(help=__doc__)
 @click.option("--most", default=1_000, show_default=True, help="Seeds after which one survives.")
 @click.option("--only", default="", help="Mutants whose name holds this.")
 @click.option("--jobs", default=1, show_default=True, help="Mutants to hunt at a time.")
-def main(*, most: int, only: str, jobs: int) -> None:
+@click.option("--write", is_flag=True, help="Write what comes of it into docs/simulation.md.")
+def main(*, most: int, only: str, jobs: int, write: bool) -> None:
     if missing := list(find_missing()):
         raise click.ClickException("; ".join(missing))
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
-    survivors = 0
+    known, survivors = read_table(), 0
     with ThreadPoolExecutor(jobs) as pool:
         for mutant, seeds in zip(
             chosen, pool.map(lambda each: hunt(each, most), chosen), strict=True
         ):
             survivors += seeds is None
+            known[mutant.name] = f"survived {most}" if seeds is None else str(seeds)
             click.echo(json.dumps({"mutant": mutant.name, "seeds": seeds}))
+            if write:
+                write_table(known)
     sys.exit(bool(survivors))
 
 

@@ -58,6 +58,8 @@ class Service:
         self._loop = loop
         self._rng = rng
         self.effects: list[Effect] = []
+        # What is written raw has its id from the router: place in the raw log -> what we call it.
+        self.names: dict[tuple[int, int], str] = {}
         self.fails, self.loses_answers = 0.0, 0.0
         self.is_down = False
         self.requests = 0
@@ -103,13 +105,18 @@ class Service:
             return Rejected(REFUSED)
         for record in request.records:
             self.effects.append(
-                Effect(self._loop.now_s, process, user_of(record), request.lane.endpoint, record.id)
+                Effect(
+                    self._loop.now_s,
+                    process,
+                    record.mpid or "",
+                    request.lane.endpoint,
+                    self._name(record),
+                )
             )
         return Delivered()
 
-
-def user_of(record: Record) -> str:
-    return record.mpid or ""
+    def _name(self, record: Record) -> str:
+        return self.names.get((record.raw.partition, record.raw.offset), record.id)
 
 
 def is_refused(record: Any) -> bool:

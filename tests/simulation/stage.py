@@ -11,6 +11,7 @@ from tests.simulation.evidence import GROUP, Evidence, Fault
 from tests.simulation.log import Partition
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network, Weather
+from tests.simulation.roles import Role
 from tests.simulation.worker import Worker
 
 _PATIENCE_S = 60.0
@@ -22,7 +23,7 @@ class Stage:
     loop: SimulatedLoop
     network: Network
     rng: Random
-    start_worker: Callable[[], object]
+    start_worker: Callable[[Role], object]
     """Starts one more."""
     closed: int = 0
     """How many persons keep all workers stopped now."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -13,27 +15,24 @@ import mode
 
 from streams import metrics
 from streams.kafka.pending_writes import PENDING
-from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import ALL, AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
-from streams.worker.app import App
-from streams.worker.sink_app import create_sink_app
+from streams.settings import KafkaSettings
+from streams.topics import ALL
 from tests.simulation import loop as loops
-from tests.simulation.evidence import GROUP, Evidence, Plan
+from tests.simulation.evidence import Evidence, Plan
 from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
 from tests.simulation.loop import OfProcess, SimulatedLoop
 from tests.simulation.network import Network, Weather
-from tests.simulation.service import Service, SimulatedSink
+from tests.simulation.roles import Role
+from tests.simulation.service import Service
 from tests.simulation.stage import Stage
 from tests.simulation.traffic import Traffic
 from tests.simulation.worker import Worker
 
-_READ = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 # Copied for each worker: to read settings takes longer than to start a worker otherwise does.
 _KAFKA = KafkaSettings(
     bootstrap_servers="broker-0:9092", start="earliest", session_timeout_s=6.0, drain_s=3.0
 )
-_WORKER = WorkerSettings()
 _QUIET_S = 600.0
 _STOP_S = 300.0
 
@@ -59,7 +58,7 @@ class Story:
         self._traffic = Traffic(self.evidence, self.loop, self._rng)
         self._skips = self.plan.skips
         # Names of static members that nobody has now.
-        self._vacant: list[str] = []
+        self._vacant: dict[str, list[str]] = {role.name: [] for role in self.plan.roles}
 
     def run(self) -> Evidence:
         evidence = self.evidence
@@ -84,8 +83,8 @@ class Story:
         self.loop.close()
 
     async def _tell(self) -> None:
-        for _ in range(self.plan.workers):
-            self._start_worker()
+        for role in self._missing():
+            self._start_worker(role)
         watching = [asyncio.ensure_future(each) for each in (self._keep_alive(), self._attend())]
         await asyncio.gather(self._traffic.write(), self._faults.inflict())
         await self._until_quiet()
@@ -100,11 +99,12 @@ class Story:
 
     # -- workers
 
-    def _start_worker(self) -> None:
+    def _start_worker(self, role: Role) -> None:
         number = len(self.evidence.workers) + 1
         instance = None
         if self.plan.static:
-            instance = self._vacant.pop() if self._vacant else f"replica-{number}"
+            vacant = self._vacant[role.name]
+            instance = vacant.pop() if vacant else f"replica-{number}"
         kafka = _KAFKA.model_copy(
             update={
                 "group_instance_id": instance,
@@ -113,15 +113,13 @@ class Story:
                 "deleted_offsets": "skip" if self._skips else "hold",
             }
         )
+        build = functools.partial(role.build, kafka, self.evidence.service)
+        self.evidence.workers.append(Worker(self.loop, f"w{number}", role, build, instance))
 
-        def build() -> App:
-            sink = SimulatedSink(self.evidence.service)
-            app = create_sink_app(sink, kafka, _WORKER, connections=8, port=6069)
-            for topic in _READ:
-                _read(app, topic)
-            return app
-
-        self.evidence.workers.append(Worker(self.loop, f"w{number}", build, instance))
+    def _missing(self) -> Iterator[Role]:
+        """A role for each worker that there should be and is not."""
+        for role, wanted in self.plan.roles.items():
+            yield from [role] * (wanted - sum(each.role is role for each in self._stage.alive))
 
     async def _keep_alive(self) -> None:
         """Starts again what ended, as a platform does."""
@@ -132,11 +130,11 @@ class Story:
                 if worker.is_over and worker.name not in known:
                     known.add(worker.name)
                     if worker.instance is not None:
-                        self._vacant.append(worker.instance)
-            while len(self._stage.alive) < self.plan.workers and not self._stage.is_closed:
+                        self._vacant[worker.role.name].append(worker.instance)
+            for role in list(self._missing()):
                 await asyncio.sleep(self._rng.uniform(0.1, 3.0))
                 if not self._stage.is_closed:
-                    self._start_worker()
+                    self._start_worker(role)
 
     async def _attend(self) -> None:
         """As a person does who reads /ready: where offsets were deleted, they let it go on."""
@@ -149,11 +147,11 @@ class Story:
     def _not_ready(self) -> dict[str, str]:
         found = {}
         alive = self._stage.alive
-        spare = max(0, len(alive) - self.plan.partitions)
+        spare = Counter(worker.role for worker in alive)
         for worker in alive:
             state = worker.state()
-            if state.startswith("no_partitions") and spare:
-                spare -= 1
+            if state.startswith("no_partitions") and spare[worker.role] > self.plan.partitions:
+                spare[worker.role] -= 1
             elif state:
                 found[worker.name] = state
         return found
@@ -172,20 +170,15 @@ class Story:
         self.evidence.all_ended = self._have_all_ended()
 
     def _have_all_ended(self) -> bool:
-        group = self.evidence.kafka.group(GROUP)
+        return all(map(self._has_ended, self.plan.roles))
+
+    def _has_ended(self, role: Role) -> bool:
+        group = self.evidence.kafka.group(role.group)
         return group.state == "Stable" and all(
             group.offsets.get((topic.name, number), (0, ""))[0] >= partition.last_record + 1
-            for topic in _READ
+            for topic in role.reads
             for number, partition in enumerate(self.evidence.kafka.topics[topic.name])
         )
-
-
-def _read(app: App, topic: Topic) -> None:
-    async def agent(stream: Any) -> None:
-        await app.process(stream)
-
-    agent.__name__ = topic.name.replace("-", "_")
-    app.agent(app.source(topic))(agent)
 
 
 def _count_deleted() -> float:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from tests.simulation.loop import HOST, Host, NothingLeftError, SimulatedLoop
-from tests.simulation.mutants import MUTANTS, find_missing
+from tests.simulation.mutants import MUTANTS, find_missing, read_table
 
 _SEEDS = 100
 
@@ -43,6 +43,10 @@ def test_a_seed_tells_the_same_story_turn_by_turn() -> None:
 def test_each_mistake_that_is_hunted_still_has_its_place_in_the_code() -> None:
     assert list(find_missing()) == []
     assert len(MUTANTS) >= 15
+
+
+def test_the_document_tells_of_each_mistake_how_soon_it_is_found() -> None:
+    assert [*read_table()] == [mutant.name for mutant in MUTANTS]
 
 
 def test_what_a_host_does_stays_in_order_and_hosts_take_turns_by_the_seed() -> None:

@@ -4,13 +4,14 @@ import asyncio
 from random import Random
 from typing import Any
 
+import orjson
 from aiokafka.partitioner import DefaultPartitioner
 
 from models.event import Event
 from models.record import RawPosition, Record, serialize
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.topics import EVENTS, USER_UPDATE
+from streams.topics import EVENTS, RAW, USER_UPDATE
 from tests.simulation.evidence import Evidence, Written
 from tests.simulation.log import Partition, ToWrite
 from tests.simulation.loop import SimulatedLoop
@@ -27,6 +28,7 @@ class Traffic:
     def __init__(self, evidence: Evidence, loop: SimulatedLoop, rng: Random) -> None:
         self._evidence = evidence
         self._kafka = evidence.kafka
+        self._names = evidence.service.names
         self._loop = loop
         self._rng = rng
         self._partitioner = DefaultPartitioner()
@@ -40,26 +42,31 @@ class Traffic:
 
     async def _write_users(self) -> None:
         plan = self._evidence.plan
-        earlier: list[tuple[Partition, ToWrite]] = []
+        earlier: list[tuple[int, int, Partition, ToWrite]] = []
         for _ in range(plan.records):
             await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds))
-            user = f"u{min(int(self._rng.expovariate(0.3)), plan.users - 1)}"
-            is_refused = self._rng.random() < _REFUSED_SHARE
+            user = str(100 + min(int(self._rng.expovariate(0.3)), plan.users - 1))
             topic = self._rng.choice([EVENTS, USER_UPDATE]).name
+            is_refused = not plan.routers and self._rng.random() < _REFUSED_SHARE
             place = self._place(user)
-            partition = await self._open(topic, place)
+            written_to = RAW.name if plan.routers else topic
+            partition = await self._open(written_to, place)
             record = self._record(topic, user, is_refused=is_refused)
-            what = _encoded(user, record)
+            what = _raw(record) if plan.routers else _encoded(user, record)
             offset = self._append(partition, what)
+            if plan.routers:
+                self._names[place, offset] = record.id
             self._evidence.written.append(
                 Written(topic, place, offset, user, record.id, self._loop.now_s, is_refused)
             )
-            earlier.append((partition, what))
+            earlier.append((place, offset, partition, what))
             if self._rng.random() < _WRITTEN_AGAIN_SHARE:
                 # As a router does that was killed before it committed.
-                again, what = self._rng.choice(earlier[-20:])
+                place, first, again, what = self._rng.choice(earlier[-20:])
                 if not again.is_closed:
-                    self._append(again, what)
+                    offset = self._append(again, what)
+                    if plan.routers:
+                        self._names[place, offset] = self._names[place, first]
 
     async def _transact(self, number: int) -> None:
         """Writes some events that are visible together, or never; others write meanwhile."""
@@ -119,6 +126,27 @@ class Traffic:
             return Event(kind="custom_event", name=name, **shared)
         said = {REFUSED: "1"} if is_refused else {"n": str(number)}
         return AttributesChanged(attributes=said, **shared)
+
+
+def _raw(record: Record) -> ToWrite:
+    """As mParticle sends it."""
+    data: dict[str, Any]
+    if isinstance(record, Event):
+        kind = "custom_event"
+        data = {"event_name": record.name, "custom_event_type": "other", "id": record.id}
+    else:
+        kind = "user_attribute_change"
+        data = {"user_attribute_name": "n", "new": record.id, "deleted": False}
+    at_ms = str(record.received_at_ms)
+    event = {"event_type": kind, "data": data | {"event_id": 1, "timestamp_unixtime_ms": at_ms}}
+    batch = {
+        "mpid": record.mpid,
+        "environment": "production",
+        "message_id": record.id,
+        "timestamp_unixtime_ms": at_ms,
+        "events": [event],
+    }
+    return (record.mpid or "").encode(), orjson.dumps(batch), []
 
 
 def _encoded(user: str, record: Record) -> ToWrite:

@@ -16,6 +16,7 @@ from streams.engine.startup import StartError, prepare
 from streams.worker.app import App
 from streams.worker.readiness import readiness
 from tests.simulation.loop import HOST, Host, SimulatedLoop
+from tests.simulation.roles import Role
 
 log = structlog.get_logger()
 
@@ -74,10 +75,16 @@ class Worker:
     """One process. It ends by itself, is told to stop, is frozen or killed."""
 
     def __init__(
-        self, loop: SimulatedLoop, name: str, build: Callable[[], App], instance: str | None
+        self,
+        loop: SimulatedLoop,
+        name: str,
+        role: Role,
+        build: Callable[[], App],
+        instance: str | None,
     ) -> None:
         self._loop = loop
         self.name = name
+        self.role = role
         self.instance = instance
         self._build = build
         self.app: App | None = None

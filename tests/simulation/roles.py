@@ -1,0 +1,64 @@
+"""What workers of a story do: route what is raw, or send to the destination."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from agents.router.processor import BEHIND, Router
+from agents.router.settings import RouterSettings
+from streams.dead_letters.writer import DeadLetters, FloodGuard
+from streams.engine.processor import Processor
+from streams.kafka.record_limits import RecordLimits
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
+from streams.worker.app import App, create_app
+from streams.worker.sink_app import create_sink_app
+from tests.simulation.service import Service, SimulatedSink
+
+# Read once: it takes longer than to start a worker otherwise does.
+_WORKER = WorkerSettings()
+_ROUTER = RouterSettings()
+
+
+class Role(NamedTuple):
+    """One of the components, as it is started on settings of Kafka."""
+
+    name: str
+    reads: tuple[Topic, ...]
+    build: Callable[[KafkaSettings, Service], App]
+
+    @property
+    def group(self) -> str:
+        return f"mparticle-streams-{self.name}"
+
+
+def _sink(kafka: KafkaSettings, service: Service) -> App:
+    app = create_sink_app(SimulatedSink(service), kafka, _WORKER, connections=8, port=6069)
+    return _read(app, SINK)
+
+
+def _router(kafka: KafkaSettings, service: Service) -> App:
+    del service
+
+    def processor(app: App) -> Processor:
+        producer, limits = app.kafka_producer, RecordLimits.of(kafka)
+        letters = DeadLetters(producer, kafka.topic(DEAD_LETTERS.name), limits)
+        guard = FloodGuard(_WORKER.max_rejected_share, BEHIND)
+        return Router(_ROUTER, kafka, producer, letters, guard, limits)
+
+    app = create_app(ROUTER.name, ROUTER.reads, kafka, _WORKER, processor, port=6066)
+    return _read(app, ROUTER)
+
+
+def _read(app: App, role: Role) -> App:
+    for topic in role.reads:
+
+        async def agent(stream: Any) -> None:
+            await app.process(stream)
+
+        agent.__name__ = topic.name.replace("-", "_")
+        app.agent(app.source(topic))(agent)
+    return app
+
+
+SINK = Role("simulated", (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP), _sink)
+ROUTER = Role("router", (RAW,), _router)
