@@ -9,12 +9,12 @@ MaySend: TypeAlias = Callable[[], bool]
 """Whether this worker surely still is a member of its group; asked right before each request."""
 
 
-class UnsureError(Exception):
+class FencedError(Exception):
     """This worker may have lost the partition: it sends nothing, and records nothing."""
 
 
 def guarded(may_send: MaySend) -> type[aiohttp.ClientRequest]:
-    """For a session's `request_class`: raises UnsureError in place of sending.
+    """For a session's `request_class`: raises FencedError in place of sending.
 
     aiohttp calls `send` when it has the connection: making one may take as long as a freeze.
     """
@@ -22,7 +22,7 @@ def guarded(may_send: MaySend) -> type[aiohttp.ClientRequest]:
     class Guarded(aiohttp.ClientRequest):
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
             if not may_send():
-                raise UnsureError
+                raise FencedError
             return await super().send(conn)
 
     return Guarded

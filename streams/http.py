@@ -1,6 +1,6 @@
 """Asking a service over HTTP: an answer of bounded size, or a name for why there is none.
 
-Whatever a service, a proxy or a stranger at its address sends, nothing here raises but UnsureError.
+Whatever a service, a proxy or a stranger at its address sends, nothing here raises but FencedError.
 """
 
 import urllib.request
@@ -183,7 +183,7 @@ class Http:
     async def open(
         cls, settings: HttpSettings, may_send: Callable[[], bool] = lambda: True
     ) -> AsyncIterator["Http"]:
-        """`may_send` is asked before each request goes out; what it refuses is an UnsureError."""
+        """`may_send` is asked before each request goes out; what it refuses is an FencedError."""
         async with aiohttp.ClientSession(
             request_class=guarded(may_send),
             # Requests in flight are the delivery's to limit; a limit here would count waiting for

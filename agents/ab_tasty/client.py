@@ -12,7 +12,7 @@ from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import HIDDEN, TokenSource
 from agents.ab_tasty.udc import SEGMENTS
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.fencing import UnsureError
+from streams.fencing import FencedError
 from streams.http import (
     Answer,
     Http,
@@ -137,7 +137,7 @@ class Client:
         if not self._pacer.may_send():
             # It was frozen while it waited. Who has the partition now may have sent what came
             # after, and what becomes of these members is not for this worker to write down.
-            raise UnsureError
+            raise FencedError
         if not isinstance(answer, Answer):
             return answer
         return classify(answer.status, answer.headers, answer.body, post.endpoint)

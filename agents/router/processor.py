@@ -22,7 +22,7 @@ from streams import headers, metrics, topics
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
-from streams.engine.partition_tasks import ChunkLanes
+from streams.engine.partition_tasks import PartitionTasks
 from streams.kafka import batch_writer
 from streams.kafka.batch_writer import NotTakenError, Outgoing
 from streams.kafka.record_limits import SMALL, RecordLimits, smaller_than_raw
@@ -166,7 +166,7 @@ class Router:
         self._snapshots = Snapshots(settings.snapshot_users)
         # Where a partition was left, to know whether another worker has gone on with it.
         self._left: dict[TP, tuple[int, int]] = {}
-        self._chunks = ChunkLanes(self._route)
+        self._chunks = PartitionTasks(self._route)
         # From nought, or the alert misses the first.
         metrics.RECORDS_ROUTED.labels(topic=PRIVACY_REQUESTS.name, kind="data_subject_request")
 

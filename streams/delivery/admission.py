@@ -1,7 +1,7 @@
 """From chunk to lane: know again, parse, place."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,14 +11,13 @@ from models.record import Record
 from models.user_update import AttributesChanged
 from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
-from streams.delivery.completion import Ends, Refused, invalid_record, mapping_error
+from streams.delivery.completion import Refused, invalid_record, mapping_error
 from streams.delivery.lane import Item, Source
-from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.parts import (
+    Parts,
+)
 from streams.delivery.sink import (
     LaneKey,
-    Outlet,
     placement,
 )
 from streams.engine.chunks import Chunk
@@ -29,7 +28,6 @@ from streams.outcomes import (
     Dropped,
     Rejected,
 )
-from streams.topics import Topic
 
 
 class Queues(Protocol):
@@ -49,25 +47,14 @@ class Queues(Protocol):
 class Admission:
     """Lets records in, one chunk of each partition at a time."""
 
-    def __init__(
-        self,
-        outlet: Outlet,
-        topics: Mapping[str, Topic],
-        ends: Ends,
-        horizon: Horizon,
-        staleness: Staleness,
-        precedence: Precedence | None,
-        queues: Queues,
-        guard: FloodGuard,
-    ) -> None:
-        """`topics` by their names on the cluster."""
-        self._outlet = outlet
-        self._sink = outlet.sink
-        self._topics = topics
-        self._ends = ends
-        self._horizon = horizon
-        self._staleness = staleness
-        self._precedence = precedence
+    def __init__(self, parts: Parts, queues: Queues, guard: FloodGuard) -> None:
+        self._outlet = parts.outlet
+        self._sink = parts.outlet.sink
+        self._topics = parts.topics
+        self._completion = parts.completion
+        self._deduplication = parts.deduplication
+        self._staleness = parts.staleness
+        self._barrier = parts.barrier
         self._queues = queues
         self._guard = guard
         self._turn = asyncio.Lock()
@@ -75,7 +62,9 @@ class Admission:
     async def admit(self, chunk: Chunk) -> None:
         """Queues a chunk's records; what can never be sent becomes a dead letter here."""
         partition, records = chunk.partition, chunk.records
-        barrier = await self._barrier(chunk)
+        barrier = 0
+        if records:
+            barrier = await self._barrier.wait_for_updates(partition.tp, chunk.fetched_at)
         refused: list[Refused] = []
         size = self._sink.admitted_in_a_turn
         for first in range(0, len(records), size):
@@ -86,15 +75,8 @@ class Admission:
             if self._queues.held:
                 break
             refused += self._admit_together(partition, records[first : first + size], barrier)
-        if self._precedence is not None and partition.tp.topic == self._precedence.updates:
-            self._precedence.admitted(partition.tp.partition, chunk.end)
-        await self._ends.rejected(refused)
-
-    async def _barrier(self, chunk: Chunk) -> int:
-        tp = chunk.partition.tp
-        if self._precedence is None or tp.topic == self._precedence.updates or not chunk.records:
-            return 0
-        return await self._precedence.barrier(tp.partition, chunk.fetched_at)
+        self._barrier.advance(partition.tp, chunk.end)
+        await self._completion.rejected(refused)
 
     def _admit_together(
         self, partition: Partition, sources: Sequence[Source], barrier: int
@@ -120,36 +102,37 @@ class Admission:
     ) -> Refused | None:
         marks = headers.read(source.headers)
         if not marks.is_for(self._outlet.name):
-            self._ends.dropped(Item(source, partition, clocks.wall_ms()), "redriven_elsewhere")
+            self._completion.dropped(
+                Item(source, partition, clocks.wall_ms()), "redriven_elsewhere"
+            )
             return None
         identity = marks.identity
         if identity is not None and self._repeats(identity, partition, source):
             return None
         item = Item(source, partition, clocks.wall_ms(), identity=identity, barrier=barrier)
         if identity is not None:
-            self._horizon.started(identity, item)
+            self._deduplication.started(identity, item)
         placed = self._place(item, marks, record)
         match placed:
             case Rejected():
                 return item, placed
             case Dropped():
-                self._ends.dropped(item, placed.reason)
+                self._completion.dropped(item, placed.reason)
             case Blocked():
                 # Not ended: the worker that knows it will find it where it is.
                 self._queues.hold(placed)
             case LaneKey():
                 item.queued_at = asyncio.get_running_loop().time()
-                if self._precedence is not None:
-                    self._precedence.queued(item, placed)
+                self._barrier.track(item, placed)
                 self._queues.queue(placed, item)
                 self._guard.count(None)
         return None
 
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
-        if self._horizon.has_ended(partition.tp, identity):
+        if self._deduplication.has_ended(partition.tp, identity):
             partition.accounted += 1
             partition.ended(source.offset)
-        elif (original := self._horizon.under_way(identity)) is not None:
+        elif (original := self._deduplication.under_way(identity)) is not None:
             original.repeats.append((partition, source.offset))
         else:
             return False

@@ -11,28 +11,28 @@ from models.record import Record
 from streams import clocks, metrics
 from streams.dead_letters.writer import DeadLetters, preserve, preserve_key
 from streams.delivery.lane import Item
-from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.ordering.deduplication import Deduplication
+from streams.delivery.ordering.update_barrier import UpdateBarrier
 from streams.engine.partition import Partition
 from streams.outcomes import Rejected
 
 Refused = tuple[Item, Rejected]
 
 
-class Ends:
+class Completion:
     """Ends items, counts them, and remembers their ids."""
 
     def __init__(
         self,
         destination: str,
         dead_letters: DeadLetters,
-        horizon: Horizon,
-        precedence: Precedence | None,
+        deduplication: Deduplication,
+        barrier: UpdateBarrier,
     ) -> None:
         self._destination = destination
         self._dead_letters = dead_letters
-        self._horizon = horizon
-        self._precedence = precedence
+        self._deduplication = deduplication
+        self._barrier = barrier
 
     def delivered(self, items: Sequence[Item]) -> None:
         """Ends what one request has delivered."""
@@ -82,9 +82,8 @@ class Ends:
         offsets = defaultdict[Partition, list[int]](list)
         for item in items:
             if item.identity is not None:
-                self._horizon.ended(item.partition.tp, item.identity)
-            if self._precedence is not None:
-                self._precedence.ended(item)
+                self._deduplication.ended(item.partition.tp, item.identity)
+            self._barrier.finish(item)
             offsets[item.partition].append(item.source.offset)
             for partition, offset in item.repeats:
                 offsets[partition].append(offset)

@@ -1,32 +1,27 @@
 """A destination's processor: takes its records from chunk to end."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
-from streams.delivery.completion import Ends
 from streams.delivery.history import History
-from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import Precedence
-from streams.delivery.rate_limit.demand_exchange import Sharing
-from streams.delivery.recovery import Memory
+from streams.delivery.parts import (
+    Parts,
+)
+from streams.delivery.rate_limit.demand_exchange import DemandExchange
+from streams.delivery.recovery import Recovery
 from streams.delivery.resend import LaneFeed
 from streams.delivery.sending.endpoints import Endpoints
-from streams.delivery.sink import (
-    Outlet,
-)
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
-from streams.engine.partition_tasks import ChunkLanes
+from streams.engine.partition_tasks import PartitionTasks
 from streams.engine.refusals import Refusals
 from streams.kafka.tables import FollowedTable
 from streams.outcomes import (
     Blocked,
 )
-from streams.topics import Topic
 
 # A list takes seconds; after an owner's death as long as a session and a request may.
 _PREPARES_SECONDS = 300.0
@@ -37,37 +32,25 @@ class Delivery:
 
     def __init__(
         self,
-        outlet: Outlet,
-        topics: Mapping[str, Topic],
-        ends: Ends,
+        parts: Parts,
         history: History,
-        horizon: Horizon,
-        staleness: Staleness,
         audiences: FollowedTable,
-        precedence: Precedence | None,
         connections: int,
         max_rejected_share: float,
-        may_send: Callable[[], bool],
-        sharing: Sharing | None = None,
+        sharing: DemandExchange | None = None,
         refusals: Refusals | None = None,
     ) -> None:
-        """`topics` by their names on the cluster."""
-        self._outlet = outlet
-        self._horizon = horizon
+        self._outlet = parts.outlet
+        self._deduplication = parts.deduplication
+        self._barrier = parts.barrier
         self._audiences = audiences
-        self._precedence = precedence
-        self._memory = Memory(outlet, topics, audiences, history, horizon, staleness, self._go_on)
+        self._recovery = Recovery(parts, audiences, history, self._go_on)
+        behind = parts.outlet.sink.behind
         # Two guards, because records are admitted far ahead of those that are being answered.
-        answers, admissions = (FloodGuard(max_rejected_share, outlet.sink.behind) for _ in range(2))
-        self._endpoints = Endpoints(
-            outlet, ends, precedence, connections, answers, may_send, sharing
-        )
-        self._feed = LaneFeed(self._endpoints, may_send, refusals or Refusals())
-        self._chunks = ChunkLanes(
-            Admission(
-                outlet, topics, ends, horizon, staleness, precedence, self._endpoints, admissions
-            ).admit
-        )
+        answers, admissions = (FloodGuard(max_rejected_share, behind) for _ in range(2))
+        self._endpoints = Endpoints(parts, connections, answers, sharing)
+        self._feed = LaneFeed(self._endpoints, parts.may_send, refusals or Refusals())
+        self._chunks = PartitionTasks(Admission(parts, self._endpoints, admissions).admit)
 
     @property
     def blocked(self) -> Blocked | None:
@@ -75,7 +58,7 @@ class Delivery:
 
     def _not_prepared(self) -> Blocked | None:
         """Names what is waited for in silence: another worker is to do it, and has not."""
-        seconds = self._precedence.prepares_for() if self._precedence is not None else 0.0
+        seconds = self._barrier.prepares_for()
         if seconds < _PREPARES_SECONDS:
             return None
         return Blocked(
@@ -90,17 +73,15 @@ class Delivery:
 
     @property
     def waits_on_purpose(self) -> bool:
-        prepares = self._precedence is not None and self._precedence.prepares
-        return prepares or self._endpoints.waits_on_purpose
+        return self._barrier.prepares or self._endpoints.waits_on_purpose
 
     async def run(self) -> None:
         """Works until cancelled; raises when something of ours is broken."""
         async with AsyncExitStack() as stack:
-            if self._precedence is not None:
-                await stack.enter_async_context(self._precedence.session())
+            await stack.enter_async_context(self._barrier.session())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             tasks.create_task(self._audiences.run())
-            tasks.create_task(self._memory.run())
+            tasks.create_task(self._recovery.run())
             tasks.create_task(self._chunks.run())
             tasks.create_task(self._endpoints.run())
             if self._outlet.resends is not None:
@@ -109,9 +90,8 @@ class Delivery:
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Has them fetched once it is known what ended before, so that nothing is sent again."""
         for partition in partitions:
-            if self._precedence is not None and partition.tp.topic == self._precedence.updates:
-                self._precedence.started(partition.tp.partition, partition.offsets.position)
-        self._memory.assigned(partitions)
+            self._barrier.begin(partition.tp, partition.offsets.position)
+        self._recovery.assigned(partitions)
 
     async def held(self, partitions: Sequence[Partition]) -> None:
         """What this worker does for all because it has a partition, it goes on doing."""
@@ -134,11 +114,10 @@ class Delivery:
         self._feed.partitions = self._feed.held = ()
         # Before anything else may run: what waits for updates must not find nothing to wait for.
         sent = self._endpoints.close(deadline)
-        if self._precedence is not None:
-            self._precedence.close()
+        self._barrier.forget()
         await asyncio.gather(
-            self._memory.revoked(partitions),
+            self._recovery.revoked(partitions),
             sent,
             self._chunks.revoked(partitions, deadline),
         )
-        self._horizon.close()
+        self._deduplication.close()

@@ -25,7 +25,7 @@ class Item:
     """One record on its way: the bytes it came as, what they say, and where it must be ended.
 
     `record` is None when the bytes say nothing; `identity` is None when its producer gave none.
-    Updates of the user before `barrier` go first; see precedence.py.
+    Updates of the user before `barrier` go first; see update_barrier.py.
     """
 
     source: Source

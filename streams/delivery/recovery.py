@@ -13,15 +13,14 @@ from models.audience_membership import MembershipChanged
 from streams import headers
 from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
-from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.parts import (
+    Parts,
+)
 from streams.delivery.sink import (
-    Outlet,
     placement,
 )
 from streams.engine.partition import Partition
 from streams.kafka.tables import FollowedTable
-from streams.topics import Topic
 
 log = structlog.get_logger()
 
@@ -29,7 +28,7 @@ _MEMBERSHIP = b"membership_changed"
 _ATTRIBUTES = b"attributes_changed"
 
 
-class Memory:
+class Recovery:
     """Reads it back from the log, or has kept it while nobody else went on with the partition.
 
     Partitions of the same number go on together: they hold the same users, and an event must not
@@ -38,21 +37,18 @@ class Memory:
 
     def __init__(
         self,
-        outlet: Outlet,
-        topics: Mapping[str, Topic],
+        parts: Parts,
         audiences: FollowedTable,
         history: History,
-        horizon: Horizon,
-        staleness: Staleness,
         go_on: Callable[[Group], None],
     ) -> None:
-        """`topics` by their names on the cluster; `go_on` is told of what may be fetched."""
-        self._outlet = outlet
-        self._topics = topics
+        """`go_on` is told of what may be fetched."""
+        self._outlet = parts.outlet
+        self._topics = parts.topics
+        self._deduplication = parts.deduplication
+        self._staleness = parts.staleness
         self._audiences = audiences
         self._history = history
-        self._horizon = horizon
-        self._staleness = staleness
         self._go_on = go_on
         self._left: dict[TP, Partition] = {}
         self._assigned = asyncio.Queue[tuple[Group, set[Partition]]]()
@@ -90,7 +86,7 @@ class Memory:
             await asyncio.wait({self._recalling})
 
     def _forget(self, tp: TP) -> None:
-        self._horizon.forget(tp)
+        self._deduplication.forget(tp)
         self._staleness.forget(tp)
 
     async def _recall(self, partitions: Group, unknown: set[Partition]) -> None:
@@ -103,7 +99,7 @@ class Memory:
             else:
                 self._start(group)
         if to_read:
-            share = self._horizon.limit // len(partitions)
+            share = self._deduplication.limit // len(partitions)
             async with aclosing(self._history.read(to_read, share, self._learn)) as read:
                 async for group in read:
                     self._start(together[group[0].tp.partition])
@@ -123,7 +119,7 @@ class Memory:
         if not marks.is_for(self._outlet.name):
             return
         if marks.identity is not None:
-            self._horizon.ended(partition.tp, marks.identity)
+            self._deduplication.ended(partition.tp, marks.identity)
         kind = marks.kind
         if kind == _ATTRIBUTES and source.key is not None:
             user = source.key.decode(errors="replace")

@@ -112,7 +112,7 @@ class Wire(ABC, Generic[Request]):
         """Tries once. May be called again with the same records, so it must be safe to repeat.
 
         Returns an outcome for everything the destination can answer, cut connections and time-outs
-        included. Raises only for our own mistakes, and lets UnsureError pass: somebody else may own
+        included. Raises only for our own mistakes, and lets FencedError pass: somebody else may own
         these records by now. Waiting, retrying and counting are the caller's.
         """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from streams.engine.runs import Runs
 
 
-class Offsets:
+class OffsetTracker:
     """Follows the records of one partition from fetch to end.
 
     The watermark is the first offset that has not ended: everything before it has, so it may be

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from faust.types import TP
 
-from streams.engine.offset_tracker import Offsets
+from streams.engine.offset_tracker import OffsetTracker
 from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 
@@ -70,7 +70,7 @@ class Partition:
     ) -> None:
         self.tp = tp
         self.epoch = start.epoch
-        self.offsets = Offsets(start.offset, start.ended)
+        self.offsets = OffsetTracker(start.offset, start.ended)
         self.committed = start
         self.started = False
         self.closed = False

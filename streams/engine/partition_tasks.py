@@ -14,7 +14,7 @@ class _Lane:
     task: asyncio.Task[None] | None = None
 
 
-class ChunkLanes:
+class PartitionTasks:
     """Keeps partitions from waiting for each other.
 
     The queues need no bound of their own: what is in them counts as under way, so the engine

@@ -3,13 +3,19 @@
 from typing import Any
 
 from streams.dead_letters.writer import DeadLetters
-from streams.delivery.completion import Ends
+from streams.delivery.completion import Completion
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import History
-from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import Precedence
-from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+    UpdateBarrier,
+)
+from streams.delivery.parts import (
+    Parts,
+)
+from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sink import (
     Outlet,
     Sink,
@@ -30,11 +36,11 @@ def create_sink_app(
     outlet = dry_run(sink) if worker.dry_run else Outlet.of(sink)
 
     def delivery(app: App) -> Delivery:
-        horizon = Horizon(kafka.horizon_ids)
+        deduplication = Deduplication(kafka.horizon_ids)
         updates = kafka.topic(USER_UPDATE.name)
-        log_end = LogEnd(kafka, updates)
-        updates_first = USER_UPDATE in sink.topics
-        precedence = Precedence(updates, log_end, outlet.prepares) if updates_first else None
+        barrier: UpdateBarrier = NoBarrier()
+        if USER_UPDATE in sink.topics:
+            barrier = UpdateBarrier(updates, LogEnd(kafka, updates), outlet.prepares)
         letters = (
             CountedDeadLetters()
             if worker.dry_run
@@ -42,19 +48,22 @@ def create_sink_app(
                 app.kafka_producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka)
             )
         )
-        return Delivery(
+        parts = Parts(
             outlet,
             {kafka.topic(topic.name): topic for topic in sink.topics},
-            Ends(outlet.name, letters, horizon, precedence),
-            History(kafka),
-            horizon,
+            Completion(outlet.name, letters, deduplication, barrier),
+            deduplication,
             Staleness.beside(kafka.horizon_ids),
+            barrier,
+            app.lease.is_held,
+        )
+        return Delivery(
+            parts,
+            History(kafka),
             FollowedTable.of_values(kafka, AUDIENCES, outlet.learn),
-            precedence,
             connections,
             worker.max_rejected_share,
-            app.lease.is_held,
-            Sharing(kafka, outlet.name),
+            DemandExchange(kafka, outlet.name),
             app.refusals,
         )
 

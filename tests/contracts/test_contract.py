@@ -13,7 +13,7 @@ from models.record import Record
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
 from streams.delivery.sink import Batch, LaneKey, Sink
-from streams.fencing import UnsureError
+from streams.fencing import FencedError
 from streams.outcomes import (
     Delivered,
     Misconfigured,
@@ -149,7 +149,7 @@ async def test_who_may_no_longer_be_a_member_of_the_group_sends_nothing_more(
             async with connected(subject, url, sure) as sink:
                 try:
                     outcome = await first_outcome(sink, subject.scenario)
-                except UnsureError:
+                except FencedError:
                     assert requests(service) == most
                     continue
         assert (most > 0, outcome) == (True, Delivered())

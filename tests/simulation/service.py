@@ -19,7 +19,7 @@ from streams.delivery.sink import (
     Placement,
     Sink,
 )
-from streams.fencing import UnsureError
+from streams.fencing import FencedError
 from streams.outcomes import (
     Delivered,
     Dropped,
@@ -152,5 +152,5 @@ class SimulatedSink(Sink[Request]):
         # A connection takes its time, and the last question comes after it.
         await asyncio.sleep(0.001)
         if not self._pacer.may_send():
-            raise UnsureError
+            raise FencedError
         return await self._service.call(request)

@@ -8,9 +8,12 @@ from aiokafka.errors import KafkaError
 from models.dead_letter import DeadLetter
 from sandbox.kafka import Kafka
 from streams.dead_letters.writer import DeadLetters, FloodGuard, preserve
-from streams.delivery.completion import Ends
+from streams.delivery.completion import Completion
 from streams.delivery.lane import Item
-from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.deduplication import Deduplication
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+)
 from streams.kafka.record_limits import RecordLimits
 from streams.outcomes import (
     Blocked,
@@ -75,7 +78,7 @@ async def test_a_record_whose_key_is_large_too_still_fits_into_a_letter() -> Non
     """Whoever writes to a topic chooses the key; a letter that Kafka refuses ends the worker."""
     value, key = b"x" * 5 * 1024 * 1024, b"k" * 4 * 1024 * 1024
     letters = Letters()
-    ends = Ends("scripted", letters, Horizon(10), None)
+    ends = Completion("scripted", letters, Deduplication(10), NoBarrier())
     partition = new_partition()
     partition.fetched([(0, len(value))])
     item = Item(source(value, 0, key=key), partition, 0)

@@ -13,7 +13,7 @@ from sandbox.kafka import Kafka
 from streams import headers
 from streams.dead_letters.reader import Found, Position
 from streams.dead_letters.writer import preserve
-from streams.engine.offset_tracker import Offsets
+from streams.engine.offset_tracker import OffsetTracker
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.ranges import Reader
 from streams.operations.trace_fates import Group, Letters, Place, Traced, fate, traced
@@ -48,7 +48,7 @@ def letter(at: int, **changed: Any) -> Found:
 def test_what_has_ended_is_told_from_what_is_beside_the_offset(
     start: int, ended: list[bool]
 ) -> None:
-    offsets = Offsets(start)
+    offsets = OffsetTracker(start)
     offsets.fetched((start + number, 1) for number in range(len(ended)))
     offsets.ended(*(start + number for number, has_ended in enumerate(ended) if has_ended))
     committed = Progress(offsets.watermark, tuple(offsets.runs()))

@@ -15,17 +15,23 @@ from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.job import Jobs
 from agents.sailthru.fill.lines import Most, files
 from agents.sailthru.fill.log import Log, Part, opened
-from agents.sailthru.fill.window import CountedEnds, NoDeadLetters, Waiting, planned
+from agents.sailthru.fill.window import CountedCompletion, NoDeadLetters, Waiting, planned
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.delivery.admission import Admission
 from streams.delivery.history import History
 from streams.delivery.lane import Lane
-from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+)
+from streams.delivery.parts import (
+    Parts,
+)
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.recovery import Memory
+from streams.delivery.recovery import Recovery
 from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import (
     Outlet,
@@ -61,7 +67,7 @@ class Plan:
 class Sums:
     """What the jobs carried; how the records ended is told by `ends`."""
 
-    ends: CountedEnds
+    ends: CountedCompletion
     read: int = 0
     jobs: int = 0
     users: int = 0
@@ -83,34 +89,35 @@ class Fill:
         connections: int,
         say: Callable[[str], None],
     ) -> None:
-        outlet = Outlet.of(sink)
         self._sink, self._plan, self._log, self._say = sink, plan, log, say
-        horizon, staleness = Horizon(kafka.horizon_ids), Staleness.beside(kafka.horizon_ids)
-        self.sums = Sums(CountedEnds(sink.destination, letters, horizon))
-        topics = {kafka.topic(USER_UPDATE.name): USER_UPDATE}
+        deduplication = Deduplication(kafka.horizon_ids)
+        self.sums = Sums(CountedCompletion(sink.destination, letters, deduplication))
+        parts = Parts(
+            Outlet.of(sink),
+            {kafka.topic(USER_UPDATE.name): USER_UPDATE},
+            self.sums.ends,
+            deduplication,
+            Staleness.beside(kafka.horizon_ids),
+            NoBarrier(),
+            may_send=lambda: True,
+        )
         guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]
         self._waiting = Waiting()
-        self._admission = Admission(
-            outlet, topics, self.sums.ends, horizon, staleness, None, self._waiting, guards[0]
-        )
-        self._endpoints = Endpoints(
-            outlet, self.sums.ends, None, connections, guards[1], may_send=lambda: True
-        )
+        self._admission = Admission(parts, self._waiting, guards[0])
+        self._endpoints = Endpoints(parts, connections, guards[1])
         self._audiences = FollowedTable.of_values(kafka, AUDIENCES, sink.learn)
-        self._memory = Memory(
-            outlet, topics, self._audiences, History(kafka), horizon, staleness, _start
-        )
+        self._recovery = Recovery(parts, self._audiences, History(kafka), _start)
 
     async def run(self, parts: Sequence[Part], jobs: Jobs | None) -> None:
         """One partition after the other; raises FillError. Without `jobs` nothing leaves."""
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(self._audiences.run()),
-                tasks.create_task(self._memory.run()),
+                tasks.create_task(self._recovery.run()),
             ]
             if jobs is not None:
                 beside.append(tasks.create_task(self._endpoints.run()))
-            self._memory.assigned([part.partition for part in parts])
+            self._recovery.assigned([part.partition for part in parts])
             for part in parts:
                 await self._part(part, jobs)
             for task in beside:

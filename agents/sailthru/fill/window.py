@@ -7,9 +7,12 @@ from agents.sailthru.fill.lines import line
 from agents.sailthru.sink import SailthruSink
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters
-from streams.delivery.completion import Ends, Refused
+from streams.delivery.completion import Completion, Refused
 from streams.delivery.lane import Item, Lane
-from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.deduplication import Deduplication
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+)
 from streams.delivery.sink import LaneKey
 from streams.outcomes import (
     Blocked,
@@ -53,11 +56,13 @@ def planned(sink: SailthruSink, lanes: Iterable[Lane]) -> Iterator[tuple[tuple[L
             yield (lane, batch.size), text
 
 
-class CountedEnds(Ends):
+class CountedCompletion(Completion):
     """Ends as a worker's, and the numbers for the person who asked."""
 
-    def __init__(self, destination: str, letters: DeadLetters, horizon: Horizon) -> None:
-        super().__init__(destination, letters, horizon, None)
+    def __init__(
+        self, destination: str, letters: DeadLetters, deduplication: Deduplication
+    ) -> None:
+        super().__init__(destination, letters, deduplication, NoBarrier())
         self.delivered_records = 0
         self.dropped_records = Counter[str]()
         self.refused_records = Counter[str]()

@@ -6,7 +6,7 @@ from streams.delivery.lane import Item
 from streams.delivery.ordering.recollection import Recollection
 
 
-class Horizon:
+class Deduplication:
     """Remembers ids: of records under way, and the last `limit` of those that ended."""
 
     def __init__(self, limit: int) -> None:

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
+from faust.types import TP
+
 from streams import metrics
 from streams.delivery.lane import Item, Lane
 from streams.delivery.sink import (
@@ -25,14 +27,14 @@ _MOST_SECONDS = 30.0
 _MOST_TOGETHER = 100
 
 
-class Precedence:
+class UpdateBarrier:
     """Knows which updates have been admitted, and which of them have not ended.
 
     `updates` is the name of `user-update` on the cluster; `prepares` is the sink that does so.
     """
 
     def __init__(self, updates: str, log_end: LogEnd, prepares: Prepares | None = None) -> None:
-        self.updates = updates
+        self._updates = updates
         self._prepares = prepares
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
@@ -64,22 +66,26 @@ class Precedence:
         async with self._log_end:
             yield
 
-    def started(self, partition: int, offset: int) -> None:
-        """Updates of a partition will be admitted from this offset on."""
-        self._admitted[partition] = offset
+    def begin(self, tp: TP, offset: int) -> None:
+        """Records of a partition will be admitted from this offset on."""
+        if tp.topic == self._updates:
+            self._admitted[tp.partition] = offset
 
-    def admitted(self, partition: int, end: int) -> None:
-        """All updates of a partition before `end` have been admitted."""
-        self._admitted[partition] = end
-        self._moved_at[partition] = asyncio.get_running_loop().time()
-        self._moved.set()
+    def advance(self, tp: TP, end: int) -> None:
+        """All records of a partition before `end` have been admitted."""
+        if tp.topic == self._updates:
+            self._admitted[tp.partition] = end
+            self._moved_at[tp.partition] = asyncio.get_running_loop().time()
+            self._moved.set()
 
-    def queued(self, item: Item, lane: LaneKey) -> None:
-        if item.source.topic == self.updates:
+    def track(self, item: Item, lane: LaneKey) -> None:
+        """Has others wait for this record, where it is an update, until it has ended."""
+        if item.source.topic == self._updates:
             self._unfinished[item.user][lane][item.source.offset] = None
 
-    def ended(self, item: Item) -> None:
-        if item.source.topic != self.updates:
+    def finish(self, item: Item) -> None:
+        """A record has ended; wakes who has waited for it."""
+        if item.source.topic != self._updates:
             return
         self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
         self._finish(item.user, item.source.offset)
@@ -97,14 +103,19 @@ class Precedence:
         if not unfinished:
             del self._unfinished[user]
 
-    async def barrier(self, partition: int, since: float) -> int:
+    async def wait_for_updates(self, tp: TP, since: float) -> int:
         """Waits until the updates before now have been admitted; returns where they end.
+
+        Updates themselves wait for none, and their answer is 0.
 
         As long as that partition's updates move, however large their backlog: a membership that
         went before its user's change of address would be of another profile. When none of them has
         been admitted or has ended for 30 seconds, counted from `since` at the earliest (the event
         loop's time), it waits no longer.
         """
+        if tp.topic == self._updates:
+            return 0
+        partition = tp.partition
         end = await self._log_end.of(partition)
         now = asyncio.get_running_loop().time
         while self._admitted.get(partition, 0) < end:
@@ -118,7 +129,7 @@ class Precedence:
                     await self._moved.wait()
         return end
 
-    def ready(self, lane: Lane, wake: Callable[[], None]) -> int:
+    def count_ready(self, lane: Lane, wake: Callable[[], None]) -> int:
         """How many of a lane's first records may go now; with none, `wake` is called, once.
 
         Updates in the same lane keep their own place: only those in other lanes are waited for.
@@ -181,7 +192,7 @@ class Precedence:
         timer = asyncio.get_running_loop().call_at(item.queued_at + _MOST_SECONDS, wake_once)
         parked.append(wake_once)
 
-    def close(self) -> None:
+    def forget(self) -> None:
         """Forgets everything: the partitions are gone."""
         self._admitted.clear()
         self._unfinished.clear()
@@ -191,3 +202,44 @@ class Precedence:
         self._unprepared.clear()
         self._unprepared_at.clear()
         self._moved.set()
+
+
+class NoBarrier(UpdateBarrier):
+    """For who reads no updates: nothing waits for any, and nothing is prepared."""
+
+    def __init__(self) -> None:
+        """Asks Kafka nothing."""
+
+    @property
+    def prepares(self) -> bool:
+        return False
+
+    def prepares_for(self) -> float:
+        return 0.0
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        yield
+
+    def begin(self, tp: TP, offset: int) -> None:
+        """Nothing: no partition is one of updates."""
+
+    def advance(self, tp: TP, end: int) -> None:
+        """Nothing, as above."""
+
+    def track(self, item: Item, lane: LaneKey) -> None:
+        """Nothing: no record is an update."""
+
+    def finish(self, item: Item) -> None:
+        """Nothing, as above."""
+
+    async def wait_for_updates(self, tp: TP, since: float) -> int:
+        del tp, since
+        return 0
+
+    def count_ready(self, lane: Lane, wake: Callable[[], None]) -> int:
+        del wake
+        return len(lane)
+
+    def forget(self) -> None:
+        """Nothing: nothing is remembered."""

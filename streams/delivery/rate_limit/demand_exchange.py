@@ -98,7 +98,7 @@ class Demand:
             self._wants[name].told = each.wanted
 
 
-class Sharing:
+class DemandExchange:
     """This worker among those of its destination."""
 
     def __init__(self, kafka: KafkaSettings, destination: str) -> None:

@@ -5,10 +5,11 @@ import math
 from collections.abc import Awaitable
 
 from streams.dead_letters.writer import FloodGuard
-from streams.delivery.completion import Ends
 from streams.delivery.lane import Item
-from streams.delivery.ordering.update_barrier import Precedence
-from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.parts import (
+    Parts,
+)
+from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sending import policy as policies
 from streams.delivery.sending.circuit_breaker import Gate
@@ -16,9 +17,8 @@ from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sending.gauges import show
 from streams.delivery.sending.turn import Turn
-from streams.delivery.sink import LaneKey, Outlet
+from streams.delivery.sink import LaneKey
 from streams.engine.partition_tasks import end_within
-from streams.fencing import MaySend
 from streams.outcomes import Blocked
 
 
@@ -27,15 +27,13 @@ class Endpoints:
 
     def __init__(
         self,
-        outlet: Outlet,
-        ends: Ends,
-        barrier: Precedence | None,
+        parts: Parts,
         connections: int,
         guard: FloodGuard,
-        may_send: MaySend,
-        sharing: Sharing | None = None,
+        sharing: DemandExchange | None = None,
     ) -> None:
         """Without `sharing` this worker takes the rate limits for its own."""
+        outlet, may_send = parts.outlet, parts.may_send
         policy = policies.SENDING
         self._outlet = outlet
         self._sharing = sharing
@@ -47,7 +45,7 @@ class Endpoints:
             may_send=may_send,
         )
         slots = Connections(connections)
-        turn = Turn(outlet, ends, barrier, guard, self._gate, slots, may_send, policy)
+        turn = Turn(parts, guard, self._gate, slots, policy)
         self._endpoints = {
             name: Endpoint(name, limit, slots, self._gate, turn, may_send, policy)
             for name, limit in self.pacer.limits.items()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from streams import metrics
-from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Ignored
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
@@ -14,7 +14,7 @@ def show(
     destination: str,
     endpoints: Mapping[str, Endpoint],
     connections: Connections,
-    sharing: Sharing | None,
+    sharing: DemandExchange | None,
 ) -> None:
     """Has the gauges look at these from now on."""
     metrics.CONNECTIONS.labels(destination).set_function(lambda: connections.allowed)

@@ -4,9 +4,11 @@ from typing import Any
 
 from streams import clocks, metrics
 from streams.dead_letters.writer import FloodGuard
-from streams.delivery.completion import Ends, mapping_error
+from streams.delivery.completion import mapping_error
 from streams.delivery.lane import Item, Lane
-from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.parts import (
+    Parts,
+)
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.circuit_breaker import Quarantine as Quarantined
 from streams.delivery.sending.concurrency import Connections
@@ -26,8 +28,8 @@ from streams.delivery.sending.decision import (
 )
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sending.policy import SendingPolicy
-from streams.delivery.sink import Batch, LaneKey, Outlet
-from streams.fencing import MaySend, UnsureError
+from streams.delivery.sink import Batch, LaneKey
+from streams.fencing import FencedError
 from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Unavailable
 
 
@@ -36,31 +38,28 @@ class Turn:
 
     def __init__(
         self,
-        outlet: Outlet,
-        ends: Ends,
-        barrier: Precedence | None,
+        parts: Parts,
         guard: FloodGuard,
         gate: Gate,
         slots: Connections,
-        may_send: MaySend,
         policy: SendingPolicy,
     ) -> None:
-        self._outlet = outlet
-        self._ends = ends
-        self._barrier = barrier
+        self._outlet = parts.outlet
+        self._completion = parts.completion
+        self._barrier = parts.barrier
+        self._may_send = parts.may_send
         self._guard = guard
         self._gate = gate
         self._slots = slots
-        self._may_send = may_send
         self._policy = policy
         self._quarantine = Quarantined(policy.quarantine_s)
 
     async def take(self, lane: Lane, endpoint: Endpoint) -> None:
         """Sends one request for a lane, or gives the permit back."""
         sink = self._outlet.sink
-        ready = 0 if lane.closed else sink.most_records
-        if ready and self._barrier is not None:
-            ready = self._barrier.ready(lane, lambda: endpoint.requeue(lane))
+        ready = 0
+        if not lane.closed:
+            ready = self._barrier.count_ready(lane, lambda: endpoint.requeue(lane))
         waiting = lane.head(min(ready, sink.most_records))
         if not waiting:
             endpoint.limit.give_back()  # it is closed, or will be woken
@@ -74,7 +73,7 @@ class Turn:
             return
         try:
             outcome = await self._send(lane.key, batch)
-        except UnsureError:
+        except FencedError:
             # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
             # the lane still its own, the records are folded anew.
             endpoint.limit.give_back()
@@ -86,9 +85,9 @@ class Turn:
         await self._apply(decision, lane, batch.size, endpoint)
 
     async def _send(self, lane: LaneKey, batch: Batch[Any]) -> Outcome:
-        """Tries once. Raises UnsureError, and counts nothing, when this worker may not send."""
+        """Tries once. Raises FencedError, and counts nothing, when this worker may not send."""
         if not self._may_send():
-            raise UnsureError
+            raise FencedError
         labels = {"destination": self._outlet.name, "endpoint": lane.endpoint}
         started = clocks.monotonic()
         outcome = await self._outlet.wire.send(batch.request)
@@ -145,7 +144,7 @@ class Turn:
         delivered = lane.passed(size)
         # Where all others of a refused batch have passed, the last of it is the bad one.
         found = lane.suspect()
-        self._ends.delivered(delivered)
+        self._completion.delivered(delivered)
         for _ in range(size):
             self._guard.count(None)
         if found is not None:
@@ -155,6 +154,6 @@ class Turn:
         assert item is not None, "of one record, the refused one is known"
         if item.record is not None and self._outlet.resends is not None:
             await self._outlet.resends.on_dead_letter(item.record, item.source.partition)
-        await self._ends.rejected([(item, why)])
+        await self._completion.rejected([(item, why)])
         if why.blames != "account":
             self._gate.hold(self._guard.count(why.reason))

@@ -12,10 +12,19 @@ from agents.sailthru.sink import SailthruSink
 from sandbox.kafka import Kafka
 from sandbox.sailthru import PUBLISHED_CEILINGS
 from streams.dead_letters.writer import FloodGuard
-from streams.delivery.completion import Ends
+from streams.delivery.completion import Completion
 from streams.delivery.lane import Item
-from streams.delivery.ordering.deduplication import Horizon
-from streams.delivery.rate_limit.demand_exchange import Sharing
+from streams.delivery.ordering.deduplication import Deduplication
+from streams.delivery.ordering.staleness import (
+    Staleness,
+)
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+)
+from streams.delivery.parts import (
+    Parts,
+)
+from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import (
     LaneKey,
@@ -43,11 +52,18 @@ class Worker:
     def __init__(self, name: str, kafka: KafkaSettings, url: str) -> None:
         self._name = name
         self._sink = SailthruSink(settings(base_url=url))
-        self._sharing = Sharing(kafka, "sailthru")
-        ends = Ends("sailthru", Letters(), Horizon(10_000), None)
-        self._endpoints = Endpoints(
-            Outlet.of(self._sink), ends, None, 32, FloodGuard(1.0), lambda: True, self._sharing
+        self._sharing = DemandExchange(kafka, "sailthru")
+        deduplication = Deduplication(10_000)
+        parts = Parts(
+            Outlet.of(self._sink),
+            {USER_UPDATE.name: USER_UPDATE},
+            Completion("sailthru", Letters(), deduplication, NoBarrier()),
+            deduplication,
+            Staleness(10_000),
+            NoBarrier(),
+            lambda: True,
         )
+        self._endpoints = Endpoints(parts, 32, FloodGuard(1.0), self._sharing)
         self._partition = new_partition(topic=USER_UPDATE.name)
         self._task = asyncio.create_task(self._endpoints.run())
 

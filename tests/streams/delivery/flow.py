@@ -12,12 +12,18 @@ from faust.types import TP
 
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters
-from streams.delivery.completion import Ends
+from streams.delivery.completion import Completion
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import Group, History, Tell
-from streams.delivery.ordering.deduplication import Horizon
+from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.ordering.update_barrier import (
+    NoBarrier,
+    UpdateBarrier,
+)
+from streams.delivery.parts import (
+    Parts,
+)
 from streams.delivery.sending import policy
 from streams.delivery.sink import (
     Outlet,
@@ -129,24 +135,26 @@ class Flow:
         """Whether the worker surely still is in its group."""
         self.refusals = Refusals()
         self.past = Past(past)
-        horizon = Horizon(10_000)
         outlet = outlet or Outlet.of(self.sink)
-        updates_first = USER_UPDATE in topics
-        precedence = (
-            Precedence(USER_UPDATE.name, self.updates, outlet.prepares) if updates_first else None
-        )
-        self.delivery = Delivery(
+        deduplication = Deduplication(10_000)
+        barrier: UpdateBarrier = NoBarrier()
+        if USER_UPDATE in topics:
+            barrier = UpdateBarrier(USER_UPDATE.name, self.updates, outlet.prepares)
+        parts = Parts(
             outlet,
             {topic.name: topic for topic in self.sink.topics},
-            Ends("scripted", self.letters, horizon, precedence),
-            self.past,
-            horizon,
+            Completion("scripted", self.letters, deduplication, barrier),
+            deduplication,
             Staleness(10_000),
-            NoAudiences.of_values(KafkaSettings(), AUDIENCES, self.sink.learn),
-            precedence,
+            barrier,
+            lambda: self.member,
+        )
+        self.delivery = Delivery(
+            parts,
+            self.past,
+            NoAudiences.of_values(KafkaSettings(), AUDIENCES, outlet.learn),
             connections,
             max_rejected_share,
-            lambda: self.member,
             refusals=self.refusals,
         )
         self._run: asyncio.Task[None] | None = None

@@ -59,8 +59,8 @@ async def test_lanes_of_a_partition_that_is_gone_are_forgotten() -> None:
         partition = await flow.given(("17", "passes"))
         await some_turns()
         await flow.revoke(partition)
-        precedence: Any = flow.delivery._precedence
-        left = len(precedence._unprepared)
+        barrier: Any = flow.delivery._barrier
+        left = len(barrier._unprepared)
         sink.prepared.set_result(None)
         await some_turns()
 

@@ -4,18 +4,25 @@ import asyncio
 from typing import Any
 
 import pytest
+from faust.types import (
+    TP,
+)
 
 from streams import metrics
 from streams.delivery.lane import Item, Lane
-from streams.delivery.ordering.update_barrier import Precedence
+from streams.delivery.ordering.update_barrier import UpdateBarrier
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
-from streams.topics import USER_UPDATE
+from streams.topics import (
+    EVENTS,
+    USER_UPDATE,
+)
 from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
 from tests.streams.records import new_partition, update_source
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
+UPDATES, ITS_EVENTS = TP(USER_UPDATE.name, 0), TP(EVENTS.name, 0)
 MOST_SECONDS = "streams.delivery.ordering.update_barrier._MOST_SECONDS"
 
 
@@ -205,9 +212,9 @@ async def test_nobody_is_remembered_once_nothing_waits() -> None:
         await flow.accept(updates, stored(*given))
         await flow.accept(events, log(*[(user, "passes") for user, _ in given]))
         await flow.settled(updates, events)
-        precedence: Any = flow.delivery._precedence
+        barrier: Any = flow.delivery._barrier
 
-        assert (len(precedence._unfinished), len(precedence._parked)) == (0, 0)
+        assert (len(barrier._unfinished), len(barrier._parked)) == (0, 0)
 
 
 class Looked(int):
@@ -222,16 +229,16 @@ class Looked(int):
 
 async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> None:
     """With a look at each, the thousands of a busy user held up everybody's requests."""
-    precedence = Precedence(USER_UPDATE.name, KnownEnd())
+    barrier = UpdateBarrier(USER_UPDATE.name, KnownEnd())
     updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
     for offset in range(1000):
         update = Item(update_source("17", "passes", offset), updates, 0, user="17")
-        precedence.queued(update, LaneKey("user", "17"))
+        barrier.track(update, LaneKey("user", "17"))
     lane = Lane(LaneKey("event", "17"))
     for each in log(("17", "passes"), ("17", "passes")):
         lane.append(Item(each, events, 0, user="17", barrier=Looked(0)))
 
-    assert precedence.ready(lane, lambda: None) == 2
+    assert barrier.count_ready(lane, lambda: None) == 2
     assert Looked.times == 2
 
 
@@ -239,16 +246,16 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
     """A leave that overtook its user's change of address was of another profile, and got lost."""
     end = KnownEnd()
     end.end = 10
-    precedence = Precedence(USER_UPDATE.name, end)
-    precedence.started(0, 0)
-    precedence.admitted(0, 5)
+    barrier = UpdateBarrier(USER_UPDATE.name, end)
+    barrier.begin(UPDATES, 0)
+    barrier.advance(UPDATES, 5)
     an_hour_ago = asyncio.get_running_loop().time() - 3600
-    waiting = asyncio.create_task(precedence.barrier(0, an_hour_ago))
+    waiting = asyncio.create_task(barrier.wait_for_updates(ITS_EVENTS, an_hour_ago))
     await some_turns()
 
     assert not waiting.done()
 
-    precedence.admitted(0, 10)
+    barrier.advance(UPDATES, 10)
     assert await waiting == 10
 
 

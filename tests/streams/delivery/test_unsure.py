@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.server import running
-from streams.fencing import UnsureError, guarded
+from streams.fencing import FencedError, guarded
 
 
 class Service:
@@ -62,7 +62,7 @@ async def test_a_membership_that_ends_while_a_connection_is_made_or_taken_lets_n
             async with http.post(url):
                 pass
         before, freezes = service.requests, True
-        with pytest.raises(UnsureError):
+        with pytest.raises(FencedError):
             await http.post(url)
         assert service.requests == before
         freezes, member = False, True

@@ -8,7 +8,7 @@ import pytest
 
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
-from streams.engine.partition_tasks import ChunkLanes
+from streams.engine.partition_tasks import PartitionTasks
 from tests.streams.delivery.flow import some_turns
 from tests.streams.records import new_partition
 
@@ -30,8 +30,8 @@ class Work:
 
 
 @asynccontextmanager
-async def running(work: Work) -> AsyncIterator[ChunkLanes]:
-    lanes = ChunkLanes(work)
+async def running(work: Work) -> AsyncIterator[PartitionTasks]:
+    lanes = PartitionTasks(work)
     task = asyncio.create_task(lanes.run())
     try:
         yield lanes
@@ -41,13 +41,13 @@ async def running(work: Work) -> AsyncIterator[ChunkLanes]:
             await task
 
 
-def partitions(lanes: ChunkLanes, count: int) -> list[Partition]:
+def partitions(lanes: PartitionTasks, count: int) -> list[Partition]:
     made = [new_partition(number=number) for number in range(count)]
     lanes.assigned(made)
     return made
 
 
-async def close(lanes: ChunkLanes, *which: Partition, deadline: float = 5.0) -> None:
+async def close(lanes: PartitionTasks, *which: Partition, deadline: float = 5.0) -> None:
     for partition in which:
         partition.closed = True
     await lanes.revoked(which, deadline)
@@ -82,7 +82,7 @@ async def test_partitions_do_not_wait_for_each_other() -> None:
 async def test_a_chunk_that_comes_before_the_lane_runs_is_not_lost() -> None:
     work = Work()
     work.gate.set()
-    lanes = ChunkLanes(work)
+    lanes = PartitionTasks(work)
     (partition,) = partitions(lanes, 1)
     lanes.accept(Chunk(partition, (), 1))
     task = asyncio.create_task(lanes.run())
@@ -143,7 +143,7 @@ async def test_what_the_work_raises_ends_it() -> None:
     async def broken(chunk: Chunk) -> None:
         raise ZeroDivisionError
 
-    lanes = ChunkLanes(broken)
+    lanes = PartitionTasks(broken)
     (partition,) = partitions(lanes, 1)
     lanes.accept(Chunk(partition, (), 1))
 

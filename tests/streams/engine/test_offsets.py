@@ -1,4 +1,4 @@
-"""Offsets, partition and metadata against a model that knows all that happened."""
+"""OffsetTracker, partition and metadata against a model that knows all that happened."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.engine.offset_tracker import Offsets
+from streams.engine.offset_tracker import OffsetTracker
 from streams.engine.partition import InFlightLimit, Partition
 from streams.kafka.commit_metadata import Progress, decode, encode
 from tests.streams.properties import SMALL, STEPS
@@ -17,7 +17,7 @@ from tests.streams.records import CLUSTER
 LIMIT = InFlightLimit(records=6, size=120, runs=100)
 
 
-def fetched(offsets: Offsets, *numbers: int) -> list[int]:
+def fetched(offsets: OffsetTracker, *numbers: int) -> list[int]:
     return offsets.fetched((number, 10) for number in numbers)
 
 
@@ -36,7 +36,7 @@ def fetched(offsets: Offsets, *numbers: int) -> list[int]:
 def test_the_watermark_is_the_first_offset_that_has_not_ended(
     ends: list[int], watermark: int, runs: list[tuple[int, int]]
 ) -> None:
-    offsets = Offsets(5)
+    offsets = OffsetTracker(5)
     fetched(offsets, 5, 6, 7, 8, 9)
     for offset in ends:
         offsets.ended(offset)
@@ -45,7 +45,7 @@ def test_the_watermark_is_the_first_offset_that_has_not_ended(
 
 
 def test_a_single_unended_record_at_the_head_is_not_committed_over() -> None:
-    offsets = Offsets(31)
+    offsets = OffsetTracker(31)
     fetched(offsets, 31, 32, 33)
     offsets.ended(32)
     offsets.ended(33)
@@ -54,7 +54,7 @@ def test_a_single_unended_record_at_the_head_is_not_committed_over() -> None:
 
 
 def test_a_gap_in_the_log_is_passed_but_not_the_record_behind_it() -> None:
-    offsets = Offsets(0)
+    offsets = OffsetTracker(0)
     assert fetched(offsets, 7, 10, 11) == [7, 10, 11]
     offsets.ended(7)
     offsets.ended(11)
@@ -64,7 +64,7 @@ def test_a_gap_in_the_log_is_passed_but_not_the_record_behind_it() -> None:
 
 def test_offsets_without_records_part_no_runs() -> None:
     """Of a producer with transactions there is a mark after each record."""
-    offsets = Offsets(0)
+    offsets = OffsetTracker(0)
     for offset in range(0, 2_000, 2):
         fetched(offsets, offset)
         offsets.passed(offset + 2)
@@ -74,7 +74,7 @@ def test_offsets_without_records_part_no_runs() -> None:
 
 
 def test_a_million_that_ended_behind_one_that_does_not_are_one_run() -> None:
-    offsets = Offsets(0)
+    offsets = OffsetTracker(0)
     offsets.fetched((offset, 1) for offset in range(1_000_000))
     offsets.ended(*range(1, 1_000_000))
 
@@ -83,13 +83,13 @@ def test_a_million_that_ended_behind_one_that_does_not_are_one_run() -> None:
 
 
 def test_what_ended_beyond_the_start_is_not_handed_out_again() -> None:
-    offsets = Offsets(3, [(4, 6), (8, 9)])
+    offsets = OffsetTracker(3, [(4, 6), (8, 9)])
 
     assert fetched(offsets, 3, 4, 5, 6, 7, 8, 9) == [3, 6, 7, 9]
 
 
 def test_a_record_fetched_before_the_position_is_refused() -> None:
-    offsets = Offsets(3)
+    offsets = OffsetTracker(3)
     fetched(offsets, 3, 4)
 
     with pytest.raises(ValueError, match="offset 4 was fetched before position 5"):
@@ -97,7 +97,7 @@ def test_a_record_fetched_before_the_position_is_refused() -> None:
 
 
 def test_a_record_ends_once() -> None:
-    offsets = Offsets(0)
+    offsets = OffsetTracker(0)
     fetched(offsets, 0, 1)
     offsets.ended(1)
 
@@ -114,7 +114,7 @@ def test_a_record_ends_once() -> None:
 def test_waiting_and_its_bytes_are_those_of_what_was_fetched_and_has_not_ended(
     holes: set[int], ends: list[int], chunk: int
 ) -> None:
-    offsets = Offsets(0)
+    offsets = OffsetTracker(0)
     log = [offset for offset in range(61) if offset not in holes]
     for at in range(0, len(log), chunk):
         offsets.fetched((offset, offset) for offset in log[at : at + chunk])

@@ -1,0 +1,26 @@
+"""What the parts of one destination's delivery share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.delivery.completion import Completion
+from streams.delivery.ordering.deduplication import Deduplication
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import UpdateBarrier
+from streams.delivery.sink import Outlet
+from streams.fencing import MaySend
+from streams.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Made once, for a worker or a bulk fill, and handed to whoever needs some of it."""
+
+    outlet: Outlet
+    topics: Mapping[str, Topic]
+    """By their names on the cluster."""
+    completion: Completion
+    deduplication: Deduplication
+    staleness: Staleness
+    barrier: UpdateBarrier
+    may_send: MaySend
