@@ -13,6 +13,7 @@ from typing import Any
 import aiokafka.conn
 import faust
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import AbstractTokenProvider
@@ -331,6 +332,7 @@ async def test_the_web_server_has_what_the_door_needs() -> None:
 
     assert pages._runner is not None
     assert "_request_count" in RequestHandler.__slots__
+    assert "_loop" in BaseProtocol.__slots__
 
 
 async def test_aiokafkas_coordinator_has_what_a_stop_and_a_refused_join_need() -> None:
