@@ -1,6 +1,7 @@
 """Ways to log in, and that each connection does so with what is right by then."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 
 from sandbox.ports import HOST
 from sandbox.server import running
+from streams import logins
+from streams.kafka.access import Access
 from streams.kafka.clients import reading
 from streams.kafka.diagnosis import diagnose
 from streams.settings import KafkaSettings
@@ -73,6 +76,27 @@ async def test_a_certificate_is_read_anew_for_each_connection(
     await connect(options)
     file.write_bytes(b"half of")  # while it is being exchanged, the one before
     await connect(options)
+
+
+async def test_a_certificate_that_is_not_taken_any_more_is_told_while_it_is_so(
+    broker: Secured, tmp_path: Path
+) -> None:
+    """As a process meets it that has run for long, and has to connect anew."""
+    logins.forget_closed_doors()
+    file = tmp_path / "client.pem"
+    file.write_bytes(broker.certificates["ours"].read_bytes())
+    kafka = broker.settings("MUTUAL", ssl_certfile=file)
+    access, options = Access(kafka), kafka.client_options()
+    told = []
+    for name in ("ours", "expired", "renewed"):
+        file.write_bytes(broker.certificates[name].read_bytes())
+        with contextlib.suppress(OSError, KafkaConnectionError):
+            await connect(options)
+        await access.look()
+        told.append(access.locked_out)
+
+    assert (told[0], told[2]) == (None, None)
+    assert "it does not take our certificate; set KAFKA_SSL_CERTFILE" in str(told[1])
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])

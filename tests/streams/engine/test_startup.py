@@ -324,7 +324,7 @@ async def test_what_kafka_forgot_of_a_group_is_a_first_start_of_that_alone(
             await prepare(to, group, BY_USER)
         assert "KAFKA_START" in sentence(raised)
         named = {f"{prefix}{name}-{number}" for name, number in forgotten}
-        assert set(re.findall(r"[\w-]+-\d", sentence(raised))) == named
+        assert set(re.findall(r"[\w-]+-\d\b", sentence(raised))) == named
 
     await prepare(to.model_copy(update={"start": "latest"}), group, BY_USER)
     async with assigned(to, group, [(to.topic(t.name), n) for t in BY_USER for n in (0, 1)]) as has:
