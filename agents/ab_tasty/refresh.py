@@ -79,6 +79,8 @@ class Refresh:
                 for partition in assigned:
                     with telling.trying():
                         await self.catch_up(consumer, feed, partition)
+                    # aiokafka's own tasks fail where they never saw what is taken back.
+                    await asyncio.sleep(0)
                     consumer.unsubscribe()
                 await until_others(feed, assigned)
 

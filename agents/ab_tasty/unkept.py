@@ -23,15 +23,12 @@ class Unkept:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._topic = kafka.topic(AB_TASTY_MEMBERS.name)
-        self.noted = asyncio.Event()
-        """Set while it is kept of all partitions of this worker."""
 
     async def run(self, feed: Feed) -> None:
         """Works until cancelled."""
         telling = Telling(feed, self._kafka)
         async with member_of(self._kafka) as consumer:
             while True:
-                self.noted.clear()
                 assigned = feed.partitions
                 left = {TopicPartition(self._topic, each.tp.partition) for each in assigned}
                 while left and feed.partitions == assigned:
@@ -41,8 +38,6 @@ class Unkept:
                             left.remove(at)
                     if left:
                         await asyncio.sleep(_AGAIN_SECONDS)
-                if assigned and not left:
-                    self.noted.set()
                 await until_others(feed, assigned)
 
 

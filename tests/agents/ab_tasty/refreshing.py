@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from agents.ab_tasty.done import member_of, read_done
 from agents.ab_tasty.refresh import DAY_MS
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
@@ -33,7 +34,10 @@ class Days(Clock):
 class Worker:
     """One worker with one partition, from some offset on."""
 
-    def __init__(self, flow: Flow, sink: Traced, partition: Partition, days: Days) -> None:
+    def __init__(
+        self, to: KafkaSettings, flow: Flow, sink: Traced, partition: Partition, days: Days
+    ) -> None:
+        self._to = to
         self.flow = flow
         self.sink = sink
         self.partition = partition
@@ -53,10 +57,11 @@ class Worker:
 
     async def notes_that_nothing_is_kept(self) -> None:
         """Waits until it is kept in Kafka that leaves pass unseen."""
-        unkept = self.sink._unkept
-        assert unkept is not None
-        async with asyncio.timeout(30):
-            await unkept.noted.wait()
+        at = TopicPartition(self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition)
+        async with asyncio.timeout(30), member_of(self._to) as consumer:
+            consumer.assign([at])
+            while not (await read_done(consumer, at)).since:  # noqa: ASYNC110 - Kafka tells of no commit
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -67,7 +72,7 @@ async def working(
     sink = Traced(given, to, days)
     async with flowing(sink) as flow:
         partition = await flow.assign(start, number=number, topic=AUDIENCE_MEMBERSHIP)
-        yield Worker(flow, sink, partition, days)
+        yield Worker(to, flow, sink, partition, days)
         await flow.revoke(partition)
 
 

@@ -86,5 +86,5 @@ async def test_a_partition_that_comes_after_the_first_look_waits_for_no_second(
         async with flowing(sink) as flow:
             await looked.wait()
             partition = await flow.assign(topic=AUDIENCE_MEMBERSHIP)
-            await Worker(flow, sink, partition, days).day_is_done()
+            await Worker(to, flow, sink, partition, days).day_is_done()
             await flow.revoke(partition)

@@ -169,7 +169,7 @@ async def test_what_keeps_rows_from_being_sent_again_is_said_until_it_is_over(
             asked.clear()
             await asked.wait()
             group = to.group("ab-tasty-refresh")
-            assert (group in refusals.said and "read the group" in refusals.said) is is_said
+            assert (group in refusals.said and "Read on the group" in refusals.said) is is_said
             assert behind() == 21  # nobody knows
             monkeypatch.setattr(refresh, "read_done", read_done)
             await worker.day_is_done()
