@@ -36,7 +36,7 @@ def main() -> int:
         if wanted.before is None:
             return _run(_plan(wanted), directory)
         with checked_out(wanted.before, Path(scratch) / "before") as before:
-            return _run(_plan(wanted), directory, before)
+            return _run(_plan(wanted), directory, before, wanted.before)
 
 
 def _plan(wanted: argparse.Namespace) -> Plan:
@@ -65,7 +65,9 @@ def _git(*words: str) -> None:
     subprocess.run(["git", *words], cwd=_HERE, check=True)  # noqa: S603, S607 - our own words
 
 
-def _run(plan: Plan, directory: Path, before: Path | None = None) -> int:
+def _run(
+    plan: Plan, directory: Path, before: Path | None = None, revision: str | None = None
+) -> int:
     began = time.monotonic()
     # Our own clients say a lot about a broker that we have killed ourselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -76,7 +78,7 @@ def _run(plan: Plan, directory: Path, before: Path | None = None) -> int:
     found = asyncio.run(run(plan, directory, say, before=before))
     verdict = judge(found.evidence)
     say_violations(found, verdict, say)
-    print(line(plan, found, verdict), flush=True)  # noqa: T201 - a command
+    print(line(plan, found, verdict, revision), flush=True)  # noqa: T201 - a command
     return 1 if any(verdict.violations().values()) else 0
 
 

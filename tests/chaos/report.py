@@ -12,7 +12,8 @@ from tests.chaos.run import Run
 _MOST_SHOWN = 5
 
 
-def line(plan: Plan, run: Run, verdict: Verdict) -> str:
+def line(plan: Plan, run: Run, verdict: Verdict, before: str | None = None) -> str:
+    """`before` is the revision beside which ours ran."""
     counts = {name: len(found) for name, found in verdict.violations().items()}
     return orjson.dumps(
         {
@@ -21,6 +22,7 @@ def line(plan: Plan, run: Run, verdict: Verdict) -> str:
             "partitions": plan.partitions,
             "brokers": plan.brokers,
             "secure": plan.secure,
+            "before": before,
             "messages": run.messages,
             "records": verdict.records,
             "judged": verdict.judged,

@@ -31,6 +31,13 @@ def test_three_brokers_are_killed_and_restarted_one_by_one() -> None:
     }
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_however_short_a_run_of_three_brokers_loses_one(seed: int) -> None:
+    kinds = {fault.kind for fault in draw(seed, 1, brokers=3).faults}
+
+    assert kinds & {Kind.BROKER, Kind.RESTART}
+
+
 def test_a_roll_exchanges_each_worker_and_takes_it_back() -> None:
     exchanged = [each.target for each in roll(1, 3).faults if each.kind is Kind.EXCHANGE]
 
