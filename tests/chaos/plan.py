@@ -160,7 +160,7 @@ def _faults(rng: Random, seconds: float, brokers: int) -> list[Planned]:
 
 
 def _deck(rng: Random, count: int, brokers: int) -> list[Kind]:
-    """As many of each kind as its share asks for, in any order; of several brokers, one at least."""
+    """As many of each kind as its share asks for, in any order; one of several brokers is lost."""
     shares = _SHARES if brokers == 1 else {**_SHARES, Kind.RESTART: _SHARE_OF_RESTARTS}
     whole = sum(shares.values())
     deck = [kind for kind, share in shares.items() for _ in range(round(count * share / whole))]
