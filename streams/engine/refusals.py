@@ -33,8 +33,7 @@ _WHAT_TO_DO: dict[type[BaseException], str] = {
     TopicAuthorizationFailedError: "let this user read the topics",
     OffsetMetadataTooLargeError: "raise the brokers' offset.metadata.max.bytes to its "
     "default, 4096",
-    MissingTopicsError: "create what is missing (mparticle-streams topics prints how), and the "
-    "worker goes on by itself",
+    MissingTopicsError: "create what is missing (mparticle-streams topics prints how)",
     InvalidCommitOffsetSizeError: "raise the brokers' message.max.bytes to its default, 1048588",
 }
 # No other time will do: the process cannot change its own settings.
