@@ -14,12 +14,15 @@ from sandbox.ports import free_ports
 from streams import metrics
 from streams.engine.holds import Hold
 from streams.kafka.commit_metadata import Progress
+from streams.kafka.pending_writes import PendingWrites
 from streams.outcomes import (
     Blocked,
 )
+from streams.worker import readiness
 from streams.worker.app import App
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
 from tests.streams.engine.unstarted import router_app
+from tests.streams.test_pending_writes import Cluster
 
 Client = TestClient[Request, Application]
 
@@ -40,6 +43,12 @@ class Worker:
     async def take_over(self) -> None:
         await self.consumer.take_over(frozenset({HERE}), 1)
         self.app.rebalancing = False
+
+
+@pytest.fixture(autouse=True)
+def writes_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PENDING", PendingWrites())
+    monkeypatch.setattr("streams.kafka.pending_writes._NAMED_AFTER_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -88,6 +97,10 @@ def hears_nothing_of_kafka(worker: Worker) -> None:
     worker.consumer.lease._clock = lambda: now + 3600
 
 
+def cannot_write(_worker: Worker) -> None:
+    readiness.PENDING.begin("events", 0, Cluster({0: None}))
+
+
 def reads_its_past(worker: Worker) -> None:
     worker.consumer.partitions[HERE].started = False
 
@@ -109,6 +122,7 @@ STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
     "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),
     "kafka_away": (hears_nothing_of_kafka, "look at the brokers"),
+    "writes_wait": (cannot_write, "taken nothing of events-0 for 0 s: it has no leader"),
     "starting": (reads_its_past, "reads back what has ended"),
     "blocked": (is_blocked, "bad_key: Set the key."),
     "limited": (is_limited, "the shop asked to send nothing to user for 300 s more"),
