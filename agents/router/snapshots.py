@@ -12,7 +12,6 @@ destination. It must never believe more than was written, nor what may be so no 
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
@@ -42,9 +41,9 @@ _MOST_NAMES = 1_000
 class Told(Struct, gc=False):
     """One user: what was told last, and what mParticle's time was then, in milliseconds.
 
-    `parts` are keys of names, which are odd, and of types of identities, which are even, each
-    followed by the digest of its state or value; `whole` is that of the message's snapshot as it
-    stood there, 0 where something else was told since.
+    `parts` are keys of names, which are odd, and of types of identities, which are even, and after
+    all of them the digests of their states and values; `whole` is that of the message's snapshot as
+    it stood there, 0 where something else was told since.
     """
 
     at_ms: int
@@ -168,7 +167,7 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
 
 
 def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
-    before = dict(zip(told.parts[::2], told.parts[1::2], strict=True)) if told else {}
+    before = _read_parts(told.parts) if told else {}
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities
@@ -222,8 +221,14 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
         whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:
         return Differing(differing, overtaken, None)
-    parts = array("q", chain.from_iterable(known.items()))
+    # Of a list whose length is known; item by item it takes five times as long.
+    parts = array("q", [*known, *known.values()])
     return Differing(differing, overtaken, Told(_later(told, snapshot), whole, parts))
+
+
+def _read_parts(parts: "array[int]") -> dict[int, int]:
+    half = len(parts) // 2
+    return dict(zip(parts[:half], parts[half:], strict=True))
 
 
 def _later(told: Told | None, snapshot: Snapshot) -> int:
