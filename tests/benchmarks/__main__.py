@@ -47,7 +47,7 @@ _WIDTH = 140
 
 ROWS = {
     "P1": Row("router against rivals", router.against_rivals),
-    "P2": Row("mapping alone", mapping.run),
+    "P2": Row("mapping alone, P2m too", mapping.run),
     "P3": Row("order per user", lanes.run),
     "P4": Row("memory while a destination is down", backlog.down),
     "P5": Row("raw to accepted", latency.event),

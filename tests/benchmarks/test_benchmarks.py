@@ -173,10 +173,14 @@ def test_a_leaning_backlog_has_its_share_in_the_first_partition() -> None:
     assert in_first / len(drawn) == pytest.approx(0.5, abs=0.05)
 
 
-def test_mapping_is_measured_for_each_number_of_records() -> None:
+def test_mapping_is_measured_for_each_number_of_records_and_for_what_an_account_sends() -> None:
     results = mapping.measure(rounds=1)
 
-    assert {result.case for result in results} == {"1 record a message", "3 records a message"}
+    assert {(result.row, result.case) for result in results} == {
+        ("P2", "1 record a message"),
+        ("P2", "3 records a message"),
+        ("P2m", "what an account sends"),
+    }
     assert all(result.value > 0 for result in results)
 
 
