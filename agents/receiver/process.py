@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from agents.receiver.producing import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
-from agents.receiver.writer import WHAT_TO_DO, Writer
+from agents.receiver.writer import Writer
 from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
 from streams.kafka import topic_admin
@@ -84,7 +84,7 @@ def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:
     if writer.is_away:
         return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
     if writer.refusal is not None:
-        return "blocked", f"kafka_refuses: {writer.refusal}; {WHAT_TO_DO}"
+        return "blocked", f"kafka_refuses: {writer.refusal}"
     return "ready", None
 
 

@@ -12,12 +12,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from agents.receiver.room import Claim
-from streams.kafka.batch_writer import partition_of
+from streams.kafka.batch_writer import partition_of, what_to_do
 from streams.logs import Seldom
 
 log = structlog.get_logger()
 
-WHAT_TO_DO = "see whether this user may write to mparticle-raw"
 _BATCH_BYTES = 512 * 1024
 # So long a message waits for others, as with Kafka's own producers (KIP-1030): a request to Kafka
 # costs as much as several messages.
@@ -123,7 +122,7 @@ class Writer:
         self.refused = asyncio.Event()
         """Set while another producer is needed."""
         self.refusal: str | None = None
-        """The error with which Kafka refused what was written last; None once it takes some."""
+        """Why Kafka refused what was written last, and what to do; None once it takes some."""
         self.acknowledged = 0
         self.waiting = 0
         self.is_away = False
@@ -264,6 +263,7 @@ class Writer:
     def _renew(self, error: BaseException) -> None:
         self._there.clear()
         self.refused.set()
-        self.refusal = type(error).__name__
+        name, to_do = type(error).__name__, what_to_do(self._topic, error)
+        self.refusal = f"{name}; {to_do}"
         if not isinstance(error, MessageSizeTooLargeError) and self._seldom.lets("refusal"):
-            log.error("kafka_refuses", error=self.refusal, what_to_do=WHAT_TO_DO)
+            log.error("kafka_refuses", error=name, what_to_do=to_do)

@@ -42,7 +42,7 @@ class NotTakenError(Exception):
     def __init__(
         self, topic: str, partition: int, records: Sequence[Outgoing], why: KafkaError
     ) -> None:
-        self.what_to_do = _what_to_do(topic, why)
+        self.what_to_do = what_to_do(topic, why)
         super().__init__(
             f"Kafka did not take {len(records)} records of {topic}/{partition}: {self.what_to_do}"
         )
@@ -51,7 +51,8 @@ class NotTakenError(Exception):
         self.records = records
 
 
-def _what_to_do(topic: str, why: KafkaError) -> str:
+def what_to_do(topic: str, why: BaseException) -> str:
+    """A clause about what Kafka did not take of a topic."""
     match why:
         case TopicAuthorizationFailedError():
             return f"have its user granted {Right('Write', 'topic', topic)}"

@@ -268,3 +268,33 @@ async def test_the_receiver_takes_posts_as_a_user_who_may_write_raw_messages_alo
         assert taken.accepted == 1
         assert await receiver.stop() == 0
     assert [record.value for record in await everything(plain, RAW)] == [b'{"mpid": "17"}']
+
+
+async def test_a_receiver_from_which_its_right_is_taken_names_it_and_goes_on_with_it(
+    broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    plain = settings(broker.broker, prefix)
+    await create(plain, [RAW])
+    [right] = RIGHTS["receiver"].on(plain)
+    user = f"{prefix}receiver"
+    await grant(broker, user, [right])
+    where = settings_of(broker, prefix, user, tmp_path)
+    with receiving(plain, tmp_path / "log", **where) as receiver:
+
+        async def posted(number: int, patience_s: float = 60) -> int:
+            message = Message(None, b'{"mpid": "%d"}' % number)
+            answered = await post(receiver.url, [message], token=TOKEN, patience_s=patience_s)
+            return answered.accepted
+
+        assert await posted(0) == 1
+        await withdraw(broker, user, [right])
+        async with asyncio.timeout(60):
+            while await posted(1, patience_s=0):
+                pass  # until the broker knows its own lists
+        ready, why_not = await receiver.page("ready")
+        await grant(broker, user, [right])
+        assert await posted(2) == 1
+        assert await receiver.stop() == 0
+    assert (ready, f"have its user granted {right}" in why_not.decode()) == (503, True)
+    found = {record.value for record in await everything(plain, RAW)}
+    assert {b'{"mpid": "0"}', b'{"mpid": "2"}'} <= found
