@@ -20,7 +20,7 @@ from cli.settings import groups
 from streams.settings import KafkaSettings
 from tests.cli.messages import invoke
 
-SECONDS = 60
+SECONDS = 120
 _PREFIXES = tuple(str(group.model_config.get("env_prefix")) for group in groups())
 
 # They run until they are told to stop, by a signal, or set up a whole process.

@@ -20,7 +20,7 @@ from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class Router:

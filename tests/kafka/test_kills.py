@@ -27,7 +27,7 @@ MESSAGES = 6_000
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
+@pytest.mark.long
 async def test_killing_each_worker_loses_nothing_and_repeats_only_what_was_not_committed(
     tmp_path: Path,
 ) -> None:

@@ -157,6 +157,6 @@ async def limit_messages(cluster: KafkaSettings, topic: Topic, size: int) -> Non
     name, limit = cluster.topic(topic.name), {"max.message.bytes": str(size)}
     async with admin(cluster) as client:
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await ask(cluster))[topic.name] != size:  # noqa: ASYNC110 - it has to be asked
             await asyncio.sleep(0.01)

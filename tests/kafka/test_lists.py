@@ -151,7 +151,6 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
 async def test_four_workers_that_meet_twenty_audiences_at_once_and_die_make_each_list_once(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:

@@ -80,7 +80,6 @@ async def work_off(world: Outside) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
 async def test_what_came_since_a_time_is_delivered_again_in_the_partition_that_was_moved(
     cluster: KafkaSettings, world: Outside
 ) -> None:

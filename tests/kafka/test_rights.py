@@ -105,7 +105,6 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 }
 
 
-@pytest.mark.timeout(240)
 async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
     broker: Secured, prefix: str, tmp_path: Path
 ) -> None:

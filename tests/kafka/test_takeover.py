@@ -71,7 +71,7 @@ async def test_what_stays_is_not_read_again_and_what_comes_back_from_another_is(
             _eventually(lambda: len(recalled(goes)) == 1, goes._process)
             _eventually(lambda: len(recalled(stays)) == 2, stays._process)
             goes._process.send_signal(signal.SIGTERM)
-            goes._process.wait(30)
+            goes._process.wait(60)
         _eventually(lambda: len(recalled(stays)) == 3, stays._process)
         at_first, with_the_other, alone = recalled(stays)
 

@@ -62,7 +62,6 @@ def joined(user: int) -> bytes:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
 async def test_a_raw_message_is_followed_to_every_destination_and_through_a_redrive(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
@@ -116,7 +115,6 @@ async def test_a_raw_message_is_followed_to_every_destination_and_through_a_redr
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
 async def test_who_waits_is_told_from_those_who_passed_him(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:

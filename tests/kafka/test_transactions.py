@@ -65,7 +65,7 @@ async def test_what_was_aborted_is_routed_only_where_a_setting_says_so(
     with _started(by_command("router"), where) as (process, url):
         _eventually(lambda: f"}} {ENDS_AT}.0" in watermark(url), process)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     values = b"".join(each.value or b"" for each in await everything(cluster, EVENTS))
 
     assert {name for name in (b"Kept", b"Aborted") if name in values} == names

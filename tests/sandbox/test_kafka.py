@@ -157,7 +157,7 @@ async def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> 
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await reader.read() == b""
     writer.close()
 

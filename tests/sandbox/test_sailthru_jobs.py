@@ -56,7 +56,7 @@ async def send(called: Account, parameters: Mapping[str, str], content: bytes | 
 
 
 async def ended(called: Account, taken: Answer) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             answer = await called.call("GET", "job", job_id=taken.body["job_id"])
             if answer.body["status"] != "pending":

@@ -35,7 +35,7 @@ async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
     names = {to.topic(topic.name) for topic in topics}
     async with admin(to) as client:
         await topic_admin.create(client, to, topics)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # No event: nobody but the broker knows, and it has to be asked.
             while not names <= (await topic_admin.existing(client)).keys():  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.01)
@@ -49,7 +49,7 @@ async def configure(to: KafkaSettings, topic: Topic, values: Mapping[str, str]) 
         for answer in await client.alter_configs([resource]):
             assert all(code == 0 for code, *_ in answer.resources), answer
         asked = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(values))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await _has(client, asked, values):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
 
@@ -68,7 +68,7 @@ async def add_partitions(to: KafkaSettings, topic: Topic, count: int) -> None:
     name = to.topic(topic.name)
     async with admin(to) as client:
         await client.create_partitions({name: NewPartitions(count)})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await topic_admin.existing(client))[name] != count:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
 

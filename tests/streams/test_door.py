@@ -42,7 +42,7 @@ class Caller:
 
     async def hears(self) -> int:
         """The status of the next answer, whose body it reads too; 0 when the line is dead."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
                 lines = head.decode().lower().splitlines()
@@ -78,7 +78,7 @@ async def opened(limits: Limits, handler: Handler = hello) -> AsyncIterator[tupl
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - what is asked has no event
             await asyncio.sleep(0.01)
 

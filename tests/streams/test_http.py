@@ -56,7 +56,7 @@ class Service(HttpSettings):
 
 
 async def ask(url: str, **chosen: Any) -> Answer | Transient | Misconfigured:
-    async with Http.open(Service(**{"timeout_s": 5, **chosen})) as http:
+    async with Http.open(Service(**{"timeout_s": 60, **chosen})) as http:
         return await http.request("GET", f"{url}/settings")
 
 
@@ -73,7 +73,7 @@ async def answering(*faults: Fault, tls: ssl.SSLContext | None = None) -> AsyncI
 async def test_a_few_bytes_that_unpack_to_400_mb_are_not_unpacked(status: int) -> None:
     async with (
         answering(Bomb(status=status, unpacked=400_000_000)) as url,
-        Http.open(Service()) as http,
+        Http.open(Service(timeout_s=60)) as http,
     ):
         # Once without a measure, for what is kept of a first time.
         await http.request("GET", f"{url}/user")

@@ -175,7 +175,7 @@ async def test_a_partition_that_is_not_there_yet_is_waited_for_and_named(
     await create(to, [EVENTS])
     async with AIOKafkaProducer(**to.client_options()) as producer:
         counting = asyncio.create_task(partition_count(producer, to.topic(EVENTS.name), 3))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while PENDING.said is None:  # noqa: ASYNC110 - a sentence has no event
                 await asyncio.sleep(0.01)
         assert f"{to.topic(EVENTS.name)}-2" in PENDING.said

@@ -40,7 +40,7 @@ def test_a_stop_that_never_ends_is_ended_and_says_so() -> None:
             while process.stdout.readline() not in {"runs\n", ""}:
                 pass
             process.send_signal(signal.SIGTERM)
-            code = process.wait(20)
+            code = process.wait(60)
         finally:
             process.kill()
         said = process.stdout.read()

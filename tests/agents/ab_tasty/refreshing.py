@@ -51,14 +51,14 @@ class Worker:
         """Waits until all that is due today has been sent again."""
         refreshing = self.sink._refresh
         assert refreshing is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while refreshing._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
                 await asyncio.sleep(0.01)
 
     async def notes_that_nothing_is_kept(self) -> None:
         """Waits until it is kept in Kafka that leaves pass unseen."""
         at = TopicPartition(self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition)
-        async with asyncio.timeout(30), member_of(self._to) as consumer:
+        async with asyncio.timeout(60), member_of(self._to) as consumer:
             consumer.assign([at])
             while not (await read_done(consumer, at)).since:  # noqa: ASYNC110 - Kafka tells of no commit
                 await asyncio.sleep(0.01)

@@ -97,7 +97,7 @@ async def accept(flow: Flow, *changes: MembershipChanged | AudienceChanged) -> P
 
 
 async def ended(partition: Partition) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
             await asyncio.sleep(0.01)
 

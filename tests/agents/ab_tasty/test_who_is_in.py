@@ -26,7 +26,7 @@ async def add_partition(to: KafkaSettings) -> None:
     names = [to.topic(each.name) for each in (AUDIENCE_MEMBERSHIP, AB_TASTY_MEMBERS)]
     async with admin(to) as client:
         await client.create_partitions({name: NewPartitions(total_count=2) for name in names})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await client.describe_topics(names)
                 if all(len(each["partitions"]) == 2 for each in found):

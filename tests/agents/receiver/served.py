@@ -32,7 +32,7 @@ def held() -> float:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - what is asked has no event
             await asyncio.sleep(0.01)
 

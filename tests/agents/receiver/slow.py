@@ -41,7 +41,7 @@ class SlowPost:
 
     async def answer(self) -> int:
         """The status; it ends the connection."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             line = await self._reader.readline()
         self._writer.close()
         return int(line.split()[1])

@@ -37,7 +37,7 @@ async def routed(*values: bytes) -> tuple[Router, Letters]:
     await router.assigned([partition])
     records = [source(value, offset, topic=RAW.name) for offset, value in enumerate(values)]
     await router.accept(fetch(partition, records))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
             await asyncio.sleep(0)
     run.cancel()

@@ -70,7 +70,7 @@ async def has_routed(router: Router, partition: Partition, message: bytes = MESS
     await router.accept(
         fetch(partition, [source(message, partition.offsets.position, topic=RAW.name)])
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
             await asyncio.sleep(0)
 

@@ -112,7 +112,7 @@ class World:
 
     async def forgotten(self) -> None:
         """Waits until Kafka no longer takes a fill that was killed for one at work."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await self.members():  # noqa: ASYNC110 - Kafka tells nobody
                 await asyncio.sleep(0.1)
 
@@ -121,13 +121,13 @@ class World:
         before = await self.members()
         async with admin(self.cluster) as client:
             await client._send_request(LeaveGroupRequest(self.group + SUFFIX, *before))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await self.members()) in ([], before):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
 
     async def taken(self, jobs: int) -> None:
         """Waits until the service has taken so many jobs."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             # No event: the service counts, and tells nobody.
             while self.seen.get(JOBS, 0) < jobs:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.02)

@@ -82,7 +82,7 @@ async def working(
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not reached():  # noqa: ASYNC110 - services and offsets have no event
             await asyncio.sleep(0.01)
 

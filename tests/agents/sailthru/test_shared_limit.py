@@ -43,7 +43,7 @@ pytestmark = pytest.mark.kafka
 
 PER_SECOND = 200
 CEILINGS = {**PUBLISHED_CEILINGS, "POST user": PER_SECOND * 60}
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class Worker:

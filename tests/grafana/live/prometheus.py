@@ -19,7 +19,7 @@ from tests.grafana.live import scaled
 PROGRAM = shutil.which("prometheus")
 WHY_NOT = "prometheus is not installed (Debian's package of that name has it)"
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _POLL_SECONDS = 0.25
 
 

@@ -21,7 +21,7 @@ _SHARES = Shares(
     broken=0.0, partly_broken=0.0, privacy_request=0.0, crowd=0.0, legacy_membership=0.0
 )
 _REFUSAL = Answer(endpoint="POST event", status=400, body={"error": 99, "errormsg": "No"}, count=1)
-_READY_SECONDS = 60.0
+_READY_SECONDS = 240.0
 
 
 class LiveWorld(demo.World):

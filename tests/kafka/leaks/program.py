@@ -21,7 +21,7 @@ from tests.streams.cluster import producing
 from tests.streams.records import event
 
 SESSION_SECONDS = "6"
-_SECONDS = 40
+_SECONDS = 120
 _LOOK_SECONDS = 0.05
 
 

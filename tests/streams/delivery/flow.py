@@ -188,7 +188,7 @@ class Flow:
 
     async def until(self, reached: Callable[[], Any]) -> None:
         """Waits for a state; fails at once when the delivery does."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not reached():
                 if self._run is not None and self._run.done():
                     await self._run

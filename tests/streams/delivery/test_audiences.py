@@ -37,7 +37,7 @@ async def following(to: KafkaSettings, learned: list[str | None]) -> AsyncIterat
     audiences = FollowedTable.of_values(to, AUDIENCES, lambda each: learned.append(each.name))
     task = asyncio.create_task(audiences.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             yield audiences
     finally:
         task.cancel()

@@ -48,7 +48,7 @@ async def recalled(
     partitions = partitions_of(to, *progresses)
     told: list[tuple[int, int]] = []
     share = ids // len(partitions)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         history = History(to).read(
             [[each] for each in partitions],
             share,
@@ -128,7 +128,7 @@ async def test_what_retention_leaves_is_read_back_when_it_is_faster(
         await store(to, 6, partition=number)
     first, second = partitions_of(to, Progress(6), Progress(6))
     told: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         reading = History(to).read(
             [[first], [second]], 1_000, lambda _partition, record: told.append(record.offset)
         )
@@ -154,7 +154,7 @@ async def test_a_group_is_whole_before_anything_of_the_next_is_read(
     first, second, third = partitions_of(to, *progresses)
     told: list[tuple[int, int]] = []
     seen = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for group in History(to).read(
             [[first, second], [third]],
             1_000,

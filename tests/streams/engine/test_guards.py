@@ -398,7 +398,7 @@ async def test_faust_opens_nothing_of_an_assignment_that_is_not_taken_over() -> 
     taking_over = asyncio.create_task(takeover.fun(recovery))
     recovery._generation_id = made.consumer_generation_id
     recovery.signal_recovery_start.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await flows.wait()
     taking_over.cancel()
 

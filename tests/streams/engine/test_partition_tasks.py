@@ -132,7 +132,7 @@ async def test_revoking_idle_partitions_takes_no_time(turns: int) -> None:
         idle = partitions(lanes, 3)
         for _ in range(turns):
             await asyncio.sleep(0)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             await close(lanes, *idle, deadline=3600)
         await some_turns()
 
@@ -148,6 +148,6 @@ async def test_what_the_work_raises_ends_it() -> None:
     lanes.accept(Chunk(partition, (), 1))
 
     with pytest.raises(ExceptionGroup) as raised:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await lanes.run()
     assert raised.group_contains(ZeroDivisionError)

@@ -43,7 +43,7 @@ def sentence(error: pytest.ExceptionInfo[StartError]) -> str:
 async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
     address = f"127.0.0.1:{next(free_ports())}"
     with pytest.raises(StartError) as raised:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
 
     assert address in sentence(raised)
