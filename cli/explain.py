@@ -19,7 +19,6 @@ from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
 from cli.moments import Moment
 from models.audience import Audience
-from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.base_settings import SettingsError
 from streams.delivery.ordering.staleness import Staleness
@@ -157,7 +156,7 @@ class _Memory:
             return Dropped("deduplicated")
         self._seen.add(out.id)
         record, place = out.record, len(self._seen)
-        is_stale = isinstance(record, MembershipChanged) and self._staleness.is_stale(
+        is_stale = record.superseded_by == "event time" and self._staleness.is_stale(
             inputs.HERE, record, at.user, b"", place
         )
         return Dropped("stale") if is_stale else None

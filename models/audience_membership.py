@@ -16,6 +16,12 @@ class MembershipChanged(Record):
     audience_name: Sparse[str | None] = None
     audience_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
 
+    superseded_by = "event time"
+
+    @property
+    def subject(self) -> str:
+        return self.audience_id
+
 
 class AudienceChanged(Record):
     """An audience was connected to us, updated (name or settings), or disconnected."""

@@ -2,7 +2,7 @@
 
 from functools import cache
 from operator import not_
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,6 +46,9 @@ class Identity(Shape):
     encoding: Encoding = "raw"
 
 
+Supersession: TypeAlias = Literal["event time", "raw position"]
+
+
 class Record(Shape):
     """The part that all records share.
 
@@ -75,6 +78,18 @@ class Record(Shape):
     replayed: Sparse[bool] = False
     raw: RawPosition
 
+    superseded_by: ClassVar[Supersession | None] = None
+    """How to tell that a record says what was true before another of its user and `subject`.
+
+    By the time at which it happened, where mParticle promises no order; by where its raw message
+    stands, where a router may write again what it has forgotten; None: each counts for itself.
+    """
+
+    @property
+    def subject(self) -> str:
+        """What of its user it is about: of two that are about the same, the later one counts."""
+        return ""
+
     @property
     def counts_at_ms(self) -> int | None:
         """When it counts as having happened; None where nothing says when."""
@@ -103,3 +118,14 @@ def serialize(record: Record) -> bytes:
 def sparse(of: type[Record]) -> frozenset[str]:
     """The fields that are left out where they say nothing."""
     return frozenset(name for name, field in of.model_fields.items() if field.exclude_if)
+
+
+@cache
+def kinds_superseded_by(what: Supersession) -> frozenset[bytes]:
+    """The kinds, as in a record's header, of which an older record is told so."""
+    models, kinds = list(Record.__subclasses__()), set[bytes]()
+    for model in models:
+        models += model.__subclasses__()
+        if model.superseded_by == what:
+            kinds.add(model.model_fields["kind"].default.encode())
+    return frozenset(kinds)

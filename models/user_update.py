@@ -14,6 +14,8 @@ class AttributesChanged(Record):
     attributes: Sparse[dict[str, Value]] = Field(default_factory=dict)
     removed: Sparse[tuple[str, ...]] = ()
 
+    superseded_by = "raw position"
+
 
 class IdentitiesChanged(Record):
     """Identities that were added and removed; one type in both is a change from old to new."""

@@ -6,9 +6,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.audience_membership import MembershipChanged
 from models.record import Record
-from models.user_update import AttributesChanged
 from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Refused, invalid_record, mapping_error
@@ -148,9 +146,9 @@ class Admission:
         item.record = record
         at = placement(record, source.key, source.partition)
         item.user = at.user
-        if isinstance(record, MembershipChanged) and self._is_stale(item, record, marks):
+        if record.superseded_by == "event time" and self._is_stale(item, record, marks):
             return Dropped("stale")
-        if isinstance(record, AttributesChanged) and self._staleness.updates.is_overtaken(
+        if record.superseded_by == "raw position" and self._staleness.updates.is_overtaken(
             item.partition.tp, item.user, marks, source.offset
         ):
             return Dropped("overtaken")
@@ -159,7 +157,7 @@ class Admission:
         except Exception as error:  # noqa: BLE001 - see mapping_error
             return mapping_error(error)
 
-    def _is_stale(self, item: Item, record: MembershipChanged, marks: Marks) -> bool:
+    def _is_stale(self, item: Item, record: Record, marks: Marks) -> bool:
         tp, offset = item.partition.tp, item.source.offset
         if marks.redriven_for is not None:
             return self._staleness.is_overtaken(tp, record, item.user)

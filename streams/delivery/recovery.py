@@ -9,7 +9,7 @@ import structlog
 from faust.types import TP
 from pydantic import ValidationError
 
-from models.audience_membership import MembershipChanged
+from models.record import kinds_superseded_by
 from streams import headers
 from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
@@ -23,9 +23,6 @@ from streams.engine.partition import Partition
 from streams.kafka.tables import FollowedTable
 
 log = structlog.get_logger()
-
-_MEMBERSHIP = b"membership_changed"
-_ATTRIBUTES = b"attributes_changed"
 
 
 class Recovery:
@@ -121,19 +118,20 @@ class Recovery:
         if marks.identity is not None:
             self._deduplication.ended(partition.tp, marks.identity)
         kind = marks.kind
-        if kind == _ATTRIBUTES and source.key is not None:
+        if kind in kinds_superseded_by("raw position") and source.key is not None:
             user = source.key.decode(errors="replace")
             self._staleness.updates.is_overtaken(partition.tp, user, marks, source.offset)
         learns = self._outlet.learns
         recalls = learns is not None and kind in learns.recalls
-        if kind != _MEMBERSHIP and not recalls:
+        is_timed = kind in kinds_superseded_by("event time")
+        if not is_timed and not recalls:
             return
         try:
             record = self._topics[source.topic].holds.validate_json(source.value or b"")
         except ValidationError:
             return  # it ended as a dead letter, and says nothing now either
         at = placement(record, source.key, source.partition)
-        if isinstance(record, MembershipChanged):
+        if is_timed:
             offset = source.offset
             self._staleness.is_stale(partition.tp, record, at.user, marks.epoch, offset)
         if learns is not None and recalls:

@@ -48,7 +48,7 @@ class _Away(ScriptedSink):
 
     def __init__(self, seen: _Seen) -> None:
         super().__init__(most=1)
-        self.ceilings = {"call": _CEILING * 60}
+        self.limits = {"call": _CEILING * 60}
         self._seen = seen
 
     async def send(self, request: Request) -> Outcome:

@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 
-from models.audience_membership import AudienceChanged
+from models.audience_membership import (
+    AudienceChanged,
+    MembershipChanged,
+)
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.privacy_request import ConsentChanged
-from models.record import Identity, RawPosition, Record, serialize
+from models.record import (
+    Identity,
+    RawPosition,
+    Record,
+    kinds_superseded_by,
+    serialize,
+)
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams.topics import EVENTS, USER_UPDATE
 
@@ -111,3 +120,16 @@ def test_dead_letter_holds_any_bytes_as_they_are(value: bytes) -> None:
     assert (letter.key, letter.value) == (value, value)
     read = DeadLetter.model_validate_json(letter.model_dump_json())
     assert (read.key, read.value) == (value, value)
+
+
+def test_a_record_says_itself_how_an_older_one_is_told() -> None:
+    joined = MembershipChanged(
+        id="1",
+        change="joined",
+        audience_id="31001",
+        received_at_ms=0,
+        raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
+    )
+    assert (joined.superseded_by, joined.subject) == ("event time", "31001")
+    assert kinds_superseded_by("event time") == {b"membership_changed"}
+    assert kinds_superseded_by("raw position") == {b"attributes_changed"}

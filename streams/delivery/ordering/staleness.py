@@ -1,6 +1,7 @@
-"""Drops what is older than what was last seen: memberships by their time, updates by their place.
+"""Drops what is older than what was last seen: by its time, or by where its raw message stands.
 
-mParticle promises no order of its HTTP requests; of updates see raw_order.py.
+Which of the two the record says itself (`Record.superseded_by`): mParticle promises no order of its
+HTTP requests; of what a router writes again see raw_order.py.
 """
 
 from collections import defaultdict
@@ -8,17 +9,17 @@ from typing import NamedTuple
 
 from faust.types import TP
 
-from models.audience_membership import MembershipChanged
+from models.record import Record
 from streams.delivery.ordering.raw_order import RawOrder
 from streams.delivery.ordering.recollection import Recollection
 
 
 class Subject(NamedTuple):
-    """Whose membership of what; after a person moved offsets, everything may come again."""
+    """Who and what it is about; after a person moved offsets, everything may come again."""
 
     epoch: bytes
     user: str
-    audience_id: str
+    subject: str
 
 
 class _Seen(NamedTuple):
@@ -28,7 +29,7 @@ class _Seen(NamedTuple):
     offset: int
 
 
-# A time of a membership takes two and a half times the room of an id, and most records are none.
+# A time takes two and a half times the room of an id, and most records are none.
 _IDS_TO_A_TIME = 4
 # Of updates only those matter that a router had under way when it was killed, so few are enough.
 _TIMES_TO_AN_UPDATE = 5
@@ -47,9 +48,7 @@ class Staleness:
         self._epochs = defaultdict[TP, set[bytes]](set)
         self.updates = RawOrder(max(1, limit // _TIMES_TO_AN_UPDATE))
 
-    def is_stale(
-        self, tp: TP, record: MembershipChanged, user: str, epoch: bytes, offset: int
-    ) -> bool:
+    def is_stale(self, tp: TP, record: Record, user: str, epoch: bytes, offset: int) -> bool:
         """Judges a change and remembers it; one without a time is never stale.
 
         Nor is one that comes again, because it had not ended, from before what was last seen.
@@ -57,7 +56,7 @@ class Staleness:
         at_ms = record.counts_at_ms
         if at_ms is None:
             return False
-        subject = Subject(epoch, user, record.audience_id)
+        subject = Subject(epoch, user, record.subject)
         self._epochs[tp].add(epoch)
         latest = self._latest.get(tp, subject)
         if latest is not None and at_ms < latest.at_ms:
@@ -65,10 +64,10 @@ class Staleness:
         self._latest.put(tp, subject, _Seen(at_ms, offset))
         return False
 
-    def is_overtaken(self, tp: TP, record: MembershipChanged, user: str) -> bool:
+    def is_overtaken(self, tp: TP, record: Record, user: str) -> bool:
         """Judges a change that a person sent again: a later one counts, of whatever epoch."""
         at_ms = record.counts_at_ms
-        subjects = (Subject(epoch, user, record.audience_id) for epoch in self._epochs[tp])
+        subjects = (Subject(epoch, user, record.subject) for epoch in self._epochs[tp])
         latest = (self._latest.get(tp, subject) for subject in subjects)
         return at_ms is not None and any(seen and at_ms < seen.at_ms for seen in latest)
 
