@@ -11,7 +11,9 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import click
 import structlog
@@ -49,7 +51,7 @@ def main(
     sys.exit(bool(result["violations"]))
 
 
-def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, float]:
+def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, Any]:
     _set_up_logs(is_logged=is_logged)
     # What was imported is not looked through again, and nothing is while a story is told.
     gc.collect()
@@ -57,12 +59,14 @@ def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, floa
     gc.disable()
     began = time.process_time()
     told, violations, seconds, turns = 0, 0, 0.0, 0
+    faults = Counter[str]()
     for seed in seeds:
         story = Story(seed)
         if is_logged:
             _show_time(story)
         evidence = story.run()
         found = [*judge(evidence), *_unlooked_at(story)]
+        faults.update(fault.kind for fault in evidence.faults)
         seconds, turns = seconds + evidence.seconds, turns + evidence.turns
         told += 1
         if told % _STORIES_A_COLLECTION == 0:
@@ -81,6 +85,7 @@ def _tell(seeds: range, *, until_found: bool, is_logged: bool) -> dict[str, floa
         "simulated_seconds": round(seconds),
         "turns": turns,
         "cpu_seconds": round(cpu_s, 1),
+        "faults": dict(sorted(faults.items())),
     }
 
 
@@ -105,7 +110,7 @@ def _show(story: Story, found: Sequence[str]) -> None:
         click.echo(f'  again: make simulate ARGS="--seed {evidence.seed} --log"', err=True)
 
 
-def _share(seeds: int, first: int, jobs: int) -> dict[str, float]:
+def _share(seeds: int, first: int, jobs: int) -> dict[str, Any]:
     """Each process tells a part of them."""
     size = -(-seeds // jobs)
     parts = [
@@ -123,10 +128,12 @@ def _share(seeds: int, first: int, jobs: int) -> dict[str, float]:
         for at in range(first, first + seeds, size)
     ]
     results = [json.loads(part.communicate()[0].splitlines()[-1]) for part in parts]
-    return {"seeds": seeds, "first": first} | {
+    faults = sum((Counter(each["faults"]) for each in results), Counter[str]())
+    sums = {
         name: round(sum(each[name] for each in results), 1)
         for name in ("violations", "simulated_seconds", "turns", "cpu_seconds")
     }
+    return {"seeds": seeds, "first": first} | sums | {"faults": dict(sorted(faults.items()))}
 
 
 def _set_up_logs(*, is_logged: bool) -> None:

@@ -13,6 +13,8 @@ from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
 
 _SPARE = 2
+# Most promises are about what a worker leaves when it goes.
+_OFTEN = ("freeze", "kill", "kill", "kill", "stop")
 
 
 class Faults:
@@ -44,7 +46,8 @@ class Faults:
     async def inflict(self) -> None:
         """Each begins when it will: they overlap."""
         plan = self._stage.evidence.plan
-        kinds = [each for each in self.kinds if not plan.routers or each not in TAKING_RECORDS]
+        able = (*self.kinds, *_OFTEN)
+        kinds = [each for each in able if not plan.routers or each not in TAKING_RECORDS]
         await asyncio.gather(*(self._befall(self._rng.choice(kinds)) for _ in range(plan.faults)))
 
     async def _befall(self, kind: str) -> None:

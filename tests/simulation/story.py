@@ -54,7 +54,7 @@ class Story:
             kafka.create(topic.name, self.plan.partitions, **{"cleanup.policy": policy})
         self.evidence = Evidence(seed, self.plan, kafka, service)
         self._stage = Stage(self.evidence, self.loop, network, self._rng, self._start_worker)
-        self._faults = Faults(self._stage)
+        self.faults = Faults(self._stage)
         self._traffic = Traffic(self.evidence, self.loop, self._rng)
         self._skips = self.plan.skips
         # Names of static members that nobody has now.
@@ -86,7 +86,7 @@ class Story:
         for role in self._missing():
             self._start_worker(role)
         watching = [asyncio.ensure_future(each) for each in (self._keep_alive(), self._attend())]
-        await asyncio.gather(self._traffic.write(), self._faults.inflict())
+        await asyncio.gather(self._traffic.write(), self.faults.inflict())
         await self._until_quiet()
         for each in watching:
             each.cancel()

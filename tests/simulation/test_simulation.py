@@ -11,6 +11,7 @@ import pytest
 
 from tests.simulation.loop import HOST, Host, NothingLeftError, SimulatedLoop
 from tests.simulation.mutants import MUTANTS, find_missing, read_table
+from tests.simulation.story import Story
 
 _SEEDS = 100
 
@@ -32,6 +33,7 @@ def test_the_promises_hold_in_a_hundred_schedules(first: int) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["seeds"], result["violations"]) == (_SEEDS, 0)
+    assert result["faults"].keys() == Story(0).faults.kinds.keys()
 
 
 def test_a_seed_tells_the_same_story_turn_by_turn() -> None:

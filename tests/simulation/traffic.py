@@ -19,6 +19,8 @@ from tests.simulation.service import REFUSED
 
 _REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
 _ABORTED_SHARE = 0.5
+_BURST = 4
+"""How many records come together, on average."""
 _FIRST_PRODUCER = 9_000
 
 
@@ -44,7 +46,8 @@ class Traffic:
         plan = self._evidence.plan
         earlier: list[tuple[int, int, Partition, ToWrite]] = []
         for _ in range(plan.records):
-            await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds))
+            if self._rng.random() < 1 / _BURST:
+                await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds / _BURST))
             user = str(100 + min(int(self._rng.expovariate(0.3)), plan.users - 1))
             topic = self._rng.choice([EVENTS, USER_UPDATE]).name
             is_refused = not plan.routers and self._rng.random() < _REFUSED_SHARE
