@@ -250,7 +250,8 @@ async def test_a_takeover_that_the_next_rebalance_overtakes_leaves_no_connection
         reading = asyncio.ensure_future(
             anext(History(kafka).read([[new_partition(3)]], 10, lambda *_: None))
         )
-        await asyncio.sleep(0.05)
+        while not silent._connections:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait({reading})
 
