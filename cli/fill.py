@@ -7,11 +7,12 @@ import click
 
 from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.lines import Most
-from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill
+from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill, require_addresses
 from agents.sailthru.settings import SailthruSettings
 from cli import outputs
 from cli.asking import ask
 from streams import logs
+from streams.base_settings import SettingsError
 from streams.engine.startup import StartError
 from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings, WorkerSettings
@@ -56,8 +57,13 @@ def command(
     """
     plan = Plan(execute, Most(job_users, job_bytes), job_minutes * 60, after_job)
 
-    async def work(kafka: KafkaSettings) -> bool:
+    try:
         settings, worker = SailthruSettings.load(), WorkerSettings.load()
+        require_addresses(settings)
+    except (SettingsError, FillError) as error:
+        raise click.ClickException(str(error)) from None
+
+    async def work(kafka: KafkaSettings) -> bool:
         logs.set_up(worker.model_copy(update={"log_level": "error"}), "fill")
         try:
             _show(await fill(settings, kafka, worker, plan, outputs.say), plan)

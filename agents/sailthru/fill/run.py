@@ -179,6 +179,15 @@ def _start(partitions: Sequence[Partition]) -> None:
         partition.start()
 
 
+def require_addresses(settings: SailthruSettings) -> None:
+    """Raises FillError where users are not found by their addresses."""
+    if settings.identity_keys[0] != "email":
+        raise FillError(
+            "A fill finds users by e-mail address: with SAILTHRU_IDENTITY_KEY="
+            f"{settings.identity_key} start the worker, which takes what is there."
+        )
+
+
 async def fill(
     settings: SailthruSettings,
     kafka: KafkaSettings,
@@ -187,11 +196,6 @@ async def fill(
     say: Callable[[str], None],
 ) -> Sums:
     """Raises FillError, StartError or UnansweredError, each with what to do."""
-    if settings.identity_keys[0] != "email":
-        raise FillError(
-            "A fill finds users by e-mail address: with SAILTHRU_IDENTITY_KEY="
-            f"{settings.identity_key} start the worker, which takes what is there."
-        )
     sink = SailthruSink(settings)
     group = kafka.group(sink.destination)
     async with (
