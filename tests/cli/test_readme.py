@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import click
 import orjson
 import pytest
 
+from cli.main import main
 from tests.cli.messages import invoke, lines
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -27,3 +29,10 @@ def test_example_is_what_the_command_prints(command: str, shown: str) -> None:
 
 def test_route_and_explain_of_each_destination_are_shown() -> None:
     assert [command.split()[0] for command, _ in EXAMPLES] == ["route", "explain", "explain"]
+
+
+def test_the_table_of_commands_names_each() -> None:
+    [table] = re.findall(r"\| `mparticle-streams` \|.*?\n\n", README, re.DOTALL)
+    rows = [row.split("|")[1] for row in table.split("\n") if row]
+    named = {each.split()[0] for row in rows for each in re.findall(r"`([^`]+)`", row)}
+    assert named >= set(main.list_commands(click.Context(main)))
