@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
@@ -295,12 +295,12 @@ def main(*, most: int, only: str, jobs: int, write: bool) -> None:
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
     known, survivors = read_table(), 0
     with ThreadPoolExecutor(jobs) as pool:
-        for mutant, seeds in zip(
-            chosen, pool.map(lambda each: hunt(each, most), chosen), strict=True
-        ):
+        hunts = {pool.submit(hunt, mutant, most): mutant for mutant in chosen}
+        for done in as_completed(hunts):
+            name, seeds = hunts[done].name, done.result()
             survivors += seeds is None
-            known[mutant.name] = f"survived {most}" if seeds is None else str(seeds)
-            click.echo(json.dumps({"mutant": mutant.name, "seeds": seeds}))
+            known[name] = f"survived {most}" if seeds is None else str(seeds)
+            click.echo(json.dumps({"mutant": name, "seeds": seeds}))
             if write:
                 write_table(known)
     sys.exit(bool(survivors))
