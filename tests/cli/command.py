@@ -91,10 +91,13 @@ def _run_here(
     if not results:
         raise subprocess.TimeoutExpired(arguments, seconds)
     [result] = results
-    told = result.stderr
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        told += "".join(format_exception(result.exception))
-    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, told)
+    shown, told, end = result.stdout, result.stderr, result.exception
+    if isinstance(end, SystemExit):
+        if isinstance(end.code, str):  # which click's runner shows where Python does not
+            shown, told = shown.removesuffix(f"{end.code}\n"), f"{told}{end.code}\n"
+    elif end is not None:
+        told += "".join(format_exception(end))
+    return subprocess.CompletedProcess(arguments, result.exit_code, shown, told)
 
 
 @contextmanager
