@@ -13,7 +13,6 @@ from threading import Lock, Thread
 from traceback import format_exception
 from types import MappingProxyType
 
-import structlog
 from click.testing import Result
 
 from cli.settings import groups
@@ -23,8 +22,9 @@ from tests.cli.messages import invoke
 SECONDS = 120
 _PREFIXES = tuple(str(group.model_config.get("env_prefix")) for group in groups())
 
-# They run until they are told to stop, by a signal, or set up a whole process.
-_PROCESSES = {"worker", "receiver", "sandbox", "demo"}
+# They run until they are told to stop, by a signal, or set up the logging of a whole process: a
+# logger that is used meanwhile keeps it for good.
+_PROCESSES = {"worker", "receiver", "sandbox", "demo", "fill"}
 # Standard output and the environment are the whole process's.
 _HERE = Lock()
 
@@ -76,7 +76,7 @@ def _run_here(
 
     def work() -> None:
         try:
-            with _logging_as_before(), warnings.catch_warnings():
+            with _client_heard_as_before(), warnings.catch_warnings():
                 # What it leaves open, the end of its process would have closed.
                 warnings.simplefilter("ignore", ResourceWarning)
                 results.append(invoke(*arguments, given=given, settings=settings))
@@ -101,15 +101,14 @@ def _run_here(
 
 
 @contextmanager
-def _logging_as_before() -> Iterator[None]:
-    """A command sets up for its process what is logged, and by whom."""
-    aiokafka, ours = logging.getLogger("aiokafka"), structlog.get_config()
+def _client_heard_as_before() -> Iterator[None]:
+    """A command that asks Kafka mutes the client."""
+    aiokafka = logging.getLogger("aiokafka")
     level = aiokafka.level
     try:
         yield
     finally:
         aiokafka.setLevel(level)
-        structlog.configure(**ours)
 
 
 async def run_on(cluster: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -28,7 +28,10 @@ Effects = Mapping[str, Sequence[Effect]]
 
 # A first start asks of every partition where it begins.
 _KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless", "moves", "refused", "slow"})
-_NO_KAFKA = ("does not answer", "breaks connections", "ConnectionError", "NodeNotReadyError")
+_NO_KAFKA = (
+    *("does not answer", "cannot be reached", "breaks connections"),
+    *("ConnectionError", "NodeNotReadyError"),
+)
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
 _REPEATING = frozenset(
     {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves", "refused",
