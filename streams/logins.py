@@ -16,6 +16,7 @@ from aiokafka.errors import SaslAuthenticationFailed
 from streams.mounted import current
 
 _FIRST_ANSWER_SECONDS = 3.0
+_FAREWELL_SECONDS = 1.0
 # Brokers whose last connection from this process did not come about though somebody is there: who
 # was it, and why, a look of our own will tell. Written by every thread that has clients.
 _closed_doors = set[tuple[str, int]]()
@@ -78,6 +79,15 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
     async def _do_version_lookup(self) -> None:
         await super()._do_version_lookup()
         self._request_timeout = self._patience
+
+    def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
+        """Waits a second at most for the broker's farewell, which TLS does for half a minute."""
+        writer = self._writer if self._reader is not None else None
+        closed = super().close(reason, exc)
+        if writer is not None and not closed.done():
+            overdue = closed.get_loop().call_later(_FAREWELL_SECONDS, writer.transport.abort)
+            closed.add_done_callback(lambda _: overdue.cancel())
+        return closed
 
     def _renew(self) -> None:
         for name in ("_sasl_plain_username", "_sasl_plain_password"):

@@ -102,6 +102,7 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Worker.execute_from_commandline": (faust.Worker.execute_from_commandline, ("self",)),
     "AIOKafkaConnection._do_version_lookup": (AIOKafkaConnection._do_version_lookup, ("self",)),
     "AIOKafkaConnection.connect": (AIOKafkaConnection.connect, ("self",)),
+    "AIOKafkaConnection.close": (AIOKafkaConnection.close, ("self", "reason", "exc")),
     "AIOKafkaConnection.authenticator_plain": (AIOKafkaConnection.authenticator_plain, ("self",)),
     "AIOKafkaConnection.authenticator_scram": (AIOKafkaConnection.authenticator_scram, ("self",)),
     "AIOKafkaConnection.authenticator_oauth": (AIOKafkaConnection.authenticator_oauth, ("self",)),
