@@ -2,13 +2,7 @@
 
 from agents.registry import Finding
 from streams.http import HttpSettings
-from streams.outcomes import (
-    Misconfigured,
-    Outcome,
-    RetryRecord,
-    Throttled,
-    Unavailable,
-)
+from streams.outcomes import Misconfigured, Outcome, RetryRecord, Throttled, Unavailable
 
 
 def refused(outcome: Outcome, settings: HttpSettings, url: str, service: str) -> Finding:

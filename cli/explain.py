@@ -22,14 +22,7 @@ from models.audience import Audience
 from models.record import Record
 from streams.base_settings import SettingsError
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.sink import (
-    Explains,
-    LaneKey,
-    Outlet,
-    Placement,
-    Sink,
-    placement,
-)
+from streams.delivery.sink import Explains, LaneKey, Outlet, Placement, Sink, placement
 from streams.outcomes import Dropped, Rejected
 from streams.placeholders import with_placeholders
 from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic

@@ -22,11 +22,7 @@ from streams import clocks, tls
 from streams.addresses import is_loopback, split_url
 from streams.base_settings import Settings
 from streams.fencing import guarded
-from streams.outcomes import (
-    Misconfigured,
-    RetryRecord,
-    Transient,
-)
+from streams.outcomes import Misconfigured, RetryRecord, Transient
 
 # Answers are a few hundred bytes; a wrong host may send anything, and a few bytes of gzip unpack
 # to any number.

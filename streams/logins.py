@@ -82,7 +82,7 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
         """Waits a second at most for the broker's farewell, which TLS does for half a minute."""
-        writer = self._writer if self._reader is not None else None
+        writer = self._writer
         closed = super().close(reason, exc)
         if writer is not None and not closed.done():
             overdue = closed.get_loop().call_later(_FAREWELL_SECONDS, writer.transport.abort)

@@ -19,13 +19,7 @@ from streams.addresses import Url
 from streams.base_settings import SettingsError
 from streams.cloud_tokens import Cloud, CloudError
 from streams.http import Answer, Http, HttpSettings, is_success, json_object, whole_number
-from streams.outcomes import (
-    Misconfigured,
-    RetryRecord,
-    Throttled,
-    Transient,
-    Unavailable,
-)
+from streams.outcomes import Misconfigured, RetryRecord, Throttled, Transient, Unavailable
 
 Source: TypeAlias = Literal["oidc", "file"] | Cloud
 """Where tokens come from: an identity provider, a file, or a cloud's own library."""

@@ -14,9 +14,7 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-from pydantic_settings import (
-    SettingsConfigDict,
-)
+from pydantic_settings import SettingsConfigDict
 
 from streams import logins, tls
 from streams.addresses import Brokers, broker_addresses, is_loopback

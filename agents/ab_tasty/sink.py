@@ -25,24 +25,9 @@ from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import (
-    Batch,
-    Explains,
-    Feed,
-    LaneKey,
-    Learns,
-    Placement,
-    Resends,
-    Sink,
-)
+from streams.delivery.sink import Batch, Explains, Feed, LaneKey, Learns, Placement, Resends, Sink
 from streams.http import Http
-from streams.outcomes import (
-    Delivered,
-    Dropped,
-    Outcome,
-    Rejected,
-    RetryRecord,
-)
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 

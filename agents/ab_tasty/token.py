@@ -20,12 +20,7 @@ from streams.http import (
     retry_after,
     whole_number,
 )
-from streams.outcomes import (
-    Misconfigured,
-    Throttled,
-    Transient,
-    Unavailable,
-)
+from streams.outcomes import Misconfigured, Throttled, Transient, Unavailable
 
 HIDDEN = "***"
 

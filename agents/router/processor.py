@@ -26,9 +26,7 @@ from streams.engine.partition_tasks import PartitionTasks
 from streams.kafka import batch_writer
 from streams.kafka.batch_writer import NotTakenError, Outgoing
 from streams.kafka.record_limits import SMALL, RecordLimits, smaller_than_raw
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, PRIVACY_REQUESTS, USER_UPDATE
 

@@ -21,13 +21,7 @@ from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Feed
 from streams.kafka.tables import Table
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    Rejected,
-    RetryRecord,
-    Transient,
-)
+from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Transient
 from streams.settings import KafkaSettings
 from streams.topics import SAILTHRU_LISTS
 

@@ -15,12 +15,7 @@ from agents.sailthru.lists import Lists
 from agents.sailthru.names import Naming
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    Rejected,
-    Transient,
-)
+from streams.outcomes import Delivered, Outcome, Rejected, Transient
 
 _MOST_RECORDED = 10_000
 

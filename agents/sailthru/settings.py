@@ -4,14 +4,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Literal, Self, cast
 
-from pydantic import (
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from agents.choice import ChoiceSettings

@@ -11,21 +11,12 @@ from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Refused, invalid_record, mapping_error
 from streams.delivery.lane import Item, Source
-from streams.delivery.parts import (
-    Parts,
-)
-from streams.delivery.sink import (
-    LaneKey,
-    placement,
-)
+from streams.delivery.parts import Parts
+from streams.delivery.sink import LaneKey, placement
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.headers import Marks
-from streams.outcomes import (
-    Blocked,
-    Dropped,
-    Rejected,
-)
+from streams.outcomes import Blocked, Dropped, Rejected
 
 
 class Queues(Protocol):

@@ -7,9 +7,7 @@ from contextlib import AsyncExitStack
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
 from streams.delivery.history import History
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.recovery import Recovery
 from streams.delivery.resend import LaneFeed
@@ -19,9 +17,7 @@ from streams.engine.partition import Partition
 from streams.engine.partition_tasks import PartitionTasks
 from streams.engine.refusals import Refusals
 from streams.kafka.tables import FollowedTable
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 
 # A list takes seconds; after an owner's death as long as a session and a request may.
 _PREPARES_SECONDS = 300.0

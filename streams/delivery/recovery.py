@@ -13,12 +13,8 @@ from models.record import kinds_superseded_by
 from streams import headers
 from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
-from streams.delivery.parts import (
-    Parts,
-)
-from streams.delivery.sink import (
-    placement,
-)
+from streams.delivery.parts import Parts
+from streams.delivery.sink import placement
 from streams.engine.partition import Partition
 from streams.kafka.tables import FollowedTable
 

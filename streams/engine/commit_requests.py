@@ -3,11 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from aiokafka.errors import (
-    InvalidCommitOffsetSizeError,
-    OffsetMetadataTooLargeError,
-    UnknownError,
-)
+from aiokafka.errors import InvalidCommitOffsetSizeError, OffsetMetadataTooLargeError, UnknownError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.kafka.commit_metadata import MAX_LENGTH, Progress, encode

@@ -13,9 +13,7 @@ from prometheus_client import Gauge
 from streams import clocks, metrics
 from streams.engine.partition import Partition
 from streams.engine.processor import Processor
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 
 log = structlog.get_logger()
 

@@ -5,9 +5,7 @@ from typing import Protocol
 
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 
 
 class Processor(Protocol):

@@ -6,12 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    KafkaError,
-    LeaderNotAvailableError,
-    RequestTimedOutError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, RequestTimedOutError, for_code
 from aiokafka.protocol.offset import OffsetRequest
 
 _EARLIEST: Final = -2

@@ -8,17 +8,9 @@ import structlog
 
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters, count
-from streams.delivery.completion import (
-    mapping_error,
-)
+from streams.delivery.completion import mapping_error
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import (
-    Explains,
-    Learns,
-    Outlet,
-    Sink,
-    Wire,
-)
+from streams.delivery.sink import Explains, Learns, Outlet, Sink, Wire
 from streams.outcomes import Delivered, Outcome
 from streams.settings import DRY_RUN_SUFFIX
 

@@ -8,18 +8,10 @@ from streams.delivery.delivery import Delivery
 from streams.delivery.history import History
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-    UpdateBarrier,
-)
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
+from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
-from streams.delivery.sink import (
-    Outlet,
-    Sink,
-)
+from streams.delivery.sink import Outlet, Sink
 from streams.kafka.log_end import LogEnd
 from streams.kafka.record_limits import RecordLimits
 from streams.kafka.tables import FollowedTable

@@ -13,11 +13,7 @@ from agents.sailthru.client import quota
 from agents.sailthru.errors import classify as sailthru
 from streams.delivery.rate_limit.quota import Quota
 from streams.http import Answer
-from streams.outcomes import (
-    Delivered,
-    Rejected,
-    Transient,
-)
+from streams.outcomes import Delivered, Rejected, Transient
 from tests.streams.properties import SMALL
 
 PAGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"

@@ -16,9 +16,7 @@ from streams.outcomes import Dropped
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.sailthru.factories import NOW_MS, USER, attributes, audience, membership
 from tests.agents.sailthru.simulated import settings
-from tests.contracts.scenario import (
-    learning,
-)
+from tests.contracts.scenario import learning
 
 
 def about(audience_id: str, name: str) -> Audience:

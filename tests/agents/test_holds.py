@@ -14,11 +14,7 @@ from agents.sailthru.errors import WRONG_SECRET
 from agents.sailthru.errors import classify as sailthru
 from agents.sailthru.sink import SailthruSink
 from cli.settings import rows
-from streams.outcomes import (
-    Misconfigured,
-    Outcome,
-    Rejected,
-)
+from streams.outcomes import Misconfigured, Outcome, Rejected
 
 SETTINGS = {name for name, _, _ in rows()}
 NAMED = re.compile(r"\b(?:KAFKA|WORKER|ROUTER|SAILTHRU|ABTASTY)_[A-Z_]+\b")

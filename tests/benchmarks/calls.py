@@ -22,10 +22,7 @@ from streams.delivery.sink import LaneKey, placement
 from streams.placeholders import with_placeholders
 from tests.benchmarks.results import Result, at_most, ratios
 from tests.benchmarks.work import AT, Place
-from tests.contracts.scenario import (
-    explaining,
-    learning,
-)
+from tests.contracts.scenario import explaining, learning
 
 _NOW_MS = 1_767_225_600_000
 _MESSAGES = 6_000

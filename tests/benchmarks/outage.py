@@ -11,11 +11,7 @@ from unittest.mock import patch
 from aiokafka.structs import ConsumerRecord
 
 from sandbox.kafka import Kafka
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    RetryRecord,
-)
+from streams.outcomes import Delivered, Outcome, RetryRecord
 from streams.topics import EVENTS
 from tests.benchmarks.results import Result, at_most
 from tests.streams.delivery import simulated_time

@@ -22,14 +22,7 @@ from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams import topics
 from streams.kafka.rights import RIGHTS
-from streams.topics import (
-    AB_TASTY_AUDIENCES,
-    EVENTS,
-    RAW,
-    SAILTHRU_AUDIENCES,
-    USER_UPDATE,
-    Topic,
-)
+from streams.topics import AB_TASTY_AUDIENCES, EVENTS, RAW, SAILTHRU_AUDIENCES, USER_UPDATE, Topic
 from tests.cli.command import run
 from tests.kafka.test_leaks import limit_messages
 from tests.streams.cluster import (

@@ -14,14 +14,7 @@ from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
 from sandbox.server import Service
 from streams.delivery.sink import Batch, LaneKey, Sink
 from streams.fencing import FencedError
-from streams.outcomes import (
-    Delivered,
-    Misconfigured,
-    Outcome,
-    Rejected,
-    Throttled,
-    Transient,
-)
+from streams.outcomes import Delivered, Misconfigured, Outcome, Rejected, Throttled, Transient
 from tests.contracts.scenario import Scenario, Subject, connected, explaining, simulated, subjects
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")

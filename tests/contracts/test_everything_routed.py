@@ -13,12 +13,7 @@ from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
 from streams.delivery.sink import LaneKey, placement
 from streams.outcomes import Dropped, Rejected
-from tests.contracts.scenario import (
-    Subject,
-    explaining,
-    learning,
-    subjects,
-)
+from tests.contracts.scenario import Subject, explaining, learning, subjects
 
 NOW_MS = 1_767_225_600_000
 

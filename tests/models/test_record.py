@@ -5,20 +5,11 @@ from typing import Any
 
 import pytest
 
-from models.audience_membership import (
-    AudienceChanged,
-    MembershipChanged,
-)
+from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.privacy_request import ConsentChanged
-from models.record import (
-    Identity,
-    RawPosition,
-    Record,
-    kinds_superseded_by,
-    serialize,
-)
+from models.record import Identity, RawPosition, Record, kinds_superseded_by, serialize
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams.topics import EVENTS, USER_UPDATE
 

@@ -13,20 +13,9 @@ from typing import Any, NamedTuple
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import (
-    Batch,
-    LaneKey,
-    Placement,
-    Sink,
-)
+from streams.delivery.sink import Batch, LaneKey, Placement, Sink
 from streams.fencing import FencedError
-from streams.outcomes import (
-    Delivered,
-    Dropped,
-    Outcome,
-    Rejected,
-    RetryRecord,
-)
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
 from tests.simulation.loop import HOST, Host, SimulatedLoop
 

@@ -11,14 +11,9 @@ from streams.dead_letters.writer import DeadLetters, FloodGuard, preserve
 from streams.delivery.completion import Completion
 from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Deduplication
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-)
+from streams.delivery.ordering.update_barrier import NoBarrier
 from streams.kafka.record_limits import RecordLimits
-from streams.outcomes import (
-    Blocked,
-    Rejected,
-)
+from streams.outcomes import Blocked, Rejected
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from tests.streams.cluster import configure, create, producing, read, settings
 from tests.streams.delivery.flow import Letters

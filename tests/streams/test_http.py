@@ -36,10 +36,7 @@ from streams.http import (
     HttpSettings,
     retry_after,
 )
-from streams.outcomes import (
-    Misconfigured,
-    Transient,
-)
+from streams.outcomes import Misconfigured, Transient
 from tests.streams.properties import SMALL
 
 NOW = datetime.now(UTC)

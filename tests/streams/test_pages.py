@@ -15,9 +15,7 @@ from streams import metrics
 from streams.engine.holds import Hold
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.pending_writes import PendingWrites
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 from streams.worker import readiness
 from streams.worker.app import App
 from tests.streams.engine.test_consumer import HERE, Kafka, Work

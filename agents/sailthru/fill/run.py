@@ -24,18 +24,12 @@ from streams.delivery.history import History
 from streams.delivery.lane import Lane
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-)
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.ordering.update_barrier import NoBarrier
+from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.recovery import Recovery
 from streams.delivery.sending.endpoints import Endpoints
-from streams.delivery.sink import (
-    Outlet,
-)
+from streams.delivery.sink import Outlet
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.http import Http

@@ -10,13 +10,9 @@ from streams.dead_letters.writer import DeadLetters
 from streams.delivery.completion import Completion, Refused
 from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.deduplication import Deduplication
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-)
+from streams.delivery.ordering.update_barrier import NoBarrier
 from streams.delivery.sink import LaneKey
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 
 
 class Waiting:

@@ -16,10 +16,7 @@ from faust.types import TP
 
 from streams import metrics
 from streams.delivery.lane import Item, Lane
-from streams.delivery.sink import (
-    LaneKey,
-    Prepares,
-)
+from streams.delivery.sink import LaneKey, Prepares
 from streams.kafka.log_end import LogEnd
 
 _MOST_SECONDS = 30.0

@@ -6,9 +6,7 @@ from collections.abc import Awaitable
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.lane import Item
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sending import policy as policies

@@ -6,9 +6,7 @@ from streams import clocks, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import mapping_error
 from streams.delivery.lane import Item, Lane
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.parts import Parts
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.circuit_breaker import Quarantine as Quarantined
 from streams.delivery.sending.concurrency import Connections

@@ -8,11 +8,7 @@ from models.audience import Audience
 from models.record import RawPosition
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
-from streams.outcomes import (
-    Delivered,
-    Rejected,
-    RetryRecord,
-)
+from streams.outcomes import Delivered, Rejected, RetryRecord
 from tests.agents.ab_tasty.factories import AT, NOW_MS, audience, membership
 from tests.agents.ab_tasty.simulated import ab_tasty, firehose_sink, send
 

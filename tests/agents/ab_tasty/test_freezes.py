@@ -16,11 +16,7 @@ from tests.agents.ab_tasty.test_delivery import (
     udc_traced,
     values,
 )
-from tests.streams.delivery.flow import (
-    some_turns,
-    with_policy,
-    without_pauses,
-)
+from tests.streams.delivery.flow import some_turns, with_policy, without_pauses
 
 ONE_401 = Answer(endpoint="POST segments", status=401, count=1)
 

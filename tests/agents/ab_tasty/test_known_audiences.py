@@ -16,11 +16,7 @@ from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    Transient,
-)
+from streams.outcomes import Delivered, Outcome, Transient
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.agents.ab_tasty.factories import AT, audience, membership, udc

@@ -11,12 +11,7 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer as AnswerFault
 from sandbox.faults import Delay, Hang, Reset
 from streams.http import Answer, Http
-from streams.outcomes import (
-    Misconfigured,
-    Throttled,
-    Transient,
-    Unavailable,
-)
+from streams.outcomes import Misconfigured, Throttled, Transient, Unavailable
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock, ab_tasty
 

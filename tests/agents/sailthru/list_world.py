@@ -14,11 +14,7 @@ from agents.sailthru.lists import Lists
 from models.list_state import ListState
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import CONNECTION_LOST, TIMED_OUT
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    Transient,
-)
+from streams.outcomes import Delivered, Outcome, Transient
 from streams.settings import KafkaSettings
 from tests.agents.sailthru.simulated import unpaced
 from tests.streams.records import source

@@ -14,13 +14,7 @@ from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Ignored, Pacer
 from streams.delivery.rate_limit.quota import Quota
 from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
-from streams.outcomes import (
-    Delivered,
-    Misconfigured,
-    Rejected,
-    RetryRecord,
-    Transient,
-)
+from streams.outcomes import Delivered, Misconfigured, Rejected, RetryRecord, Transient
 from tests.agents.sailthru.factories import EMAIL
 from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
 

@@ -7,14 +7,7 @@ import pytest
 
 from agents.sailthru import errors
 from agents.sailthru.errors import classify
-from streams.outcomes import (
-    Delivered,
-    Misconfigured,
-    Outcome,
-    Rejected,
-    RetryRecord,
-    Throttled,
-)
+from streams.outcomes import Delivered, Misconfigured, Outcome, Rejected, RetryRecord, Throttled
 
 HEADERS = {
     "Date": "Thu, 01 Jan 2026 00:00:18 GMT",

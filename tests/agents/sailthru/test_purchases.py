@@ -8,12 +8,7 @@ from agents.sailthru.purchases import UnusableError, items
 from agents.sailthru.sink import SailthruSink
 from sandbox.faults import Answer, EffectWithoutAnswer, Hang
 from streams.delivery.sink import LaneKey
-from streams.outcomes import (
-    Delivered,
-    Dropped,
-    Rejected,
-    Transient,
-)
+from streams.outcomes import Delivered, Dropped, Rejected, Transient
 from tests.agents.sailthru.factories import EMAIL, NOW_MS, USER, event, moved
 from tests.agents.sailthru.simulated import Simulated, deliver, settings
 

@@ -7,9 +7,7 @@ import pytest
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
 from streams.base_settings import SettingsError
-from streams.delivery.sink import (
-    Outlet,
-)
+from streams.delivery.sink import Outlet
 from streams.worker.dry_run import dry_run
 from tests.agents.sailthru.simulated import SECRET, settings
 

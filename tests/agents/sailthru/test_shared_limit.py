@@ -15,22 +15,12 @@ from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Completion
 from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Deduplication
-from streams.delivery.ordering.staleness import (
-    Staleness,
-)
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-)
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.ordering.staleness import Staleness
+from streams.delivery.ordering.update_barrier import NoBarrier
+from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sending.endpoints import Endpoints
-from streams.delivery.sink import (
-    LaneKey,
-    Outlet,
-    Placement,
-)
+from streams.delivery.sink import LaneKey, Outlet, Placement
 from streams.settings import KafkaSettings
 from streams.topics import RATE_LIMITS, USER_UPDATE
 from tests.agents.sailthru.factories import NOW_MS, attributes

@@ -7,14 +7,7 @@ import pytest
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
-from streams.outcomes import (
-    Delivered,
-    Dropped,
-    Outcome,
-    Rejected,
-    RetryRecord,
-    Transient,
-)
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord, Transient
 from tests.agents.sailthru.factories import (
     EMAIL,
     NOW_MS,

@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from streams.outcomes import (
-    Delivered,
-    Outcome,
-    RetryRecord,
-)
+from streams.outcomes import Delivered, Outcome, RetryRecord
 from streams.settings import WorkerSettings
 from streams.topics import EVENTS
 from streams.worker.app import App

@@ -14,9 +14,7 @@ from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.rate_limit.quota import Quota
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sink import LaneKey
-from tests.streams.delivery.endpoints import (
-    endpoint_of,
-)
+from tests.streams.delivery.endpoints import endpoint_of
 from tests.streams.delivery.simulated_time import now
 
 CALL = "user"

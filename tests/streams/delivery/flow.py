@@ -17,17 +17,10 @@ from streams.delivery.delivery import Delivery
 from streams.delivery.history import Group, History, Tell
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
-from streams.delivery.ordering.update_barrier import (
-    NoBarrier,
-    UpdateBarrier,
-)
-from streams.delivery.parts import (
-    Parts,
-)
+from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
+from streams.delivery.parts import Parts
 from streams.delivery.sending import policy
-from streams.delivery.sink import (
-    Outlet,
-)
+from streams.delivery.sink import Outlet
 from streams.engine.partition import Partition
 from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress

@@ -12,15 +12,7 @@ from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import (
-    Batch,
-    Feed,
-    LaneKey,
-    Learns,
-    Placement,
-    Resends,
-    Sink,
-)
+from streams.delivery.sink import Batch, Feed, LaneKey, Learns, Placement, Resends, Sink
 from streams.outcomes import (
     Delivered,
     Dropped,

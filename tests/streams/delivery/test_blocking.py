@@ -3,15 +3,8 @@
 import pytest
 
 from streams import metrics
-from streams.outcomes import (
-    Blocked,
-)
-from tests.streams.delivery.flow import (
-    Flow,
-    log,
-    some_turns,
-    with_policy,
-)
+from streams.outcomes import Blocked
+from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
 from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
 from tests.streams.records import source
 

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from streams.delivery.sink import LaneKey
 from streams.topics import EVENTS
-from tests.streams.delivery.flow import (
-    Flow,
-    log,
-    of_user,
-    some_turns,
-    with_policy,
-)
+from tests.streams.delivery.flow import Flow, log, of_user, some_turns, with_policy
 from tests.streams.properties import SMALL
 from tests.streams.records import event, source
 

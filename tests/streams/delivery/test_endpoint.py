@@ -8,24 +8,14 @@ import pytest
 
 from streams.delivery.lane import Lane
 from streams.delivery.rate_limit.limiter import RateLimit
-from streams.delivery.sending.circuit_breaker import (
-    Gate,
-)
+from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import LaneKey
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 from tests.streams.delivery import simulated_time
-from tests.streams.delivery.endpoints import (
-    Send,
-    endpoint_of,
-)
-from tests.streams.delivery.flow import (
-    some_turns,
-    with_policy,
-)
+from tests.streams.delivery.endpoints import Send, endpoint_of
+from tests.streams.delivery.flow import some_turns, with_policy
 
 pytestmark = pytest.mark.usefixtures("at_once")
 

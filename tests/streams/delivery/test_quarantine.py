@@ -5,12 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from streams.engine.partition import Partition
-from tests.streams.delivery.flow import (
-    Flow,
-    log,
-    some_turns,
-    with_policy,
-)
+from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
 
 pytestmark = pytest.mark.usefixtures("at_once")
 

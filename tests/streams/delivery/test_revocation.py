@@ -7,12 +7,7 @@ import pytest
 
 from streams.delivery.sink import Batch, LaneKey
 from streams.kafka.commit_metadata import Progress
-from tests.streams.delivery.flow import (
-    Flow,
-    log,
-    some_turns,
-    with_policy,
-)
+from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
 from tests.streams.delivery.scripted import Request
 from tests.streams.records import new_partition
 

@@ -15,14 +15,7 @@ from hypothesis import strategies as st
 
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import Progress, decode, encode
-from tests.streams.delivery.flow import (
-    Flow,
-    Letters,
-    log,
-    of_user,
-    some_turns,
-    without_pauses,
-)
+from tests.streams.delivery.flow import Flow, Letters, log, of_user, some_turns, without_pauses
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER

@@ -4,19 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from faust.types import (
-    TP,
-)
+from faust.types import TP
 
 from streams import metrics
 from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.update_barrier import UpdateBarrier
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
-from streams.topics import (
-    EVENTS,
-    USER_UPDATE,
-)
+from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
 from tests.streams.records import new_partition, update_source
 

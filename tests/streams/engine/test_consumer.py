@@ -24,9 +24,7 @@ from streams.engine.refusals import GroupError
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.rights import Right
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.delivery.flow import some_turns

@@ -8,9 +8,7 @@ from structlog.testing import capture_logs
 from streams import metrics
 from streams.engine import gauges
 from streams.engine.consumer import Consumer
-from streams.outcomes import (
-    Blocked,
-)
+from streams.outcomes import Blocked
 from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
 from tests.streams.engine.unstarted import router_app
 
