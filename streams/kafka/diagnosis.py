@@ -1,10 +1,8 @@
 """Why Kafka cannot be reached: aiokafka says no more than that it could not bootstrap."""
 
 import asyncio
-import contextlib
 import re
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -22,6 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams import tls
 from streams.addresses import broker_addresses
+from streams.kafka.first_word import listen
 from streams.oauth import TokenError, Tokens
 from streams.settings import KafkaSettings
 
@@ -29,6 +28,10 @@ from streams.settings import KafkaSettings
 _SECONDS = 5.0
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
+_CUT_OFF = (
+    "Kafka at {at} breaks connections off without a word, as a broker that starts does, or a load "
+    "balancer without a broker behind it: look at them, or set KAFKA_BOOTSTRAP_SERVERS."
+)
 _UNSTEADY = (
     "Kafka at {at} answers at times and breaks connections off at others: look at the brokers and "
     "at what stands between."
@@ -82,6 +85,10 @@ class _LockedOutError(_WrongError):
     is_locked_out = True
 
 
+class _CutOffError(_WrongError):
+    """Nobody says anything, though somebody takes connections; that may pass by itself."""
+
+
 class _AwayError(Exception):
     """Nobody is there to ask."""
 
@@ -116,15 +123,19 @@ async def examine(kafka: KafkaSettings) -> Diagnosis:
 
 async def _ask(kafka: KafkaSettings) -> _WrongError | None:
     """What a person must mend; None where nobody is there to ask, or nothing is wrong."""
+    cut_off = None
     for host, port in broker_addresses(kafka.bootstrap_servers):
         try:
             await _look(kafka, host, port)
         except _AwayError:
             continue
+        except _CutOffError as error:
+            cut_off = cut_off or error
         except _WrongError as error:
             return error
-        break
-    return None
+        else:
+            return None
+    return cut_off
 
 
 async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
@@ -177,8 +188,7 @@ async def _connected(
     except TimeoutError as error:
         raise _AwayError from error
     except (KafkaError, OSError, EOFError) as error:
-        sentence = await _sentence(kafka, host, port, error)
-        raise _LockedOutError(sentence, _words(kafka, error)) from error
+        raise await _why(kafka, host, port, error) from error
     try:
         yield connection
     finally:
@@ -212,28 +222,39 @@ async def _there(host: str, port: int) -> None:
     writer.transport.abort()
 
 
-async def _sentence(kafka: KafkaSettings, host: str, port: int, error: Exception) -> str:
+async def _why(kafka: KafkaSettings, host: str, port: int, error: Exception) -> _WrongError:
     where = f"Kafka at {host}:{port}"
-    match error:
-        case UnsupportedSaslMechanismError():
-            return f"{where} takes no {kafka.sasl_mechanism}: set KAFKA_SASL_MECHANISM."
-        case SaslAuthenticationFailed() | AuthenticationFailedError():
-            return f"{where} {_refused(kafka)}."
-        case IllegalSaslStateError():
-            protocol = "SSL" if kafka.security_protocol == "SASL_SSL" else "PLAINTEXT"
-            return f"{where} takes no login: set KAFKA_SECURITY_PROTOCOL to {protocol}."
+    if (said := _of_login(kafka, error)) is not None:
+        return _LockedOutError(f"{where} {said}.", _words(kafka, error))
+    word = None
     trouble = tls.explain(error)
-    if trouble is None and kafka.speaks_tls:
-        trouble = await _trouble(kafka, host, port)
+    if trouble is None:
+        word = await listen(kafka, host, port)
+        trouble = word.trouble if kafka.speaks_tls else None
     if trouble is not None:
-        return f"{where} cannot be talked to: {trouble.said}; {_TO_DO[trouble.fault]}."
-    if not kafka.speaks_tls and (await _trouble(kafka, host, port)) is None:
+        todo = _TO_DO[trouble.fault]
+        return _LockedOutError(f"{where} cannot be talked to: {trouble.said}; {todo}.")
+    if word is not None and word.speaks_tls and not kafka.speaks_tls:
         protocol = "SASL_SSL" if kafka.logs_in else "SSL"
-        return f"{where} speaks TLS: set KAFKA_SECURITY_PROTOCOL to {protocol}."
-    return (
+        return _LockedOutError(f"{where} speaks TLS: set KAFKA_SECURITY_PROTOCOL to {protocol}.")
+    if word is not None and not word.has_spoken:
+        return _CutOffError(_CUT_OFF.format(at=f"{host}:{port}"))
+    return _LockedOutError(
         f"{where} does not answer as Kafka does ({type(error).__name__}): set "
         "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL to what it speaks."
     )
+
+
+def _of_login(kafka: KafkaSettings, error: Exception) -> str | None:
+    match error:
+        case UnsupportedSaslMechanismError():
+            return f"takes no {kafka.sasl_mechanism}: set KAFKA_SASL_MECHANISM"
+        case SaslAuthenticationFailed() | AuthenticationFailedError():
+            return _refused(kafka)
+        case IllegalSaslStateError():
+            protocol = "SSL" if kafka.security_protocol == "SASL_SSL" else "PLAINTEXT"
+            return f"takes no login: set KAFKA_SECURITY_PROTOCOL to {protocol}"
+    return None
 
 
 def _refused(kafka: KafkaSettings) -> str:
@@ -261,25 +282,3 @@ def _words(kafka: KafkaSettings, error: Exception) -> str:
     password = kafka.sasl_password
     quotes = password is not None and password.get_secret_value() in words
     return "" if quotes or _LONG.search(words) else words
-
-
-async def _trouble(kafka: KafkaSettings, host: str, port: int) -> tls.Trouble | None:
-    """What a handshake meets that takes any certificate, and sends nothing after it."""
-    unverified = ssl.create_default_context()
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    with contextlib.suppress(OSError):
-        kafka.show_certificate(unverified)
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port, ssl=unverified)
-            try:
-                # Whose certificate is not there, or not taken, learns of it after the handshake.
-                await reader.read(1)
-            finally:
-                writer.transport.abort()
-    except TimeoutError:
-        return None  # it waits for us to speak
-    except OSError as error:
-        return tls.explain(error) or tls.NO_TLS
-    return None

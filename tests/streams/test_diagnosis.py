@@ -1,11 +1,13 @@
 """What is said of a Kafka that cannot be reached, where no real one is needed to see it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from aiokafka.errors import SaslAuthenticationFailed
 from aiokafka.protocol.admin import (
     ApiVersionRequest,
@@ -24,11 +26,18 @@ from streams.settings import KafkaSettings
 HOST = "127.0.0.1"
 HELLO = ApiVersionResponse_v0.SCHEMA.encode((0, [(3, 0, 4), (17, 1, 1), (18, 0, 0), (36, 0, 0)]))
 SECRET = "not-a-real-password"
+# The default of socket.request.max.bytes. A hello of TLS, read as a size, is far beyond it.
+MOST_BYTES = 104_857_600
 
 
 @asynccontextmanager
-async def broker(answers: Mapping[int, bytes]) -> AsyncIterator[str]:
-    """Answers these requests, by their API keys, and breaks off at any other; gives its address."""
+async def broker(
+    answers: Mapping[int, bytes], context: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Answers these requests, by their API keys, and breaks off at any other; gives its address.
+
+    As Kafka does, it also breaks off where a request says that it is larger than any.
+    """
     served = set[asyncio.Future[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,6 +45,8 @@ async def broker(answers: Mapping[int, bytes]) -> AsyncIterator[str]:
         while True:
             try:
                 size = int.from_bytes(await reader.readexactly(4), "big")
+                if size > MOST_BYTES:
+                    break
                 request = await reader.readexactly(size)
             except asyncio.IncompleteReadError:
                 break
@@ -45,7 +56,7 @@ async def broker(answers: Mapping[int, bytes]) -> AsyncIterator[str]:
             writer.write(len(body).to_bytes(4, "big") + body)
         writer.close()
 
-    async with await asyncio.start_server(serve, HOST) as server:
+    async with await asyncio.start_server(serve, HOST, ssl=context) as server:
         yield f"{HOST}:{server.sockets[0].getsockname()[1]}"
     # Whoever was refused lets go of the connection some time after it was told.
     await asyncio.gather(*served, return_exceptions=True)
@@ -74,6 +85,104 @@ async def test_a_connection_that_breaks_at_the_first_question_is_no_login_that_l
 
     assert "login" not in said
     assert address in said
+
+
+@asynccontextmanager
+async def door(first_word: bytes = b"") -> AsyncIterator[str]:
+    """Whoever takes connections and breaks them off, after a word of its own; gives its address."""
+    served = set[asyncio.Future[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(asyncio.ensure_future(writer.wait_closed()))
+        await reader.read(1)
+        writer.write(first_word)
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST) as server:
+        yield f"{HOST}:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*served, return_exceptions=True)
+
+
+AUTHORITY = trustme.CA()
+
+
+def secured(*, asks_for_certificate: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AUTHORITY.issue_cert(HOST).configure_cert(context)
+    if asks_for_certificate:
+        AUTHORITY.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+@pytest.fixture
+def trusting(tmp_path: Path) -> Callable[[str], KafkaSettings]:
+    """Settings for TLS at an address."""
+    file = tmp_path / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(file)
+    return lambda address: KafkaSettings(
+        bootstrap_servers=address, security_protocol="SSL", ssl_cafile=file
+    )
+
+
+Servers = Mapping[str, Callable[[], AbstractAsyncContextManager[str]]]
+WITHOUT_A_WORD: Servers = {
+    "before a handshake": door,
+    "after a handshake": lambda: broker({}, secured()),
+}
+NOT_TLS: Servers = {
+    "a Kafka": lambda: broker({ApiVersionRequest.API_KEY: HELLO}),
+    "a web server": lambda: door(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"),
+}
+TLS: Servers = {
+    "a Kafka": lambda: broker({ApiVersionRequest.API_KEY: HELLO}, secured()),
+    "a Kafka that asks for certificates": lambda: broker(
+        {ApiVersionRequest.API_KEY: HELLO}, secured(asks_for_certificate=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("when", WITHOUT_A_WORD)
+async def test_who_breaks_off_without_a_word_speaks_no_wrong_protocol(
+    when: str, trusting: Callable[[str], KafkaSettings]
+) -> None:
+    """As a broker does that starts, and a load balancer without a broker behind it."""
+    async with WITHOUT_A_WORD[when]() as address:
+        found = await examine(trusting(address))
+    assert found.said.startswith(f"Kafka at {address} breaks connections off without a word")
+    assert not found.is_locked_out
+
+
+async def test_who_breaks_off_without_a_word_in_clear_is_away_too() -> None:
+    async with door() as address:
+        found = await examine(KafkaSettings(bootstrap_servers=address))
+    assert found.said.startswith(f"Kafka at {address} breaks connections off without a word")
+    assert not found.is_locked_out
+
+
+@pytest.mark.parametrize("what", NOT_TLS)
+async def test_who_answers_in_clear_speaks_no_tls(
+    what: str, trusting: Callable[[str], KafkaSettings]
+) -> None:
+    """Also a Kafka, which breaks off at a hello of TLS and answers to its own."""
+    async with NOT_TLS[what]() as address:
+        found = await examine(trusting(address))
+    assert "it does not speak TLS on that port" in found.said
+    assert found.is_locked_out
+
+
+@pytest.mark.parametrize("what", TLS)
+async def test_who_takes_a_hello_of_tls_speaks_it(what: str) -> None:
+    async with TLS[what]() as address:
+        found = await examine(KafkaSettings(bootstrap_servers=address))
+    assert found.said == f"Kafka at {address} speaks TLS: set KAFKA_SECURITY_PROTOCOL to SSL."
+    assert found.is_locked_out
+
+
+async def test_a_broker_that_breaks_off_does_not_hide_one_that_refuses() -> None:
+    async with door() as restarting, broker(refusing("Access denied")) as there:
+        found = await examine(login(f"{restarting},{there}"))
+    assert f"Kafka at {there} refuses the login" in found.said
 
 
 def refusing(words: str) -> dict[int, bytes]:
