@@ -6,6 +6,7 @@ from grafana.boards.promql import DESTINATION, highest, or_zero, recorded, scope
 
 _RAW = 'topic="mparticle-raw"'
 _ROUTER = 'worker="router"'
+_KEPT = 'state=~"refused|unreadable|partitions_unavailable|writes_wait"'
 _SILENT = (
     f"(sum(rate({series('records_read_total', _RAW)}[30m])) == bool 0)"
     f" * (sum({series('lag_records', _RAW)}) == bool 0)"
@@ -42,6 +43,10 @@ FAULTS = states(
     Query(
         highest("rate_limit_closed", "destination", DESTINATION),
         "{{destination}}: asks to wait",
+    ),
+    Query(
+        highest("readiness", "worker, state", _KEPT),
+        "Kafka: keeps {{worker}} from its work, {{state}}",
     ),
     Query(
         highest("readiness", "worker", 'state="login_refused"'),

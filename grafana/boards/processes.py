@@ -22,6 +22,7 @@ GROUP = (
         51,
         "What the workers are ready for",
         "A red line while a worker is not ready, and below it why: kafka_away, login_refused, "
+        "refused (a right, or a topic that is gone), "
         "no_partitions (more workers than partitions, or Kafka is away), starting (reads back what "
         "has ended), offsets_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
         "destination asked to wait for more than a minute), or blocked. /ready of the worker says "
