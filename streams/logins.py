@@ -12,11 +12,14 @@ from typing import Any
 import aiokafka.conn
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import SaslAuthenticationFailed
+from aiokafka.protocol.group import JoinGroupRequest
 
 from streams.mounted import current
 
 _FIRST_ANSWER_SECONDS = 3.0
 _FAREWELL_SECONDS = 1.0
+# For the way to the coordinator and back, and for its own delay.
+_JOIN_ROOM_SECONDS = 5.0
 # Brokers whose last connection from this process did not come about though somebody is there: who
 # was it, and why, a look of our own will tell. Written by every thread that has clients.
 _closed_doors = set[tuple[str, int]]()
@@ -79,6 +82,21 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
     async def _do_version_lookup(self) -> None:
         await super()._do_version_lookup()
         self._request_timeout = self._patience
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        """Gives a join the time that the group may take, whatever other requests may.
+
+        Kafka answers it when all members have joined. Given up before, it begins again, and so
+        would a rebalance with one member that drains for longer.
+        """
+        usual = self._request_timeout
+        if isinstance(request, JoinGroupRequest):
+            longest = request._rebalance_timeout / 1000 + _JOIN_ROOM_SECONDS  # noqa: SLF001 - guarded by a test
+            self._request_timeout = max(usual, longest)
+        try:
+            return super().send(request, expect_response)
+        finally:
+            self._request_timeout = usual
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
         """Waits a second at most for the broker's farewell, which TLS does for half a minute."""

@@ -113,6 +113,13 @@ class KafkaSettings(Settings):
         le=1800,
         description="silence after which Kafka gives a worker's partitions to another",
     )
+    request_timeout_s: float = Field(
+        30,
+        ge=2,
+        le=300,
+        description="how long Kafka may take to answer a request; then the connection is given up, "
+        "and the request made again, to whoever leads the partition or the group by then",
+    )
     drain_s: PositiveFloat = Field(
         20, description="how long requests in flight may take to end at a rebalance or a stop"
     )
@@ -158,6 +165,21 @@ class KafkaSettings(Settings):
 
     _tokens: Tokens | None = PrivateAttr(None)
     """Shared by all clients, copies of the settings included."""
+
+    @model_validator(mode="after")
+    def _gives_up_in_time(self) -> Self:
+        if "request_timeout_s" not in self.model_fields_set:
+            return self
+        for name, of in (
+            ("KAFKA_SESSION_TIMEOUT_S", self.session_timeout_s),
+            ("KAFKA_STALLED_AFTER_S", self.stalled_after_s),
+        ):
+            if self.request_timeout_s > of:
+                raise ValueError(
+                    f"KAFKA_REQUEST_TIMEOUT_S may not be longer than {name}, {of:g}: a worker that "
+                    "waits for a broker that is frozen would be given up before it tries another"
+                )
+        return self
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
@@ -254,6 +276,7 @@ class KafkaSettings(Settings):
             "security_protocol": self.security_protocol,
             "client_id": self.client_id or "mparticle-streams",
             "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
+            "request_timeout_ms": int(self.request_timeout_s * 1000),
         }
         if self.logs_in:
             options["sasl_mechanism"] = self.sasl_mechanism

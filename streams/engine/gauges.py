@@ -17,7 +17,8 @@ from streams.outcomes import Blocked
 
 log = structlog.get_logger()
 
-_LOG_BOUNDS_SECONDS = 10.0
+# A broker that is frozen is named so soon after it, and the seconds that it is given to answer.
+_LOG_BOUNDS_SECONDS = 3.0
 _LOOP_LAG_SECONDS = 0.5
 _SUMMARY_SECONDS = 60.0
 

@@ -9,6 +9,9 @@ from threading import Event, Thread
 import pytest
 import trustme
 from aiokafka.conn import create_conn
+from aiokafka.errors import UnknownMemberIdError
+from aiokafka.protocol.admin import ApiVersionResponse_v0
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, JoinGroupResponse_v0
 
 from streams import logins
 
@@ -53,3 +56,41 @@ async def test_a_broker_that_is_frozen_does_not_keep_a_connection_that_is_closed
     )
     async with asyncio.timeout(15):  # TLS by itself waits for half a minute
         await made.close()
+
+
+async def test_a_join_waits_for_the_group_and_no_other_request_does() -> None:
+    """Whose coordinator answers no heartbeat, and a join when the other members are there."""
+    hello = ApiVersionResponse_v0.SCHEMA.encode((0, [(11, 0, 0), (12, 0, 0), (18, 0, 0)]))
+    refusal = (UnknownMemberIdError.errno, -1, "", "", "", [])
+    others_are_there = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while size := await reader.read(4):
+            request = await reader.readexactly(int.from_bytes(size, "big"))
+            key = int.from_bytes(request[:2], "big")
+            if key == HeartbeatRequest.API_KEY:
+                continue
+            answer = hello
+            if key == JoinGroupRequest.API_KEY:
+                await others_are_there.wait()
+                answer = JoinGroupResponse_v0.SCHEMA.encode(refusal)
+            body = request[4:8] + answer
+            writer.write(len(body).to_bytes(4, "big") + body)
+        writer.close()
+        ended.set()
+
+    logins.renew()
+    join = JoinGroupRequest("group", 1_000, 60_000, "", "", "consumer", [("range", b"")])
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        made = await create_conn("127.0.0.1", port, request_timeout_ms=500)
+        joining = asyncio.ensure_future(made.send(join))
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await made.send(HeartbeatRequest("group", 1, "member"))
+        others_are_there.set()
+        answer = await joining
+        made.close()
+        await ended.wait()
+    assert answer.error_code == UnknownMemberIdError.errno

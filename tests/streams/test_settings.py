@@ -432,6 +432,41 @@ LOGINS: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
+REQUESTS: dict[str, tuple[dict[str, str], str]] = {
+    "than a session": (
+        {"KAFKA_SESSION_TIMEOUT_S": "10", "KAFKA_REQUEST_TIMEOUT_S": "11"},
+        "KAFKA_REQUEST_TIMEOUT_S may not be longer than KAFKA_SESSION_TIMEOUT_S, 10:",
+    ),
+    "than a worker may stand still": (
+        {
+            "KAFKA_SESSION_TIMEOUT_S": "60",
+            "KAFKA_STALLED_AFTER_S": "20",
+            "KAFKA_REQUEST_TIMEOUT_S": "30",
+        },
+        "KAFKA_REQUEST_TIMEOUT_S may not be longer than KAFKA_STALLED_AFTER_S, 20:",
+    ),
+    "than a fetch may wait": (
+        {"KAFKA_REQUEST_TIMEOUT_S": "0.5"},
+        "KAFKA_REQUEST_TIMEOUT_S",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), REQUESTS.values(), ids=REQUESTS.keys())
+def test_a_request_is_given_up_before_the_worker_and_not_before_a_fetch(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    give(monkeypatch, given)
+    with pytest.raises(SettingsError) as error:
+        KafkaSettings.load()
+    assert said in str(error.value)
+
+
+def test_every_client_gives_a_request_up_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, {"KAFKA_REQUEST_TIMEOUT_S": "12.5"})
+    assert KafkaSettings.load().client_options()["request_timeout_ms"] == 12_500
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of `certificate.pem`, `key.pem`, `locked.pem`, `both.p12`, and `another.pem`."""

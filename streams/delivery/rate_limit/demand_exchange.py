@@ -137,8 +137,8 @@ class DemandExchange:
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
         """Says farewell at the end, if Kafka takes it soon."""
-        options = {"acks": 1, "request_timeout_ms": 5_000}
-        async with AIOKafkaProducer(**self._kafka.client_options(), **options) as producer:
+        options = {**self._kafka.client_options(), "acks": 1, "request_timeout_ms": 5_000}
+        async with AIOKafkaProducer(**options) as producer:
             try:
                 yield producer
             finally:

@@ -1,14 +1,20 @@
 """What a consumer tells of itself while partitions come, go and are worked on."""
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from structlog.testing import capture_logs
 
 from streams import metrics
 from streams.engine import gauges
 from streams.engine.consumer import Consumer
+from streams.kafka import log_bounds
 from streams.outcomes import Blocked
+from tests.streams.delivery import simulated_time
 from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
 from tests.streams.engine.unstarted import router_app
 
@@ -96,3 +102,42 @@ async def test_a_line_sums_up_what_was_done_and_what_waits(
 
     told = {"read": 3, "ended": 1, "rejected": 0, "waiting": 2, "blocked": "bad_key"}
     assert lines == [{"event": "summary", "log_level": "info", **told}]
+
+
+class Frozen:
+    """A leader that has answered once, and then answers nothing."""
+
+    cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+    since: float | None = None
+
+    async def send(self, _node: int, _request: Any) -> Any:
+        if self.since is not None:
+            await asyncio.Event().wait()
+        return SimpleNamespace(topics=[])
+
+    def force_metadata_update(self) -> None:
+        """It is asked of another broker."""
+
+
+def test_a_broker_that_is_frozen_is_named_within_eight_seconds() -> None:
+    async def named_after() -> float:
+        client, here = Frozen(), TopicPartition("mparticle-raw", 0)
+        consumer: Any = SimpleNamespace(_client=client)
+        named: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+        async def look() -> None:
+            if client.since is None:
+                await log_bounds.ask(consumer, [], committed=True)
+                client.since = simulated_time.now()
+                return
+            answers = await log_bounds.ask(consumer, [here], committed=True)
+            assert isinstance(answers[here], KafkaError)
+            if not named.done():
+                named.set_result(simulated_time.now() - client.since)
+
+        looking = asyncio.create_task(gauges.keep_log_bounds(look))
+        after = await named
+        looking.cancel()
+        return after
+
+    assert simulated_time.run(named_after()) <= 8

@@ -28,7 +28,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.offset import OffsetRequest
 from faust.tables.recovery import Recovery
@@ -102,6 +102,7 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Worker.execute_from_commandline": (faust.Worker.execute_from_commandline, ("self",)),
     "AIOKafkaConnection._do_version_lookup": (AIOKafkaConnection._do_version_lookup, ("self",)),
     "AIOKafkaConnection.connect": (AIOKafkaConnection.connect, ("self",)),
+    "AIOKafkaConnection.send": (AIOKafkaConnection.send, ("self", "request", "expect_response")),
     "AIOKafkaConnection.close": (AIOKafkaConnection.close, ("self", "reason", "exc")),
     "AIOKafkaConnection.authenticator_plain": (AIOKafkaConnection.authenticator_plain, ("self",)),
     "AIOKafkaConnection.authenticator_scram": (AIOKafkaConnection.authenticator_scram, ("self",)),
@@ -365,6 +366,14 @@ async def test_a_connection_has_the_login_that_ours_renews() -> None:
     assert aiokafka.conn.AIOKafkaConnection is logins._Connection
     assert (made._sasl_plain_username, made._sasl_plain_password) == ("u", "p")
     assert made._sasl_oauth_token_provider is None
+
+
+async def test_a_connection_gives_up_after_its_time_and_a_join_knows_its_own() -> None:
+    made: Any = logins._Connection("127.0.0.1", 1, request_timeout_ms=2_000)
+    join: Any = JoinGroupRequest("group", 1_000, 60_000, "", "", "consumer", [])
+
+    assert made._request_timeout == 2
+    assert join._rebalance_timeout == 60_000
 
 
 def test_a_login_by_token_knows_whether_it_has_sent_one() -> None:
