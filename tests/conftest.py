@@ -1,7 +1,8 @@
 """What tests of every part ask for by name."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from sandbox.kafka import BrokerError, Kafka, prepare
-from tests import longest_first, on_uvloop
+from tests import longest_first, on_uvloop, zygote
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
@@ -25,6 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
     on_uvloop.configure(config)
 
 
+def pytest_sessionstart() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:  # many tests are to come, and some need it
+        zygote.begin()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     # Once and in no test's time, before each process would do it for itself.
@@ -34,6 +40,14 @@ def pytest_xdist_setupnodes() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: longest_first.rank(item.path, config.rootpath))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_are_forked() -> Iterator[None]:
+    """Those of the demo's world, too, which the product starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.demo.world.Popen", zygote.Popen)
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

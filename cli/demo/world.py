@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -34,11 +34,11 @@ class WorkerProcess:
         """What it says goes to the end of `log`; its code is that in `tree`, else ours."""
         self._guard = new_guard()
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+            self._process = Popen(  # noqa: S603 - our own words, and no shell
                 [sys.executable, "-m", "cli", "worker", worker],
                 env={**os.environ, **environment},
                 cwd=tree,  # where Python looks first
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=output,
                 stderr=output,
                 process_group=self._guard.pid,
@@ -63,7 +63,7 @@ class WorkerProcess:
         self._process.terminate()
         try:
             return await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             self._process.kill()
             return self._process.wait()
         finally:

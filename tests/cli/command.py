@@ -17,6 +17,7 @@ from click.testing import Result
 
 from cli.settings import groups
 from streams.settings import KafkaSettings
+from tests import zygote
 from tests.cli.messages import invoke
 
 SECONDS = 120
@@ -49,22 +50,24 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs to the end; `given` is its standard input.
 
-    What only asks runs in this process: to start Python and import all there is takes longer than
-    most of what is asked. While one does, another gets a process of its own.
+    What only asks runs in this process. While one does, another gets a process of its own.
     """
     asks = of is COMMAND and arguments[0] not in _PROCESSES
     if asks and _HERE.acquire(blocking=False):
         return _run_here(arguments, given, settings, seconds)
-    done = subprocess.run(  # noqa: S603 - our own words, and no shell
+    with zygote.Popen(
         [*of, *arguments],
         env=environment(settings),
-        input=given,
-        capture_output=True,
-        timeout=seconds,
-        check=False,
-    )
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            shown, told = process.communicate(given, seconds)
+        finally:
+            process.kill()
     return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        process.args, process.returncode, shown.decode(), told.decode()
     )
 
 

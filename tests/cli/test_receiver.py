@@ -19,6 +19,7 @@ from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from tests import zygote
 from tests.agents.receiver.served import until
 from tests.agents.receiver.slow import SlowPost
 from tests.agents.test_workers import _eventually, _get
@@ -44,7 +45,7 @@ def started(
     ours = {"RECEIVER_TOKEN": TOKEN, "RECEIVER_PORT": str(port), "WORKER_PORT": str(pages)}
     with (
         log.open("wb") as lines,
-        subprocess.Popen(  # noqa: S603 - our own words, and no shell
+        zygote.Popen(
             [*before, *COMMAND, "receiver"],
             env=environment({**ours, **given}),
             stdout=lines,

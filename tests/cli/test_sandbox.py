@@ -18,6 +18,7 @@ import pytest
 from cli.demo.lag import Lag
 from sandbox.kafka import Kafka
 from streams.topics import RAW
+from tests import zygote
 from tests.cli.command import COMMAND, SECONDS, environment, run
 from tests.cli.messages import invoke
 from tests.streams.cluster import settings
@@ -29,7 +30,7 @@ MESSAGES = 300
 @contextmanager
 def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A part that runs, and the address that it printed."""
-    with subprocess.Popen(  # noqa: S603 - our own words, and no shell
+    with zygote.Popen(
         [*COMMAND, "sandbox", *arguments], env=environment({}), stdout=subprocess.PIPE
     ) as part:
         assert part.stdout is not None

@@ -23,6 +23,7 @@ from sandbox.proxy import Proxy
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import pages
+from tests import zygote
 from tests.agents.receiver.served import TOKEN, held, served, until
 from tests.agents.test_workers import _get
 from tests.cli.command import COMMAND, environment
@@ -71,7 +72,7 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as lines:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+            self._process = zygote.Popen(
                 [*COMMAND, "receiver"], env=environment(self._given), stdout=lines, stderr=lines
             )
 

@@ -28,6 +28,7 @@ from streams import headers
 from streams.kafka.commit_metadata import Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
+from tests import zygote
 from tests.cli.command import COMMAND, environment, run
 from tests.streams.cluster import admin, assigned, create, producing, settings
 
@@ -95,7 +96,7 @@ class World:
 
     def started(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """The command while it runs, for a test that ends it."""
-        return subprocess.Popen(  # noqa: S603 - our own words, and no shell
+        return zygote.Popen(
             [*COMMAND, "fill", "sailthru", "--execute", *arguments],
             env=environment(self.given),
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, SAILTHRU_LISTS, USER_UPDATE
+from tests import zygote
 from tests.agents.sailthru.factories import attributes, audience, event
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated
 from tests.cli.command import COMMAND, SECONDS, environment, run
@@ -81,23 +83,18 @@ async def _dry_run(cluster: KafkaSettings, sailthru: str) -> AsyncIterator[str]:
         "WORKER_MAX_REJECTED_SHARE": "1",
         "WORKER_PORT": str(port),
     }
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        "worker",
-        "sailthru",
-        "--dry-run",
+    with zygote.Popen(
+        [*COMMAND, "worker", "sailthru", "--dry-run"],
         env=environment(given),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), SECONDS) == 0
-    finally:
-        if process.returncode is None:
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+            process.terminate()
+            assert await asyncio.to_thread(process.wait, SECONDS) == 0
+        finally:
             process.kill()
-            await process.wait()
 
 
 async def _until(url: str, counted: Mapping[str, int]) -> None:

@@ -1,0 +1,267 @@
+"""The command as a process that need not start: forked from one that has imported everything.
+
+To start Python and to import Faust and all of ours takes most of a second of CPU, and the tests
+start some hundreds of workers and receivers. The zygote does it once for each process of pytest.
+Asked to, it forks, and the child becomes `python -m cli ...` as if it had been started just so: the
+caller's files for input and output, its environment, directory and process group, the arguments.
+Only then does anything of ours run, so that settings, logging, event loop, random numbers and
+metrics are the child's own. Signals, SIGKILL and SIGSTOP among them, and exit codes are those of
+any process. It still can be told from one that was started: by the name that the kernel shows, by
+its parent, which is the zygote, and by the memory of modules that it does not need.
+
+The zygote itself has no threads, no event loop and no files but its socket. It ends when pytest
+does. Where it does not do, an ordinary process is started: on systems other than Linux, for other
+programs than the command, and in other directories, where Python may find other code.
+"""
+
+import array
+import gc
+import importlib
+import inspect
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+PACKAGES: Final = ("models", "streams", "agents", "sandbox", "cli")
+"""Whose modules the zygote imports."""
+
+# These do something when they are imported: a worker's app reads its settings.
+_AT_WORK = {"app", "__main__"}
+
+_COMMAND = (sys.executable, "-m", "cli")
+_HERE = Path(__file__).parent.parent
+_NUMBER = struct.Struct("=i")
+_MOST_BYTES = 1 << 20
+"""Of a request; an environment has some kilobytes."""
+_STANDARD = 3
+"""Input, output and errors."""
+
+
+class Popen(subprocess.Popen[bytes]):
+    """As `subprocess.Popen`, which it is for everything but the command."""
+
+    _told: socket.socket | None = None
+    """Where the zygote tells its child's process id and exit code; None for an ordinary process."""
+
+    def _execute_child(self, *given: Any) -> None:  # its arguments are those of no two Pythons
+        method = subprocess.Popen._execute_child  # type: ignore[attr-defined] # typeshed leaves it out
+        asked = inspect.signature(method).bind(self, *given).arguments
+        words = asked["args"]
+        if not _is_for_the_zygote(words, asked["cwd"]):
+            method(self, *given)
+            return
+        self._reading = threading.Lock()
+        self._told, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            files = [asked[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+            files = [own if file == -1 else file for own, file in enumerate(files)]
+            group = asked["process_group"]
+            request = {
+                "arguments": [os.fspath(word) for word in words[len(_COMMAND) :]],
+                "environment": dict(os.environ if asked["env"] is None else asked["env"]),
+                "directory": str(Path.cwd()),
+                "group": os.getpgrp() if group == -1 else group,
+            }
+            _zygote().fork(request, [*files, theirs.fileno()])
+        self.pid = self._number(self._told)
+        self._child_created = True
+        self._close_pipe_fds(  # type: ignore[attr-defined] # as above
+            *(asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite")),
+            *(asked[name] for name in ("errread", "errwrite")),
+        )
+
+    def _internal_poll(self, *given: Any, **named: Any) -> int | None:
+        if self._told is None:
+            code: int | None = super()._internal_poll(*given, **named)  # type: ignore[misc] # as above
+            return code
+        self._hear(self._told, 0)
+        return self.returncode
+
+    def _wait(self, timeout: float | None) -> int:
+        if self._told is None:
+            code: int = super()._wait(timeout)  # type: ignore[misc] # as above
+            return code
+        self._hear(self._told, timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return self.returncode
+
+    def _hear(self, told: socket.socket, timeout: float | None) -> None:
+        """Waits for the exit code. Once it is there, the zygote closes its end: all hear that."""
+        if self.returncode is not None or not select.select([told], [], [], timeout)[0]:
+            return
+        with self._reading:
+            if self.returncode is None:
+                self.returncode = self._number(told)
+
+    @staticmethod
+    def _number(told: socket.socket) -> int:
+        said = told.recv(_NUMBER.size)
+        if not said:
+            raise ChildProcessError("The zygote has ended; its last words are on standard error.")
+        number: int = _NUMBER.unpack(said)[0]
+        return number
+
+    def __del__(self) -> None:
+        super().__del__()
+        if self._told is not None and self.returncode is not None:
+            self._told.close()
+
+
+def _is_for_the_zygote(words: object, directory: object) -> bool:
+    return (
+        sys.platform == "linux"
+        and isinstance(words, Sequence)
+        and tuple(words[: len(_COMMAND)]) == _COMMAND
+        and directory is None
+    )
+
+
+class _Zygote:
+    """The process, as whoever asks it sees it."""
+
+    def __init__(self) -> None:
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+                [sys.executable, "-m", "tests.zygote", str(theirs.fileno())],
+                cwd=_HERE,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # a Ctrl-C in the terminal is for pytest
+            )
+        weakref.finalize(self, self._end, self._requests, self._process)
+
+    def fork(self, request: object, files: Sequence[int]) -> None:
+        """One message, so that threads may ask at the same time."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
+        self._requests.sendmsg([json.dumps(request).encode()], [rights])
+
+    @staticmethod
+    def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        requests.close()
+        process.wait()
+
+
+@cache
+def _zygote() -> _Zygote:
+    return _Zygote()
+
+
+def begin() -> None:
+    """Starts the zygote, so that it is there when the first test asks; it would start then."""
+    if sys.platform == "linux":
+        _zygote()
+
+
+# -- in the zygote
+
+
+@dataclass(frozen=True)
+class _Child:
+    """What a child is to become, and the files that were sent for it."""
+
+    arguments: Sequence[str]
+    environment: dict[str, str]
+    directory: str
+    group: int
+    files: Sequence[int]
+
+    def become(self) -> None:
+        """Runs the command, whose end is that of the process."""
+        for number, file in enumerate(self.files[:_STANDARD]):
+            os.dup2(file, number)
+        os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.directory)
+        sys.path[0] = self.directory
+        sys.argv[1:] = self.arguments
+        gc.enable()
+        runpy.run_module("cli", run_name="__main__", alter_sys=True)
+
+
+def modules() -> Iterator[str]:
+    """The names of all that may be imported without anything being done."""
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        yield name
+        for found in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if found.name.rpartition(".")[2] not in _AT_WORK:
+                yield found.name
+
+
+def _serve(requests: socket.socket) -> _Child | None:
+    """Returns in each child what it is to become, and None in the zygote once nobody can ask."""
+    ends: dict[int, tuple[int, int]] = {}
+    """Of each child by the file that tells its end: its process id, and where that is told."""
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    while True:
+        for file, _ in poll.poll():
+            if file != requests.fileno():
+                poll.unregister(file)
+                pid, tell = ends.pop(file)
+                _, status = os.waitpid(pid, 0)
+                _tell(tell, os.waitstatus_to_exitcode(status))
+                os.close(tell)
+                os.close(file)
+                continue
+            message, files, _, _ = socket.recv_fds(requests, _MOST_BYTES, _STANDARD + 1)
+            if not message:
+                return None
+            child = _Child(**json.loads(message), files=files)
+            pid = os.fork()
+            if pid == 0:
+                requests.detach()
+                return child
+            # Here and not in the child: who asked may kill the group as soon as it knows the child.
+            try:
+                os.setpgid(pid, child.group)
+            except OSError:  # the group was killed before
+                os.kill(pid, signal.SIGKILL)
+            *given, tell = files
+            _tell(tell, pid)
+            for each in given:
+                os.close(each)
+            ended = os.pidfd_open(pid)
+            ends[ended] = pid, tell
+            poll.register(ended, select.POLLIN)
+
+
+def _tell(file: int, number: int) -> None:
+    """Nobody may listen any more."""
+    with suppress(BrokenPipeError):
+        os.write(file, _NUMBER.pack(number))
+
+
+def _main() -> None:
+    gc.disable()
+    requests = socket.socket(fileno=int(sys.argv.pop()))
+    for name in modules():
+        importlib.import_module(name)
+    gc.freeze()  # so that no child copies all memory when it first collects
+    assert threading.active_count() == 1, "A fork takes one thread along, and locks as they are."
+    child = _serve(requests)
+    if child is not None:
+        child.become()
+
+
+if __name__ == "__main__":
+    _main()
