@@ -1,5 +1,6 @@
 """`rights`: what a component has to be granted at Kafka, and how that is granted."""
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -13,10 +14,19 @@ from streams.base_settings import SettingsError
 from streams.kafka.rights import COMPONENTS, RIGHTS, Right, Rights, of
 from streams.settings import KafkaSettings
 
-Format = Literal["kafka", "strimzi", "confluent"]
+Format = Literal["kafka", "strimzi", "confluent", "msk-iam"]
 
 _FLAGS = {"topic": "--topic", "group": "--group"}
 _NONE = "\u2013"
+# Of Amazon's actions those that each operation takes, with what they ask for themselves.
+_IAM: Mapping[tuple[str, str], Sequence[str]] = {
+    ("topic", "Read"): ("DescribeTopic", "ReadData"),
+    ("topic", "Write"): ("DescribeTopic", "WriteData"),
+    ("topic", "Describe"): ("DescribeTopic",),
+    ("group", "Read"): ("DescribeGroup", "AlterGroup"),
+    ("group", "Describe"): ("DescribeGroup",),
+}
+_CLUSTER_ARN = re.compile(r"(arn:aws[\w-]*:kafka:[\w-]+:\d{12}):cluster/([^/\s]+/[^/\s]+)")
 
 
 @click.command("rights", short_help="Print what a component must be granted at Kafka.")
@@ -26,8 +36,9 @@ _NONE = "\u2013"
     "how",
     default="kafka",
     show_default=True,
-    type=click.Choice(["kafka", "strimzi", "confluent"]),
-    help="For kafka-acls.sh, for Strimzi's operator, or for Confluent's command.",
+    type=click.Choice(["kafka", "strimzi", "confluent", "msk-iam"]),
+    help="For kafka-acls.sh, for Strimzi's operator, for Confluent's command, or as a policy of "
+    "Amazon's IAM for MSK.",
 )
 @click.option(
     "--user",
@@ -35,7 +46,10 @@ _NONE = "\u2013"
     "KAFKA_SASL_USERNAME, or mparticle-streams-COMPONENT.",
 )
 @click.option(
-    "--cluster", default="kafka", show_default=True, help="strimzi: the name of the Kafka resource."
+    "--cluster",
+    default="kafka",
+    show_default=True,
+    help="strimzi: the name of the Kafka resource; msk-iam: the cluster's ARN.",
 )
 def command(component: str | None, how: Format, user: str | None, cluster: str) -> None:
     """Prints the rights of a COMPONENT as what grants them; without one, the table of all.
@@ -60,6 +74,8 @@ def command(component: str | None, how: Format, user: str | None, cluster: str) 
             outputs.say(*_strimzi(rights, whom, cluster, logs_in=kafka.logs_in))
         case "confluent":
             outputs.say(*_confluent(rights, whom))
+        case "msk-iam":
+            outputs.say(*_msk_iam(rights, cluster))
 
 
 def table() -> Iterator[str]:
@@ -129,6 +145,38 @@ def _strimzi(rights: Sequence[Right], user: str, cluster: str, *, logs_in: bool)
         yield f"          name: {_text(name)}"
         yield "          patternType: literal"
         yield f"        operations: [{', '.join(operations)}]"
+
+
+def _msk_iam(rights: Iterable[Right], cluster: str) -> Sequence[str]:
+    """A policy to attach to the role of whoever runs the component: it is the user."""
+    named = _CLUSTER_ARN.fullmatch(cluster)
+    if named is None:
+        raise click.BadParameter(
+            "give the cluster's ARN, arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID",
+            param_hint="--cluster",
+        )
+    where, which = named.groups()
+    # No right of Kafka's own: at Amazon nobody connects, or writes idempotently, without these.
+    of_cluster = ["Connect"]
+    resources: dict[tuple[str, ...], list[str]] = {}
+    for (kind, name), operations in _by_resource(rights).items():
+        actions = tuple(dict.fromkeys(each for one in operations for each in _IAM[kind, one]))
+        resources.setdefault(actions, []).append(f"{where}:{kind}/{which}/{name}")
+        if "WriteData" in actions and len(of_cluster) == 1:
+            of_cluster.append("WriteDataIdempotently")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            _allowed(of_cluster, [cluster]),
+            *(_allowed(actions, names) for actions, names in resources.items()),
+        ],
+    }
+    return orjson.dumps(policy, option=orjson.OPT_INDENT_2).decode().splitlines()
+
+
+def _allowed(actions: Iterable[str], resources: Sequence[str]) -> Mapping[str, object]:
+    named = [f"kafka-cluster:{action}" for action in actions]
+    return {"Effect": "Allow", "Action": named, "Resource": resources}
 
 
 def _by_resource(rights: Iterable[Right]) -> Mapping[tuple[str, str], Sequence[str]]:

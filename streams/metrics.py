@@ -299,13 +299,13 @@ WATERMARK = _gauge(
 )
 LOG_START = _gauge(
     "log_start_offset",
-    "The first offset that Kafka still has, asked every 10 s. Near the watermark: raise the "
+    "The first offset that Kafka still has, asked every 3 s. Near the watermark: raise the "
     "retention before records are deleted unread.",
     ("topic", "partition"),
 )
 LOG_END = _gauge(
     "log_end_offset",
-    "The offset after the last one that Kafka has, asked every 10 s. Still: nobody writes.",
+    "The offset after the last one that Kafka has, asked every 3 s. Still: nobody writes.",
     ("topic", "partition"),
 )
 LAG = _gauge(

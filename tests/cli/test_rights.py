@@ -5,6 +5,7 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
+import orjson
 import pytest
 import yaml
 
@@ -74,6 +75,48 @@ def test_what_is_printed_for_confluent_grants_it(component: str) -> None:
         kind = {"topic": "topic", "consumer-group": "group"}[match[2]]
         found |= {(kind, match[3], each.capitalize()) for each in match[1].split(",")}
     assert found == wanted(component)
+
+
+ARN = "arn:aws:kafka:eu-west-1:111122223333:cluster/shop/0a1b2c3d-0000-4000-8000-1234567890ab-2"
+IN_CLUSTER = re.compile(
+    r"arn:aws:kafka:eu-west-1:111122223333:(topic|group)/shop/"
+    r"0a1b2c3d-0000-4000-8000-1234567890ab-2/([^/*]+)"
+)
+ACTIONS = {
+    ("topic", "Read"): {"DescribeTopic", "ReadData"},
+    ("topic", "Write"): {"DescribeTopic", "WriteData"},
+    ("group", "Read"): {"DescribeGroup", "AlterGroup"},
+    ("group", "Describe"): {"DescribeGroup"},
+}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_what_is_printed_for_amazons_iam_grants_it_and_no_more(component: str) -> None:
+    policy = orjson.loads(printed(component, "--format", "msk-iam", "--cluster", ARN))
+    assert policy["Version"] == "2012-10-17"
+    found = set()
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for resource in statement["Resource"]:
+            match = IN_CLUSTER.fullmatch(resource)
+            where = match.groups() if match else ("cluster", resource)
+            found |= {(*where, action) for action in statement["Action"]}
+
+    rights = wanted(component)
+    writes = any(operation == "Write" for _, _, operation in rights)
+    of_cluster = {"Connect", "WriteDataIdempotently"} if writes else {"Connect"}
+    assert found == {
+        (kind, name, f"kafka-cluster:{action}")
+        for kind, name, operation in rights
+        for action in ACTIONS[kind, operation]
+    } | {("cluster", ARN, f"kafka-cluster:{action}") for action in of_cluster}
+
+
+@pytest.mark.parametrize("cluster", ["kafka", ARN.replace("cluster/", "topic/"), f"{ARN}/events"])
+def test_a_policy_of_amazons_names_its_cluster_by_an_arn(cluster: str) -> None:
+    shown = invoke("rights", "router", "--format", "msk-iam", "--cluster", cluster)
+    assert shown.exit_code == 2
+    assert "give the cluster's ARN" in shown.output
 
 
 def test_the_table_of_security_is_what_the_command_prints() -> None:

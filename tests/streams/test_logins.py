@@ -61,7 +61,8 @@ async def test_a_broker_that_is_frozen_does_not_keep_a_connection_that_is_closed
 async def test_a_join_waits_for_the_group_and_no_other_request_does() -> None:
     """Whose coordinator answers no heartbeat, and a join when the other members are there."""
     hello = ApiVersionResponse_v0.SCHEMA.encode((0, [(11, 0, 0), (12, 0, 0), (18, 0, 0)]))
-    refusal = (UnknownMemberIdError.errno, -1, "", "", "", [])
+    no_members: list[tuple[str, bytes]] = []
+    refusal = (UnknownMemberIdError.errno, -1, "", "", "", no_members)
     others_are_there = asyncio.Event()
     ended = asyncio.Event()
 
