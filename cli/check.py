@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from agents import registry
 from agents.registry import Finding
@@ -20,8 +19,7 @@ from cli.standing import standing
 from streams import topics
 from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
-from streams.kafka import record_limits, rights, topic_shapes
-from streams.kafka.diagnosis import diagnose
+from streams.kafka import clients, record_limits, rights, topic_shapes
 from streams.kafka.granted import Granted, look
 from streams.kafka.topic_shapes import Shape
 from streams.settings import KafkaSettings, WorkerSettings
@@ -136,20 +134,13 @@ async def _kafka(
     names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
 ) -> AsyncIterator[Finding]:
     needed = _needed(names)
-    admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
-        async with asyncio.timeout(_KAFKA_SECONDS):
-            await admin.start()
+        async with clients.answering(kafka, _KAFKA_SECONDS), clients.admin(kafka) as admin:
             found = await look(admin, [kafka.topic(topic.name) for topic in needed])
             shapes = await topic_shapes.look(admin, kafka, found.partitions)
-    except (TimeoutError, KafkaConnectionError):
-        yield Finding("wrong", await diagnose(kafka))
+    except clients.UnansweredError as error:
+        yield Finding("wrong", str(error))
         return
-    except KafkaError as error:
-        yield Finding("wrong", f"Kafka refuses: {type(error).__name__}; check KAFKA_SASL_….")
-        return
-    finally:
-        await admin.close()
     yield Finding("ok", f"Kafka answers at {kafka.bootstrap_servers}.")
     for finding in (*_there(kafka, needed, found), *_shaped(kafka, shapes)):
         yield finding

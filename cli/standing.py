@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from agents.registry import Finding
 from streams import clocks
 from streams.kafka.clients import UnansweredError
-from streams.kafka.ranges import Reader, Stretch
+from streams.kafka.ranges import Range, Reader
 from streams.operations.trace_search import stands
 from streams.settings import KafkaSettings
 from streams.topics import RAW, Topic
@@ -46,7 +46,7 @@ async def _behind(reader: Reader, worker: str, topics: Iterable[Topic]) -> Seque
 
 
 def _lag(
-    who: str, topic: str, offsets: Mapping[TopicPartition, int], log: Iterable[Stretch]
+    who: str, topic: str, offsets: Mapping[TopicPartition, int], log: Iterable[Range]
 ) -> Finding:
     # A partition without an offset was added later, and is read from its beginning.
     at = [(offsets.get(each.tp, each.start), each) for each in log]

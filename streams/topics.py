@@ -76,3 +76,5 @@ ALL = (
 
 # Raw messages of 5 MB are seen, and a dead letter holds them in base64.
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+# Kafka's own frame and a record's headers come on top, in a request for one such message.
+MAX_REQUEST_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024

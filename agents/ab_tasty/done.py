@@ -33,17 +33,6 @@ class Done(NamedTuple):
         return self.day if self.days == days else 0
 
 
-def member_of(kafka: KafkaSettings) -> AIOKafkaConsumer:
-    """A consumer of the group beside whose offsets it is kept."""
-    return AIOKafkaConsumer(
-        **kafka.consumer_options(),
-        group_id=kafka.group(AB_TASTY_REFRESH),
-        enable_auto_commit=False,
-        # A fetch that waits at the end of a partition holds up the next from its beginning.
-        fetch_max_wait_ms=20,
-    )
-
-
 class Telling:
     """Has /ready and the log say what Kafka refuses; whoever asks tries again later."""
 

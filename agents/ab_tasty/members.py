@@ -8,7 +8,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.ab_tasty.post import Member
 from agents.ab_tasty.slices import joined_value
-from streams.kafka.producing import partition_count, patient
+from streams.kafka import clients
+from streams.kafka.producing import partition_count
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 
@@ -31,9 +32,9 @@ class Members:
         if self._kafka is None:
             yield
             return
-        options = {"acks": "all", "enable_idempotence": True, "max_batch_size": 256 * 1024}
-        producer = patient(AIOKafkaProducer(**self._kafka.client_options(), **options))
-        async with producer as self._producer:
+        async with clients.producer(
+            self._kafka, waits=True, max_batch_size=256 * 1024
+        ) as self._producer:
             yield
 
     async def write(self, partition: int, members: Sequence[Member], now_ms: int) -> None:

@@ -6,15 +6,16 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 
-from agents.ab_tasty.done import Done, Telling, keep_done, member_of, read_done
+from agents.ab_tasty.done import Done, Telling, keep_done, read_done
 from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.slices import Joined, Slices
 from models.audience_membership import MembershipChanged
 from streams import metrics
 from streams.delivery.sink import Feed, LaneKey, Placement, Repeat
 from streams.engine.partition import Partition
+from streams.kafka import clients, ranges
+from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
@@ -72,7 +73,8 @@ class Refresh:
         """Works until cancelled; when Kafka is away it tries again later."""
         metrics.REFRESH_BEHIND_DAYS.set_function(lambda: self.days_behind)
         telling = Telling(feed, self._kafka)
-        async with member_of(self._kafka) as consumer:
+        group = self._kafka.group(AB_TASTY_REFRESH)
+        async with clients.range_consumer(self._kafka, group_id=group) as consumer:
             while True:
                 assigned = feed.partitions
                 self._done = {each: self._done.get(each, 0) for each in assigned}
@@ -106,7 +108,7 @@ class Refresh:
             with self._watching(at.partition, slices):
                 if not await self._settled(consumer, feed.repeat(partition, self._topic), at):
                     return
-                end = await read(consumer, at, slices, before.since)
+                end = await read(self._kafka, consumer, at, slices, before.since)
                 for done, members in slices.due():
                     repeat = feed.repeat(partition, self._topic)
                     if not await self._send(repeat, at, members):
@@ -160,7 +162,7 @@ class Refresh:
         Where partitions were added, it owns users whose rows stand here. False as `_send`.
         """
         sent = {each.key: each for each in members if each.key not in self._changed}
-        left = [sent[each.key] async for each in leaves(consumer, at, end) if each.key in sent]
+        left = [sent[key] async for key in leaves(self._kafka, consumer, at, end) if key in sent]
         for member in dict.fromkeys(left):
             if not await repeat.room():
                 return False
@@ -178,35 +180,26 @@ class Refresh:
 
 
 async def read(
-    consumer: AIOKafkaConsumer, at: TopicPartition, slices: Slices, first: int = 0
+    kafka: KafkaSettings, consumer: AIOKafkaConsumer, at: TopicPartition, slices: Slices, first: int
 ) -> int:
-    """Reads a partition whole, or from an offset on; returns where it ended."""
-    end = (await consumer.end_offsets([at]))[at]
-    begin = (await consumer.beginning_offsets([at]))[at]
-    async for record in _between(consumer, at, max(begin, first), end):
-        slices.take(record)
-    return int(end)
+    """Reads a partition from an offset on; returns where it ended."""
+    [there] = await ranges.whole(consumer, [at])
+    rest = there._replace(start=max(there.start, first))
+    async for _, records in ranges.read(kafka, consumer, [rest]):
+        for record in records:
+            slices.take(record)
+    return there.end
 
 
 async def leaves(
-    consumer: AIOKafkaConsumer, at: TopicPartition, first: int
-) -> AsyncIterator[ConsumerRecord]:
-    """The tombstones that came into a partition from an offset on."""
-    end = (await consumer.end_offsets([at]))[at]
-    async for record in _between(consumer, at, first, end):
-        if record.value is None:
-            yield record
-
-
-async def _between(
-    consumer: AIOKafkaConsumer, at: TopicPartition, first: int, end: int
-) -> AsyncIterator[ConsumerRecord]:
-    consumer.seek(at, first)
-    while await consumer.position(at) < end:
-        for records in (await consumer.getmany(at, timeout_ms=500)).values():
-            for record in records:
-                if record.offset < end:
-                    yield record
+    kafka: KafkaSettings, consumer: AIOKafkaConsumer, at: TopicPartition, first: int
+) -> AsyncIterator[bytes]:
+    """The keys of the tombstones that came into a partition from an offset on."""
+    [there] = await ranges.whole(consumer, [at])
+    async for _, records in ranges.read(kafka, consumer, [there._replace(start=first)]):
+        for record in records:
+            if record.value is None and record.key is not None:
+                yield record.key
 
 
 async def until_others(feed: Feed, assigned: Sequence[Partition]) -> None:

@@ -4,9 +4,11 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ab_tasty.done import Done, Telling, keep_done, member_of
+from agents.ab_tasty.done import Done, Telling, keep_done
 from agents.ab_tasty.refresh import until_others
 from streams.delivery.sink import Feed
+from streams.kafka import clients
+from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS
 
@@ -27,7 +29,8 @@ class Unkept:
     async def run(self, feed: Feed) -> None:
         """Works until cancelled."""
         telling = Telling(feed, self._kafka)
-        async with member_of(self._kafka) as consumer:
+        group = self._kafka.group(AB_TASTY_REFRESH)
+        async with clients.range_consumer(self._kafka, group_id=group) as consumer:
             while True:
                 assigned = feed.partitions
                 left = {TopicPartition(self._topic, each.tp.partition) for each in assigned}

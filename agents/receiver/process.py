@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agents.receiver.producing import FRAME_BYTES, Producing
@@ -16,8 +15,7 @@ from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
-from streams.kafka import topic_admin
-from streams.kafka.clients import answering
+from streams.kafka import clients, topic_admin
 from streams.kafka.granted import look, too_little
 from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings, WorkerSettings
@@ -101,21 +99,16 @@ def limits(settings: ReceiverSettings) -> Limits:
 async def largest(kafka: KafkaSettings) -> int:
     """How large a record the raw topic takes, as far as Kafka tells us."""
     name = kafka.topic(RAW.name)
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        async with answering(kafka):
-            await admin.start()
-            found = await look(admin, [name])
-            if lacks := found.lacks(RIGHTS["receiver"].on(kafka)):
-                raise StartError(too_little(lacks, "receiver"))
-            if name not in found.partitions:
-                if not kafka.create_topics:
-                    raise StartError(f"Create the topic {name}, or set KAFKA_CREATE_TOPICS=true.")
-                await topic_admin.create(admin, kafka, [RAW])
-            asked = ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: None})
-            answers = await admin.describe_configs([asked])
-    finally:
-        await admin.close()
+    async with clients.answering(kafka), clients.admin(kafka) as admin:
+        found = await look(admin, [name])
+        if lacks := found.lacks(RIGHTS["receiver"].on(kafka)):
+            raise StartError(too_little(lacks, "receiver"))
+        if name not in found.partitions:
+            if not kafka.create_topics:
+                raise StartError(f"Create the topic {name}, or set KAFKA_CREATE_TOPICS=true.")
+            await topic_admin.create(admin, kafka, [RAW])
+        asked = ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: None})
+        answers = await admin.describe_configs([asked])
     # Nothing is told to who may not ask; the receiver then learns from what Kafka refuses.
     told = [
         int(value)

@@ -12,8 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from agents.receiver.writer import Writer
 from streams.base_settings import SettingsError
 from streams.engine.watchdog import Watchdog
-from streams.kafka.clients import UnansweredError, answering
-from streams.kafka.producing import patient
+from streams.kafka.clients import UnansweredError, answering, new_producer
 from streams.settings import KafkaSettings
 
 log = structlog.get_logger()
@@ -113,15 +112,12 @@ class Producing:
         self._away_at = self._writer.acknowledged
 
     async def _use(self, kafka: KafkaSettings) -> None:
-        producer = patient(
-            AIOKafkaProducer(
-                **kafka.client_options(),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=0,
-                max_batch_size=self._writer.batch_bytes,
-                max_request_size=self._writer.most + FRAME_BYTES,
-            )
+        producer = new_producer(
+            kafka,
+            waits=True,
+            linger_ms=0,
+            max_batch_size=self._writer.batch_bytes,
+            max_request_size=self._writer.most + FRAME_BYTES,
         )
         try:
             async with answering(kafka):

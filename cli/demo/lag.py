@@ -1,14 +1,14 @@
 """How far the groups are, as Kafka knows it: only what was committed counts."""
 
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 
 
@@ -23,27 +23,21 @@ class Progress(NamedTuple):
         return self.ended >= self.there
 
 
-class Lag(AbstractAsyncContextManager["Lag"]):
+class Lag:
     """Asks Kafka for end and committed offsets."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
-        self._admin = AIOKafkaAdminClient(**kafka.client_options())
-        self._consumer = AIOKafkaConsumer(**kafka.consumer_options())
-
-    async def __aenter__(self) -> Self:
-        await self._admin.start()
-        await self._consumer.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def __init__(
+        self, kafka: KafkaSettings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
     ) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
+        self._kafka = kafka
+        self._admin = admin
+        self._consumer = consumer
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
+        async with clients.admin(kafka) as admin, clients.consumer(kafka) as consumer:
+            yield cls(kafka, admin, consumer)
 
     async def ends(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         """End offsets of all partitions; names without prefix."""

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from aiokafka import AIOKafkaProducer
-
 from sandbox.mparticle import Message
+from streams.kafka import clients
 from streams.settings import KafkaSettings
-from streams.topics import MAX_MESSAGE_BYTES, RAW
+from streams.topics import RAW
 
 _SLICE = 500
 
@@ -18,14 +17,7 @@ async def publish(
     written: Callable[[int], None] = lambda _count: None,
 ) -> int:
     """Returns how many there were; `written` is told the number so far."""
-    producer = AIOKafkaProducer(
-        **kafka.client_options(),
-        enable_idempotence=True,
-        max_batch_size=512 * 1024,
-        max_request_size=MAX_MESSAGE_BYTES,
-    )
-    await producer.start()
-    try:
+    async with clients.producer(kafka, max_batch_size=512 * 1024) as producer:
         count = 0
         remaining = iter(messages)
         while part := list(islice(remaining, _SLICE)):
@@ -38,5 +30,3 @@ async def publish(
             count += len(part)
             written(count)
         return count
-    finally:
-        await producer.stop()

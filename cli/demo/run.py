@@ -93,7 +93,7 @@ class Demo:
             )
             bars.update(writing, total=published)
             tasks = {worker: bars.add_task(f"ended at {worker}", total=None) for worker in WORKERS}
-            async with Lag(world.kafka) as lag:
+            async with Lag.open(world.kafka) as lag:
                 for worker in WORKERS:
                     await self._wait(world, lag, worker, bars, tasks)
                     self._ended_at[worker] = time.monotonic()
@@ -126,7 +126,7 @@ class Demo:
     async def _look(
         self, world: World, ledger: Ledger, published: int, seconds: Mapping[str, float]
     ) -> Run:
-        async with Lag(world.kafka) as lag:
+        async with Lag.open(world.kafka) as lag:
             ends = await lag.ends(topic.name for topic in topics.ALL)
         counts = dict.fromkeys((topic.name for topic in topics.ALL), 0)
         for partition, end in ends.items():

@@ -10,15 +10,13 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import Self
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
 from sandbox.kafka import OURS, Kafka, Release
 from sandbox.ports import free_ports
 from sandbox.server import running
 from streams import topics
-from streams.kafka import topic_admin
+from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
 
 WORKERS = ("router", "sailthru", "ab-tasty")
@@ -180,9 +178,5 @@ class World:
 
 
 async def create_topics(kafka: KafkaSettings) -> None:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
-    try:
+    async with clients.admin(kafka) as admin:
         await topic_admin.create(admin, kafka, topics.ALL)
-    finally:
-        await admin.close()

@@ -13,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from models.dead_letter import DeadLetter
 from streams import headers
 from streams.dead_letters.writer import preserve_key
-from streams.kafka.ranges import Reader, Stretch
+from streams.kafka.ranges import Range, Reader
 
 
 class Comparison(Enum):
@@ -34,7 +34,7 @@ class Originals:
     def __init__(self, reader: Reader, kept: Callable[[bytes], bytes]) -> None:
         self._reader = reader
         self._kept = kept
-        self._there: dict[TopicPartition, Stretch] = {}
+        self._there: dict[TopicPartition, Range] = {}
 
     async def compare(self, letter: DeadLetter) -> Comparison:
         """Of a letter whose topic has that partition; raises UnansweredError."""
@@ -51,7 +51,7 @@ class Originals:
             [self._there[tp]] = await self._reader.there([tp])
         there = self._there[tp]
         if there.start <= offset < there.end:
-            async for record in self._reader.records(Stretch(tp, offset, offset + 1)):
+            async for record in self._reader.records(Range(tp, offset, offset + 1)):
                 return record
         return None
 

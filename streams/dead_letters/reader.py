@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from models.dead_letter import DeadLetter
-from streams.kafka.ranges import Reader, Stretch
+from streams.kafka.ranges import Range, Reader
 from streams.settings import KafkaSettings
 from streams.topics import DEAD_LETTERS
 
@@ -67,7 +67,7 @@ class DeadLetterLog:
     What somebody else wrote there, and is no dead letter, is left out and counted.
     """
 
-    def __init__(self, reader: Reader, there: Sequence[Stretch]) -> None:
+    def __init__(self, reader: Reader, there: Sequence[Range]) -> None:
         self.partitions = reader.partitions
         self.unreadable = 0
         self._reader = reader
@@ -87,11 +87,11 @@ class DeadLetterLog:
 
     async def chosen(self, choice: Choice) -> AsyncIterator[Found]:
         """Yields them partition by partition in the order in which they were written."""
-        stretches = self._there
+        ranges = self._there
         if choice.since_ms is not None:
-            stretches = await self._reader.since(stretches, choice.since_ms)
-        for stretch in stretches:
-            async for record in self._reader.records(stretch):
+            ranges = await self._reader.since(ranges, choice.since_ms)
+        for each in ranges:
+            async for record in self._reader.records(each):
                 found = self._read(record)
                 if found is not None and choice.takes(found):
                     yield found
@@ -104,7 +104,7 @@ class DeadLetterLog:
         there = self._there[partition]
         if offset < there.start:
             raise NoDeadLetterError(f"Kafka has deleted dead letter {position}: it is too old.")
-        async for record in self._reader.records(Stretch(there.tp, offset, offset + 1)):
+        async for record in self._reader.records(Range(there.tp, offset, offset + 1)):
             if found := self._read(record):
                 return found
         raise NoDeadLetterError(f"What stands at {position} is no dead letter of ours.")

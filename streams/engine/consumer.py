@@ -39,7 +39,7 @@ from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
-from streams.topics import TOGETHER
+from streams.topics import MAX_REQUEST_BYTES, TOGETHER
 
 log = structlog.get_logger()
 
@@ -556,7 +556,7 @@ class Producer(driver.Producer):
             "enable_idempotence": True,
             "linger_ms": 0,
             "max_batch_size": 512 * 1024,
-            "max_request_size": 11 * 1024 * 1024,
+            "max_request_size": MAX_REQUEST_BYTES,
         }
 
     def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:

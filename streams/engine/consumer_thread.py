@@ -19,7 +19,7 @@ from streams.engine.committer import Committer
 from streams.engine.group_lease import GroupLease
 from streams.engine.refusals import MissingTopicsError, Refusals
 from streams.engine.startup import read_progress
-from streams.kafka import log_bounds
+from streams.kafka import clients, log_bounds
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.metadata import paced
@@ -27,9 +27,6 @@ from streams.settings import KafkaSettings
 
 T = TypeVar("T")
 
-# Liveness is the heartbeat. This interval never reaches the broker, and a worker that waits longer
-# than it for its destination would leave its group and never come back.
-_TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
 _COMMIT_SECONDS = 5.0
 _COMMIT_AGAIN_SECONDS = 1.0
 _JOIN_AGAIN_SECONDS = 1.0
@@ -86,16 +83,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         kafka: KafkaSettings = transport.kafka
-        return aiokafka.AIOKafkaConsumer(
-            **kafka.consumer_options(),
+        return clients.new_consumer(
+            kafka,
             group_id=self.app.conf.id,
             group_instance_id=kafka.group_instance_id,
             # Partition i of all topics on one worker. Without tables Faust would take round robin,
             # which splits them, and changing it later is a full stop of the group.
             partition_assignment_strategy=[RangePartitionAssignor],
-            enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_interval_ms=_TEN_YEARS_MS,
+            max_poll_interval_ms=clients.NEVER_MS,
             max_partition_fetch_bytes=kafka.fetch_max_bytes,
             # The broker answers as soon as there is data; a shorter wait burns CPU when idle.
             fetch_max_wait_ms=500,

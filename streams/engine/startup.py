@@ -13,9 +13,7 @@ from aiokafka.errors import (
     CommitFailedError,
     GroupAuthorizationFailedError,
     InvalidCommitOffsetSizeError,
-    KafkaConnectionError,
     KafkaError,
-    NodeNotReadyError,
     OffsetMetadataTooLargeError,
     TopicAuthorizationFailedError,
     UnknownError,
@@ -25,10 +23,9 @@ from faust.types import TP
 
 from streams import clocks, topics
 from streams.engine.refusals import sentence
-from streams.kafka import log_bounds, rights, topic_admin
+from streams.kafka import clients, log_bounds, rights, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
-from streams.kafka.diagnosis import diagnose
 from streams.kafka.granted import Granted, lacking_on_groups, look, too_little
 from streams.kafka.rights import Right
 from streams.kafka.topic_settings import unfit
@@ -73,23 +70,21 @@ async def prepare(
     needed = rights.of(component, tuple(reads)) if component else None
     wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
     try:
-        async with asyncio.timeout(_KAFKA_SECONDS):
+        async with clients.answering(kafka, _KAFKA_SECONDS):
             granted = list(needed.on(kafka)) if needed else []
             cluster, partitions = await _check_topics(kafka, wanted, granted, component)
             names = [kafka.topic(topic.name) for topic in reads]
             every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
             await _begin_group(kafka, group, every, cluster if begin else None)
             return cluster
-    except (TimeoutError, KafkaConnectionError, NodeNotReadyError) as error:
-        raise StartError(await diagnose(kafka)) from error
+    except clients.UnansweredError as error:
+        raise StartError(str(error)) from error
 
 
 async def _check_topics(
     kafka: KafkaSettings, topics: Sequence[Topic], needed: Sequence[Right], component: str | None
 ) -> tuple[str, Mapping[str, int]]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
-    try:
+    async with clients.admin(kafka) as admin:
         wanted = {kafka.topic(topic.name): topic for topic in topics}
         found = await look(admin, list(wanted))
         for _ in range(0 if kafka.create_topics else _TOPIC_LOOKS):
@@ -115,8 +110,6 @@ async def _check_topics(
         if faults := await unfit(admin, kafka, topics):
             raise StartError(f"Set the topics right: {'; '.join(faults)}.")
         return found.cluster, found.partitions
-    finally:
-        await admin.close()
 
 
 def unequal(counts: Mapping[str, int]) -> str | None:
@@ -153,38 +146,39 @@ async def _begin_group(
     """
     if not partitions:
         return
-    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
-    await consumer.start()
     try:
-        committed = await read_committed(consumer, partitions)
-        partitions = without_offset(partitions, committed)
-        if not partitions:
-            return
-        await _leaders(consumer, group, partitions)
-        begins = await read_begins(consumer, partitions, kafka.start)
-        if kafka.start is None:
-            ends = await consumer.end_offsets(partitions)
-            if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
-                of = f" of {_names(full)}" if committed else ""
-                raise StartError(
-                    f"The group {group} has no offsets{of} and {'these' if of else 'its topics'} "
-                    "are not empty: set KAFKA_START to earliest, latest, or a time to begin at."
+        async with clients.consumer(kafka, group_id=group) as consumer:
+            committed = await read_committed(consumer, partitions)
+            partitions = without_offset(partitions, committed)
+            if not partitions:
+                return
+            await _leaders(consumer, group, partitions)
+            begins = await read_begins(consumer, partitions, kafka.start)
+            if kafka.start is None:
+                ends = await consumer.end_offsets(partitions)
+                if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
+                    raise StartError(_where_to_begin(group, full if committed else ()))
+            if cluster is None:
+                return
+            consumer.assign(partitions)
+            # Refused where another worker has joined meanwhile: then it was it that began.
+            with contextlib.suppress(CommitFailedError):
+                await consumer.commit(
+                    {
+                        tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
+                        for tp, offset in begins.items()
+                    }
                 )
-        if cluster is None:
-            return
-        consumer.assign(partitions)
-        # Refused where another worker has joined meanwhile: then it was it that began.
-        with contextlib.suppress(CommitFailedError):
-            await consumer.commit(
-                {
-                    tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
-                    for tp, offset in begins.items()
-                }
-            )
     except _REFUSALS as error:
         raise StartError(f"{sentence('read and commit where it begins', error)}.") from error
-    finally:
-        await consumer.stop()
+
+
+def _where_to_begin(group: str, of: Collection[TopicPartition]) -> str:
+    which = f" of {_names(of)} and these" if of else " and its topics"
+    return (
+        f"The group {group} has no offsets{which} are not empty: set KAFKA_START to earliest, "
+        "latest, or a time to begin at."
+    )
 
 
 def without_offset(partitions: Iterable[P], committed: Collection[P]) -> list[P]:

@@ -1,20 +1,27 @@
-"""Commands do not wait for a Kafka that is away: they say so, and where they looked for it."""
+"""Makes every client of Kafka, stops it in any case, and says so when Kafka does not answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from streams.kafka.diagnosis import examine
+from streams.kafka.producing import patient
 from streams.settings import KafkaSettings
+from streams.topics import MAX_REQUEST_BYTES
 
 SECONDS = 5.0
 """How long a command waits for an answer: it fails within ten seconds, start included."""
 
 # A fetch that waits at the end of one partition holds up what is read of the next.
 _FETCH_WAIT_MS = 20
+# Liveness is the heartbeat. This interval between polls never reaches the broker, and a worker that
+# waits longer than it for its destination would leave its group and never come back.
+NEVER_MS = 10 * 365 * 24 * 3600 * 1000
 
 
 class UnansweredError(Exception):
@@ -35,12 +42,12 @@ async def unanswered(kafka: KafkaSettings) -> UnansweredError:
 
 
 @asynccontextmanager
-async def answering(kafka: KafkaSettings) -> AsyncIterator[None]:
+async def answering(kafka: KafkaSettings, seconds: float = SECONDS) -> AsyncIterator[None]:
     """Raises UnansweredError when what is asked inside is not answered in time, or refused."""
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             yield
-    except (TimeoutError, KafkaConnectionError) as error:
+    except (TimeoutError, KafkaConnectionError, NodeNotReadyError) as error:
         raise await unanswered(kafka) from error
     except KafkaError as error:
         raise UnansweredError(
@@ -51,22 +58,79 @@ async def answering(kafka: KafkaSettings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def reading(
-    kafka: KafkaSettings, group: str | None = None
-) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer that joins no group, also where it may look at a group's offsets."""
-    consumer = AIOKafkaConsumer(
-        **kafka.consumer_options(),
-        group_id=group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
-    )
+async def admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Asks about topics and groups, and creates topics."""
+    client = AIOKafkaAdminClient(**kafka.client_options())
     try:
-        async with answering(kafka):
-            await consumer.start()
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+def new_consumer(kafka: KafkaSettings, *topics: str, **options: Any) -> AIOKafkaConsumer:
+    """One that is not started: whoever starts it has to stop it, also where the start fails.
+
+    It commits nothing by itself. `topics` are names on the cluster.
+    """
+    return AIOKafkaConsumer(
+        *topics, **{**kafka.consumer_options(), "enable_auto_commit": False, **options}
+    )
+
+
+@asynccontextmanager
+async def consumer(
+    kafka: KafkaSettings, *topics: str, **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """One that begins at a topic's beginning, unless told otherwise, and commits nothing."""
+    client = new_consumer(kafka, *topics, **{"auto_offset_reset": "earliest", **options})
+    try:
+        await client.start()
         # A task of aiokafka's has its first turn: cancelled before it, `stop` would raise that.
         await asyncio.sleep(0)
-        yield consumer
+        yield client
     finally:
-        await consumer.stop()
+        await client.stop()  # a start that failed or was cancelled has opened connections
+
+
+@asynccontextmanager
+async def range_consumer(kafka: KafkaSettings, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """One for `ranges.read`; it joins no group, also where it may look at a group's offsets."""
+    async with consumer(kafka, fetch_max_wait_ms=_FETCH_WAIT_MS, **options) as client:
+        yield client
+
+
+@asynccontextmanager
+async def reading(
+    kafka: KafkaSettings, group: str | None = None, **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """The same for a command, which does not wait for a Kafka that is away: UnansweredError."""
+    async with AsyncExitStack() as stack:
+        async with answering(kafka):
+            client = await stack.enter_async_context(
+                range_consumer(kafka, group_id=group, **options)
+            )
+        yield client
+
+
+def new_producer(kafka: KafkaSettings, *, waits: bool = False, **options: Any) -> AIOKafkaProducer:
+    """One that is not started; what it writes is in all replicas in sync, and once.
+
+    With `waits` it gives up nothing for as long as Kafka is away.
+    """
+    defaults = {"acks": "all", "enable_idempotence": True, "max_request_size": MAX_REQUEST_BYTES}
+    client = AIOKafkaProducer(**{**kafka.client_options(), **defaults, **options})
+    return patient(client) if waits else client
+
+
+@asynccontextmanager
+async def producer(
+    kafka: KafkaSettings, *, waits: bool = False, **options: Any
+) -> AsyncIterator[AIOKafkaProducer]:
+    """The same, started."""
+    client = new_producer(kafka, waits=waits, **options)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()

@@ -20,6 +20,7 @@ from aiokafka.protocol.api import Request, Response
 from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
+from streams.kafka import clients
 from streams.kafka.rights import Operation, Right
 from streams.settings import KafkaSettings
 
@@ -156,14 +157,10 @@ async def look(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Granted:
 async def lacking(kafka: KafkaSettings, needed: Iterable[Right]) -> list[Right]:
     """Rights that are not granted; raises KafkaError when Kafka cannot be asked."""
     rights = list(needed)
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        await admin.start()
+    async with clients.admin(kafka) as admin:
         topics = dict.fromkeys(right.name for right in rights if right.kind == "topic")
         found = await look(admin, list(topics))
         return [*found.lacks(rights), *await lacking_on_groups(admin, rights)]
-    finally:
-        await admin.close()
 
 
 def too_little(lacks: Iterable[Right], component: str) -> str:

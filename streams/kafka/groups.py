@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.kafka import topic_admin
+from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -14,14 +13,10 @@ async def look(
     kafka: KafkaSettings, group: str, topics: Iterable[Topic]
 ) -> tuple[list[TopicPartition], bool]:
     """All partitions of those topics that are there, and whether the group has live members."""
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        await admin.start()
+    async with clients.admin(kafka) as admin:
         there = await topic_admin.existing(admin)
         [answer] = await admin.describe_consumer_groups([group])
         [described] = answer.to_object()["groups"]
-    finally:
-        await admin.close()
     names = [kafka.topic(topic.name) for topic in topics]
     every = [TopicPartition(name, n) for name in names for n in range(there.get(name, 0))]
     return every, bool(described["members"])

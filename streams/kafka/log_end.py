@@ -1,40 +1,32 @@
 """Where a topic's partitions end now."""
 
-from types import TracebackType
+from contextlib import AsyncExitStack
 from typing import Self
 
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 
 
 class LogEnd:
-    """Asks Kafka, over a connection of its own: the consumer's is busy with fetches."""
+    """Asks Kafka, over a connection of its own: the worker's consumer is busy with fetches."""
 
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        """`topic` by its name on the cluster."""
         self._kafka = kafka
         self._topic = topic
         self._consumer: AIOKafkaConsumer | None = None
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(**self._kafka.consumer_options())
-        try:
-            await self._consumer.start()
-        except BaseException:  # a cancelled start has opened connections
-            await self._consumer.stop()
-            raise
+        self._consumer = await self._stack.enter_async_context(clients.consumer(self._kafka))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
 
     async def of(self, partition: int) -> int:
         """The offset after the partition's last record; waits while Kafka is away."""

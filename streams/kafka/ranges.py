@@ -1,28 +1,77 @@
-"""Reads stretches of topics, as far as these went when they were asked for; joins no group."""
+"""Reads ranges of partitions, as far as these went when they were asked for; joins no group."""
 
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
 from streams import clocks
 from streams.kafka import topic_admin
-from streams.kafka.clients import SECONDS, UnansweredError, answering, reading, unanswered
+from streams.kafka.clients import (
+    SECONDS,
+    UnansweredError,
+    admin,
+    answering,
+    reading,
+    unanswered,
+)
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
-_LOOK_MS = 200
+_POLL_MS = 200
+# Of one poll; others get a turn of the event loop after it.
+_MAX_POLL_RECORDS = 1_000
 
 
-class Stretch(NamedTuple):
+class Range(NamedTuple):
     """What is read of a partition: from `start` to before `end`."""
 
     tp: TopicPartition
     start: int
     end: int
+
+
+async def read(
+    kafka: KafkaSettings,
+    consumer: AIOKafkaConsumer,
+    ranges: Iterable[Range],
+    *,
+    silence_s: float = math.inf,
+) -> AsyncIterator[tuple[TopicPartition, Sequence[ConsumerRecord]]]:
+    """Yields some records of a partition at a time, in their order; of each partition one range.
+
+    Raises UnansweredError where nothing comes for `silence_s`; otherwise it waits while Kafka is
+    away. The consumer is assigned what it reads, and nothing else.
+    """
+    left = {each.tp: each for each in ranges if each.start < each.end}
+    # Assigned anew it would forget what it has fetched, and ask its group for offsets.
+    if left and left.keys() != consumer.assignment():
+        consumer.assign(list(left))
+    for tp, each in left.items():
+        consumer.seek(tp, each.start)
+    answered = clocks.monotonic()
+    while left:
+        some = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_MAX_POLL_RECORDS)
+        if not some and clocks.monotonic() > answered + silence_s:
+            raise await unanswered(kafka)
+        for tp, records in some.items():
+            if within := [record for record in records if record.offset < left[tp].end]:
+                yield tp, within
+        if some:
+            answered = clocks.monotonic()
+        # The position moves over compacted records and transaction marks too.
+        left = {tp: each for tp, each in left.items() if await consumer.position(tp) < each.end}
+
+
+async def whole(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> Sequence[Range]:
+    """All that Kafka has now of these partitions, which must be there."""
+    every = list(tps)
+    first = await consumer.beginning_offsets(every)
+    ends = await consumer.end_offsets(every)
+    return [Range(tp, first[tp], ends[tp]) for tp in every]
 
 
 class Reader:
@@ -63,60 +112,39 @@ class Reader:
         name = self.kafka.topic(topic.name)
         return [TopicPartition(name, number) for number in range(self.count(topic))]
 
-    async def there(self, tps: Iterable[TopicPartition]) -> Sequence[Stretch]:
+    async def there(self, tps: Iterable[TopicPartition]) -> Sequence[Range]:
         """All that Kafka has now of these partitions, which must be there."""
-        every = list(tps)
         async with answering(self.kafka):
-            first = await self._consumer.beginning_offsets(every)
-            ends = await self._consumer.end_offsets(every)
-        return [Stretch(tp, first[tp], ends[tp]) for tp in every]
+            return await whole(self._consumer, tps)
 
-    async def since(self, stretches: Sequence[Stretch], at_ms: int) -> Sequence[Stretch]:
+    async def since(self, ranges: Sequence[Range], at_ms: int) -> Sequence[Range]:
         """Of each what begins with the first record of that time or later."""
-        at = await self._at(stretches, at_ms)
-        return [each._replace(start=max(each.start, at[each.tp])) for each in stretches]
+        at = await self._at(ranges, at_ms)
+        return [each._replace(start=max(each.start, at[each.tp])) for each in ranges]
 
-    async def before(self, stretches: Sequence[Stretch], at_ms: int) -> Sequence[Stretch]:
+    async def before(self, ranges: Sequence[Range], at_ms: int) -> Sequence[Range]:
         """Of each what ends before the first record of that time or later."""
-        at = await self._at(stretches, at_ms)
-        return [each._replace(end=at[each.tp]) for each in stretches]
+        at = await self._at(ranges, at_ms)
+        return [each._replace(end=at[each.tp]) for each in ranges]
 
-    async def records(self, stretch: Stretch) -> AsyncIterator[ConsumerRecord]:
+    async def records(self, each: Range) -> AsyncIterator[ConsumerRecord]:
         """Yields them in order; raises UnansweredError when Kafka falls silent."""
-        tp, start, end = stretch
-        if start >= end:
-            return
-        self._consumer.assign([tp])
-        self._consumer.seek(tp, start)
-        answered = clocks.monotonic()
-        while await self._consumer.position(tp) < end:
-            records = (await self._consumer.getmany(timeout_ms=_LOOK_MS)).get(tp, [])
+        async for _, records in read(self.kafka, self._consumer, [each], silence_s=SECONDS):
             for record in records:
-                if record.offset < end:
-                    yield record
-            now = clocks.monotonic()
-            if records:
-                answered = now
-            elif now > answered + SECONDS:
-                raise await unanswered(self.kafka)
+                yield record
 
-    async def _at(self, stretches: Sequence[Stretch], at_ms: int) -> Mapping[TopicPartition, int]:
-        if not stretches:
+    async def _at(self, ranges: Sequence[Range], at_ms: int) -> Mapping[TopicPartition, int]:
+        if not ranges:
             return {}
-        asked = {each.tp: max(0, at_ms) for each in stretches}
+        asked = {each.tp: max(0, at_ms) for each in ranges}
         async with answering(self.kafka):
             found = await self._consumer.offsets_for_times(asked)
         return {
             each.tp: min(each.end, at.offset) if (at := found[each.tp]) else each.end
-            for each in stretches
+            for each in ranges
         }
 
 
 async def _look(kafka: KafkaSettings) -> tuple[str, Mapping[str, int]]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        async with answering(kafka):
-            await admin.start()
-            return (await admin.describe_cluster())["cluster_id"], await topic_admin.existing(admin)
-    finally:
-        await admin.close()
+    async with answering(kafka), admin(kafka) as client:
+        return (await client.describe_cluster())["cluster_id"], await topic_admin.existing(client)

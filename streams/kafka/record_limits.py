@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import ALL, AUDIENCES, BY_USER, DEAD_LETTERS, PRIVACY_REQUESTS, RAW
 
@@ -50,13 +50,9 @@ class RecordLimits:
 async def ask(kafka: KafkaSettings) -> Mapping[str, int]:
     """Asks Kafka; of a topic that we may not ask about, KAFKA_MAX_MESSAGE_BYTES says it."""
     names = {kafka.topic(topic.name): topic.name for topic in ALL}
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        await admin.start()
-        asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: None}) for name in names]
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: None}) for name in names]
+    async with clients.admin(kafka) as admin:
         answers = await admin.describe_configs(asked)
-    finally:
-        await admin.close()
     told = {
         names[name]: int(value)
         for answer in answers

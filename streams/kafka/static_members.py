@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
 
-from streams.kafka.clients import answering
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 
 _LOOK_SECONDS = 0.1
@@ -145,18 +145,13 @@ async def remove(kafka: KafkaSettings, group: str, instances: Sequence[str]) -> 
 
 
 async def _ask(kafka: KafkaSettings, group: str, question: Request[Any]) -> Any:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        async with answering(kafka):
-            await admin.start()
-            while True:
-                try:
-                    return await _answer(admin, group, question)
-                except _NO_COORDINATOR:
-                    # Brokers that have just come up, or taken over, know of one in a moment.
-                    await asyncio.sleep(_LOOK_SECONDS)
-    finally:
-        await admin.close()
+    async with clients.answering(kafka), clients.admin(kafka) as admin:
+        while True:
+            try:
+                return await _answer(admin, group, question)
+            except _NO_COORDINATOR:
+                # Brokers that have just come up, or taken over, know of one in a moment.
+                await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _answer(admin: AIOKafkaAdminClient, group: str, question: Request[Any]) -> Any:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
-from streams.kafka.producing import partition_count, patient
+from streams.kafka import clients
+from streams.kafka.producing import partition_count
 from streams.settings import KafkaSettings
-from streams.topics import MAX_MESSAGE_BYTES, Topic
+from streams.topics import Topic
 
 log = structlog.get_logger()
 
@@ -72,14 +73,7 @@ class FollowedTable:
 
     async def run(self) -> None:
         """Follows until cancelled."""
-        consumer = AIOKafkaConsumer(
-            self._kafka.topic(self._topic.name),
-            **self._kafka.consumer_options(),
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-        )
-        try:
-            await consumer.start()  # may be cancelled
+        async with clients.consumer(self._kafka, self._kafka.topic(self._topic.name)) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
             while True:
                 if not self._whole.is_set() and all(
@@ -91,8 +85,6 @@ class FollowedTable:
                         self._tell(record)
                     self._next[tp.partition] = records[-1].offset + 1
                 self._moved.set()
-        finally:
-            await consumer.stop()
 
 
 class Table:
@@ -110,14 +102,7 @@ class Table:
         """Has told all that is there when it is entered, and goes on telling."""
         followed = FollowedTable(kafka, topic, tell)
         async with (
-            patient(
-                AIOKafkaProducer(
-                    **kafka.client_options(),
-                    acks="all",
-                    enable_idempotence=True,
-                    max_request_size=MAX_MESSAGE_BYTES,
-                )
-            ) as producer,
+            clients.producer(kafka, waits=True) as producer,
             asyncio.TaskGroup() as tasks,
         ):
             following = tasks.create_task(followed.run())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from streams.kafka.ranges import Reader, Stretch
+from streams.kafka.ranges import Range, Reader
 from streams.operations.trace_search import stands
 from streams.topics import Topic
 
@@ -44,7 +44,7 @@ class Reach(NamedTuple):
         return cls(first, since_ms)
 
 
-async def _edges(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequence[Stretch]:
+async def _edges(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequence[Range]:
     """Of each partition what a worker reads back that has all of them."""
     known = [topic for topic in topics if reader.kafka.topic(topic.name) in reader.partitions]
     tps = [tp for topic in known for tp in reader.every(topic)]
@@ -57,7 +57,7 @@ async def _edges(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequen
     return edges
 
 
-async def _time_of(reader: Reader, edge: Stretch) -> int:
+async def _time_of(reader: Reader, edge: Range) -> int:
     if not edge.start:
         return 0  # nothing stands before it
     async for record in reader.records(edge):

@@ -1,7 +1,7 @@
 """Redrive: the record that a dead letter was made of goes back to its topic, marked for whom."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, Self
 
 import orjson
@@ -10,12 +10,11 @@ from aiokafka import AIOKafkaProducer
 from streams import headers
 from streams.dead_letters.reader import Found
 from streams.dead_letters.writer import key_is_whole
+from streams.kafka import clients
 from streams.kafka.clients import answering
 from streams.operations.reach import Reach
 from streams.settings import KafkaSettings
-from streams.topics import BY_USER, MAX_MESSAGE_BYTES, RAW, USER_UPDATE
-
-_REQUEST_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024
+from streams.topics import BY_USER, RAW, USER_UPDATE
 
 
 class Again(NamedTuple):
@@ -131,18 +130,10 @@ class Redrive:
     @classmethod
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
-        producer = AIOKafkaProducer(
-            **kafka.client_options(),
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=_REQUEST_BYTES,
-        )
-        try:
+        async with AsyncExitStack() as stack:
             async with answering(kafka):
-                await producer.start()
+                producer = await stack.enter_async_context(clients.producer(kafka))
             yield cls(kafka, producer)
-        finally:
-            await producer.stop()
 
     async def send(self, again: Again) -> None:
         """Raises UnansweredError; whether it was sent is not known then, nor does it matter."""

@@ -12,7 +12,7 @@ from streams.kafka.batch_writer import partition_of
 from streams.kafka.clients import answering, reading
 from streams.kafka.commit_metadata import Progress, decode
 from streams.kafka.committed_offsets import read_committed
-from streams.kafka.ranges import Reader, Stretch
+from streams.kafka.ranges import Range, Reader
 from streams.operations.trace_fates import Group, Letters, Place, Traced, traced
 from streams.topics import BY_USER, RAW, Topic
 
@@ -107,19 +107,19 @@ async def stands(
 
 
 async def search(
-    reader: Reader, stretches: Iterable[Stretch], most: int, takes: Takes
+    reader: Reader, ranges: Iterable[Range], most: int, takes: Takes
 ) -> tuple[Sequence[Traced], Sequence[Cut]]:
     """Reads no more than so many offsets of each."""
     found, cuts = [], []
-    for stretch in stretches:
-        end = min(stretch.end, stretch.start + most)
+    for each in ranges:
+        end = min(each.end, each.start + most)
         last_ms = 0
-        async for record in reader.records(stretch._replace(end=end)):
+        async for record in reader.records(each._replace(end=end)):
             last_ms = record.timestamp
             if takes(record):
                 found.append(traced(record))
-        if end < stretch.end:
-            cuts.append(Cut(Place(stretch.tp.topic, stretch.tp.partition, end), last_ms))
+        if end < each.end:
+            cuts.append(Cut(Place(each.tp.topic, each.tp.partition, end), last_ms))
     return sorted(found, key=lambda each: each.order), cuts
 
 
@@ -135,12 +135,12 @@ async def follow(
 
     A dead letter is written before what it was made of has ended, so none is missed of what has.
     """
-    stretches = await reader.there(tps)
+    ranges = await reader.there(tps)
     if span.since_ms is not None:
-        stretches = await reader.since(stretches, span.since_ms)
+        ranges = await reader.since(ranges, span.since_ms)
     if span.until_ms is not None:
-        stretches = await reader.before(stretches, span.until_ms)
-    records, cuts = await search(reader, stretches, span.most, takes)
+        ranges = await reader.before(ranges, span.until_ms)
+    records, cuts = await search(reader, ranges, span.most, takes)
     of = {record.at.tp for record in records}
     groups = [await stands(reader, worker, topics, of) for worker, topics in sinks.items()]
     since_ms = None if span.since_ms is None else span.since_ms - _CLOCKS_DIFFER_MS
@@ -158,7 +158,7 @@ async def sent_again(
     if not letters:
         return (), ()
     marks = {str(found.at) for found in letters}
-    stretches = await reader.since(await reader.there([of.tp]), letters[0].written_ms)
+    ranges = await reader.since(await reader.there([of.tp]), letters[0].written_ms)
     return await search(
-        reader, stretches, most, lambda record: headers.read(record.headers).redriven_of in marks
+        reader, ranges, most, lambda record: headers.read(record.headers).redriven_of in marks
     )

@@ -3,18 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from itertools import islice
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
 
 from sandbox.kafka import Kafka
 from streams import topics
-from streams.kafka import batch_writer
+from streams.kafka import batch_writer, clients
 from streams.kafka.batch_writer import Outgoing
 from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
@@ -31,8 +31,7 @@ class Log(AbstractAsyncContextManager["Log"]):
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.kafka = kafka
-        self._admin = AIOKafkaAdminClient(**kafka.client_options())
-        self._consumer = AIOKafkaConsumer(**kafka.client_options())
+        self._stack = AsyncExitStack()
 
     @classmethod
     def on(cls, broker: Kafka, *, partitions: int) -> "Log":
@@ -41,8 +40,8 @@ class Log(AbstractAsyncContextManager["Log"]):
         return cls(cluster.settings(broker, prefix, partitions=partitions))
 
     async def __aenter__(self) -> Self:
-        await self._admin.start()
-        await self._consumer.start()
+        self._admin = await self._stack.enter_async_context(clients.admin(self.kafka))
+        self._consumer = await self._stack.enter_async_context(clients.consumer(self.kafka))
         await self._admin.create_topics(
             [
                 NewTopic(
@@ -66,8 +65,7 @@ class Log(AbstractAsyncContextManager["Log"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
+        await self._stack.aclose()
 
     def partitions(self, which: Iterable[Topic]) -> list[TopicPartition]:
         return [

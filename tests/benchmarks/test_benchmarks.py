@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from click.testing import CliRunner
 
@@ -17,6 +17,7 @@ from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
 from sandbox.kafka import Kafka
 from streams import topics
+from streams.kafka import clients, ranges
 from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
@@ -112,14 +113,13 @@ def _place(source: ConsumerRecord) -> Place:
 async def _read(log: Log, which: Iterable[topics.Topic]) -> list[ConsumerRecord]:
     """All that is there."""
     ends = {tp: end for tp, end in (await log.ends(which)).items() if end}
-    async with AIOKafkaConsumer(**log.kafka.client_options()) as consumer:
-        consumer.assign(list(ends))
-        await consumer.seek_to_beginning()
-        found: list[ConsumerRecord] = []
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += records
-        return found
+    found: list[ConsumerRecord] = []
+    async with clients.range_consumer(log.kafka) as consumer:
+        async for _, records in ranges.read(
+            log.kafka, consumer, await ranges.whole(consumer, ends)
+        ):
+            found += records
+    return found
 
 
 @pytest.mark.kafka

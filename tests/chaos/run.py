@@ -89,7 +89,7 @@ async def _in_time(world: World, fault: Planned, faults: Counter[str], say: Say)
 async def _settled(world: World, say: Say) -> list[str]:
     """Waits until every record has ended and Kafka knows it; says what has not, if it stalls."""
     moved, before = time.monotonic(), -1
-    async with Lag(world.kafka) as lag:
+    async with Lag.open(world.kafka) as lag:
         while lagging := [each async for each in _lagging(lag)]:
             ended = sum(progress.ended for _, progress in lagging)
             if ended != before:

@@ -162,7 +162,7 @@ async def test_messages_are_written_to_the_raw_topic(kafka: Kafka, prefix: str) 
 
     written = run(*write, settings={**where, "KAFKA_CREATE_TOPICS": "true"})
     assert written.stdout == f"{MESSAGES} messages written to {kafka.bootstrap}\n"
-    async with Lag(settings(kafka, prefix)) as lag:
+    async with Lag.open(settings(kafka, prefix)) as lag:
         assert sum((await lag.ends([RAW.name])).values()) == MESSAGES
 
 

@@ -19,10 +19,11 @@ from sandbox.kafka import Kafka
 from streams import headers
 from streams.dead_letters.writer import DeadLetters, preserve
 from streams.kafka.batch_writer import Outgoing, write
+from streams.kafka.clients import admin
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run, run_on
 from tests.cli.messages import EMAIL, MPID, attribute, custom_event, event_batch, memberships
-from tests.streams.cluster import admin, commit, create, keep, producing, settings
+from tests.streams.cluster import commit, create, keep, producing, settings
 
 VALUE = "Lyon"
 BROKEN = {"event_type": "custom_event", "data": 7}

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
+from streams.kafka import clients
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 from tests.kafka.secured import Secured
@@ -99,10 +99,6 @@ async def withdraw(broker: Secured, user: str, rights: Iterable[Right]) -> None:
 
 
 async def _send(to: KafkaSettings, request: Any) -> None:
-    admin = AIOKafkaAdminClient(**to.client_options())
-    await admin.start()
-    try:
+    async with clients.admin(to) as admin:
         answer = await admin._send_to_controller(request)
-    finally:
-        await admin.close()
     assert not any(each[0] for each in answer.results), answer

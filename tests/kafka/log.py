@@ -1,8 +1,9 @@
 """What is in a topic by now."""
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from streams.kafka import clients, ranges
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -10,12 +11,7 @@ from streams.topics import Topic
 async def everything(to: KafkaSettings, topic: Topic) -> list[ConsumerRecord]:
     """From the first record of each partition to its end at this moment."""
     name = to.topic(topic.name)
-    found: list[ConsumerRecord] = []
-    async with AIOKafkaConsumer(**to.client_options(), auto_offset_reset="earliest") as consumer:
-        partitions = [TopicPartition(name, number) for number in range(to.partitions)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += records
-    return found
+    every = [TopicPartition(name, number) for number in range(to.partitions)]
+    async with clients.range_consumer(to) as consumer:
+        read = ranges.read(to, consumer, await ranges.whole(consumer, every))
+        return [record async for _, records in read for record in records]

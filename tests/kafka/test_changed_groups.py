@@ -40,7 +40,7 @@ async def write(to: KafkaSettings, values: Sequence[bytes], partition: int) -> N
 
 
 async def done(to: KafkaSettings, router: Router) -> None:
-    async with asyncio.timeout(SECONDS), Lag(to) as lag:
+    async with asyncio.timeout(SECONDS), Lag.open(to) as lag:
         while not (await lag.of("router", READS["router"])).done:
             assert router.process.code is None, router.said()
             await asyncio.sleep(0.04)

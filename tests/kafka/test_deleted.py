@@ -9,10 +9,11 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from sandbox.kafka import Kafka
+from streams.kafka.clients import admin
 from streams.topics import RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
-from tests.streams.cluster import admin, assigned, commit, create, settings, write
+from tests.streams.cluster import assigned, commit, create, settings, write
 
 NOT_JSON = b"{"
 

@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from cli.demo.world import WorkerProcess
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.test_workers import _get
@@ -95,10 +96,9 @@ async def member(
     listener: ConsumerRebalanceListener | None = None,
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Somebody else in the router's group."""
-    consumer = AIOKafkaConsumer(
-        **to.client_options(),
+    consumer = clients.new_consumer(
+        to,
         group_id=to.group("router"),
-        enable_auto_commit=False,
         partition_assignment_strategy=[assignor],
         rebalance_timeout_ms=60_000,
         heartbeat_interval_ms=200,

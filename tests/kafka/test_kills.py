@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from cli.demo.compare import differences, repeated_events
 from cli.demo.lag import Lag
@@ -17,6 +17,7 @@ from cli.demo.publish import publish
 from cli.demo.run import READS
 from cli.demo.world import WORKERS, World
 from sandbox.mparticle import duration_ms, generate
+from streams.kafka import clients
 from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
@@ -34,7 +35,7 @@ async def test_killing_each_worker_loses_nothing_and_repeats_only_what_was_not_c
     start_ms = int(time.time() * 1000) - duration_ms(MESSAGES)
     traffic = generate(seed=7, users=300, messages=MESSAGES, start_ms=start_ms)
     # Ten times the published ceilings: slow enough to be killed in the middle.
-    async with World(tmp_path, factor=10) as world, Lag(world.kafka) as lag:
+    async with World(tmp_path, factor=10) as world, Lag.open(world.kafka) as lag:
         for worker in WORKERS:
             world.start(worker)
         await publish(world.kafka, traffic)
@@ -116,11 +117,7 @@ def _without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
 async def _committed_events(kafka: KafkaSettings) -> set[Sent]:
     """What the group's offsets and their metadata say has ended, by the event's own words."""
     topic = kafka.topic(EVENTS.name)
-    consumer = AIOKafkaConsumer(
-        **kafka.client_options(), group_id=kafka.group("sailthru"), enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    async with clients.consumer(kafka, group_id=kafka.group("sailthru")) as consumer:
         await consumer._client.add_topic(topic)
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
         ends = await consumer.end_offsets(partitions)
@@ -142,5 +139,3 @@ async def _committed_events(kafka: KafkaSettings) -> set[Sent]:
                         event = orjson.loads(record.value)
                         ended.add(_sent(event["name"], event.get("event_id")))
         return ended
-    finally:
-        await consumer.stop()

@@ -8,13 +8,14 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.engine.startup import StartError, prepare
+from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
 from tests.cli.messages import event_batch
 from tests.kafka.test_deleted import counted
-from tests.streams.cluster import admin, commit, create, settings, write
+from tests.streams.cluster import commit, create, settings, write
 
 # Other topics have lost partitions too.
 NOTHING_TO_WRITE = event_batch(mpid="17")

@@ -15,6 +15,7 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.kafka import Kafka
+from streams.kafka.clients import admin
 from streams.kafka.record_limits import ask
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW, Topic
@@ -22,7 +23,7 @@ from tests.cli.messages import event_batch
 from tests.kafka.leaks.engines import GROUP, OURS, STOCK, both, leaks, running
 from tests.kafka.leaks.program import Program, until, write
 from tests.kafka.log import everything
-from tests.streams.cluster import admin, create, settings
+from tests.streams.cluster import create, settings
 from tests.streams.cluster import write as write_raw
 
 pytestmark = pytest.mark.kafka

@@ -6,11 +6,12 @@ See test_leaks.py. The half hour is one as far as aiokafka can tell; Faust's def
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from sandbox.kafka import Kafka
+from streams.kafka import clients
 from streams.topics import EVENTS
 from tests.kafka.leaks.engines import GROUP, both, running
 from tests.kafka.leaks.program import Program, until, write
@@ -43,12 +44,12 @@ async def test_a_standby_that_idled_for_half_an_hour_takes_over(
 ) -> None:
     cluster = settings(kafka, prefix, partitions=1)
     await create(cluster)
-    holder = AIOKafkaConsumer(
+    holder = clients.new_consumer(
+        cluster,
         cluster.topic(EVENTS.name),
         # Partitions go to members in the order of their names.
-        **{**cluster.client_options(), "client_id": "a-holder"},
+        client_id="a-holder",
         group_id=cluster.group(GROUP),
-        enable_auto_commit=False,
         partition_assignment_strategy=[RangePartitionAssignor, RoundRobinPartitionAssignor],
     )
     standby = running(engine, cluster, tmp_path, WAY="one by one", IDLES="yes")

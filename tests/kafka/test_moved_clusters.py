@@ -4,10 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from cli.demo.lag import Lag
 from sandbox.kafka import Kafka
+from streams.kafka import clients
 from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
@@ -34,7 +35,7 @@ async def test_workers_go_on_at_the_translated_offsets_and_repeat_only_what_lies
     group, topic = old.group(CASE.worker), old.topic(EVENTS.name)
     await create(old)
     await write(old, CASE)
-    async with outside(old, tmp_path) as world, Lag(old) as lag:
+    async with outside(old, tmp_path) as world, Lag.open(old) as lag:
         await work_off(world, lag, CASE)
         assert world.sent == Counter(range(2 * RECORDS))
     await delete_before(old, topic, DELETED)
@@ -47,7 +48,7 @@ async def test_workers_go_on_at_the_translated_offsets_and_repeat_only_what_lies
         texts = await texts_beside_offsets(old, group, topic)
         at = {(topic, number): (begins[number], texts[number]) for number in begins}
         await commit(new, group, at)
-        async with outside(new, tmp_path) as world, Lag(new) as lag:
+        async with outside(new, tmp_path) as world, Lag.open(new) as lag:
             await write(new, CASE)
             await work_off(world, lag, CASE)
     # The same events once more are known, but for those that were deleted before they were copied.
@@ -69,11 +70,7 @@ async def copy(old: KafkaSettings, new: KafkaSettings) -> None:
 
 
 async def texts_beside_offsets(kafka: KafkaSettings, group: str, topic: str) -> dict[int, str]:
-    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with clients.consumer(kafka, group_id=group) as consumer:
         partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
         committed = await read_committed(consumer, partitions)
-    finally:
-        await consumer.stop()
     return {tp.partition: each.metadata for tp, each in committed.items()}

@@ -92,7 +92,7 @@ async def test_exactly_what_is_behind_a_moved_offset_is_delivered_again(
     group, topic = cluster.group(case.worker), cluster.topic(case.topic.name)
     await create(cluster)
     await write(cluster, case)
-    async with outside(cluster, tmp_path) as world, Lag(cluster) as lag:
+    async with outside(cluster, tmp_path) as world, Lag.open(cluster) as lag:
         await work_off(world, lag, case)
         assert world.sent == Counter(range(2 * RECORDS))
 

@@ -45,7 +45,7 @@ async def test_a_throttled_worker_works_on_in_its_group(
     router = Router(cluster, tmp_path / "log", KAFKA_STALLED_AFTER_S="5", **given)
     began = asyncio.get_running_loop().time()
     async with running(router):
-        async with asyncio.timeout(3 * SECONDS), Lag(cluster) as lag:
+        async with asyncio.timeout(3 * SECONDS), Lag.open(cluster) as lag:
             while not (await lag.of("router", READS["router"])).done:
                 assert router.process.code is None, router.said()
                 await asyncio.sleep(0.04)

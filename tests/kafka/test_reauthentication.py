@@ -48,7 +48,7 @@ async def test_a_worker_logs_in_again_and_stays_in_its_group(prefix: str, tmp_pa
             KAFKA_SASL_PASSWORD=PASSWORD,
             KAFKA_SSL_CAFILE=str(broker.ca_file),
         )
-        async with running(router), Lag(plain) as lag:
+        async with running(router), Lag.open(plain) as lag:
             while "KafkaConnectionError" not in router.said():
                 await work(plain, lag, router)
             await work(plain, lag, router)

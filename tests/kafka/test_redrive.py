@@ -46,7 +46,7 @@ class World:
         async with (
             running(self.sailthru.watch(self.service)) as sailthru,
             running(self.ab_tasty.watch(AbTasty())) as ab_tasty,
-            Lag(self.cluster) as self._lag,
+            Lag.open(self.cluster) as self._lag,
         ):
             self.sailthru._urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
             self._processes = {worker: self.sailthru.start(worker) for worker in workers}

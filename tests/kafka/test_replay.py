@@ -15,12 +15,13 @@ from aiokafka import TopicPartition
 from cli.demo.lag import Lag
 from cli.demo.run import READS
 from sandbox.kafka import Kafka
+from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.cli.command import run_on
 from tests.kafka.outside import Outside, mpid, outside
 from tests.kafka.test_moved_offsets import RECORDS, event, headers_of
-from tests.streams.cluster import admin, create, keep, producing, settings
+from tests.streams.cluster import create, keep, producing, settings
 
 BEGAN = int(time.time()) - 3_600
 """When the first record came, in seconds; each other one came a minute after the one before."""
@@ -64,7 +65,7 @@ async def working(world: Outside) -> AsyncIterator[None]:
     """A worker that has delivered all there is."""
     worker = world.start("sailthru")
     try:
-        async with asyncio.timeout(60), Lag(world.cluster) as lag:
+        async with asyncio.timeout(60), Lag.open(world.cluster) as lag:
             while not (await lag.of("sailthru", READS["sailthru"])).done:
                 assert worker.code is None, "the worker ended by itself"
                 await asyncio.sleep(0.1)

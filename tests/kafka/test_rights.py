@@ -118,7 +118,7 @@ async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
     async with (
         running(sailthru.app()) as sailthru_url,
         running(ab_tasty.app()) as ab_tasty_url,
-        Lag(plain) as lag,
+        Lag.open(plain) as lag,
     ):
         where = {
             component: {

@@ -55,7 +55,7 @@ async def test_nothing_is_lost_or_repeated_and_the_group_does_not_rebalance(
             await ready(await start(name))
         over.set()
         written = await writing
-        async with asyncio.timeout(SECONDS), Lag(cluster) as lag:
+        async with asyncio.timeout(SECONDS), Lag.open(cluster) as lag:
             while not (await lag.of("router", READS["router"])).done:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.04)
 

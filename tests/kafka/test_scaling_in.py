@@ -58,7 +58,7 @@ async def test_its_partitions_do_not_wait_for_the_end_of_its_session(
         assert await _names(cluster, group) == ["stays"]
         for partition in range(PARTITIONS):
             await write(cluster, RAW, b"{", partition=partition)
-        async with asyncio.timeout(3 * SECONDS), Lag(cluster) as lag:
+        async with asyncio.timeout(3 * SECONDS), Lag.open(cluster) as lag:
             while not (await lag.of("router", READS["router"])).done:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.04)
 

@@ -1,9 +1,10 @@
 """Raw messages of a producer with transactions: its marks take offsets without being records."""
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from sandbox.kafka import Kafka
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
 from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
@@ -19,9 +20,7 @@ ENDS_AT = 4
 
 async def write_both_ways(to: KafkaSettings, prefix: str) -> None:
     """One message in a transaction that is committed, then one in another that is aborted."""
-    async with AIOKafkaProducer(
-        **to.client_options(), transactional_id=f"{prefix}mparticle"
-    ) as producer:
+    async with clients.producer(to, transactional_id=f"{prefix}mparticle") as producer:
         for name in ("Kept", "Aborted"):
             await producer.begin_transaction()
             await producer.send_and_wait(
@@ -40,9 +39,7 @@ def watermark(url: str) -> str:
 
 
 async def committed(to: KafkaSettings) -> int | None:
-    async with AIOKafkaConsumer(
-        **to.client_options(), group_id=to.group("router"), enable_auto_commit=False
-    ) as consumer:
+    async with clients.consumer(to, group_id=to.group("router")) as consumer:
         offset: int | None = await consumer.committed(TopicPartition(to.topic(RAW.name), 0))
         return offset
 

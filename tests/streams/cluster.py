@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
 from sandbox.kafka import Kafka
-from streams.kafka import topic_admin
+from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
 from streams.topics import ALL, Topic
 
@@ -19,21 +19,11 @@ def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings
     return KafkaSettings(bootstrap_servers=kafka.bootstrap, prefix=prefix, partitions=partitions)
 
 
-@asynccontextmanager
-async def admin(to: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**to.client_options())
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
 async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
     """Returns when the broker tells of them too, which is a moment later."""
     topics = list(which)
     names = {to.topic(topic.name) for topic in topics}
-    async with admin(to) as client:
+    async with clients.admin(to) as client:
         await topic_admin.create(client, to, topics)
         async with asyncio.timeout(60):
             # No event: nobody but the broker knows, and it has to be asked.
@@ -43,7 +33,7 @@ async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
 
 async def configure(to: KafkaSettings, topic: Topic, values: Mapping[str, str]) -> None:
     """Sets a topic's configuration; what is not named goes back to the broker's default."""
-    async with admin(to) as client:
+    async with clients.admin(to) as client:
         name = to.topic(topic.name)
         resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(values))
         for answer in await client.alter_configs([resource]):
@@ -66,7 +56,7 @@ async def _has(
 async def add_partitions(to: KafkaSettings, topic: Topic, count: int) -> None:
     """Returns when the broker tells of as many."""
     name = to.topic(topic.name)
-    async with admin(to) as client:
+    async with clients.admin(to) as client:
         await client.create_partitions({name: NewPartitions(count)})
         async with asyncio.timeout(60):
             while (await topic_admin.existing(client))[name] != count:  # noqa: ASYNC110 - as above
@@ -75,7 +65,7 @@ async def add_partitions(to: KafkaSettings, topic: Topic, count: int) -> None:
 
 async def delete_before(to: KafkaSettings, topic: str, offset: int) -> None:
     """Of partition 0, as retention does."""
-    async with admin(to) as client:
+    async with clients.admin(to) as client:
         await client.delete_records(
             {TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)}
         )
@@ -89,13 +79,7 @@ async def keep(to: KafkaSettings, topic: Topic) -> None:
 @asynccontextmanager
 async def producing(to: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A producer with the settings of a worker's, as far as they matter here."""
-    async with AIOKafkaProducer(
-        **to.client_options(),
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=64 * 1024,
-        max_request_size=11 * 1024 * 1024,
-    ) as producer:
+    async with clients.producer(to, max_batch_size=64 * 1024) as producer:
         yield producer
 
 
@@ -109,9 +93,7 @@ async def write(to: KafkaSettings, topic: Topic, *values: bytes, partition: int 
 
 async def read(to: KafkaSettings, topic: Topic, count: int) -> list[ConsumerRecord]:
     """The first records of a topic, each partition's in order."""
-    async with AIOKafkaConsumer(
-        to.topic(topic.name), **to.client_options(), auto_offset_reset="earliest"
-    ) as consumer:
+    async with clients.consumer(to, to.topic(topic.name)) as consumer:
         return [await anext(consumer) for _ in range(count)]
 
 
@@ -120,13 +102,9 @@ async def commit(
 ) -> None:
     """Sets a group's offsets as a person or another program would: (offset, metadata)."""
     at = {TopicPartition(*tp): OffsetAndMetadata(*each) for tp, each in offsets.items()}
-    consumer = AIOKafkaConsumer(**to.client_options(), group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with clients.consumer(to, group_id=group) as consumer:
         consumer.assign(list(at))
         await consumer.commit(at)
-    finally:
-        await consumer.stop()
 
 
 @asynccontextmanager
@@ -134,10 +112,6 @@ async def assigned(
     to: KafkaSettings, group: str, partitions: Sequence[tuple[str, int]]
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of a group with partitions of its own choice."""
-    consumer = AIOKafkaConsumer(**to.client_options(), group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with clients.consumer(to, group_id=group) as consumer:
         consumer.assign([TopicPartition(*tp) for tp in partitions])
         yield consumer
-    finally:
-        await consumer.stop()

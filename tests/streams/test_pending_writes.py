@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from sandbox.kafka import Kafka
+from streams.kafka import clients
 from streams.kafka.metadata import paced
 from streams.kafka.pending_writes import PENDING, PendingWrites
-from streams.kafka.producing import partition_count, patient
+from streams.kafka.producing import partition_count
 from streams.topics import EVENTS
 from tests.streams.cluster import configure, create, settings
 
@@ -156,8 +156,7 @@ async def test_too_few_replicas_in_sync_are_named(
     to = settings(kafka, prefix)
     await create(to, [EVENTS])
     await configure(to, EVENTS, {"min.insync.replicas": "2"})
-    options: Any = {"acks": "all", "enable_idempotence": True}
-    async with patient(AIOKafkaProducer(**to.client_options(), **options)) as producer:
+    async with clients.producer(to, waits=True) as producer:
         written = await producer.send(to.topic(EVENTS.name), b"{}", partition=1)
         assert f"{to.topic(EVENTS.name)}-1 for 0 s: broker" in str(PENDING.said)
         await configure(to, EVENTS, {"min.insync.replicas": "1"})
@@ -173,7 +172,7 @@ async def test_a_partition_that_is_not_there_yet_is_waited_for_and_named(
     monkeypatch.setattr("streams.kafka.pending_writes._NAMED_AFTER_SECONDS", 0.0)
     to = settings(kafka, prefix)
     await create(to, [EVENTS])
-    async with AIOKafkaProducer(**to.client_options()) as producer:
+    async with clients.producer(to) as producer:
         counting = asyncio.create_task(partition_count(producer, to.topic(EVENTS.name), 3))
         async with asyncio.timeout(60):
             while PENDING.said is None:  # noqa: ASYNC110 - a sentence has no event

@@ -141,9 +141,9 @@ async def test_no_more_is_read_than_was_asked_for_and_what_is_left_is_named(
     await create(cluster, [EVENTS])
     await write(cluster, EVENTS, *[b"{}"] * 4)
     async with Reader.open(cluster) as reader:
-        stretches = await reader.there([TopicPartition(cluster.topic(EVENTS.name), 0)])
+        ranges = await reader.there([TopicPartition(cluster.topic(EVENTS.name), 0)])
         await write(cluster, EVENTS, b"came later")
-        found, cuts = await search(reader, stretches, most, lambda _: True)
+        found, cuts = await search(reader, ranges, most, lambda _: True)
     assert [record.at.offset for record in found] == [*range(read)]
     assert [cut.at.offset for cut in cuts] == left
     assert [cut.at_ms for cut in cuts] == [found[-1].at_ms for _ in left]

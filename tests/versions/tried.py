@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from cli.demo.compare import differences, repeated_events
@@ -18,6 +17,7 @@ from cli.demo.world import WORKERS, WorkerProcess, World, worker_environment
 from sandbox.kafka import BrokerError, Release
 from sandbox.mparticle import Traffic, duration_ms, generate
 from sandbox.ports import free_ports
+from streams.kafka import clients
 from streams.kafka.static_members import members, remove
 from tests.cli.command import run
 from tests.kafka.test_kills import _without_repeats
@@ -69,10 +69,10 @@ async def _deliver(world: World) -> str:
     """The broker is killed when a part of the messages is through."""
     start_ms = int(time.time() * 1000) - duration_ms(MESSAGES)
     traffic = generate(seed=16, users=100, messages=MESSAGES, start_ms=start_ms)
-    async with AIOKafkaProducer(**world.kafka.client_options(), enable_idempotence=True):
+    async with clients.producer(world.kafka):
         for worker in WORKERS:
             world.start(worker)
-    async with Lag(world.kafka) as lag:
+    async with Lag.open(world.kafka) as lag:
         publishing = asyncio.create_task(publish(world.kafka, traffic))
         while (await lag.of("router", READS["router"])).ended < MESSAGES * _KILL_AFTER:
             world.check()
@@ -84,7 +84,7 @@ async def _deliver(world: World) -> str:
 
 
 async def _settled(world: World, traffic: Traffic) -> str:
-    async with Lag(world.kafka) as lag:
+    async with Lag.open(world.kafka) as lag:
         for worker in WORKERS:
             while not (await lag.of(worker, READS[worker])).done:
                 world.check()

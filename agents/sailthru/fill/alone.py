@@ -10,13 +10,11 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import InconsistentGroupProtocolError
 
 from agents.sailthru.fill.error import FillError
-from streams.kafka.clients import answering
+from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 
 SUFFIX = "-fill"
-# Nothing is ever polled; without a heartbeat the membership ends all the same.
-_TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
 
 
 class _OfThisFill(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is Any to mypy
@@ -48,19 +46,18 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # as above
 @asynccontextmanager
 async def alone(kafka: KafkaSettings, group: str) -> AsyncIterator[Alone]:
     """Raises FillError when another fill is at work."""
-    member = AIOKafkaConsumer(
-        **kafka.client_options(),
+    member = clients.new_consumer(
+        kafka,
         group_id=group + SUFFIX,
-        enable_auto_commit=False,
         partition_assignment_strategy=[_OfThisFill],
-        max_poll_interval_ms=_TEN_YEARS_MS,
+        max_poll_interval_ms=clients.NEVER_MS,
         session_timeout_ms=int(kafka.session_timeout_s * 1000),
         heartbeat_interval_ms=int(kafka.session_timeout_s * 100),
     )
     held = Alone(member)
     member.subscribe([kafka.topic(USER_UPDATE.name)], listener=held)
     try:
-        async with answering(kafka):
+        async with clients.answering(kafka):
             try:
                 await member.start()
             except InconsistentGroupProtocolError as error:

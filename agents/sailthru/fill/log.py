@@ -15,16 +15,16 @@ from streams.engine.deleted_offsets import Gaps
 from streams.engine.holds import Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.startup import prepare, read_begins, read_progress
-from streams.kafka import groups
-from streams.kafka.clients import answering, unanswered
+from streams.kafka import groups, ranges
+from streams.kafka.clients import answering, reading
 from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.log_bounds import Bounds
+from streams.kafka.ranges import Range
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE, Topic
 
-_LOOK_MS = 500
-_SILENT_LOOKS = 60
+_SILENCE_SECONDS = 30.0
 _WINDOW_BYTES = 32 * 1024 * 1024
 
 
@@ -61,11 +61,9 @@ class Log:
         """The partitions of `user-update`; `every` are all that the group reads."""
         name = self._kafka.topic(USER_UPDATE.name)
         ours = sorted(tp for tp in every if tp.topic == name)
-        self._consumer.assign(ours)
-        first = await self._consumer.beginning_offsets(ours)
-        ends = await self._consumer.end_offsets(ours)
+        there = await ranges.whole(self._consumer, ours)
         # A partition without an offset was added later, and is read from its beginning.
-        starts = {tp: Progress(first[tp]) for tp in ours}
+        starts = {each.tp: Progress(each.start) for each in there}
         if await read_committed(self._consumer, every):
             starts |= await read_progress(self._consumer, ours, self._cluster)
         else:
@@ -74,16 +72,13 @@ class Log:
         holds: Holds = {}
         gaps = Gaps(self._kafka, holds)
         parts = []
-        for tp in ours:
-            there = Bounds(first[tp], ends[tp], ends[tp])
-            progress = gaps.begin(TP(*tp), starts[tp], there)
+        for tp, first, end in there:
+            progress = gaps.begin(TP(*tp), starts[tp], Bounds(first, end, end))
             if progress is None:
                 said = holds[TP(*tp)].said
                 raise FillError(f"{said}: set KAFKA_DELETED_OFFSETS=skip to go on without them.")
-            self._consumer.seek(tp, progress.offset)
-            self._consumer.pause(tp)
             partition = Partition(TP(*tp), progress, InFlightLimit(), lambda _: None)
-            parts.append(Part(partition, ends[tp]))
+            parts.append(Part(partition, end))
         return parts
 
     async def windows(self, part: Part, users: int) -> AsyncIterator[Sequence[ConsumerRecord]]:
@@ -108,18 +103,12 @@ class Log:
 
     async def _records(self, part: Part) -> AsyncIterator[ConsumerRecord]:
         tp = TopicPartition(*part.partition.tp)
-        self._consumer.resume(tp)
-        silent = 0
-        # The position moves over compacted records and transaction marks too.
-        while await self._consumer.position(tp) < part.end:
-            records = (await self._consumer.getmany(tp, timeout_ms=_LOOK_MS)).get(tp, [])
-            silent = 0 if records else silent + 1
-            if silent > _SILENT_LOOKS:
-                raise await unanswered(self._kafka)
+        left = Range(tp, part.partition.offsets.watermark, part.end)
+        async for _, records in ranges.read(
+            self._kafka, self._consumer, [left], silence_s=_SILENCE_SECONDS
+        ):
             for record in records:
-                if record.offset < part.end:
-                    yield record
-        self._consumer.pause(tp)
+                yield record
 
     async def commit(self, partition: Partition) -> None:
         """With our text beside the offset: a worker takes it for its own, and for no replay."""
@@ -152,22 +141,17 @@ async def opened(
         if execute:
             async with answering(kafka):
                 await prepare(kafka, group, reads, component="fill")
-        consumer = AIOKafkaConsumer(
-            **kafka.consumer_options(),
-            group_id=group,
-            enable_auto_commit=False,
+        async with reading(
+            kafka,
+            group,
             # Records that Kafka deletes meanwhile are not passed over.
             auto_offset_reset="none",
             max_partition_fetch_bytes=kafka.fetch_max_bytes,
-        )
-        try:
+        ) as consumer:
+            log = Log(kafka, group, cluster, consumer, held)
             async with answering(kafka):
-                await consumer.start()
-                log = Log(kafka, group, cluster, consumer, held)
                 parts = await log.parts(every)
             yield log, parts
-        finally:
-            await consumer.stop()
 
 
 def _live(group: str) -> FillError:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
@@ -33,11 +32,12 @@ from streams.delivery.sink import Outlet
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.http import Http
+from streams.kafka import clients
 from streams.kafka.clients import UnansweredError
 from streams.kafka.record_limits import RecordLimits
 from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import AUDIENCES, DEAD_LETTERS, MAX_MESSAGE_BYTES, USER_UPDATE
+from streams.topics import AUDIENCES, DEAD_LETTERS, USER_UPDATE
 
 JOB_SECONDS = 6 * 3600.0
 """How long a job may take: the documentation speaks of hours."""
@@ -229,10 +229,5 @@ async def _letters(kafka: KafkaSettings, *, execute: bool) -> AsyncIterator[Dead
     if not execute:
         yield NoDeadLetters()
         return
-    async with AIOKafkaProducer(
-        **kafka.client_options(),
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
-    ) as producer:
+    async with clients.producer(kafka) as producer:
         yield DeadLetters(producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka))

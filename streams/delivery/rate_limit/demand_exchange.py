@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from models.rate_demand import EndpointDemand, RateDemand
 from streams import clocks
 from streams.delivery.rate_limit.allocation import Shares
 from streams.delivery.rate_limit.limiter import RateLimit
+from streams.kafka import clients, ranges
 from streams.settings import KafkaSettings
 from streams.topics import RATE_LIMITS
 
@@ -137,8 +138,9 @@ class DemandExchange:
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
         """Says farewell at the end, if Kafka takes it soon."""
-        options = {**self._kafka.client_options(), "acks": 1, "request_timeout_ms": 5_000}
-        async with AIOKafkaProducer(**options) as producer:
+        async with clients.producer(
+            self._kafka, acks=1, enable_idempotence=False, request_timeout_ms=5_000
+        ) as producer:
             try:
                 yield producer
             finally:
@@ -151,14 +153,11 @@ class DemandExchange:
 
     async def _hear(self) -> None:
         at = TopicPartition(self._topic, _PARTITION)
-        async with AIOKafkaConsumer(
-            **self._kafka.consumer_options(), auto_offset_reset="earliest", enable_auto_commit=False
-        ) as consumer:
+        async with clients.consumer(self._kafka) as consumer:
             consumer.assign([at])
             if self._next is None:
-                first = (await consumer.beginning_offsets([at]))[at]
-                end = (await consumer.end_offsets([at]))[at]
-                self._next = max(first, end - _LAST_RECORDS)
+                [there] = await ranges.whole(consumer, [at])
+                self._next = max(there.start, there.end - _LAST_RECORDS)
             consumer.seek(at, self._next)
             async for record in consumer:
                 self._next = record.offset + 1

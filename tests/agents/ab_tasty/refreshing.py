@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from agents.ab_tasty.done import member_of, read_done
+from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
 from streams.engine.partition import Partition
+from streams.kafka import clients, ranges
+from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import udc
@@ -58,7 +60,11 @@ class Worker:
     async def notes_that_nothing_is_kept(self) -> None:
         """Waits until it is kept in Kafka that leaves pass unseen."""
         at = TopicPartition(self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition)
-        async with asyncio.timeout(60), member_of(self._to) as consumer:
+        group = self._to.group(AB_TASTY_REFRESH)
+        async with (
+            asyncio.timeout(60),
+            clients.range_consumer(self._to, group_id=group) as consumer,
+        ):
             consumer.assign([at])
             while not (await read_done(consumer, at)).since:  # noqa: ASYNC110 - Kafka tells of no commit
                 await asyncio.sleep(0.01)
@@ -84,12 +90,8 @@ def members_of(service: Any, value: str = "true") -> list[str]:
 async def kept(to: KafkaSettings) -> dict[str, bool]:
     """Whether each key of the members' topic stands there as joined."""
     at = TopicPartition(to.topic(AB_TASTY_MEMBERS.name), 0)
-    found = {}
-    async with AIOKafkaConsumer(**to.client_options()) as consumer:
-        consumer.assign([at])
-        end = (await consumer.end_offsets([at]))[at]
-        consumer.seek(at, (await consumer.beginning_offsets([at]))[at])
-        while await consumer.position(at) < end:
-            for record in (await consumer.getmany(at, timeout_ms=200)).get(at, ()):
-                found[record.key.decode()] = record.value is not None
+    found: dict[str, bool] = {}
+    async with clients.range_consumer(to) as consumer:
+        async for _, records in ranges.read(to, consumer, await ranges.whole(consumer, [at])):
+            found |= {record.key.decode(): record.value is not None for record in records}
     return found

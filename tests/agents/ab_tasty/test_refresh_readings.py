@@ -25,8 +25,10 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     read = refresh.read
 
-    async def noted(consumer: Any, at: TopicPartition, slices: Slices, *more: int) -> int:
-        end = await read(consumer, at, slices, *more)
+    async def noted(
+        kafka: KafkaSettings, consumer: Any, at: TopicPartition, slices: Slices, first: int
+    ) -> int:
+        end = await read(kafka, consumer, at, slices, first)
         found.append(len(list(slices.due())))
         return end
 

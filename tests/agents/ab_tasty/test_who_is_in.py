@@ -10,13 +10,13 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError,
 from agents.ab_tasty import done, refresh
 from streams import metrics
 from streams.engine.refusals import Refusals
+from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, Worker, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty
 from tests.agents.ab_tasty.test_delivery import ended
-from tests.streams.cluster import admin
 
 pytestmark = pytest.mark.kafka
 
@@ -79,7 +79,7 @@ async def test_who_leaves_at_another_worker_while_their_slice_is_sent_stays_out(
             async def read_late(*given: Any) -> int:
                 nonlocal left
                 end = await read(*given)
-                if given[1].partition == 0 and not left:
+                if given[2].partition == 0 and not left:
                     left = True
                     await new.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
                     await ended(new.partition)

@@ -22,13 +22,14 @@ from agents.receiver.room import Claim, Room
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.kafka.batch_writer import partition_of
+from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests import samples
 from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, held, served, until
 from tests.agents.receiver.slow import SlowPost
 from tests.kafka.log import everything
-from tests.streams.cluster import admin, configure, create, settings
+from tests.streams.cluster import configure, create, settings
 
 pytestmark = pytest.mark.kafka
 

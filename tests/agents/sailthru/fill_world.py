@@ -25,12 +25,13 @@ from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams import headers
+from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 from tests import zygote
 from tests.cli.command import COMMAND, environment, run
-from tests.streams.cluster import admin, assigned, create, producing, settings
+from tests.streams.cluster import assigned, create, producing, settings
 
 PARTITIONS = 2
 NOW_MS = 1_767_225_600_000
@@ -143,7 +144,7 @@ class World:
         given = self.given
         worker = WorkerProcess("sailthru", self.directory / "worker.log", given)
         try:
-            async with asyncio.timeout(60), Lag(self.cluster) as lag:
+            async with asyncio.timeout(60), Lag.open(self.cluster) as lag:
                 while not (
                     await _ready(given["WORKER_PORT"])
                     and (await lag.of("sailthru", READS["sailthru"])).done

@@ -8,18 +8,20 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from models.record import Record
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
+from streams.kafka import clients
+from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, SAILTHRU_LISTS, USER_UPDATE
 from tests import zygote
 from tests.agents.sailthru.factories import attributes, audience, event
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated
 from tests.cli.command import COMMAND, SECONDS, environment, run
-from tests.streams.cluster import admin, commit, create, settings, write
+from tests.streams.cluster import commit, create, settings, write
 
 _COUNTED = re.compile(
     r"^mparticle_streams_(deliveries|requests|records_dropped|dead_letters)_total"
@@ -126,6 +128,6 @@ async def _offsets(cluster: KafkaSettings, group: str) -> Mapping[tuple[str, int
 
 
 async def _end(cluster: KafkaSettings, topic: str) -> int:
-    async with AIOKafkaConsumer(**cluster.client_options()) as consumer:
+    async with clients.consumer(cluster) as consumer:
         at = [TopicPartition(cluster.topic(topic), i) for i in range(cluster.partitions)]
         return sum((await consumer.end_offsets(at)).values())

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Hang
 from sandbox.kafka import Kafka
+from streams.kafka import clients
 from streams.kafka.commit_metadata import Progress
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 from tests.agents.sailthru.fill_world import CALLS, JOBS, World, updates, world
@@ -39,9 +39,7 @@ async def all_committed(made: World) -> bool:
 async def member(made: World) -> AsyncIterator[None]:
     """Somebody in the worker's group."""
     topic = made.cluster.topic(USER_UPDATE.name)
-    async with AIOKafkaConsumer(
-        topic, **made.cluster.client_options(), group_id=made.group, enable_auto_commit=False
-    ) as consumer:
+    async with clients.consumer(made.cluster, topic, group_id=made.group) as consumer:
         await consumer.getmany(timeout_ms=100)
         yield
 

@@ -11,10 +11,11 @@ from faust.types import TP
 from sandbox.kafka import Kafka
 from streams.delivery.history import History
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
-from tests.streams.cluster import admin, create, keep, producing, settings
+from tests.streams.cluster import create, keep, producing, settings
 
 pytestmark = pytest.mark.kafka
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from sandbox.kafka import Kafka
 from streams.engine.commit_requests import Call, Offering
 from streams.engine.startup import read_progress
+from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode
 from streams.topics import PRIVACY_REQUESTS
-from tests.streams.cluster import admin, assigned, settings
+from tests.streams.cluster import assigned, settings
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER
 

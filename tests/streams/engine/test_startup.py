@@ -15,6 +15,7 @@ from sandbox.ports import free_ports
 from streams import topics
 from streams.engine.startup import StartError, prepare, read_progress
 from streams.kafka import topic_admin
+from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
@@ -27,7 +28,7 @@ from streams.topics import (
     SAILTHRU_LISTS,
     USER_UPDATE,
 )
-from tests.streams.cluster import admin, assigned, commit, configure, create, settings, write
+from tests.streams.cluster import assigned, commit, configure, create, settings, write
 
 KAFKA = pytest.mark.kafka
 
