@@ -193,13 +193,15 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
     for name, state in snapshot.states.items():
         key = hash(name) | 1
         # Most are text: as `_digest` has it, without a call.
-        now = (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
-        if is_text_only:
-            now = _in_form(now, before.get(key))
+        digest = (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
+        now = digest
+        if is_text_only and (was := before.get(key)) is not None and was | 3 == digest | 3:
+            # In the form in which the same was told before, by a source that knew it.
+            now = was
         states[key] = now
         # What its own events have said is no more as it was.
         then = said.get(key) or known.get(key)
-        is_told = then == now or (is_text_only and then is not None and _is_same(then, now))
+        is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
         if is_told and (is_told_for_sure or key in said):
             continue
         if not is_told and then and is_older and snapshot.is_whole and key not in said:
@@ -207,7 +209,7 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
             # shared with an audience is no state of a time before, but what changed.
             overtaken = True
         else:
-            differing[name] = _as_told(state, now)
+            differing[name] = state if now == digest else _as_told(state, now)
     whole = 0
     if is_older:
         # A destination that has had it already drops it: what counts there is not known from here.
@@ -255,23 +257,11 @@ _FORMS: Mapping[type, int] = MappingProxyType(
 
 def _digest(state: State) -> int:
     """Never 0."""
-    if type(state) is str:
-        content = hash(state)
-    elif isinstance(state, list):
+    if type(state) is list:
         content = hash(tuple(map(_text, state)))
     else:
-        content = hash(GONE) if isinstance(state, Gone) else hash(_text(state))
+        content = hash(GONE) if type(state) is Gone else hash(_text(state))
     return ((content & ~3) or 4) | _FORMS.get(type(state), _OTHER)
-
-
-def _is_same(one: int, other: int) -> bool:
-    """Whether two digests are of one content, in whatever form."""
-    return one | 3 == other | 3
-
-
-def _in_form(now: int, before: int | None) -> int:
-    """A digest in the form in which the same was told before, by a source that knew it."""
-    return now if before is None or not _is_same(now, before) else before
 
 
 def _as_told(state: State, digest: int) -> State:
@@ -285,8 +275,9 @@ def _as_told(state: State, digest: int) -> State:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, bool):
+    kind = type(value)
+    if kind is bool:
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if kind is float and value.is_integer():
         return str(int(value))
     return None if value is None else str(value)
