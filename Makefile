@@ -33,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-often live check boards bench chaos roll versions simulate \
-        fuzz clean
+        compiled fuzz clean
 
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
@@ -61,6 +61,8 @@ help:
 	@echo "             tells one again)"
 	@echo "make fuzz    hostile shapes at router and receiver, with bounds on memory, time and outcome:"
 	@echo "             a JSON line, a minute (MINUTES=, SEED= to repeat a finding, or ARGS=)"
+	@echo "make compiled  the mapping compiled to C (in build/compiled), held to its tests and, message by"
+	@echo "             message, to what the source does with bent messages (SEEDS=, 5,000 each)"
 	@echo "make clean   remove the virtual environments, caches and what was built"
 
 demo: $(READY)
@@ -103,6 +105,22 @@ versions: $(READY)
 
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
+
+# In a copy, or whatever runs here would run it.
+COMPILED := build/compiled
+compiled: $(READY)
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	@git ls-files | tar --create --files-from - | tar --extract --directory $(COMPILED)
+	@sed -n 's/^requires = \["\(setuptools==.*\)"\]$$/\1/p' pyproject.toml | \
+	    xargs $(BIN)/pip install --quiet --disable-pip-version-check
+	@cd $(COMPILED) && MPARTICLE_STREAMS_COMPILE=1 $(CURDIR)/$(BIN)/python setup.py --quiet build_ext \
+	    --inplace
+	@cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n 0 -q tests/agents/router tests/models
+	@$(OUTCOMES) > build/outcomes
+	@cd $(COMPILED) && $(CURDIR)/$(OUTCOMES) | cmp - ../outcomes
+	@wc -l build/outcomes
+
+OUTCOMES := $(BIN)/python -m tests.agents.router.outcomes $(if $(SEEDS),--seeds $(SEEDS))
 
 fuzz: $(READY)
 	@$(BIN)/python -m tests.fuzz $(FUZZ)

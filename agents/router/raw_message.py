@@ -1,7 +1,6 @@
 """One raw message on its way: what it has become so far."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -99,6 +98,7 @@ class RawMessage:
         self._grown = 0
         self._ids = Ids()
         self._copied = 0
+        self._preserved: dict[str, Any] | None = None
         self._users: list[bytes] = []
 
     def begin(self) -> None:
@@ -275,7 +275,9 @@ class RawMessage:
 
     def _copy(self) -> dict[str, Any]:
         """The message's bytes; not again and again when many parts of a large one are broken."""
-        kept = self._preserved
+        if self._preserved is None:
+            self._preserved = preserve(without_secrets(self.value))
+        kept: dict[str, Any] = self._preserved
         self._copied += len(kept["value"])
         if self.routed.dead_letters and self._copied > MAX_MESSAGE_BYTES:
             return {**kept, "value": b"", "truncated": True}
@@ -286,10 +288,6 @@ class RawMessage:
         """Whether a person wants it to be a dead letter, unread."""
         positions = self.settings.is_set_aside
         return bool(positions) and (self._at.partition, self._at.offset) in positions
-
-    @cached_property
-    def _preserved(self) -> dict[str, Any]:
-        return preserve(without_secrets(self.value))
 
 
 def _places(faults: list[ErrorDetails]) -> str:

@@ -34,7 +34,7 @@ def boolean_or_number(text: str) -> Value:
     return boolean(text)
 
 
-def typed(attributes: Mapping[str, Value], of: Typed) -> Mapping[str, Value]:
+def typed(attributes: Mapping[str, Any], of: Typed) -> Mapping[str, Any]:
     """The attributes with what their texts mean."""
     meant = {
         name: meaning

@@ -106,7 +106,7 @@ def test_kafka_is_the_one_that_the_tests_run() -> None:
 def test_the_image_is_built_from_all_that_an_installation_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
-    needed = {"pyproject.toml", "constraints.txt", project["project"]["readme"]}
+    needed = {"pyproject.toml", "setup.py", "constraints.txt", project["project"]["readme"]}
     needed |= {package.removesuffix("*") for package in packages}
     needed |= set(project["project"]["license-files"])
     ignore = (ROOT / ".dockerignore").read_text().splitlines()

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
+from itertools import count
 from typing import Any
 
 import pytest
 
-from agents.router import routing
-from agents.router.drift import take_strangers
-from agents.router.routed import Stranger
+from agents.router import drift, routing
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.event import Event
+from models.mparticle.known import Fields
 from models.record import serialize
 from streams.topics import DEAD_LETTERS, EVENTS, MAX_MESSAGE_BYTES
 from tests.agents.router.routing import AT, RECEIVED_MS, routed, together
@@ -155,12 +155,15 @@ def test_mistake_of_ours_costs_the_message_and_not_the_worker(
 def test_mistake_of_ours_in_one_stage_costs_no_other_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def mistaken(message: dict[str, Any], family: str) -> list[Stranger]:
-        if message["mpid"] == "-13":
-            raise LookupError(message["mpid"])
-        return take_strangers(message, family)
+    asked = count(1)
 
-    monkeypatch.setattr(routing, "take_strangers", mistaken)
+    class Mistaken(dict[str, Fields]):
+        def __getitem__(self, family: str) -> Fields:
+            if next(asked) == 2:
+                raise LookupError(family)
+            return super().__getitem__(family)
+
+    monkeypatch.setattr(drift, "_MESSAGES", Mistaken(drift._MESSAGES))
     values = [json.dumps({**_request(), "mpid": mpid}).encode() for mpid in ("-12", "-13", "-14")]
     before, broken, after = together(values)
 

@@ -9,10 +9,11 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.router.raw_message import TooMuchError
+from agents.router.routed import TARGETS
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Snapshots
+from models.privacy_request import ConsentChanged
 from models.record import Value
 from models.user_update import AttributesChanged
 from streams.topics import MAX_MESSAGE_BYTES
@@ -141,25 +142,22 @@ def test_snapshot_of_a_message_that_breaks_afterwards_is_not_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = remembering()
-    message = _batch(1, 1, {"tier": "gold"}) | {"system_notifications": [{}]}
+    consent = {"type": "gdpr_consent_state", "purpose": "sales"}
+    message = _batch(1, 1, {"tier": "gold"}) | {"system_notifications": [consent]}
+    without = {of: target for of, target in TARGETS.items() if of is not ConsentChanged}
     with monkeypatch.context() as patched:
-        patched.setattr("agents.router.event_batch.route_notifications", lambda *_: 1 / 0)
+        patched.setattr("agents.router.raw_message.TARGETS", without)
         broken = _route(message, known)
     assert [letter.reason for letter in broken.dead_letters] == ["router_fault"]
     assert _told(_route(message, known)) == [{"tier": "gold"}]
 
 
-def test_snapshot_of_a_list_that_is_given_up_is_not_remembered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def too_much(*_: object) -> None:
-        raise TooMuchError("too_many_parts", "in a test")
-
+def test_snapshot_of_a_list_that_is_given_up_is_not_remembered() -> None:
     known, first = remembering(), _batch(1, 1, {"tier": "gold"})
-    second = _batch(2, 1, {}) | {"system_notifications": [{}]}
-    with monkeypatch.context() as patched:
-        patched.setattr("agents.router.event_batch.route_notifications", too_much)
-        assert not _route([first, second], known).outs
+    second = _batch(2, 1, {}) | {"system_notifications": [{}] * 3}
+    given_up = _route([first, second], known, max_parts=3)
+    assert not given_up.outs
+    assert [letter.reason for letter in given_up.dead_letters] == ["too_many_parts"]
     assert _told(_route(first, known)) == [{"tier": "gold"}]
 
 
@@ -168,7 +166,7 @@ def test_memory_holds_digests_and_no_values() -> None:
     secret = {"a-name-nobody-has": "a-value-nobody-has"}
     event = {"event_type": "session_start", "data": {"event_id": 1}}
     _route(_batch(1, 1, secret, event), memory.of(_TP))
-    assert "nobody-has" not in repr(vars(memory)["_told"]._of)
+    assert "nobody-has" not in repr(memory._told._of)
 
 
 class _Said(NamedTuple):
