@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BENCH := .venv-bench
+COMPILED := build/compiled
 RIVALS := tests/benchmarks/rivals.txt
 
 # Each becomes an option: make fuzz SEED=2 MINUTES=5
@@ -49,7 +50,8 @@ help:
 	@echo "make check   lint, format, types, imports"
 	@echo "make boards  grafana/dashboards, from grafana/boards"
 	@echo "make bench   benchmarks against rivals, about a quarter of an hour"
-	@echo "             (ONLY=P1,P2 for some of them, or ARGS= for any option)"
+	@echo "             (ONLY=P1,P2 for some of them, COMPILE=1 of what make compiled has made, or ARGS="
+	@echo "             for any option)"
 	@echo "make chaos   everything killed, frozen and cut off in turn, and an oracle that judges:"
 	@echo "             a JSON line, 12 minutes (SEED=, MINUTES=, BROKERS=3, SECURE=1 for TLS, logins"
 	@echo "             and least rights, or ARGS= for any option)"
@@ -92,7 +94,8 @@ boards: $(READY)
 	@$(BIN)/python -m grafana.boards
 
 bench: $(BENCH)/ready
-	@$(BENCH)/bin/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@cd $(if $(COMPILE),$(COMPILED),.) && $(CURDIR)/$(BENCH)/bin/python -m tests.benchmarks \
+	    $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 chaos: $(READY)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
@@ -107,7 +110,6 @@ simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
 
 # In a copy, or whatever runs here would run it.
-COMPILED := build/compiled
 compiled: $(READY)
 	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
 	@git ls-files | tar --create --files-from - | tar --extract --directory $(COMPILED)

@@ -51,7 +51,7 @@ def outcomes(seed: int) -> Iterator[str]:
     """A line for each message of a seed."""
     random = Random(seed)
     whole = [each.value for each in generate(seed, 100, _MESSAGES, _START_MS)]
-    messages = [json.loads(each) for each in whole if each.startswith(b"{") and each[-1:] == b"}"]
+    messages = [message for each in whole if (message := _message(each)) is not None]
     values = [
         value
         for each in whole
@@ -64,6 +64,13 @@ def outcomes(seed: int) -> Iterator[str]:
     memory = Snapshots(random.choice((50, 100_000))).of(TP(AT.topic, AT.partition))
     for first in range(0, len(values), _TOGETHER):
         yield from _outcomes(values[first : first + _TOGETHER], first, settings, memory)
+
+
+def _message(value: bytes) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
 
 
 def _outcomes(
