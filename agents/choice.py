@@ -44,7 +44,7 @@ class ChoiceSettings(Settings):
     accounts_deny: str = Field(
         "", description="accounts and workspaces to leave out, written in the same way"
     )
-    development: Literal["drop", "deliver"] = Field(
+    development_data: Literal["drop", "deliver"] = Field(
         "drop",
         description="what becomes of data from mParticle's development environment: left out and "
         "counted as development, or delivered",
@@ -59,7 +59,7 @@ class ChoiceSettings(Settings):
 def settings_behind(group: type[ChoiceSettings]) -> Mapping[str, str]:
     """Reason why a record is left out by choice -> the destination's setting that says so."""
     fields = {
-        "development": "development",
+        "development": "development_data",
         "account_not_allowed": "accounts_allow",
         "account_denied": "accounts_deny",
         "audience_not_allowed": "audiences_allow",
@@ -74,7 +74,7 @@ class Choice:
     def __init__(self, settings: ChoiceSettings) -> None:
         self._accounts = Allowed(settings.accounts_allow, settings.accounts_deny)
         self._audiences = Allowed(settings.audiences_allow, settings.audiences_deny)
-        self._drops_development = settings.development == "drop"
+        self._drops_development = settings.development_data == "drop"
         self._names = NameBook()
 
     def learn(self, record: Record) -> None:

@@ -123,7 +123,7 @@ class FixedNames:
     def _tell_apart(self, audience_id: str, wanted: str, called: str) -> None:
         self._taken.inc()
         log.warning(
-            "audience_name_taken",
+            "audience_name_conflict",
             audience_id=audience_id,
             name=wanted,
             taken_by=self._owned[same(wanted)].audience_id,

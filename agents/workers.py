@@ -13,7 +13,7 @@ def worker_app(destination: Destination) -> App:
     return create_sink_app(
         destination.sink(settings, kafka),
         kafka,
-        settings_or_exit(WorkerSettings),
-        connections=settings.connections,
+        settings_or_exit(WorkerSettings, lambda: WorkerSettings.load_beside(kafka)),
+        connections=settings.max_concurrent_requests,
         port=destination.port,
     )

@@ -106,13 +106,20 @@ async def check(names: Sequence[str], *, live: bool) -> AsyncIterator[Finding]:
                 yield finding
 
 
+def _load(group: type[Settings], loaded: Mapping[type[Settings], Settings]) -> Settings:
+    kafka = loaded.get(KafkaSettings)
+    if group is WorkerSettings and isinstance(kafka, KafkaSettings):
+        return WorkerSettings.load_beside(kafka)
+    return group.load()
+
+
 def _settings(
     groups: Iterable[type[Settings]], loaded: dict[type[Settings], Settings]
 ) -> Iterator[Finding]:
     for group in groups:
         prefix = group.model_config.get("env_prefix", "")
         try:
-            loaded[group] = group.load()
+            loaded[group] = _load(group, loaded)
         except SettingsError as error:
             yield Finding("wrong", f"settings {prefix}…: {error}")
         else:

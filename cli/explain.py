@@ -67,7 +67,7 @@ def command(
         raise click.ClickException(str(error)) from None
     given_ms = int(judged_at.timestamp() * 1000) if judged_at else None
     now_ms = int(time.time() * 1000)
-    known = Snapshots(router.snapshot_users).of(inputs.HERE)
+    known = Snapshots(router.snapshot_max_users).of(inputs.HERE)
     taken = list[Taken]()
     for at, message in inputs.read(files, lines=lines):
         before_ms = taken[-1].at_ms if taken else now_ms
@@ -170,7 +170,7 @@ def _unread(sink: Sink[Any], outs: Sequence[Out]) -> Iterator[Mapping[str, Any]]
 
 def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
     """What an operator would change to have it sent."""
-    behind = {"deduplicated": "KAFKA_HORIZON_IDS", **sink.behind}
+    behind = {"deduplicated": "WORKER_DEDUP_MAX_IDS", **sink.behind}
     return {"setting": behind[reason]} if reason in behind else {}
 
 

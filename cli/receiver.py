@@ -23,7 +23,7 @@ def command() -> None:
     """
     try:
         settings, kafka = ReceiverSettings.load(), KafkaSettings.load()
-        worker = WorkerSettings.load()
+        worker = WorkerSettings.load_beside(kafka)
         logs.set_up(worker, "receiver")
         unknown_settings.tell()
         runtime.use_fast_loop()

@@ -33,7 +33,7 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     now_ms = int(time.time() * 1000)
-    snapshots = Snapshots(settings.snapshot_users).of(HERE)
+    snapshots = Snapshots(settings.snapshot_max_users).of(HERE)
     messages = 0
     ends = defaultdict[str, Counter[str]](Counter)
     for at, message in inputs.read(files, lines=lines):

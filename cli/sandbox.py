@@ -135,7 +135,7 @@ def _receiver(url: str | None) -> str | None:
 
 async def _post(url: str, traffic: Traffic, token: str | None) -> None:
     posted = await post(url, traffic, token=token)
-    outputs.say(f"{posted.accepted} messages posted to {url}, {posted.tried_again} tried again")
+    outputs.say(f"{posted.accepted} messages posted to {url}, {posted.retried} tried again")
     if posted.unregistered:
         outputs.say(
             f"{posted.unregistered} registrations were answered 501: mParticle would have no "

@@ -49,8 +49,8 @@ def lack(cloud: Cloud) -> str | None:
             return None
     extra = cloud.replace("_", "-")
     return (
-        f"KAFKA_OAUTH={cloud} needs the extra {extra}: pip install --constraint constraints.txt "
-        f"'.[{extra}]', or build the image with EXTRAS={extra}."
+        f"KAFKA_OAUTH_PROVIDER={cloud} needs the extra {extra}: pip install --constraint "
+        f"constraints.txt '.[{extra}]', or build the image with EXTRAS={extra}."
     )
 
 

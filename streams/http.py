@@ -104,7 +104,9 @@ class HttpSettings(Settings):
     addresses: ClassVar[tuple[str, ...]] = ()
 
     timeout_s: float = Field(10, gt=0, le=300, description="how long one request may take")
-    connections: PositiveInt = Field(32, description="most requests in flight from one worker")
+    max_concurrent_requests: PositiveInt = Field(
+        32, description="most requests in flight from one worker"
+    )
     ssl_cafile: tls.CaFile | None = Field(
         None,
         description="certificates, in PEM form, of authorities to trust besides the system's, such "

@@ -181,7 +181,7 @@ def _retry_teller() -> stamina.instrumentation.RetryHook:
     def tell(details: stamina.instrumentation.RetryDetails) -> None:
         error = said(details.caused_by)
         if seldom.lets((details.name, error)):
-            structlog.get_logger(__name__).warning("tried_again", what=details.name, error=error)
+            structlog.get_logger(__name__).warning("retried", what=details.name, error=error)
 
     return tell
 
@@ -246,4 +246,4 @@ def _trace(error: BaseException, depth: int = 0) -> Iterator[str]:
 def _last_words(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    logging.getLogger(__name__).critical("ended", exc_info=(kind, error, trace))
+    logging.getLogger(__name__).critical("uncaught_exception", exc_info=(kind, error, trace))

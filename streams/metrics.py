@@ -22,12 +22,12 @@ PlatformCollector(registry=REGISTRY)
 READY_STATES = (
     "ready",
     "no_partitions",
-    "login_refused",
-    "refused",
+    "authentication_failed",
+    "kafka_refused",
     "offsets_deleted",
     "unreadable",
     "partitions_unavailable",
-    "kafka_away",
+    "kafka_unreachable",
     "writes_wait",
     "starting",
     "blocked",
@@ -64,35 +64,37 @@ READINESS = _gauge(
     ("state",),
 )
 RECEIVED = _counter(
-    "received",
+    "receiver_requests",
     "Posts to the receiver by what it answered; accepted only when Kafka has the message. Another "
     "outcome that grows: mParticle tries again for a while, and then it is lost; see the runbook.",
     ("outcome",),
 )
-RECEIVED_BYTES = _counter("received_bytes", "Bytes of the messages that the receiver accepted.")
+RECEIVED_BYTES = _counter(
+    "receiver_accepted_bytes", "Bytes of the messages that the receiver accepted."
+)
 RECEIVE_SECONDS = _histogram(
-    "receive_seconds",
+    "receiver_request_duration_seconds",
     "From a post's head to Kafka's acknowledgement. Rising: Kafka is slow, or posts arrive slowly.",
 )
-RECEIVER_IN_FLIGHT_BYTES = _gauge(
+RECEIVER_MAX_IN_FLIGHT_BYTES = _gauge(
     "receiver_in_flight_bytes",
-    "Bytes of posts that are read or wait for Kafka. At RECEIVER_IN_FLIGHT_BYTES: Kafka is slow or "
-    "away, or there are too few receivers.",
+    "Bytes of posts that are read or wait for Kafka. At RECEIVER_MAX_IN_FLIGHT_BYTES: Kafka is "
+    "slow or away, or there are too few receivers.",
 )
 TURNED_AWAY = _counter(
-    "turned_away",
+    "connections_rejected",
     "Connections and requests that a port ended before anybody looked at them: posts is the "
     "receiver's, pages that of /metrics. Grows: strangers, or a proxy in front that is slow; with "
     "full on posts mParticle is turned away too.",
     ("port", "reason"),
 )
 RECORDS_READ = _counter(
-    "records_read",
+    "records_consumed",
     "Records taken from Kafka. Flat while mParticle sends: look at the worker's log and at lag.",
     ("topic",),
 )
 RECORDS_ENDED = _counter(
-    "records_ended",
+    "records_completed",
     "Records whose work is over: routed, delivered, dead-lettered, dropped, or known from before. "
     "Flat while records are in flight: look at blocks, at the destination, and at the log.",
     ("topic",),
@@ -103,7 +105,7 @@ UNACCOUNTED = _gauge(
     "or ends them twice; keep the log and the worker's offsets, and see the runbook.",
 )
 OLDEST_SECONDS = _gauge(
-    "oldest_undelivered_seconds",
+    "oldest_record_age_seconds",
     "Since Kafka took the raw message of the oldest record under way; 0 with none. The router has "
     "no destination. Rising: what it waits for is blocked, down, limited, or too slow.",
     ("destination", "topic"),
@@ -125,14 +127,14 @@ RECORDS_DROPPED = _counter(
     ("stage", "reason"),
 )
 ODD_TIMES = _counter(
-    "odd_times",
+    "invalid_timestamps",
     "Records with a time that cannot be read, so that the message's counts (unreadable), or that a "
     "client's clock told wrongly, so that age counts from the message's (clock). Few are ordinary; "
     "a step: a source of mParticle's writes times in another way.",
     ("reason",),
 )
 DRIFT = _counter(
-    "drift",
+    "schema_drift",
     "Types and fields that no model knows, by where they stand. Any: mParticle has changed; types "
     "are routed or set aside as before, fields change nothing: `mparticle-streams route` names "
     "them.",
@@ -149,7 +151,7 @@ DEDUPLICATED = _counter(
     ("topic",),
 )
 OVERTAKEN = _counter(
-    "updates_overtaken",
+    "update_barrier_timeouts",
     "Times that 30 s were not enough for a user's updates, and what came after them went first. "
     "Growing: user updates are the bottleneck, or a user's updates keep failing.",
 )
@@ -159,15 +161,15 @@ DELIVERIES = _counter(
     ("destination", "operation", "outcome"),
 )
 VAR_NAMES = _counter(
-    "var_names",
-    "Names of attributes that could not be kept, by why: told_apart, they would have become one "
+    "var_name_conflicts",
+    "Names of attributes that could not be kept, by reason: told_apart, they would have become one "
     "var in one call; collides, they share a var from different messages (counted once a name); "
     "reserved, the destination keeps that name; switch, left out, because it steers mParticle's "
     "SDKs. Name vars yourself with SAILTHRU_VAR_NAMES; `explain` shows which.",
-    ("destination", "why"),
+    ("destination", "reason"),
 )
 ATTRIBUTES_LEFT_OUT = _counter(
-    "attributes_left_out",
+    "attributes_dropped",
     "User attributes that a setting leaves out of records whose others are sent: the reason names "
     "it.",
     ("destination", "reason"),
@@ -178,7 +180,7 @@ REQUESTS = _counter(
     ("destination", "endpoint", "outcome"),
 )
 REQUEST_SECONDS = _histogram(
-    "request_seconds",
+    "request_duration_seconds",
     "How long requests take. Rising: the destination is slow.",
     ("destination", "endpoint"),
 )
@@ -189,7 +191,7 @@ RECORDS_PER_REQUEST = _histogram(
     (1, 2, 3, 5, 10, 20, 50, 100, 250, 500, 1000),
 )
 RAW_TO_ACCEPTED_SECONDS = _histogram(
-    "raw_to_accepted_seconds",
+    "end_to_end_latency_seconds",
     "From the raw message's arrival in Kafka to the destination's yes. Rising: see lag and blocks.",
     ("destination", "operation"),
 )
@@ -223,19 +225,19 @@ SHARERS = _gauge(
     ("destination",),
 )
 CONNECTIONS = _gauge(
-    "connections_allowed",
+    "concurrency_limit",
     "Requests that may be in flight at once, adapted to latency. At half of the setting for long: "
     "the destination becomes slower the more it is asked at once.",
     ("destination",),
 )
 RATE_LIMITED = _counter(
-    "rate_limit_refusals",
+    "rate_limit_throttles",
     "Answers that asked all requests of an endpoint to wait. Growing: something else uses up the "
     "account's limit, or the believed ceiling is too high.",
     ("destination", "endpoint"),
 )
 CLOSED = _gauge(
-    "rate_limit_closed",
+    "rate_limit_paused",
     "1 while nothing goes out because the destination asked to wait. For long: ask the service for "
     "a higher limit, or find who else uses it.",
     ("destination", "endpoint"),
@@ -248,20 +250,20 @@ RATE_HEADERS_IGNORED = _counter(
     ("destination", "endpoint", "header"),
 )
 DOWN = _gauge(
-    "destination_down",
+    "circuit_breaker_open",
     "1 while request after request fails and one at a time probes. It heals by itself: look at the "
     "service's status page and at the network on the way there.",
     ("destination", "endpoint"),
 )
 BLOCKED = _gauge(
-    "blocked",
+    "delivery_blocked",
     "1 while nothing is sent until a person mends something; the log line says what.",
     ("destination", "reason"),
 )
 AUDIENCE_NAMES_TAKEN = _counter(
-    "audience_names_taken",
+    "audience_name_conflicts",
     "Audiences whose name at a destination was another audience's already, so that their id stands "
-    "behind it: the log line audience_name_taken and `check` name them.",
+    "behind it: the log line audience_name_conflict and `check` name them.",
     ("destination",),
 )
 AUDIENCES_WITHOUT_MEMBERS = _gauge(
@@ -271,7 +273,7 @@ AUDIENCES_WITHOUT_MEMBERS = _gauge(
     ("audience",),
 )
 REFRESH_BEHIND_DAYS = _gauge(
-    "ab_tasty_refresh_behind_days",
+    "ab_tasty_refresh_lag_days",
     "Of how many days members' rows wait to be sent again, in the partition that is furthest "
     "behind. Above 1 for hours: rows will lapse at AB Tasty; /ready and the log say what Kafka "
     "refuses, or the worker is behind.",
@@ -286,13 +288,13 @@ PAUSED = _gauge(
     "Partitions not fetched because their in-flight limit is reached.",
 )
 HOLES = _gauge(
-    "holes",
+    "uncommitted_offset_gaps",
     "Gaps between what has ended, in the partition with the most of them. At 1,000 it is paused: "
     "one user's failing request holds the commit back; see retries.",
     ("topic",),
 )
 WATERMARK = _gauge(
-    "watermark_offset",
+    "committable_offset",
     "The first offset that has not ended: all before it may be committed. Still while the log "
     "grows: its record is what waits.",
     ("topic", "partition"),
@@ -309,7 +311,7 @@ LOG_END = _gauge(
     ("topic", "partition"),
 )
 LAG = _gauge(
-    "lag_records",
+    "consumer_lag_records",
     "From the watermark to the end of the log. Growing: less is delivered than arrives; add "
     "workers up to the partitions, unless a rate limit or a block is the reason.",
     ("topic", "partition"),
@@ -319,9 +321,9 @@ OFFSETS_DELETED = _counter(
     "Records that Kafka deleted before they were read. Any: raise the retention; see /ready.",
     ("topic",),
 )
-COMMITS = _counter("commits", "Offset commits that Kafka acknowledged.")
+COMMITS = _counter("offset_commits", "Offset commits that Kafka acknowledged.")
 COMMITS_FAILED = _counter(
-    "commits_failed",
+    "offset_commits_failed",
     "Commits that Kafka refused. A few at a rebalance are normal; a stream of them is not.",
 )
 
@@ -331,12 +333,12 @@ REBALANCES = _counter(
     "heartbeats are late; see their logs, and KAFKA_GROUP_INSTANCE_ID.",
 )
 DRAIN_SECONDS = _histogram(
-    "drain_seconds",
+    "drain_duration_seconds",
     "How long requests in flight and the last commit took before partitions were given away. Near "
-    "KAFKA_DRAIN_S: raise it, or what is cut off is sent again.",
+    "WORKER_SHUTDOWN_TIMEOUT_S: raise it, or what is cut off is sent again.",
 )
 LOOP_LAG_SECONDS = _histogram(
-    "loop_lag_seconds",
+    "event_loop_lag_seconds",
     "How late the worker's event loop comes to what is due. Above a second: it lacks CPU, and "
     "heartbeats and requests are late with it.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),

@@ -172,7 +172,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc] # published without t
         except TimeoutError as error:
             limit = OauthSettings.variable("timeout_s")
             raise TokenError(
-                f"There is no token for Kafka: KAFKA_OAUTH={cloud} gives none within "
+                f"There is no token for Kafka: KAFKA_OAUTH_PROVIDER={cloud} gives none within "
                 f"{limit}={settings.timeout_s:g}."
             ) from error
         except CloudError as error:
@@ -197,7 +197,7 @@ def _load(source: Source) -> OauthSettings:
     settings = OauthSettings.read()
     if lacking := [name for name in _NEEDED[source] if getattr(settings, name) is None]:
         names = ", ".join(OauthSettings.variable(name) for name in lacking)
-        raise SettingsError(f"KAFKA_OAUTH={source} needs {names}.")
+        raise SettingsError(f"KAFKA_OAUTH_PROVIDER={source} needs {names}.")
     if source in get_args(Cloud) and (lack := cloud_tokens.lack(cast("Cloud", source))):
         raise SettingsError(lack)
     return settings

@@ -18,7 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from streams import logins, tls
 from streams.addresses import Brokers, broker_addresses, is_loopback
-from streams.base_settings import Settings
+from streams.base_settings import Settings, SettingsError
 from streams.mounted import Mounted, current
 from streams.oauth import Source, Tokens
 from streams.tls import CaFile
@@ -34,7 +34,7 @@ DRY_RUN_SUFFIX = "-dry-run"
 
 
 class KafkaSettings(Settings):
-    """How to reach Kafka, and how the engine uses it."""
+    """How to reach Kafka, and how its clients behave."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_")
 
@@ -43,7 +43,7 @@ class KafkaSettings(Settings):
         description="brokers to ask first, as host:port,host:port",
     )
     prefix: str = Field("", description="put in front of every topic and group name")
-    start: Literal["earliest", "latest"] | AwareDatetime | None = Field(
+    initial_offset: Literal["earliest", "latest"] | AwareDatetime | None = Field(
         None,
         description="where a group without offsets begins on a topic that is not empty: "
         "earliest, latest, or a time such as 2026-01-31T00:00:00Z; without it the worker refuses",
@@ -51,8 +51,10 @@ class KafkaSettings(Settings):
     create_topics: bool = Field(
         False, description="create missing topics at start, for trying things out"
     )
-    partitions: PositiveInt = Field(4, description="partitions of the topics it creates")
-    replication_factor: PositiveInt = Field(1, description="replicas of the topics it creates")
+    topic_partitions: PositiveInt = Field(4, description="partitions of the topics it creates")
+    topic_replication_factor: PositiveInt = Field(
+        1, description="replicas of the topics it creates"
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how to talk to the brokers"
     )
@@ -61,7 +63,7 @@ class KafkaSettings(Settings):
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
-    oauth: Source | None = Field(
+    oauth_provider: Source | None = Field(
         None,
         description="where OAUTHBEARER's tokens come from: oidc, an identity provider that is "
         "asked with client credentials; file, one that the platform writes anew in time; msk_iam, "
@@ -101,7 +103,7 @@ class KafkaSettings(Settings):
         description="a stable name of this replica (static membership): "
         "a restart within the session time-out moves no partitions",
     )
-    leave_on_stop: bool = Field(
+    leave_group_on_stop: bool = Field(
         False,
         description="a replica with KAFKA_GROUP_INSTANCE_ID leaves its group when it is told to "
         "stop, so that others have its partitions at once: for replicas that come and go, as an "
@@ -120,27 +122,7 @@ class KafkaSettings(Settings):
         description="how long Kafka may take to answer a request; then the connection is given up, "
         "and the request made again, to whoever leads the partition or the group by then",
     )
-    drain_s: PositiveFloat = Field(
-        20, description="how long requests in flight may take to end at a rebalance or a stop"
-    )
-    stalled_after_s: PositiveFloat = Field(
-        300, description="a worker that has work, no excuse and no progress for so long ends"
-    )
-    in_flight_records: PositiveInt = Field(
-        100_000,
-        description="records under way in a worker, above an even share of which a partition is "
-        "paused",
-    )
-    in_flight_bytes: PositiveInt = Field(
-        256 * 1024 * 1024,
-        description="bytes under way in a worker, above an even share of which a partition is "
-        "paused",
-    )
-    ahead_offsets: PositiveInt = Field(
-        1_000_000,
-        description="offsets that a partition may go on beyond its first record that has not ended",
-    )
-    fetch_max_bytes: PositiveInt = Field(
+    max_partition_fetch_bytes: PositiveInt = Field(
         2 * 1024 * 1024, description="bytes asked of one partition at a time"
     )
     max_message_bytes: PositiveInt = Field(
@@ -157,28 +139,14 @@ class KafkaSettings(Settings):
         description="read_uncommitted also reads records of transactions that were aborted or are "
         "still open",
     )
-    horizon_ids: PositiveInt = Field(
-        1_000_000,
-        description="records that a worker remembers, of all its partitions together: one that "
-        "comes again while it is among them is delivered once",
-    )
 
     _tokens: Tokens | None = PrivateAttr(None)
     """Shared by all clients, copies of the settings included."""
 
     @model_validator(mode="after")
     def _gives_up_in_time(self) -> Self:
-        if "request_timeout_s" not in self.model_fields_set:
-            return self
-        for name, of in (
-            ("KAFKA_SESSION_TIMEOUT_S", self.session_timeout_s),
-            ("KAFKA_STALLED_AFTER_S", self.stalled_after_s),
-        ):
-            if self.request_timeout_s > of:
-                raise ValueError(
-                    f"KAFKA_REQUEST_TIMEOUT_S may not be longer than {name}, {of:g}: a worker that "
-                    "waits for a broker that is frozen would be given up before it tries another"
-                )
+        if "request_timeout_s" in self.model_fields_set:
+            self.reject_longer_requests("KAFKA_SESSION_TIMEOUT_S", self.session_timeout_s)
         return self
 
     @model_validator(mode="after")
@@ -186,10 +154,10 @@ class KafkaSettings(Settings):
         if not self.logs_in:
             return self
         if self.oauth_is_used:
-            if self.oauth is None:
-                raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH")
+            if self.oauth_provider is None:
+                raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH_PROVIDER")
             host, _ = broker_addresses(self.bootstrap_servers)[0]
-            self._tokens = Tokens(self.oauth, host)
+            self._tokens = Tokens(self.oauth_provider, host)
         elif not (self.sasl_username and self.sasl_password):
             raise ValueError(
                 f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs "
@@ -227,6 +195,14 @@ class KafkaSettings(Settings):
                 "SASL_SSL or SCRAM-SHA-512, or KAFKA_CLEAR_TEXT to allow if you trust the network"
             )
         return self
+
+    def reject_longer_requests(self, name: str, seconds: float) -> None:
+        """Raises ValueError if a request may take longer than what that setting says."""
+        if self.request_timeout_s > seconds:
+            raise ValueError(
+                f"KAFKA_REQUEST_TIMEOUT_S may not be longer than {name}, {seconds:g}: a worker "
+                "that waits for a broker that is frozen would be given up before it tries another"
+            )
 
     @property
     def speaks_tls(self) -> bool:
@@ -309,7 +285,7 @@ class KafkaSettings(Settings):
 
 
 class WorkerSettings(Settings):
-    """What every worker process has: its port and its logs."""
+    """What every worker process has: its port, its logs, and the bounds of what it holds."""
 
     model_config = SettingsConfigDict(env_prefix="WORKER_")
 
@@ -330,6 +306,31 @@ class WorkerSettings(Settings):
         "info", description="the least that is logged"
     )
     log_format: Literal["console", "json"] = Field("json", description="how a line looks")
+    shutdown_timeout_s: PositiveFloat = Field(
+        20, description="how long requests in flight may take to end at a rebalance or a stop"
+    )
+    stall_timeout_s: PositiveFloat = Field(
+        300, description="a worker that has work, no excuse and no progress for so long ends"
+    )
+    max_in_flight_records: PositiveInt = Field(
+        100_000,
+        description="records under way in a worker, above an even share of which a partition is "
+        "paused",
+    )
+    max_in_flight_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="bytes under way in a worker, above an even share of which a partition is "
+        "paused",
+    )
+    max_uncommitted_offsets: PositiveInt = Field(
+        1_000_000,
+        description="offsets that a partition may go on beyond its first record that has not ended",
+    )
+    dedup_max_ids: PositiveInt = Field(
+        1_000_000,
+        description="records that a worker remembers, of all its partitions together: one that "
+        "comes again while it is among them is delivered once",
+    )
     max_rejected_share: float = Field(
         0.5,
         ge=0,
@@ -338,3 +339,14 @@ class WorkerSettings(Settings):
         "deploy or setting makes them (refused, not mapped, not readable) before the worker holds "
         "and asks for a person; 1 switches the guard off",
     )
+
+    @classmethod
+    def load_beside(cls, kafka: KafkaSettings) -> Self:
+        """As `load`, for a process that talks to Kafka by those settings."""
+        worker = cls.load()
+        if "request_timeout_s" in kafka.model_fields_set:
+            try:
+                kafka.reject_longer_requests("WORKER_STALL_TIMEOUT_S", worker.stall_timeout_s)
+            except ValueError as error:
+                raise SettingsError(f"{error}.") from None
+        return worker

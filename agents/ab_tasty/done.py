@@ -22,7 +22,7 @@ class Done(NamedTuple):
     """Of one partition of the members' topic."""
 
     days: int = 0
-    """What ABTASTY_REFRESH_DAYS was: slices of other days are other slices."""
+    """What ABTASTY_REFRESH_INTERVAL_DAYS was: slices of other days are other slices."""
     day: int = 0
     """The last day whose slice was sent."""
     since: int = 0

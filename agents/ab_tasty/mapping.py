@@ -34,7 +34,7 @@ class RowRules:
     """What the settings say about rows. `identity` is `mpid`, `partner:<type>`, `user:<type>`."""
 
     identity: str
-    segment_template: str
+    segment_name_template: str
     join_value: str
     leave_value: str
 
@@ -46,7 +46,7 @@ def no_row(
     visitor = visitor_id(change, rules.identity)
     if isinstance(visitor, Rejected):
         return visitor
-    if not audience_name and "{audience_name}" in rules.segment_template:
+    if not audience_name and "{audience_name}" in rules.segment_name_template:
         return audience_unknown(change.audience_id)
     return None
 

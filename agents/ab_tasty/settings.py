@@ -82,7 +82,7 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
     body_format: Literal["csv", "json"] = Field(
         "csv", description="udc: rows as CSV with a header line, or as a JSON array"
     )
-    segment_template: SegmentTemplate = Field(
+    segment_name_template: SegmentTemplate = Field(
         "{audience_name}-{audience_id}",
         description="udc: the segment of an audience, from {audience_name} and {audience_id}; what "
         "AB Tasty does not permit becomes -; a name that is another audience's gets the id behind "
@@ -118,7 +118,7 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
     batch_max_bytes: int = Field(
         1024 * 1024, ge=1024, le=20_000_000, description="largest body of one request, in bytes"
     )
-    refresh_days: int = Field(
+    refresh_interval_days: int = Field(
         21,
         ge=0,
         le=27,
@@ -148,7 +148,7 @@ class AbTastySettings(ChoiceSettings, HttpSettings):
     @property
     def refreshes(self) -> bool:
         """Whether rows are sent again."""
-        return self.keeps_members and self.refresh_days > 0
+        return self.keeps_members and self.refresh_interval_days > 0
 
     def url(self, endpoint: str) -> str:
         """Returns the URL of `segments`, `membership` or `subscription`."""

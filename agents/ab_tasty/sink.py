@@ -47,12 +47,12 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         {
             **settings_behind(AbTastySettings),
             "no_visitor_id": "ABTASTY_IDENTITY and ABTASTY_NO_VISITOR_ID",
-            "audience_unknown": "ABTASTY_SEGMENT_TEMPLATE",
+            "audience_unknown": "ABTASTY_SEGMENT_NAME_TEMPLATE",
             "leave_skipped": "ABTASTY_DELETE_STRATEGY",
             "invalid_record": "KAFKA_PREFIX",
             "visitor_id": "ABTASTY_IDENTITY",
             "audience_id": "ABTASTY_MODE",
-            "refused_rows": "ABTASTY_IDENTITY and ABTASTY_SEGMENT_TEMPLATE",
+            "refused_rows": "ABTASTY_IDENTITY and ABTASTY_SEGMENT_NAME_TEMPLATE",
             "too_large": "ABTASTY_BATCH_MAX_BYTES",
             "retries_exhausted": "ABTASTY_BASE_URL and ABTASTY_TIMEOUT_S",
         }
@@ -83,7 +83,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self._refresh = (
             Refresh(
                 kafka,
-                settings.refresh_days,
+                settings.refresh_interval_days,
                 settings.identity,
                 self._place_again,
                 self._known.is_disconnected,

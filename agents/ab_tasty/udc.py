@@ -34,7 +34,7 @@ class Udc:
         self._known = known
         self._rules = RowRules(
             settings.identity,
-            settings.segment_template,
+            settings.segment_name_template,
             settings.join_value,
             settings.leave_value,
         )
@@ -70,7 +70,7 @@ class Udc:
         """Has it settled what its audiences are called; False when it calls one otherwise."""
         settled = True
         for audience_id, name in post.names.items():
-            wanted = partial(segment, self._rules.segment_template, audience_id)
+            wanted = partial(segment, self._rules.segment_name_template, audience_id)
             called = await self._known.settle(audience_id, name, wanted)
             settled &= called == post.segments[audience_id]
         return settled
@@ -87,7 +87,7 @@ class Udc:
             audience_id = change.audience_id
             if audience_id not in names:
                 name = names[audience_id] = self._name(change) or ""
-                wanted = segment(self._rules.segment_template, audience_id, name)
+                wanted = segment(self._rules.segment_name_template, audience_id, name)
                 segments[audience_id] = self._known.called(audience_id, wanted).name
             each = row(change, segments[audience_id], self._rules)
             members.append(Member(each.visitor_id, audience_id, change.change == "joined"))

@@ -52,10 +52,12 @@ NO_ROOM = Refusal(
     "no_room", HTTPStatus.SERVICE_UNAVAILABLE, "Too many bytes are under way; send it again."
 )
 KAFKA_AWAY = Refusal(
-    "kafka_away", HTTPStatus.SERVICE_UNAVAILABLE, "Kafka has not taken it in time; send it again."
+    "kafka_unreachable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Kafka has not taken it in time; send it again.",
 )
 KAFKA_REFUSES = Refusal(
-    "kafka_refuses", HTTPStatus.SERVICE_UNAVAILABLE, "Kafka did not take it; send it again."
+    "kafka_write_refused", HTTPStatus.SERVICE_UNAVAILABLE, "Kafka did not take it; send it again."
 )
 CUT_OFF = Refusal("cut_off", HTTPStatus.SERVICE_UNAVAILABLE, "The body did not arrive whole.")
 TOO_SLOW = Refusal(

@@ -46,11 +46,11 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
-    async with Producing(writer, _kafka, kafka.stalled_after_s) as producing:
+    async with Producing(writer, _kafka, worker.stall_timeout_s) as producing:
         receiver = Receiver(settings, writer)
         beware = None if settings.tokens else _OPEN
         if beware:
-            log.warning("no_authentication", detail=beware)
+            log.warning("authentication_disabled", detail=beware)
 
         def readiness() -> tuple[str, str | None]:
             return _readiness(writer, producing)
@@ -66,7 +66,7 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
         ):
             await _first(stop, producing.ended)
             posts.close()
-            await receiver.drain(kafka.drain_s)
+            await receiver.drain(worker.shutdown_timeout_s)
     return producing.dead is None
 
 
@@ -77,20 +77,23 @@ def _kafka() -> KafkaSettings:
 def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
     if producing.away is not None:
-        state = "login_refused" if producing.is_locked_out else "kafka_away"
+        state = "authentication_failed" if producing.is_locked_out else "kafka_unreachable"
         return state, f"{state}: {producing.away}"
     if writer.is_away:
-        return "kafka_away", "kafka_away: Kafka acknowledges nothing; look at the brokers"
+        return (
+            "kafka_unreachable",
+            "kafka_unreachable: Kafka acknowledges nothing; look at the brokers",
+        )
     if writer.refusal is not None:
-        return "blocked", f"kafka_refuses: {writer.refusal}"
+        return "blocked", f"kafka_write_refused: {writer.refusal}"
     return "ready", None
 
 
 def limits(settings: ReceiverSettings) -> Limits:
     """What the port for posts grants, as far as the process may open so many."""
     return Limits(
-        connections=descriptors_for(settings.connections),
-        head_s=settings.head_timeout_s,
+        connections=descriptors_for(settings.max_connections),
+        head_s=settings.header_timeout_s,
         # To arrive, to be acknowledged, and to be looked into and answered.
         request_s=2 * settings.timeout_s + _ANSWER_SECONDS,
     )

@@ -36,7 +36,7 @@ class Producing:
     """
 
     def __init__(
-        self, writer: Writer, read: Callable[[], KafkaSettings], stalled_after_s: float
+        self, writer: Writer, read: Callable[[], KafkaSettings], stall_timeout_s: float
     ) -> None:
         self.dead: str | None = None
         """Why nothing can be written any more, once that is so."""
@@ -47,8 +47,8 @@ class Producing:
         self._away: str | None = None
         # What was acknowledged until then: whatever is afterwards says that Kafka is back.
         self._away_at = 0
-        self._limit_s = stalled_after_s
-        self._work, self._login = Watchdog(stalled_after_s), Watchdog(stalled_after_s)
+        self._limit_s = stall_timeout_s
+        self._work, self._login = Watchdog(stall_timeout_s), Watchdog(stall_timeout_s)
         # Whether a broker takes the connection, and then does not let us in.
         self._is_locked_out = False
         self._producer: AIOKafkaProducer | None = None

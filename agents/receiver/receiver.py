@@ -31,7 +31,7 @@ class Receiver:
     def __init__(self, settings: ReceiverSettings, writer: Writer) -> None:
         self._settings = settings
         self._writer = writer
-        self._room = Room(settings.in_flight_bytes)
+        self._room = Room(settings.max_in_flight_bytes)
         self._tokens = [token.encode() for token in settings.tokens]
         self._module = settings.module
         self._seldom = Seldom()
@@ -96,7 +96,7 @@ class Receiver:
 
     def _say(self, refusal: Refusal) -> None:
         if self._seldom.lets(refusal):
-            log.warning("refuses", reason=refusal.outcome, detail=refusal.says)
+            log.warning("post_refused", reason=refusal.outcome, detail=refusal.says)
 
     def _knows(self, authorization: str) -> bool:
         scheme, _, token = authorization.strip().partition(" ")

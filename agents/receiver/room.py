@@ -17,7 +17,7 @@ class Room:
         self._most = most
         self._taken = 0
         # Asked when somebody reads it: it changes three times a post.
-        metrics.RECEIVER_IN_FLIGHT_BYTES.set_function(lambda: self._taken)
+        metrics.RECEIVER_MAX_IN_FLIGHT_BYTES.set_function(lambda: self._taken)
 
     def take(self, size: int) -> None:
         """Raises RefusedError when there is not so much left."""

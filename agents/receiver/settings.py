@@ -45,16 +45,16 @@ class ReceiverSettings(Settings):
         description="how long a post may take to arrive, and Kafka to acknowledge it, before "
         "mParticle is asked to send it again",
     )
-    connections: int = Field(
+    max_connections: int = Field(
         1000,
         ge=16,
         description="connections at a time; for more, those that have no request under way are "
         "ended, and where all have one the new ones are answered 503",
     )
-    head_timeout_s: PositiveFloat = Field(
+    header_timeout_s: PositiveFloat = Field(
         10, description="how long the head of a request may take to arrive"
     )
-    in_flight_bytes: int = Field(
+    max_in_flight_bytes: int = Field(
         64 * 1024 * 1024,
         ge=2 * MAX_MESSAGE_BYTES,
         description="bytes of posts that are read or wait for Kafka, each counted as 64 KiB at "

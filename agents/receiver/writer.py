@@ -253,7 +253,7 @@ class Writer:
             self.most = min(self.most, size - 1)
             if self._seldom.lets("limit"):
                 log.warning(
-                    "limit_learned",
+                    "message_limit_lowered",
                     detail=f"Kafka refused a message of {size} bytes: larger ones are answered 413",
                     what_to_do="raise the topic's max.message.bytes and restart the receiver; let "
                     "its user describe the topic's configuration",
@@ -266,4 +266,4 @@ class Writer:
         name, to_do = type(error).__name__, what_to_do(self._topic, error)
         self.refusal = f"{name}; {to_do}"
         if not isinstance(error, MessageSizeTooLargeError) and self._seldom.lets("refusal"):
-            log.error("kafka_refuses", error=name, what_to_do=to_do)
+            log.error("kafka_write_refused", error=name, what_to_do=to_do)

@@ -12,8 +12,8 @@ from streams.topics import DEAD_LETTERS, RAW
 from streams.worker.app import App, create_app, settings_or_exit
 
 _router = settings_or_exit(RouterSettings)
-_worker = settings_or_exit(WorkerSettings)
 _kafka = settings_or_exit(KafkaSettings).called("router")
+_worker = settings_or_exit(WorkerSettings, lambda: WorkerSettings.load_beside(_kafka))
 
 
 def _processor(app: App) -> Processor:

@@ -121,7 +121,7 @@ class Drift:
         for (what, place), count in Counter(map(_place, strangers)).items():
             if (what, place) not in self._seen:
                 self._seen.add((what, place))
-                log.warning("unknown_to_us", what=what, name=place, what_to_do=_NAMED_BY)
+                log.warning("schema_drift", what=what, name=place, what_to_do=_NAMED_BY)
             metrics.DRIFT.labels(what=what, name=place).inc(count)
 
 

@@ -126,14 +126,14 @@ def _say_refused(error: NotTakenError) -> None:
     positions = list(dict.fromkeys(f"{at['partition']}/{at['offset']}" for at in raw))
     named = ",".join(positions[:_MOST_NAMED])
     log.error(
-        "kafka_refuses",
+        "kafka_write_refused",
         topic=error.topic,
         partition=error.partition,
         error=type(error.__cause__).__name__,
         raw=named,
         raw_messages=len(positions),
         what_to_do=f"{error.what_to_do}; what Kafka will never take goes to the dead letters with "
-        f"ROUTER_SET_ASIDE={named}",
+        f"ROUTER_DEAD_LETTER_OFFSETS={named}",
     )
 
 
@@ -161,7 +161,7 @@ class Router:
         self._tight: Mapping[str, int] = {}
         self._long = asyncio.Lock()
         self._drift = Drift()
-        self._snapshots = Snapshots(settings.snapshot_users)
+        self._snapshots = Snapshots(settings.snapshot_max_users)
         # Where a partition was left, to know whether another worker has gone on with it.
         self._left: dict[TP, tuple[int, int]] = {}
         self._chunks = PartitionTasks(self._route)
@@ -180,7 +180,7 @@ class Router:
             self._names[name]: most for name, most in limits.items() if most < _BATCH_BYTES
         }
         for name in smaller_than_raw(limits):
-            log.warning("small_topic", topic=name, most=limits[name], what_to_do=SMALL)
+            log.warning("topic_limit_too_small", topic=name, most=limits[name], what_to_do=SMALL)
         await self._chunks.run()
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
@@ -299,5 +299,5 @@ class Router:
         flood = self._guard.count(reasons[0] if reasons else None)
         if flood is not None and self.blocked is None:
             self.blocked = flood
-            log.error("blocked", reason=flood.reason, what_to_do=flood.what_to_do)
+            log.error("delivery_blocked", reason=flood.reason, what_to_do=flood.what_to_do)
             metrics.BLOCKED.labels(destination="", reason=flood.reason).set(1)

@@ -92,7 +92,7 @@ class _Known(Struct, frozen=True):
 def _read(raw: RawMessage) -> Sequence[Any]:
     """The message, or the messages that it lists."""
     if raw.is_set_aside:
-        raw.refuse("set_aside", None, "by ROUTER_SET_ASIDE")
+        raw.refuse("set_aside", None, "by ROUTER_DEAD_LETTER_OFFSETS")
         return ()
     try:
         message = parse(raw.value)

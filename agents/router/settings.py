@@ -22,7 +22,7 @@ class RouterSettings(Settings):
         "user-update: those that differ from what was routed of the user before, all of every "
         "message, or none",
     )
-    snapshot_users: int = Field(
+    snapshot_max_users: int = Field(
         200_000,
         ge=0,
         description="How many users' attributes a worker remembers, to tell which differ; as "
@@ -44,7 +44,7 @@ class RouterSettings(Settings):
         description="how many times its own bytes the records of one message may have together, or "
         "16 MiB where that is more; above it all of it becomes a dead letter",
     )
-    set_aside: str = Field(
+    dead_letter_offsets: str = Field(
         "",
         pattern=r"^\s*(\d+/\d+\s*(,\s*\d+/\d+\s*)*)?$",
         description="messages that become dead letters unread, by their partition/offset in "
@@ -54,7 +54,9 @@ class RouterSettings(Settings):
     @cached_property
     def is_set_aside(self) -> frozenset[tuple[int, int]]:
         """Partition and offset of each message that a person has set aside."""
-        positions = (each.split("/") for each in self.set_aside.split(",") if each.strip())
+        positions = (
+            each.split("/") for each in self.dead_letter_offsets.split(",") if each.strip()
+        )
         return frozenset((int(partition), int(offset)) for partition, offset in positions)
 
 

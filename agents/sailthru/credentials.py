@@ -41,7 +41,7 @@ class Credentials:
             )
             if pair != self._pair:
                 self._pair = pair
-                log.info("credentials_exchanged")
+                log.info("credentials_rotated")
         return self._pair
 
 

@@ -32,10 +32,12 @@ class ListNames:
     def __init__(
         self, options: Options, kafka: KafkaSettings | None = None, *, keeps_first: bool
     ) -> None:
-        self._template = options.list_name
+        self._template = options.list_name_template
         self._audiences = NameBook(keeps_first=keeps_first)
         self._fixed = fixed_names(kafka)
-        self._fixes = kafka is not None and keeps_first and "{audience_name}" in options.list_name
+        self._fixes = (
+            kafka is not None and keeps_first and "{audience_name}" in options.list_name_template
+        )
         self._tasks: asyncio.TaskGroup | None = None
         self._settling: dict[str, asyncio.Task[str]] = {}
 

@@ -32,7 +32,7 @@ def user_call(record: Record, who: Whom, options: Options) -> UserCall:
         case AttributesChanged():
             names, naming = options.var_names.profile((*record.attributes, *record.removed))
             values = {
-                var: _as_var(record.attributes[name], options.objects_as)
+                var: _as_var(record.attributes[name], options.profile_objects_as)
                 if name in record.attributes
                 else None
                 for name, var in names.items()
@@ -78,7 +78,7 @@ def purchase_call(record: Event, email: str, options: Options) -> PurchaseCall:
     return PurchaseCall(
         email,
         purchase_id(record),
-        items(record, options.product_url),
+        items(record, options.product_url_template),
         _date(record.occurred_at_ms),
         str(message_id) if message_id else None,
         values,
@@ -136,10 +136,10 @@ def _event_vars(
     return {var: _as_var(value, options.event_objects_as) for var, value in told}, naming
 
 
-def _as_var(value: object, objects_as: ObjectsAs) -> object:
+def _as_var(value: object, profile_objects_as: ObjectsAs) -> object:
     if value is None:
         return True  # a tag
-    if isinstance(value, list | dict) and objects_as == "text":
+    if isinstance(value, list | dict) and profile_objects_as == "text":
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _plain(value)
 

@@ -20,9 +20,9 @@ class Options:
 
     identity_keys: tuple[Key, ...] = ("email",)
     extid_from: Literal["customer_id", "mpid"] | None = None
-    list_name: str = "{audience_name}"
-    objects_as: ObjectsAs = "text"
+    list_name_template: str = "{audience_name}"
+    profile_objects_as: ObjectsAs = "text"
     event_objects_as: ObjectsAs = "as_is"
-    product_url: str = "{url}"
+    product_url_template: str = "{url}"
     var_names: VarNames = field(default_factory=VarNames)
     keys_from: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

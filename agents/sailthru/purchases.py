@@ -90,7 +90,9 @@ def _address(product: Mapping[str, Any], template: str) -> str:
         for text, value in _filled(parts, known)
     )
     if not address.startswith(("https://", "http://")):
-        raise UnusableError("a product has no address: SAILTHRU_PRODUCT_URL says where to find it")
+        raise UnusableError(
+            "a product has no address: SAILTHRU_PRODUCT_URL_TEMPLATE says where to find it"
+        )
     return address
 
 
@@ -98,7 +100,9 @@ def _filled(parts: list[Any], known: Mapping[str, Any]) -> Iterator[tuple[str, s
     for text, name, _, _ in parts:
         value = None
         if name is not None and not (value := _text(known.get(name))):
-            raise UnusableError(f"a product has no {name}, which SAILTHRU_PRODUCT_URL needs")
+            raise UnusableError(
+                f"a product has no {name}, which SAILTHRU_PRODUCT_URL_TEMPLATE needs"
+            )
         yield text, value
 
 

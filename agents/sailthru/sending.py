@@ -152,4 +152,4 @@ def _count(naming: Naming) -> None:
         "switch": naming.switches,
     }
     for why, count in counts.items():
-        metrics.VAR_NAMES.labels(destination="sailthru", why=why).inc(count)
+        metrics.VAR_NAMES.labels(destination="sailthru", reason=why).inc(count)

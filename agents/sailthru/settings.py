@@ -53,7 +53,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
         "as mobile_number=sms,facebook=fb,twitter=twitter; Sailthru support must have enabled each "
         "key for the account",
     )
-    list_name: str = Field(
+    list_name_template: str = Field(
         "{audience_name}",
         description="name of an audience's list at Sailthru, from the placeholders "
         "{audience_name} and {audience_id}; a $ becomes -; a name that is another audience's gets "
@@ -65,7 +65,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
         "audience was first seen, or follow with a list of the new name, without the members so "
         "far",
     )
-    objects_as: Literal["text", "as_is"] = Field(
+    profile_objects_as: Literal["text", "as_is"] = Field(
         "text",
         description="how lists and objects become vars of profiles: as JSON text, which Audience "
         "Builder can search, or as they are",
@@ -103,7 +103,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
         "a purchase, which Audience Builder and revenue reports know, whatever that setting says; "
         "or both",
     )
-    product_url: str = Field(
+    product_url_template: str = Field(
         "{url}",
         description="address of a product, which Sailthru requires of purchases: a product's "
         "attribute such as {url}, or a template such as https://shop.example/p/{id}",
@@ -120,19 +120,19 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
     event_max_age_days: PositiveFloat = Field(
         14, description="events that happened longer ago are left out, so that they start no flow"
     )
-    event_timeouts: Literal["at_least_once", "at_most_once"] = Field(
+    event_delivery_guarantee: Literal["at_least_once", "at_most_once"] = Field(
         "at_least_once",
         description="an event whose answer got lost may have started a flow: at_least_once sends "
         "it again, at_most_once makes it a dead letter (unknown_effect)",
     )
-    rate_share: float = Field(
+    rate_limit_share: float = Field(
         1.0,
         gt=0,
         le=1,
         description="part of the account's rate limits that the workers use together; set it to "
         "less than 1 when other integrations need the rest",
     )
-    email_changes: PositiveInt = Field(
+    email_change_max_users: PositiveInt = Field(
         100_000,
         description="users whose e-mail address, and changes of it, a worker remembers, to send "
         "what still carries an old address to the present one",
@@ -201,7 +201,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
         reject_unknown_kinds(patterns(value))
         return value
 
-    @field_validator("product_url")
+    @field_validator("product_url_template")
     @classmethod
     def _is_product_url(cls, value: str) -> str:
         sentence = "use {url} or another attribute of products, or a template as https://…/{id}"
@@ -216,7 +216,7 @@ class SailthruSettings(ChoiceSettings, HttpSettings):
             raise ValueError(sentence)
         return value
 
-    @field_validator("list_name")
+    @field_validator("list_name_template")
     @classmethod
     def _is_template(cls, value: str) -> str:
         sentence = (

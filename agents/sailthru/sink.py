@@ -52,7 +52,7 @@ from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _NO_LIST_NAME = Rejected(
-    "no_audience_name", "SAILTHRU_LIST_NAME needs the audience's name", blames="account"
+    "no_audience_name", "SAILTHRU_LIST_NAME_TEMPLATE needs the audience's name", blames="account"
 )
 
 
@@ -86,18 +86,18 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             "too_old": "SAILTHRU_EVENT_MAX_AGE_DAYS",
             "identity_not_used": "SAILTHRU_EXTID_FROM and SAILTHRU_KEYS_FROM",
             "no_identity": "SAILTHRU_IDENTITY_KEY and SAILTHRU_NO_IDENTITY",
-            "no_audience_name": "SAILTHRU_LIST_NAME",
+            "no_audience_name": "SAILTHRU_LIST_NAME_TEMPLATE",
             "invalid_record": "KAFKA_PREFIX",
             "invalid_email": "SAILTHRU_IDENTITY_KEY",
             "key_conflict": "SAILTHRU_KEYS_FROM",
             "bad_request": "SAILTHRU_IDENTITY_KEY",
-            "incomplete_purchase": "SAILTHRU_PRODUCT_URL and SAILTHRU_PURCHASES",
-            "refused": "SAILTHRU_API_KEY and SAILTHRU_LIST_NAME",
-            "too_many_lists": "SAILTHRU_AUDIENCES_ALLOW and SAILTHRU_LIST_NAME",
+            "incomplete_purchase": "SAILTHRU_PRODUCT_URL_TEMPLATE and SAILTHRU_PURCHASES",
+            "refused": "SAILTHRU_API_KEY and SAILTHRU_LIST_NAME_TEMPLATE",
+            "too_many_lists": "SAILTHRU_AUDIENCES_ALLOW and SAILTHRU_LIST_NAME_TEMPLATE",
             "too_large": "SAILTHRU_ATTRIBUTES_DENY and SAILTHRU_EVENTS_DENY",
             "bad_text": "SAILTHRU_EVENTS_DENY",
             "invalid_time": "SAILTHRU_EVENTS_DENY",
-            "unknown_effect": "SAILTHRU_EVENT_TIMEOUTS and SAILTHRU_TIMEOUT_S",
+            "unknown_effect": "SAILTHRU_EVENT_DELIVERY_GUARANTEE and SAILTHRU_TIMEOUT_S",
             "retries_exhausted": "SAILTHRU_BASE_URL and SAILTHRU_TIMEOUT_S",
         }
     )
@@ -105,14 +105,14 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
     def __init__(self, settings: SailthruSettings, kafka: KafkaSettings | None = None) -> None:
         """Without Kafka it agrees with no other worker on who makes a list."""
         self._settings = settings
-        self.rate_share = settings.rate_share
+        self.rate_limit_share = settings.rate_limit_share
         self._options = Options(
             settings.identity_keys,
             settings.extid_from,
-            settings.list_name,
-            settings.objects_as,
+            settings.list_name_template,
+            settings.profile_objects_as,
             settings.event_objects_as,
-            settings.product_url,
+            settings.product_url_template,
             VarNames(settings.given_vars),
             settings.further_keys,
         )
@@ -128,7 +128,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         if settings.no_identity == "dead_letter":
             usable = " or ".join(settings.identity_keys)
             self._no_identity = Rejected("no_identity", f"no usable {usable}", blames="account")
-        self._addresses = Addresses(settings.email_changes)
+        self._addresses = Addresses(settings.email_change_max_users)
         keeps_first = settings.list_on_rename == "keep"
         self._names = ListNames(self._options, kafka, keeps_first=keeps_first)
         self._lists = Lists(kafka, settings.timeout_s)
@@ -143,7 +143,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 pacer,
                 self._lists,
                 self._addresses,
-                events_at_most_once=self._settings.event_timeouts == "at_most_once",
+                events_at_most_once=self._settings.event_delivery_guarantee == "at_most_once",
             )
             async with self._names.session(), self._lists.session(client, pacer):
                 yield

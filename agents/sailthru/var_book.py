@@ -39,9 +39,9 @@ class VarBook:
         first = self._first.setdefault(var, name)
         if self._names.is_same(first, name):
             return
-        metrics.VAR_NAMES.labels(destination="sailthru", why="collides").inc()
+        metrics.VAR_NAMES.labels(destination="sailthru", reason="collides").inc()
         log.warning(
-            "var_names_collide",
+            "var_name_conflict",
             name=var if _TELLABLE.fullmatch(var) else None,
             detail=f"{_told(first)} and {_told(name)} share a var",
             what_to_do="Name one of them with SAILTHRU_VAR_NAMES, or rename it in mParticle.",

@@ -21,7 +21,7 @@ from streams.kafka.ranges import Reader
 from streams.kafka.rights import RIGHTS
 from streams.operations.reach import Reach
 from streams.operations.redrive import Again, Plan, Redrive
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, WorkerSettings
 
 
 @click.command("redrive", short_help="Send them again, to just the destination that failed.")
@@ -30,7 +30,7 @@ from streams.settings import KafkaSettings
 @click.option(
     "--beyond-horizon",
     is_flag=True,
-    help="Also those of which workers no longer know what they delivered (KAFKA_HORIZON_IDS).",
+    help="Also those of which workers no longer know what they delivered (WORKER_DEDUP_MAX_IDS).",
 )
 @click.option(
     "--uncompared",
@@ -66,7 +66,7 @@ def redrive(
         async with AsyncExitStack() as stack:
             reader = await stack.enter_async_context(Reader.open(kafka))
             log = await DeadLetterLog.read_by(reader)
-            reach = None if beyond_horizon else await Reach.look(reader, registry.topics())
+            reach = None if beyond_horizon else await _reach(reader)
             plan = Plan(kafka, log.partitions, reach)
             other = await stack.enter_async_context(Reader.open(kafka))
             judge = _Judge(plan, Originals(other, without_secrets), uncompared=uncompared)
@@ -76,6 +76,11 @@ def redrive(
 
     needed = RIGHTS["redrive"]
     ask(work, "redrive", needed if execute else needed.to_look())
+
+
+async def _reach(reader: Reader) -> Reach:
+    remembered = WorkerSettings.load().dedup_max_ids
+    return await Reach.look(reader, registry.topics(), remembered)
 
 
 async def _found(

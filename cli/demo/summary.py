@@ -33,7 +33,7 @@ class Run:
 def table(run: Run) -> Table:
     """Everything that was counted, in data-path order."""
     out = Table("", "what", "count", title="mParticle to Sailthru and AB Tasty", box=None)
-    read = run.router.total("records_read_total")
+    read = run.router.total("records_consumed_total")
     out.add_row("raw", "messages published", _n(run.published))
     out.add_row("", "messages read by the router", _n(read))
     for reason, count in run.router.by("records_dropped_total", "reason").items():
@@ -64,7 +64,7 @@ def _destination(run: Run, name: str, sink: Figures) -> Iterator[tuple[str, str]
         per_request = sink.total("records_per_request_sum") / requests
         yield "records per request", f"{per_request:.2f}"
     for share, label in ((0.5, "p50"), (0.99, "p99")):
-        took = sink.quantile("raw_to_accepted_seconds", share, at_most=run.seconds[name])
+        took = sink.quantile("end_to_end_latency_seconds", share, at_most=run.seconds[name])
         if took is not None:
             yield f"raw to accepted, {label}", f"{took:.2f} s"
     for endpoint, ceiling in sorted(run.ceilings[name].items()):
@@ -83,7 +83,7 @@ def sums(run: Run) -> list[str]:
     check(
         "messages published and read by the router",
         run.published,
-        run.router.total("records_read_total"),
+        run.router.total("records_consumed_total"),
     )
     for topic in ("user-update", "events", "audience-membership", "audiences", "privacy-requests"):
         written = run.router.total("records_routed_total", topic=topic)

@@ -74,7 +74,7 @@ def worker_environment(
     """The settings of any worker in the sandbox; `sailthru` and `ab_tasty` are base URLs."""
     return {
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-        "KAFKA_START": "earliest",
+        "KAFKA_INITIAL_OFFSET": "earliest",
         # A killed worker's partitions must not wait for half a minute.
         "KAFKA_SESSION_TIMEOUT_S": "6",
         "WORKER_PORT": str(port),
@@ -121,7 +121,9 @@ class World:
     @property
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
-            bootstrap_servers=self.broker.bootstrap, partitions=self._partitions, start="earliest"
+            bootstrap_servers=self.broker.bootstrap,
+            topic_partitions=self._partitions,
+            initial_offset="earliest",
         )
 
     async def __aenter__(self) -> Self:

@@ -14,7 +14,8 @@ _ENDED = (
 )
 _TWICE = (
     "Same record twice: the message came again or was routed again, which is "
-    "delivered once while workers know of it (KAFKA_HORIZON_IDS); or it was redriven or replayed."
+    "delivered once while workers know of it (WORKER_DEDUP_MAX_IDS); or it was redriven or "
+    "replayed."
 )
 _NOT_FOUND = (
     f"{NOT_FOUND}: not written yet, not in what was read, deleted by Kafka, or replaced by a newer "

@@ -11,9 +11,9 @@ def blocks(where: str = "") -> Panel:
         9,
         "What is blocked, and why",
         "Red while a worker sends nothing until a person mends something; the line below it names "
-        "the reason, and the worker's log line `blocked` says in a sentence what to do. It probes "
-        "and goes on by itself then, but for too_many_rejections, which needs a restart. Nothing "
-        "is lost meanwhile.",
+        "the reason, and the worker's log line `delivery_blocked` says in a sentence what to do. "
+        "It probes and goes on by itself then, but for too_many_rejections, which needs a restart. "
+        "Nothing is lost meanwhile.",
         Query(highest("readiness", "worker", waits), "{{worker}}"),
-        Query(highest("blocked", "worker, reason", where), "{{worker}}: {{reason}}"),
+        Query(highest("delivery_blocked", "worker, reason", where), "{{worker}}: {{reason}}"),
     )

@@ -62,7 +62,7 @@ TOPIC = Choice(
     "topic",
     "Topic",
     "Without the prefix that KAFKA_PREFIX may give them.",
-    "label_values(mparticle_streams_records_read_total, topic)",
+    "label_values(mparticle_streams_records_consumed_total, topic)",
 )
 ROUTED_TOPIC = TOPIC._replace(values="label_values(mparticle_streams_records_routed_total, topic)")
 

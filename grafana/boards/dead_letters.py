@@ -64,7 +64,9 @@ TILES = (
         "Yes while a worker sends nothing because too large a share became dead letters: a bad "
         "deploy, or a bad setting. Mend the cause, then restart the worker; nothing is lost.",
         Query(
-            or_zero(highest("blocked", where=f'{DESTINATION},reason="too_many_rejections"')),
+            or_zero(
+                highest("delivery_blocked", where=f'{DESTINATION},reason="too_many_rejections"')
+            ),
             "held",
         ),
         limits=above(1, 1),

@@ -31,7 +31,7 @@ from grafana.boards.promql import (
 _WORKER = "{{worker}}"
 _BOTH = "{{worker}} {{topic}}"
 _START = series("log_start_offset", TOPIC)
-_ENDED = f"({series('watermark_offset', TOPIC)} - {_START})"
+_ENDED = f"({series('committable_offset', TOPIC)} - {_START})"
 _KEPT = f"{series('log_end_offset', TOPIC)} - {_START}"
 
 TILES = (
@@ -50,7 +50,7 @@ TILES = (
         COUNT,
         "Records read, less those with a known end, less those under way. Normal: 0, always. "
         "Anything else: a bug loses records or ends them twice. Keep the log and the worker's "
-        "offsets before you restart, and see the runbook of ConservationBroken.",
+        "offsets before you restart, and see the runbook of RecordsUnaccounted.",
         Query(f"max by (worker) (abs({series('records_unaccounted')}))", _WORKER),
         limits=ANY_IS_BAD,
     ),
@@ -60,7 +60,7 @@ TILES = (
         COUNT,
         "Offset commits that Kafka refused. A few at a rebalance are normal. A stream of them: the "
         "group never settles, see rebalances and the event loop; a crash would then repeat much.",
-        Query(or_zero(increase("commits_failed", "1h")), "refused"),
+        Query(or_zero(increase("offset_commits_failed", "1h")), "refused"),
         limits=above(10, 100),
     ).decimals(0),
     tile(
@@ -83,7 +83,7 @@ LOG = (
         "Records from what has ended to the end of the log. Normal: it comes and goes. It grows "
         "for an hour: less is delivered than arrives; add workers up to the partitions, unless a "
         "rate limit or a block is the reason.",
-        Query(total("lag_records", "worker, topic", TOPIC), _BOTH),
+        Query(total("consumer_lag_records", "worker, topic", TOPIC), _BOTH),
     ).links(list(links.DESTINATIONS)),
     graph(
         58,
@@ -107,7 +107,12 @@ LOG = (
         "two workers has a line for each.",
         *(
             Query(f"max by (worker, topic, partition) ({series(name, TOPIC)})", name)
-            for name in ("log_start_offset", "watermark_offset", "log_end_offset", "lag_records")
+            for name in (
+                "log_start_offset",
+                "committable_offset",
+                "log_end_offset",
+                "consumer_lag_records",
+            )
         ),
         columns={
             "worker": "Worker",
@@ -128,7 +133,7 @@ READ = (
         RECORDS_PER_SECOND,
         "What workers take from Kafka. Flat while the log grows: partitions are paused, Kafka is "
         "away, or the worker hangs; compare with the panels beside it.",
-        Query(rate("records_read", "worker, topic", TOPIC), _BOTH),
+        Query(rate("records_consumed", "worker, topic", TOPIC), _BOTH),
     ),
     graph(
         61,
@@ -137,7 +142,7 @@ READ = (
         "Records whose work is over: routed, delivered, a dead letter, dropped, or known before. "
         "Normal: it follows what is read. Flat while records are in flight: see who is at fault on "
         "the overview.",
-        Query(rate("records_ended", "worker, topic", TOPIC), _BOTH),
+        Query(rate("records_completed", "worker, topic", TOPIC), _BOTH),
     ).links([links.OVERVIEW]),
     graph(
         35,
@@ -173,7 +178,7 @@ HELD = (
         "Gaps between what has ended, in the partition with the most of them. Normal: tens. At "
         "1,000 the partition is paused: one user's failing request holds the commit back; see "
         "retries on the destination's board.",
-        Query(highest("holes", "worker, topic", TOPIC), _BOTH),
+        Query(highest("uncommitted_offset_gaps", "worker, topic", TOPIC), _BOTH),
         limits=above(500, 1000),
     ).links(list(links.DESTINATIONS)),
 )

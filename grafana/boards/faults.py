@@ -6,15 +6,15 @@ from grafana.boards.promql import DESTINATION, highest, or_zero, recorded, scope
 
 _RAW = 'topic="mparticle-raw"'
 _ROUTER = 'worker="router"'
-_KEPT = 'state=~"refused|unreadable|partitions_unavailable|writes_wait"'
+_KEPT = 'state=~"kafka_refused|unreadable|partitions_unavailable|writes_wait"'
 _SILENT = (
-    f"(sum(rate({series('records_read_total', _RAW)}[30m])) == bool 0)"
-    f" * (sum({series('lag_records', _RAW)}) == bool 0)"
+    f"(sum(rate({series('records_consumed_total', _RAW)}[30m])) == bool 0)"
+    f" * (sum({series('consumer_lag_records', _RAW)}) == bool 0)"
     f" unless on () max_over_time({recorded('no_kafka:max', _ROUTER)}[30m])"
 )
 _STILL = (
     f"count(sum by (worker, instance) ({series('records_in_flight')}) > 0"
-    f" and sum by (worker, instance) (rate({series('records_ended_total')}[3m])) == 0"
+    f" and sum by (worker, instance) (rate({series('records_completed_total')}[3m])) == 0"
     f" unless on (worker, instance) max_over_time({recorded('worker_excused:max')}[10m])) > bool 0"
 )
 
@@ -26,22 +26,22 @@ FAULTS = states(
     "waits in Kafka. A setting: the worker's log says what to mend. Ours: the worker's log, and a "
     "restart loses nothing. All green and yet late: too few workers, or a rate limit.",
     Query(_SILENT, "mParticle: silent for 30 minutes"),
-    Query(or_zero(f"max({recorded('kafka_away:max')})"), "Kafka: does not answer"),
+    Query(or_zero(f"max({recorded('kafka_unreachable:max')})"), "Kafka: does not answer"),
     Query(
         highest("readiness", where='state="offsets_deleted"'),
         "Kafka: deleted records that were not read",
     ),
     Query(
-        f"sum(rate({series('commits_failed_total')}[10m]))"
-        f" > bool sum(rate({series('commits_total')}[10m]))",
+        f"sum(rate({series('offset_commits_failed_total')}[10m]))"
+        f" > bool sum(rate({series('offset_commits_total')}[10m]))",
         "Kafka: refuses commits",
     ),
     Query(
-        highest("destination_down", "destination", DESTINATION),
+        highest("circuit_breaker_open", "destination", DESTINATION),
         "{{destination}}: down",
     ),
     Query(
-        highest("rate_limit_closed", "destination", DESTINATION),
+        highest("rate_limit_paused", "destination", DESTINATION),
         "{{destination}}: asks to wait",
     ),
     Query(
@@ -49,11 +49,11 @@ FAULTS = states(
         "Kafka: keeps {{worker}} from its work, {{state}}",
     ),
     Query(
-        highest("readiness", "worker", 'state="login_refused"'),
+        highest("readiness", "worker", 'state="authentication_failed"'),
         "A setting of {{worker}}: its login at Kafka",
     ),
     Query(
-        highest("blocked", "worker, reason", DESTINATION),
+        highest("delivery_blocked", "worker, reason", DESTINATION),
         "A setting of {{worker}}: {{reason}}",
     ),
     Query(f"1 - min({scoped('up')})", "Ours: a worker is down"),

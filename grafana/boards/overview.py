@@ -37,7 +37,7 @@ TILES = (
         RECORDS_PER_SECOND,
         "What the router reads of mParticle's messages. Normal is your traffic, with its day and "
         "night. Nothing while mParticle sends: see who is at fault below, then the router's board.",
-        Query(rate("records_read", where=_RAW), "read"),
+        Query(rate("records_consumed", where=_RAW), "read"),
     )
     .links([links.ROUTER])
     .data_links([links.ROUTER]),
@@ -58,7 +58,7 @@ TILES = (
         "Since Kafka took the raw message of the oldest record that still waits, at a destination "
         "or at the router. Normal: seconds. Above 15 minutes somebody should know why: see who is "
         "at fault, and the age by topic below.",
-        Query(or_zero(highest("oldest_undelivered_seconds", where=DESTINATION)), "oldest"),
+        Query(or_zero(highest("oldest_record_age_seconds", where=DESTINATION)), "oldest"),
         limits=above(60, 900),
     )
     .links(list(links.DESTINATIONS))
@@ -72,7 +72,8 @@ TILES = (
         "ceiling. Less: a destination at fault is an excuse, else look at the router, Kafka and "
         "the engine.",
         Query(
-            f"1 - ({recorded('accepted_late:ratio_rate1h', DESTINATION)} >= 0)", "{{destination}}"
+            f"1 - ({recorded('latency_slo_missed:ratio_rate1h', DESTINATION)} >= 0)",
+            "{{destination}}",
         ),
         limits=below(0.99, 0.9),
     ).data_links([links.ITS_DESTINATION]),
@@ -109,7 +110,7 @@ FLOW = graph(
     "The whole path in one picture: raw messages read, records routed, records that each "
     "destination took. Normal: the lines move together. Where the first line that stays behind "
     "begins, the fault is just before it.",
-    Query(rate("records_read", where=_RAW), "raw messages"),
+    Query(rate("records_consumed", where=_RAW), "raw messages"),
     Query(rate("records_routed"), "routed"),
     Query(rate("deliveries", "destination", _DELIVERED), "{{destination}}"),
 ).links([links.ROUTER, *links.DESTINATIONS])
@@ -122,7 +123,7 @@ AGE = graph(
     "line that rises as the clock does is one record that waits, one user's perhaps: see the "
     "destination's requests. All lines: too slow, blocked, or down.",
     Query(
-        highest("oldest_undelivered_seconds", "destination, topic", DESTINATION),
+        highest("oldest_record_age_seconds", "destination, topic", DESTINATION),
         "{{destination}} {{topic}}",
     ),
     limits=above(60, 900),
@@ -135,7 +136,9 @@ LATE = graph(
     "From the raw message's arrival in Kafka to the destination's yes. Normal: a few seconds, "
     "below the dashed minute. One destination above it: look there; all of them: the router, or "
     "Kafka.",
-    Query(quantile(0.99, "raw_to_accepted_seconds", "destination", DESTINATION), "{{destination}}"),
+    Query(
+        quantile(0.99, "end_to_end_latency_seconds", "destination", DESTINATION), "{{destination}}"
+    ),
     limits=above(60, 900),
 ).links(list(links.DESTINATIONS))
 
@@ -146,7 +149,7 @@ LAG = graph(
     "Records between what has ended and the end of the log. Normal: it comes and goes. It grows "
     "for an hour: less is delivered than arrives; add workers up to the partitions, unless a rate "
     "limit or a fault above is the reason.",
-    Query(total("lag_records", "worker"), "{{worker}}"),
+    Query(total("consumer_lag_records", "worker"), "{{worker}}"),
 ).links([links.ENGINE])
 
 BOARD = Board(

@@ -21,8 +21,8 @@ GROUP = (
     states(
         51,
         "What the workers are ready for",
-        "A red line while a worker is not ready, and below it why: kafka_away, login_refused, "
-        "refused (a right, or a topic that is gone), "
+        "A red line while a worker is not ready, and below it why: kafka_unreachable, "
+        "authentication_failed, kafka_refused (a right, or a topic that is gone), "
         "no_partitions (more workers than partitions, or Kafka is away), starting (reads back what "
         "has ended), offsets_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
         "destination asked to wait for more than a minute), or blocked. /ready of the worker says "
@@ -42,8 +42,8 @@ GROUP = (
         TIMES_PER_SECOND,
         "Offset commits that Kafka took, and those that it refused. Normal: up to about 20 a "
         "second while there is something to commit, and none refused but at a rebalance.",
-        Query(rate("commits", "worker"), "{{worker}}"),
-        Query(rate("commits_failed", "worker"), "{{worker}} refused"),
+        Query(rate("offset_commits", "worker"), "{{worker}}"),
+        Query(rate("offset_commits_failed", "worker"), "{{worker}} refused"),
     ),
     graph(
         62,
@@ -60,8 +60,9 @@ GROUP = (
         "Draining before partitions are given away",
         SECONDS,
         "How long requests in flight and the last commit took at a rebalance or a stop, slowest 1 "
-        "% of the hour. Near KAFKA_DRAIN_S, 20 s: raise it, or what is cut off is sent again.",
-        Query(quantile(0.99, "drain_seconds", "worker", window="1h"), _WORKER),
+        "% of the hour. Near WORKER_SHUTDOWN_TIMEOUT_S, 20 s: raise it, or what is cut off is sent "
+        "again.",
+        Query(quantile(0.99, "drain_duration_seconds", "worker", window="1h"), _WORKER),
         limits=above(15, 20),
     ),
 )
@@ -73,7 +74,7 @@ PROCESS = (
         SECONDS,
         "How late a worker comes to what is due, slowest 1 %. Normal: milliseconds. Above a second "
         "it lacks CPU, and heartbeats and requests are late with it: give it a core of its own.",
-        Query(quantile(0.99, "loop_lag_seconds", "worker"), _WORKER),
+        Query(quantile(0.99, "event_loop_lag_seconds", "worker"), _WORKER),
         limits=above(0.25, 1),
     ),
     graph(

@@ -39,7 +39,7 @@ TILES = (
         "What the router reads of mParticle's messages. Normal is your traffic, with its day and "
         "night. Nothing, and nothing waits: mParticle sends nothing, or something else does not "
         "write it to the topic mparticle-raw. Nothing, and much waits: the router.",
-        Query(rate("records_read", where=_RAW), "read"),
+        Query(rate("records_consumed", where=_RAW), "read"),
     ),
     tile(
         85,
@@ -47,7 +47,7 @@ TILES = (
         COUNT,
         "How many records one raw message became, on average. Normal: steady, it is the mix of "
         "what mParticle sends. A step: mParticle's outputs were changed, or a version here.",
-        Query(f"{rate('records_routed')} / {rate('records_read', where=_RAW)}", "records"),
+        Query(f"{rate('records_routed')} / {rate('records_consumed', where=_RAW)}", "records"),
     ),
     tile(
         86,
@@ -56,7 +56,7 @@ TILES = (
         "Since Kafka took the oldest raw message that is not routed yet. Normal: below a second or "
         "two. It rises: the router cannot write to Kafka, or cannot keep up; see its log, and the "
         "board on Kafka and the engine.",
-        Query(or_zero(highest("oldest_undelivered_seconds", where=_RAW)), "oldest"),
+        Query(or_zero(highest("oldest_record_age_seconds", where=_RAW)), "oldest"),
         limits=above(10, 300),
     ).links([links.ENGINE]),
     tile(
@@ -85,7 +85,7 @@ RECEIVED = (
         "but a stranger's unauthorized. Any other that lasts: mParticle tries again for a while "
         "only, and then the data is lost. docs/receiver.md says what each asks of you. Nothing at "
         "all is normal where mParticle writes to Kafka itself.",
-        Query(rate("received", "outcome"), "{{outcome}}"),
+        Query(rate("receiver_requests", "outcome"), "{{outcome}}"),
     ).links([links.ENGINE]),
     graph(
         99,
@@ -93,7 +93,7 @@ RECEIVED = (
         SECONDS,
         "How long accepted posts took, slowest 1 %. Normal: tens of milliseconds. It rises: Kafka "
         "is slow, or bodies arrive slowly; mParticle wants answers within 0.1 s.",
-        Query(quantile(0.99, "receive_seconds", "worker"), "slowest 1 %"),
+        Query(quantile(0.99, "receiver_request_duration_seconds", "worker"), "slowest 1 %"),
         limits=above(1, 10),
     ).links([links.ENGINE]),
     graph(
@@ -102,15 +102,15 @@ RECEIVED = (
         BYTES,
         "What the receiver has written to mparticle-raw. Normal is your traffic, with its day and "
         "night. Divide it by the posts: what grows then is a message, such as a large audience's.",
-        Query(rate("received_bytes"), "accepted"),
+        Query(rate("receiver_accepted_bytes"), "accepted"),
     ),
     graph(
         101,
         "Bytes of posts under way",
         BYTES,
         "Read, or waiting for Kafka, in the fullest receiver. Normal: near nothing. At "
-        "RECEIVER_IN_FLIGHT_BYTES, 64 MiB, posts are refused with no_room: Kafka is slow or away, "
-        "or there are too few receivers.",
+        "RECEIVER_MAX_IN_FLIGHT_BYTES, 64 MiB, posts are refused with no_room: Kafka is slow or "
+        "away, or there are too few receivers.",
         Query(highest("receiver_in_flight_bytes"), "under way"),
     ),
 )
@@ -122,7 +122,7 @@ TURNED_AWAY = graph(
     "Connections and requests that ended before anybody looked at them. Normal: none, or "
     "strangers' on posts: malformed, head_too_slow, head_too_large, evicted. full on posts: "
     "mParticle's too, since every connection has a post under way.",
-    Query(rate("turned_away", "port, reason"), "{{port}}: {{reason}}"),
+    Query(rate("connections_rejected", "port, reason"), "{{port}}: {{reason}}"),
 ).links([links.ENGINE])
 
 COMES_IN = (
@@ -132,8 +132,8 @@ COMES_IN = (
         RECORDS_PER_SECOND,
         "Raw messages taken from Kafka, and those whose every record Kafka has acknowledged. "
         "Normal: one line on the other. Read without ended: the router cannot write, see its log.",
-        Query(rate("records_read", where=_RAW), "read"),
-        Query(rate("records_ended", where=_RAW), "ended"),
+        Query(rate("records_consumed", where=_RAW), "read"),
+        Query(rate("records_completed", where=_RAW), "ended"),
     ).links([links.ENGINE]),
     graph(
         89,
@@ -142,7 +142,7 @@ COMES_IN = (
         "From what is routed to the end of mparticle-raw, by partition. Normal: near nothing. All "
         "partitions grow: add routers, up to as many as partitions. One grows: a large customer's "
         "key, or a worker that hangs.",
-        Query(total("lag_records", "partition", _RAW), "partition {{partition}}"),
+        Query(total("consumer_lag_records", "partition", _RAW), "partition {{partition}}"),
     ).links([links.ENGINE]),
 )
 
@@ -199,7 +199,7 @@ NOT_ROUTED = (
         "Records whose own time cannot be read, or was told by a client's clock that is wrong: the "
         "message's time counts. Normal: none or a few. A step: a source writes times in another "
         "way.",
-        Query(rate("odd_times", "reason"), "{{reason}}"),
+        Query(rate("invalid_timestamps", "reason"), "{{reason}}"),
     ),
     listing(
         45,
@@ -208,7 +208,7 @@ NOT_ROUTED = (
         "What no model of ours knows of mParticle's messages. Nothing is lost by it: types go "
         "where the settings say, fields change nothing. New ones: mParticle has changed; see "
         "whether you need them.",
-        Query(f"sort_desc(sum by (what, name) ({series('drift_total')}))", "{{name}}"),
+        Query(f"sort_desc(sum by (what, name) ({series('schema_drift_total')}))", "{{name}}"),
         columns={"what": "What", "name": "Name", "Value": "Times"},
     ),
 )

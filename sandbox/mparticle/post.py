@@ -32,7 +32,7 @@ class Posted:
     """
 
     accepted: int = 0
-    tried_again: int = 0
+    retried: int = 0
     unregistered: int = 0
     lost: Counter[int] = field(default_factory=Counter)
 
@@ -98,7 +98,7 @@ async def _post(
         status = await _try(session, url, body)
         if status not in {*RETRIED, _NO_ANSWER} or clock() + pause_s > ends:
             return status
-        posted.tried_again += 1
+        posted.retried += 1
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -36,7 +36,7 @@ class History:
         """
         of_tp = {TopicPartition(*each.tp): each for group in groups for each in group}
         async with clients.range_consumer(
-            self._kafka, max_partition_fetch_bytes=self._kafka.fetch_max_bytes
+            self._kafka, max_partition_fetch_bytes=self._kafka.max_partition_fetch_bytes
         ) as consumer:
             # Where retention is faster than we are: what is left is read, and not the end of it.
             there = {each.tp: each for each in await ranges.whole(consumer, of_tp)}

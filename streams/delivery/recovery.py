@@ -97,7 +97,7 @@ class Recovery:
                 async for group in read:
                     self._start(together[group[0].tp.partition])
         log.info(
-            "recalled",
+            "state_recovered",
             partitions_kept=len(partitions) - len(unknown),
             partitions_read=len(unknown),
             records_read=sum(partition.recalled for partition in unknown),

@@ -125,7 +125,7 @@ class Sink(Wire[Request]):
     record and nothing else.
     """
 
-    rate_share: float = 1.0
+    rate_limit_share: float = 1.0
     """The part of its limits that all our workers together may use."""
     admitted_in_a_turn: int = 50
     """How many records are admitted, of all partitions together, in one turn of the event loop.

@@ -38,7 +38,7 @@ from streams.kafka.log_bounds import Bounds
 from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
 from streams.kafka.rights import Right
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import MAX_REQUEST_BYTES, TOGETHER
 
 log = structlog.get_logger()
@@ -106,7 +106,7 @@ class Consumer(driver.Consumer):
 
     @Service.task
     async def _watch(self) -> None:
-        limit = self.transport.kafka.stalled_after_s
+        limit = self.transport.worker.stall_timeout_s
         work = watch(
             limit, self.partitions, self.processor, self.lease, self.access, self._is_named
         )
@@ -226,7 +226,7 @@ class Consumer(driver.Consumer):
             }
             if not await self._thread.seek_to(_offsets(starts), generation):
                 return  # the next rebalance has begun, and cancels this in a moment
-            limit = InFlightLimit.share(self.transport.kafka, len(assigned))
+            limit = InFlightLimit.share(self.transport.worker, len(assigned))
             still = committed.keys() & (left - starts.keys())
             await self._hold({tp: committed[tp] for tp in still}, limit)
             await self._go_on(starts, limit)
@@ -243,7 +243,8 @@ class Consumer(driver.Consumer):
             names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(forgotten))
             raise GroupError(
                 f"Kafka has forgotten how far the group {self.app.conf.id} was in {names}, as when "
-                "the group is deleted: this worker ends, so that KAFKA_START is asked anew."
+                "the group is deleted: this worker ends, so that KAFKA_INITIAL_OFFSET is asked "
+                "anew."
             )
         return AddedPartitions(without_offset, known)
 
@@ -291,7 +292,7 @@ class Consumer(driver.Consumer):
         await self._stop_takeover()
         if partitions := self._close():
             with metrics.DRAIN_SECONDS.time():
-                await self.processor.revoked(partitions, self.transport.kafka.drain_s)
+                await self.processor.revoked(partitions, self.transport.worker.shutdown_timeout_s)
                 # With the brokers away a commit waits for ever; what it misses is only repeated.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.commit(), _LAST_COMMIT_SECONDS)
@@ -390,9 +391,9 @@ class Consumer(driver.Consumer):
 
     def _hold_refused(self, tp: TP) -> None:
         said = f"Kafka does not let this worker read on: {to_grant('topic', tp.topic)}"
-        self.holds[tp] = Hold("refused", said)
+        self.holds[tp] = Hold("kafka_refused", said)
         self.pause_partitions({tp})
-        log.error("refused", topic=tp.topic, partition=tp.partition, detail=said)
+        log.error("kafka_refused", topic=tp.topic, partition=tp.partition, detail=said)
 
     @Service.task
     async def _go_on_where_it_is_let(self) -> None:
@@ -401,7 +402,7 @@ class Consumer(driver.Consumer):
             refused = {
                 tp: Right("Read", "topic", tp.topic)
                 for tp, hold in self.holds.items()
-                if hold.state == "refused"
+                if hold.state == "kafka_refused"
             }
             # While Kafka is away, others say so, and it is asked again.
             with contextlib.suppress(KafkaError, TimeoutError):
@@ -573,5 +574,6 @@ class Transport(driver.Transport):
     Producer = Producer
 
     kafka: KafkaSettings
+    worker: WorkerSettings
     make_processor: Callable[[], Processor]
     cluster: str = ""

@@ -83,6 +83,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         kafka: KafkaSettings = transport.kafka
+        takeover_s = transport.worker.shutdown_timeout_s + kafka.session_timeout_s
         return clients.new_consumer(
             kafka,
             group_id=self.app.conf.id,
@@ -92,12 +93,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[RangePartitionAssignor],
             auto_offset_reset="earliest",
             max_poll_interval_ms=clients.NEVER_MS,
-            max_partition_fetch_bytes=kafka.fetch_max_bytes,
+            max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,
             # The broker answers as soon as there is data; a shorter wait burns CPU when idle.
             fetch_max_wait_ms=500,
             session_timeout_ms=int(kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=int(kafka.session_timeout_s * 100),
-            rebalance_timeout_ms=int((kafka.drain_s + kafka.session_timeout_s) * 1000),
+            rebalance_timeout_ms=int(takeover_s * 1000),
         )
 
     async def on_start(self) -> None:
@@ -202,7 +203,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS)
         kafka: KafkaSettings = self.consumer.transport.kafka
         # aiokafka takes no leave of a group for a static member, as that is to come back.
-        if kafka.leave_on_stop if kafka.group_instance_id else not has_left:
+        if kafka.leave_group_on_stop if kafka.group_instance_id else not has_left:
             await self._take_leave(coordinator, coordinator.member_id or member)
 
     async def _take_leave(self, coordinator: Any, member: str) -> None:

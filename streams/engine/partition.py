@@ -8,7 +8,7 @@ from faust.types import TP
 
 from streams.engine.offset_tracker import OffsetTracker
 from streams.kafka.commit_metadata import Progress
-from streams.settings import KafkaSettings
+from streams.settings import WorkerSettings
 
 
 class Arrivals:
@@ -48,13 +48,13 @@ class InFlightLimit:
     ahead: int = 1_000_000
 
     @classmethod
-    def share(cls, kafka: KafkaSettings, partitions: int) -> "InFlightLimit":
+    def share(cls, worker: WorkerSettings, partitions: int) -> "InFlightLimit":
         """What each of so many partitions may have of what a worker may have."""
         count = max(1, partitions)
         return cls(
-            records=max(1, kafka.in_flight_records // count),
-            size=max(1, kafka.in_flight_bytes // count),
-            ahead=kafka.ahead_offsets,
+            records=max(1, worker.max_in_flight_records // count),
+            size=max(1, worker.max_in_flight_bytes // count),
+            ahead=worker.max_uncommitted_offsets,
         )
 
 

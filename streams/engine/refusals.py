@@ -60,7 +60,7 @@ class Refusals:
         said = sentence(what, error)
         if self._said.get(what) != said:
             self._said[what] = said
-            log.error("refused", reason=type(error).__name__, detail=said)
+            log.error("kafka_refused", reason=type(error).__name__, detail=said)
         return GroupError(f"{said}.") if isinstance(error, _FINAL) else None
 
     def granted(self, what: str) -> None:
@@ -72,7 +72,7 @@ class Refusals:
             self.granted(what)
         elif self._said.get(what) != sentence:
             self._said[what] = sentence
-            log.error("refused", reason=what, detail=sentence)
+            log.error("kafka_refused", reason=what, detail=sentence)
 
 
 def sentence(what: str, error: Exception) -> str:

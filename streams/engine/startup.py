@@ -132,7 +132,8 @@ async def _create(
     except KafkaError as error:
         raise StartError(
             f"Kafka does not create the topics ({type(error).__name__}): create them yourself, or "
-            "set KAFKA_PARTITIONS and KAFKA_REPLICATION_FACTOR to what the cluster allows."
+            "set KAFKA_TOPIC_PARTITIONS and KAFKA_TOPIC_REPLICATION_FACTOR to what the cluster "
+            "allows."
         ) from error
 
 
@@ -153,8 +154,8 @@ async def _begin_group(
             if not partitions:
                 return
             await _leaders(consumer, group, partitions)
-            begins = await read_begins(consumer, partitions, kafka.start)
-            if kafka.start is None:
+            begins = await read_begins(consumer, partitions, kafka.initial_offset)
+            if kafka.initial_offset is None:
                 ends = await consumer.end_offsets(partitions)
                 if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
                     raise StartError(_where_to_begin(group, full if committed else ()))
@@ -176,8 +177,8 @@ async def _begin_group(
 def _where_to_begin(group: str, of: Collection[TopicPartition]) -> str:
     which = f" of {_names(of)} and these" if of else " and its topics"
     return (
-        f"The group {group} has no offsets{which} are not empty: set KAFKA_START to earliest, "
-        "latest, or a time to begin at."
+        f"The group {group} has no offsets{which} are not empty: set KAFKA_INITIAL_OFFSET to "
+        "earliest, latest, or a time to begin at."
     )
 
 

@@ -47,7 +47,9 @@ class Access:
     def _hint(self) -> str:
         kafka = self._kafka
         if kafka.oauth_is_used:
-            is_in_environment = kafka.oauth == "oidc" and not OauthSettings.mounted("client_secret")
+            is_in_environment = kafka.oauth_provider == "oidc" and not OauthSettings.mounted(
+                "client_secret"
+            )
         else:
             is_in_environment = kafka.logs_in and not kafka.mounted("sasl_password")
         return f" {_RESTART}" if is_in_environment else ""

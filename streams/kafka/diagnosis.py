@@ -261,7 +261,7 @@ def _refused(kafka: KafkaSettings) -> str:
     if kafka.oauth_is_used:
         return (
             "refuses the token: have one made for this cluster and this client that has not "
-            f"ended (KAFKA_OAUTH={kafka.oauth}, KAFKA_OAUTH_…)"
+            f"ended (KAFKA_OAUTH_PROVIDER={kafka.oauth_provider}, KAFKA_OAUTH_…)"
         )
     return (
         f"refuses the login by {kafka.sasl_mechanism}: set KAFKA_SASL_USERNAME, "

@@ -21,8 +21,8 @@ async def create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Itera
         [
             NewTopic(
                 name=kafka.topic(topic.name),
-                num_partitions=kafka.partitions,
-                replication_factor=kafka.replication_factor,
+                num_partitions=kafka.topic_partitions,
+                replication_factor=kafka.topic_replication_factor,
                 topic_configs=_configuration(topic),
             )
             for topic in topics

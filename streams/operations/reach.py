@@ -32,23 +32,27 @@ class Reach(NamedTuple):
         return at_ms - _CLOCKS_DIFFER_MS >= self.since_ms
 
     @classmethod
-    async def look(cls, reader: Reader, sinks: Mapping[str, Sequence[Topic]]) -> Self:
-        """`sinks` are the topics that each destination reads."""
+    async def look(
+        cls, reader: Reader, sinks: Mapping[str, Sequence[Topic]], remembered: int
+    ) -> Self:
+        """`sinks` are the topics that each destination reads, of which a worker has so many ids."""
         first: dict[tuple[str, str, int], int] = {}
         since_ms = 0
         for worker, topics in sinks.items():
-            edges = await _edges(reader, worker, topics)
+            edges = await _edges(reader, worker, topics, remembered)
             first |= {(worker, *edge.tp): edge.start for edge in edges}
             for edge in edges:
                 since_ms = max(since_ms, await _time_of(reader, edge))
         return cls(first, since_ms)
 
 
-async def _edges(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequence[Range]:
+async def _edges(
+    reader: Reader, worker: str, topics: Iterable[Topic], remembered: int
+) -> Sequence[Range]:
     """Of each partition what a worker reads back that has all of them."""
     known = [topic for topic in topics if reader.kafka.topic(topic.name) in reader.partitions]
     tps = [tp for topic in known for tp in reader.every(topic)]
-    share = reader.kafka.horizon_ids // max(1, len(tps))
+    share = remembered // max(1, len(tps))
     group = await stands(reader, worker, topics, tps)
     edges = []
     for there in await reader.there(tps):

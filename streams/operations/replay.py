@@ -82,7 +82,8 @@ async def look(
         if not committed:
             raise ReplayError(
                 f"The group {group} has no offsets at {kafka.bootstrap_servers}: "
-                "set KAFKA_PREFIX as the workers have it; a new group begins at KAFKA_START."
+                "set KAFKA_PREFIX as the workers have it; a new group begins at "
+                "KAFKA_INITIAL_OFFSET."
             )
         chosen = _chosen(committed, topic and kafka.topic(topic), partitions)
         if not chosen:

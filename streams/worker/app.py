@@ -83,10 +83,10 @@ class App(faust.App):
 S = TypeVar("S", bound=Settings)
 
 
-def settings_or_exit(group: type[S]) -> S:
+def settings_or_exit(group: type[S], load: Callable[[], S] | None = None) -> S:
     """Reads settings; a wrong one ends the process with a sentence instead of a stack trace."""
     try:
-        return group.load()
+        return (load or group.load)()
     except SettingsError as error:
         raise SystemExit(f"Settings are not right: {error}") from None
 
@@ -130,7 +130,7 @@ def create_app(
     )
     app.worker_name, app.worker_settings, app.kafka, app.reads = name, worker, kafka, reads
     transport = Transport([url], app)
-    transport.kafka = kafka
+    transport.kafka, transport.worker = kafka, worker
     app.transport = app.producer_transport = transport
     transport.make_processor = lambda: processor(app)
     for topic in reads:

@@ -85,7 +85,7 @@ def descriptors_for(connections: int) -> int:
         return connections
     allowed = max(_FEWEST, soft - reserved)
     log.warning(
-        "few_descriptors",
+        "file_descriptor_limit_low",
         detail=f"{soft} open files are allowed: {allowed} connections instead of {connections}",
         what_to_do="raise the limit of open files (ulimit -n)",
     )
@@ -143,7 +143,7 @@ class Door:
     def turn_away(self, reason: str) -> None:
         metrics.TURNED_AWAY.labels(port=self._name, reason=reason).inc()
         if self._seldom.lets(reason):
-            log.warning("turned_away", name=self._name, reason=reason, detail=_SAYS[reason])
+            log.warning("connection_rejected", name=self._name, reason=reason, detail=_SAYS[reason])
 
     def tells_fault(self) -> bool:
         """Whether the stack of a mistake of ours is to be logged: one a minute tells it all."""

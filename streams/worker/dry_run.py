@@ -56,7 +56,7 @@ class CountedDeadLetters(DeadLetters):
     async def write(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
             log.info(
-                "would_be_dead_letter",
+                "dry_run_dead_letter",
                 reason=letter.reason,
                 detail=letter.detail,
                 topic=letter.topic,

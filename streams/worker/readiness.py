@@ -6,7 +6,7 @@ from streams.engine.holds import Holds
 from streams.engine.processor import Processor
 from streams.kafka.pending_writes import PENDING
 
-LOGIN_REFUSED = "login_refused"
+AUTHENTICATION_FAILED = "authentication_failed"
 
 Readiness: TypeAlias = tuple[str, str | None]
 """One of `metrics.READY_STATES`, and unless it is ready what to know about it."""
@@ -27,13 +27,13 @@ def readiness(app: Any) -> Readiness:
 
 def _let_in(consumer: Any) -> Readiness | None:
     if (why := consumer.access.locked_out) is not None:
-        return LOGIN_REFUSED, f"{LOGIN_REFUSED}: {why}"
+        return AUTHENTICATION_FAILED, f"{AUTHENTICATION_FAILED}: {why}"
     return None
 
 
 def _in_group(app: Any, consumer: Any) -> Readiness | None:
     if refused := consumer.refusals.said:
-        return "refused", f"refused: {refused}"
+        return "kafka_refused", f"kafka_refused: {refused}"
     if app.rebalancing or not (consumer.partitions or consumer.holds or consumer.unavailable):
         return "no_partitions", "no partitions assigned"
     return None
@@ -45,7 +45,10 @@ def _read(consumer: Any) -> Readiness | None:
         state = min(each.state for each in holds.values())
         return state, f"{state}: {'; '.join(each.said for each in holds.values())}"
     if not consumer.lease.is_in_touch():
-        return "kafka_away", "kafka_away: Kafka answers no heartbeat; look at the brokers"
+        return (
+            "kafka_unreachable",
+            "kafka_unreachable: Kafka answers no heartbeat; look at the brokers",
+        )
     if consumer.unavailable:
         which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
         said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"

@@ -46,7 +46,7 @@ class Worker(faust.Worker):
         """
         if self._overdue is None:
             app: Any = self.app
-            seconds = app.kafka.drain_s + _STOP_SECONDS
+            seconds = app.worker_settings.shutdown_timeout_s + _STOP_SECONDS
             self._overdue = threading.Timer(seconds, _end_at_once, (seconds,))
             self._overdue.daemon = True
             self._overdue.start()
@@ -67,7 +67,7 @@ class Worker(faust.Worker):
 
 
 def _end_at_once(seconds: float) -> NoReturn:
-    log.error("stop_overdue", detail=f"the stop has not ended within {seconds:.0f} s")
+    log.error("shutdown_overdue", detail=f"the stop has not ended within {seconds:.0f} s")
     os._exit(1)
 
 

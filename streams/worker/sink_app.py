@@ -28,7 +28,7 @@ def create_sink_app(
     outlet = dry_run(sink) if worker.dry_run else Outlet.of(sink)
 
     def delivery(app: App) -> Delivery:
-        deduplication = Deduplication(kafka.horizon_ids)
+        deduplication = Deduplication(worker.dedup_max_ids)
         updates = kafka.topic(USER_UPDATE.name)
         barrier: UpdateBarrier = NoBarrier()
         if USER_UPDATE in sink.topics:
@@ -45,7 +45,7 @@ def create_sink_app(
             {kafka.topic(topic.name): topic for topic in sink.topics},
             Completion(outlet.name, letters, deduplication, barrier),
             deduplication,
-            Staleness.beside(kafka.horizon_ids),
+            Staleness.beside(worker.dedup_max_ids),
             barrier,
             app.lease.is_held,
         )

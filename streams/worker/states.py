@@ -24,7 +24,7 @@ class States:
             return
         self._told = state
         level = logging.INFO if state in _ORDINARY else logging.WARNING
-        log.log(level, "state", state=state, detail=why_not)
+        log.log(level, "readiness_changed", state=state, detail=why_not)
 
 
 async def keep_states(look: Callable[[], tuple[str, str | None]]) -> None:

@@ -86,7 +86,7 @@ def test_an_audience_that_is_left_out_is_not_named_as_one_without_members() -> N
 def test_attributes_that_are_left_out_of_what_is_sent_are_counted() -> None:
     def counted() -> float:
         labels = {"destination": "sailthru", "reason": "attribute_denied"}
-        name = "mparticle_streams_attributes_left_out_total"
+        name = "mparticle_streams_attributes_dropped_total"
         return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
     before = counted()

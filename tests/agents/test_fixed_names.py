@@ -45,7 +45,7 @@ async def worker(to: KafkaSettings) -> AsyncIterator[FixedNames]:
 
 def taken() -> float:
     labels = {"destination": "sailthru"}
-    name = "mparticle_streams_audience_names_taken_total"
+    name = "mparticle_streams_audience_name_conflicts_total"
     return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
@@ -75,7 +75,7 @@ def test_who_is_called_otherwise_is_counted_and_told_once() -> None:
     assert taken() - before == 1
     [line] = lines
     assert line == {
-        "event": "audience_name_taken",
+        "event": "audience_name_conflict",
         "log_level": "warning",
         "audience_id": "2",
         "name": "VIP",

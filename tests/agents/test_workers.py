@@ -136,7 +136,7 @@ async def test_group_without_offsets_refuses_a_topic_that_is_not_empty(
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         f"router does not start. The group {prefix}mparticle-streams-router has no offsets and its "
-        "topics are not empty: set KAFKA_START to earliest, latest, or a time to begin at."
+        "topics are not empty: set KAFKA_INITIAL_OFFSET to earliest, latest, or a time to begin at."
     )
     assert "Traceback" not in done.stderr
 
@@ -148,7 +148,7 @@ async def test_started_worker_serves_its_pages_and_ends_well_when_told(
     cluster = settings(kafka, prefix)
     await create(cluster)
     await write(cluster, RAW, b"{", b'{"type": "event_processing_response"}')
-    where = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
     with _started(by_faust("router"), where) as (process, url):
         _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
         assert orjson.loads(_get(f"{url}/ready")[1]) == {"ready": True, "why_not": None}

@@ -11,6 +11,7 @@ from cli.demo.figures import Figures
 from sandbox.kafka import Kafka
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
+from streams.settings import WorkerSettings
 from streams.topics import BY_USER, EVENTS
 from tests.benchmarks.events import events
 from tests.benchmarks.log import Log
@@ -34,7 +35,7 @@ async def down(broker: Kafka, _rounds: int) -> list[Result]:
     with TemporaryDirectory() as directory:
         async with Log.on(broker, partitions=_MANY_PARTITIONS) as log:
             await log.write(events(log.kafka, range(_FEW), _USERS))
-            share = log.kafka.in_flight_records // (_MANY_PARTITIONS * len(BY_USER))
+            share = WorkerSettings.load().max_in_flight_records // (_MANY_PARTITIONS * len(BY_USER))
             async with Subject(
                 "worker", Path(directory), log.kafka, "sailthru", **sailthru_settings(_NOBODY)
             ) as worker:

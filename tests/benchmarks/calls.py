@@ -93,7 +93,7 @@ def _is_news(body: Mapping[str, Any], profiles: Mapping[str, dict[str, Any]]) ->
 
 
 def _routed(messages: Sequence[Message], settings: RouterSettings) -> Iterator[Sequence[Out]]:
-    known = Snapshots(settings.snapshot_users).of(TP(AT.topic, AT.partition))
+    known = Snapshots(settings.snapshot_max_users).of(TP(AT.topic, AT.partition))
     for offset, message in enumerate(messages):
         at = Place(AT.topic, AT.partition, offset)
         yield route(message.value, at, _NOW_MS, settings, snapshots=known).outs

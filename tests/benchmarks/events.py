@@ -42,7 +42,7 @@ def updates(
     written = serialize(AttributesChanged(attributes={"$City": "Boca Raton"}, **_shared()))
     shares = [1 / rank for rank in range(1, users + 1)]
     if leaning is not None:
-        shares = _leant(shares, leaning, kafka.partitions)
+        shares = _leant(shares, leaning, kafka.topic_partitions)
     drawn = Random(seed).choices(range(users), cum_weights=list(accumulate(shares)), k=count)
     return _copies(kafka.topic(USER_UPDATE.name), written, enumerate(drawn))
 

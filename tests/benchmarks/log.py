@@ -46,7 +46,7 @@ class Log(AbstractAsyncContextManager["Log"]):
             [
                 NewTopic(
                     name=self.kafka.topic(topic.name),
-                    num_partitions=self.kafka.partitions,
+                    num_partitions=self.kafka.topic_partitions,
                     replication_factor=1,
                     topic_configs={
                         "max.message.bytes": str(MAX_MESSAGE_BYTES),
@@ -71,7 +71,7 @@ class Log(AbstractAsyncContextManager["Log"]):
         return [
             TopicPartition(self.kafka.topic(topic.name), number)
             for topic in which
-            for number in range(self.kafka.partitions)
+            for number in range(self.kafka.topic_partitions)
         ]
 
     async def ends(self, which: Iterable[Topic]) -> dict[TopicPartition, int]:

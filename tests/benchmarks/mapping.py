@@ -119,7 +119,7 @@ class _Remembering:
 
     def __init__(self) -> None:
         self._settings = RouterSettings()
-        self._known = Snapshots(self._settings.snapshot_users).of(TP(AT.topic, AT.partition))
+        self._known = Snapshots(self._settings.snapshot_max_users).of(TP(AT.topic, AT.partition))
 
     def outputs(self, values: Sequence[bytes]) -> object:
         return outputs_together(

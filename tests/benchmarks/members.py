@@ -52,7 +52,7 @@ async def run(
                 await log.fill(AB_TASTY_MEMBERS, partition, entries)
             today = await only_today_is_left(log.kafka)
             started = time.monotonic()
-            settings = {**ab_tasty_settings(url), "ABTASTY_REFRESH_DAYS": str(_DAYS)}
+            settings = {**ab_tasty_settings(url), "ABTASTY_REFRESH_INTERVAL_DAYS": str(_DAYS)}
             async with Subject(
                 "worker", Path(directory), log.kafka, "ab-tasty", **settings
             ) as worker:
@@ -84,7 +84,9 @@ def _members(numbers: range) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _places(kafka: KafkaSettings) -> list[tuple[str, int]]:
-    return [(kafka.topic(AB_TASTY_MEMBERS.name), number) for number in range(kafka.partitions)]
+    return [
+        (kafka.topic(AB_TASTY_MEMBERS.name), number) for number in range(kafka.topic_partitions)
+    ]
 
 
 def _group(kafka: KafkaSettings) -> str:

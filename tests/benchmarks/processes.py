@@ -38,7 +38,7 @@ class Subject:
         self._settings = {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "KAFKA_PREFIX": kafka.prefix,
-            "KAFKA_START": "earliest",
+            "KAFKA_INITIAL_OFFSET": "earliest",
             "KAFKA_SESSION_TIMEOUT_S": "10",
             "WORKER_PORT": str(self._port),
             "WORKER_LOG_LEVEL": "warning",

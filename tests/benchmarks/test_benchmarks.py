@@ -166,7 +166,7 @@ async def test_what_waits_while_a_destination_is_away_comes_in_order() -> None:
 
 
 def test_a_leaning_backlog_has_its_share_in_the_first_partition() -> None:
-    kafka = KafkaSettings(partitions=4)
+    kafka = KafkaSettings(topic_partitions=4)
     drawn = [out.key for out in updates(kafka, 4_000, 1_000, seed=1, leaning=0.5)]
     in_first = sum(partition_of(key, 4) == 0 for key in drawn)
 

@@ -73,7 +73,7 @@ async def run(plan: Plan, directory: Path, say: Say, *, before: Path | None = No
 def _connections(partitions: int) -> dict[str, int]:
     """The most requests that a worker has under way; at AB Tasty a partition has one."""
     return {
-        "sailthru": SailthruSettings.model_fields["connections"].default,
+        "sailthru": SailthruSettings.model_fields["max_concurrent_requests"].default,
         "ab-tasty": partitions,
     }
 

@@ -58,7 +58,7 @@ async def test_publishing_that_is_given_up_does_not_wait_for_a_broker_that_is_go
             yield message
 
     async with Kafka(tmp_path) as broker:
-        await create_topics(KafkaSettings(bootstrap_servers=broker.bootstrap, partitions=1))
+        await create_topics(KafkaSettings(bootstrap_servers=broker.bootstrap, topic_partitions=1))
         publishing = asyncio.create_task(
             publish(broker.bootstrap, RAW.name, counted(), rate=100.0, largest=1_000)
         )

@@ -60,7 +60,7 @@ class World:
             bootstrap_servers=self.cluster.bootstrap,
             partitions=self._plan.partitions,
             replication_factor=self._plan.brokers,
-            start="earliest",
+            initial_offset="earliest",
         )
 
     async def __aenter__(self) -> Self:

@@ -170,7 +170,7 @@ async def test_a_first_start_that_would_be_refused_says_what_to_set(
     assert said.returncode == 1
     [line] = lines(said, "WRONG")
     assert line.startswith("worker router: ")
-    assert "KAFKA_START" in line
+    assert "KAFKA_INITIAL_OFFSET" in line
 
 
 @pytest.mark.kafka
@@ -211,7 +211,7 @@ async def test_how_far_each_worker_is_behind_and_what_it_has_missed_is_a_line_a_
     await commit(to, to.group("sailthru"), {(updates, 0): (1, ""), (events, 0): (0, "")})
     await delete_before(to, updates, 2)
 
-    given = {**of(kafka, prefix), **SAILTHRU, "KAFKA_START": "earliest"}
+    given = {**of(kafka, prefix), **SAILTHRU, "KAFKA_INITIAL_OFFSET": "earliest"}
     said = await check(given, "--destination", "sailthru")
     assert said.returncode == 0, said.stdout
     assert f"worker router is 2 records behind in {raw}." in lines(said, "ok")
@@ -232,7 +232,7 @@ async def test_a_clock_that_is_behind_whoever_writes_is_named(kafka: Kafka, pref
         for ahead_s in (0, 1200):
             at_ms = int((time.time() + ahead_s) * 1000)
             await producer.send_and_wait(name, b"{}", partition=1, timestamp_ms=at_ms)
-    given = {**of(kafka, prefix), **UDC, "KAFKA_START": "earliest"}
+    given = {**of(kafka, prefix), **UDC, "KAFKA_INITIAL_OFFSET": "earliest"}
     said = await check(given, "--destination", "ab-tasty")
     [line] = [line for line in lines(said, "?") if "clock" in line]
     # As many as it was ahead, less what has passed since.
@@ -258,10 +258,10 @@ async def test_a_kafka_that_is_away_is_named_in_time() -> None:
 
 
 async def test_wrong_settings_are_said_of_every_group_at_once() -> None:
-    said = await check({"SAILTHRU_API_KEY": "k", "KAFKA_PARTITIONS": "none", **FIREHOSE})
+    said = await check({"SAILTHRU_API_KEY": "k", "KAFKA_TOPIC_PARTITIONS": "none", **FIREHOSE})
     assert said.returncode == 1
     told = "\n".join(lines(said, "WRONG"))
-    for name in ("SAILTHRU_API_SECRET", "KAFKA_PARTITIONS", "ABTASTY_BASE_URL"):
+    for name in ("SAILTHRU_API_SECRET", "KAFKA_TOPIC_PARTITIONS", "ABTASTY_BASE_URL"):
         assert name in told
     assert lines(said, "ok") == ["settings WORKER_… are right.", "settings ROUTER_… are right."]
 

@@ -136,10 +136,14 @@ def test_settings_that_are_missing_have_placeholders(
 
 def test_wrong_setting_is_a_sentence(files: list[str]) -> None:
     result = invoke(
-        "explain", "--destination", "sailthru", *files, settings={"SAILTHRU_LIST_NAME": "everyone"}
+        "explain",
+        "--destination",
+        "sailthru",
+        *files,
+        settings={"SAILTHRU_LIST_NAME_TEMPLATE": "everyone"},
     )
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: SAILTHRU_LIST_NAME: use {audience_name}")
+    assert result.stderr.startswith("Error: SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}")
 
 
 def test_nothing_is_sent(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +190,7 @@ def test_an_event_that_was_uploaded_twice_is_sent_once() -> None:
     assert sent["body"]["vars"]["mp_event_id"] == "1"
     assert again == {
         "dropped": "deduplicated",
-        "setting": "KAFKA_HORIZON_IDS",
+        "setting": "WORKER_DEDUP_MAX_IDS",
         "records": sent["records"],
     }
 
@@ -224,7 +228,7 @@ def test_what_is_logged_does_not_stand_among_the_lines() -> None:
     result = invoke("explain", "--destination", "sailthru", given=memberships("VIP", "VIP"))
     assert result.exit_code == 0
     assert lines(result)[-1]["body"]["lists"] == {"VIP": 1, "VIP (2102)": 1}
-    assert "audience_name_taken" in result.stderr
+    assert "audience_name_conflict" in result.stderr
 
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -127,7 +127,7 @@ async def test_a_receiver_that_asks_for_no_token_says_so_at_start_and_when_asked
     [line] = [
         line
         for line in map(orjson.loads, log.read_text().splitlines())
-        if line["event"] == "no_authentication"
+        if line["event"] == "authentication_disabled"
     ]
     assert line["level"] == "warning"
     assert orjson.loads(body)["beware"] == line["detail"]
@@ -177,8 +177,8 @@ async def test_it_serves_its_pages_and_says_nothing_of_what_it_was_sent(
         assert _get(f"{url}/live") == (200, b'{"live":true}')
         assert _get(f"{url}/ready") == (200, b'{"ready":true,"why_not":null}')
         told = _get(f"{url}/metrics")[1].decode()
-        assert 'mparticle_streams_received_total{outcome="accepted"} 1.0' in told
-        assert f"mparticle_streams_received_bytes_total {float(len(BATCH))}" in told
+        assert 'mparticle_streams_receiver_requests_total{outcome="accepted"} 1.0' in told
+        assert f"mparticle_streams_receiver_accepted_bytes_total {float(len(BATCH))}" in told
         assert 'mparticle_streams_readiness{state="ready"} 1.0' in told
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
@@ -204,7 +204,7 @@ async def test_strangers_who_hold_connections_keep_neither_posts_nor_pages_away(
                 line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
         assert await asyncio.to_thread(post, port) == 202
         told = _get(f"http://127.0.0.1:{pages}/metrics")[1].decode()
-        assert 'turned_away_total{port="posts",reason="evicted"} ' in told
+        assert 'connections_rejected_total{port="posts",reason="evicted"} ' in told
         assert _get(f"http://127.0.0.1:{pages}/live")[0] == 200
     assert log.stat().st_size < 10_000
 

@@ -26,11 +26,11 @@ def test_every_setting_stands_once_with_what_it_means() -> None:
     ("name", "default"),
     [
         ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
-        ("KAFKA_START", ""),
+        ("KAFKA_INITIAL_OFFSET", ""),
         ("ROUTER_SNAPSHOTS", "changed"),
         ("SAILTHRU_API_SECRET", ""),
-        ("SAILTHRU_LIST_NAME", "{audience_name}"),
-        ("ABTASTY_SEGMENT_TEMPLATE", "{audience_name}-{audience_id}"),
+        ("SAILTHRU_LIST_NAME_TEMPLATE", "{audience_name}"),
+        ("ABTASTY_SEGMENT_NAME_TEMPLATE", "{audience_name}-{audience_id}"),
     ],
 )
 def test_defaults_are_shown(name: str, default: str) -> None:

@@ -181,7 +181,7 @@ class Deployment:
         self._given = {
             "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
             "KAFKA_PREFIX": cluster.prefix,
-            "KAFKA_START": "earliest",
+            "KAFKA_INITIAL_OFFSET": "earliest",
             "WEBHOOK_URL": url,
             "WEBHOOK_TOKEN": TOKEN,
         }

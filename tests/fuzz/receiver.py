@@ -102,7 +102,7 @@ def _count(name: str, **labels: str) -> float:
 @asynccontextmanager
 async def served(faults: list[str] | None = None) -> AsyncIterator[int]:
     """The port of a receiver whose Kafka takes everything; what is its own fault goes there."""
-    settings = ReceiverSettings(token=_TOKEN, timeout_s=1.0, head_timeout_s=1.0)
+    settings = ReceiverSettings(token=_TOKEN, timeout_s=1.0, header_timeout_s=1.0)
     writer: Any = _Takes()
     receiver, door = _Watched(settings, writer, faults), Door("posts", limits(settings))
     async with serving(receiver.answer, door, "127.0.0.1", 0, "RECEIVER_PORT") as server:

@@ -52,7 +52,7 @@ def test_a_worker_can_start_with_what_it_is_given(
             group.load()
     worker, kafka = WorkerSettings.load(), KafkaSettings.load()
     assert SERVICES[name]["ports"] == [f"127.0.0.1:{worker.port}:{worker.port}"]
-    assert (kafka.create_topics, kafka.start) == (True, "earliest")
+    assert (kafka.create_topics, kafka.initial_offset) == (True, "earliest")
 
 
 def test_the_simulators_know_what_the_workers_present() -> None:

@@ -23,9 +23,9 @@ async def test_raw_messages_are_read_however_their_topic_compresses_them(
     await configure(cluster, RAW, {"compression.type": codec})
     await write(cluster, RAW, event_batch(custom_event("Read"), mpid="17"))
 
-    where = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
     with _started(by_command("router"), where) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        _eventually(lambda: counted(url, "records_completed") == 1, process)
         ready, _ = _get(f"{url}/ready")
         (event,) = await read(cluster, EVENTS, 1)
 

@@ -30,7 +30,7 @@ async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, pr
         await client.delete_records({TopicPartition(raw, 0): RecordsToDelete(before_offset=3)})
 
     with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        _eventually(lambda: counted(url, "records_completed") == 1, process)
         status, why = _get(f"{url}/ready")
         live, _ = _get(f"{url}/live")
         process.send_signal(signal.SIGTERM)
@@ -40,7 +40,7 @@ async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, pr
 
     told_to = {**_where(kafka, prefix), "KAFKA_DELETED_OFFSETS": "skip"}
     with _started(by_command("router"), told_to) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        _eventually(lambda: counted(url, "records_completed") == 1, process)
         ready, _ = _get(f"{url}/ready")
         skipped = counted(url, "offsets_deleted")
         process.send_signal(signal.SIGTERM)
@@ -94,9 +94,9 @@ async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_once_it_is_
     await create(cluster)
     for number in range(2):
         await write(cluster, RAW, *[NOT_JSON] * 4, partition=number)
-    to_begin = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    to_begin = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
     with _started(by_command("router"), to_begin) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == 8, process)
+        _eventually(lambda: counted(url, "records_completed") == 8, process)
         async with admin(cluster) as client:
             await client.delete_topics([raw])
         _eventually(lambda: b"refused" in _get(f"{url}/ready")[1], process)
@@ -105,7 +105,7 @@ async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_once_it_is_
         await write(cluster, RAW, NOT_JSON)
         assert process.wait(3 * SECONDS) == 1
     with _started(by_command("router"), to_begin) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == 1, process)
+        _eventually(lambda: counted(url, "records_completed") == 1, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 

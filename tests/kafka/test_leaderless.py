@@ -61,7 +61,7 @@ async def test_a_worker_starts_without_the_partition_that_has_no_leader(prefix: 
             await asyncio.sleep(0.01)
 
         with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-            _eventually(lambda: counted(url, "records_ended") == 1, process)
+            _eventually(lambda: counted(url, "records_completed") == 1, process)
             status, why = _get(f"{url}/ready")
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 0

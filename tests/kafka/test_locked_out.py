@@ -55,11 +55,11 @@ WAYS = {
         ),
     ),
     "token": Way(
-        {"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_OAUTH": "file"},
+        {"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_OAUTH_PROVIDER": "file"},
         "KAFKA_OAUTH_TOKEN_FILE",
         lambda: token(3600),
         lambda: token(-1),
-        ("refuses the token", "It says: ", "invalid_token", "KAFKA_OAUTH=file"),
+        ("refuses the token", "It says: ", "invalid_token", "KAFKA_OAUTH_PROVIDER=file"),
     ),
 }
 
@@ -79,14 +79,14 @@ async def test_a_login_that_is_refused_is_told_and_a_mended_secret_is_taken_with
         tmp_path / "log",
         KAFKA_SECURITY_PROTOCOL="SASL_SSL",
         KAFKA_SSL_CAFILE=str(broker.ca_file),
-        KAFKA_START="earliest",
+        KAFKA_INITIAL_OFFSET="earliest",
         KAFKA_SESSION_TIMEOUT_S="6",
         **{**chosen.given, chosen.file: str(secret)},
     )
     async with running(router):
         await eventually(lambda: '"ready":true' in router.why_not())
         secret.write_text(wrong)
-        await eventually(lambda: "login_refused" in router.why_not())
+        await eventually(lambda: "authentication_failed" in router.why_not())
         why_not = router.why_not()
         metrics = _get(f"{router.url}/metrics")[1].decode()
         live = _get(f"{router.url}/live")[0]
@@ -97,12 +97,12 @@ async def test_a_login_that_is_refused_is_told_and_a_mended_secret_is_taken_with
         code = router.process.code
 
     assert all(each in orjson.loads(why_not)["why_not"] for each in chosen.told), why_not
-    assert 'readiness{state="login_refused"} 1.0' in metrics
+    assert 'readiness{state="authentication_failed"} 1.0' in metrics
     assert live == 200
     assert code is None
     assert orjson.loads(routed.value)["name"] == "Wished"
     said = router.said()
-    assert '"state":"login_refused"' in said.replace(": ", ":")
+    assert '"state":"authentication_failed"' in said.replace(": ", ":")
     for shown in (why_not, said, metrics):
         assert wrong not in shown
         assert right not in shown

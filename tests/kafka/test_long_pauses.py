@@ -31,7 +31,7 @@ async def test_work_goes_on_after_a_pause_of_half_an_hour(
     cluster = settings(kafka, prefix, partitions=1)
     await create(cluster)
     await write(cluster, ["takes half an hour", *["passes"] * 7], one_user=True)
-    worker = running(engine, cluster, tmp_path, WAY="one by one", KAFKA_IN_FLIGHT_RECORDS="2")
+    worker = running(engine, cluster, tmp_path, WAY="one by one", WORKER_MAX_IN_FLIGHT_RECORDS="2")
     async with worker as (program, group):
         await until(lambda: group.offset == 8 or stays_outside(program), program, group)
 

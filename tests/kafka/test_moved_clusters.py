@@ -71,6 +71,6 @@ async def copy(old: KafkaSettings, new: KafkaSettings) -> None:
 
 async def texts_beside_offsets(kafka: KafkaSettings, group: str, topic: str) -> dict[int, str]:
     async with clients.consumer(kafka, group_id=group) as consumer:
-        partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
+        partitions = [TopicPartition(topic, number) for number in range(kafka.topic_partitions)]
         committed = await read_committed(consumer, partitions)
     return {tp.partition: each.metadata for tp, each in committed.items()}

@@ -20,12 +20,12 @@ RAW_MESSAGES = (
     event_batch(custom_event("tried_out"), environment="development"),
 )
 WORK_DONE: Mapping[str, float] = {
-    'records_read_total{topic="mparticle-raw"}': 3,
-    'records_ended_total{topic="mparticle-raw"}': 3,
+    'records_consumed_total{topic="mparticle-raw"}': 3,
+    'records_completed_total{topic="mparticle-raw"}': 3,
     'records_routed_total{kind="event",topic="events"}': 1,
     'development_records_total{topic="events"}': 1,
     "records_unaccounted": 0,
-    'oldest_undelivered_seconds{destination="",topic="mparticle-raw"}': 0,
+    'oldest_record_age_seconds{destination="",topic="mparticle-raw"}': 0,
     'readiness{state="ready"}': 1,
     'readiness{state="blocked"}': 0,
     "rebalances_total": 1,
@@ -39,7 +39,7 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
     cluster = settings(kafka, prefix)
     await create(cluster)
     await write(cluster, RAW, *RAW_MESSAGES)
-    where = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
     with _started(by_command("router"), where) as (process, url):
         _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
         _eventually(lambda: _told(url).items() >= WORK_DONE.items(), process)
@@ -48,9 +48,9 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
-    assert sum(_of(told, "watermark_offset")) == 3
-    assert _of(told, "lag_records") == [0] * len(_of(told, "watermark_offset"))
-    assert _of(told, "loop_lag_seconds_count")[0] > 0
+    assert sum(_of(told, "committable_offset")) == 3
+    assert _of(told, "consumer_lag_records") == [0] * len(_of(told, "committable_offset"))
+    assert _of(told, "event_loop_lag_seconds_count")[0] > 0
 
 
 def _offsets(url: str, what: str) -> list[float]:

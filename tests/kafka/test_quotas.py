@@ -42,7 +42,7 @@ async def test_a_throttled_worker_works_on_in_its_group(
     await limit(kafka, prefix)
 
     given = {"KAFKA_CLIENT_ID": prefix, "KAFKA_SESSION_TIMEOUT_S": "6"}
-    router = Router(cluster, tmp_path / "log", KAFKA_STALLED_AFTER_S="5", **given)
+    router = Router(cluster, tmp_path / "log", WORKER_STALL_TIMEOUT_S="5", **given)
     began = asyncio.get_running_loop().time()
     async with running(router):
         async with asyncio.timeout(3 * SECONDS), Lag.open(cluster) as lag:

@@ -52,7 +52,7 @@ async def test_a_record_that_its_topic_does_not_take_is_a_dead_letter_that_fits(
 
     assert orjson.loads(routed.value)["name"] == "Came after"
     assert letters == [("record_too_large", 0, len(large))]
-    assert "small_topic" in program.logged()
+    assert "topic_limit_too_small" in program.logged()
 
 
 @pytest.mark.kafka
@@ -69,9 +69,9 @@ async def test_what_kafka_refuses_for_good_is_named_and_goes_to_the_dead_letters
         await write(cluster, RAW, refused, event_batch(custom_event("Came after")))
         code = await asyncio.to_thread(program._process.wait, 40)
     assert code != 0
-    assert "ROUTER_SET_ASIDE=0/1" in program.logged()
+    assert "ROUTER_DEAD_LETTER_OFFSETS=0/1" in program.logged()
 
-    with started("cli worker router", cluster, tmp_path, ROUTER_SET_ASIDE="0/1"):
+    with started("cli worker router", cluster, tmp_path, ROUTER_DEAD_LETTER_OFFSETS="0/1"):
         letters = await _letters(cluster, 1)
         await read(cluster, EVENTS, 2)
     names = [orjson.loads(record.value)["name"] for record in await everything(cluster, EVENTS)]

@@ -84,7 +84,7 @@ def settings_of(broker: Secured, prefix: str, component: str, directory: Path) -
         "KAFKA_PREFIX": prefix,
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
-        "KAFKA_OAUTH": "file",
+        "KAFKA_OAUTH_PROVIDER": "file",
         "KAFKA_OAUTH_TOKEN_FILE": str(secret),
         "KAFKA_SSL_CAFILE": str(broker.ca_file),
     }

@@ -58,7 +58,7 @@ async def test_a_right_that_is_taken_away_is_named_and_nothing_is_lost(
     await grant(broker, user, RIGHTS["router"].on(plain))
     given = {
         **settings_of(broker, prefix, user, tmp_path),
-        "KAFKA_START": "earliest",
+        "KAFKA_INITIAL_OFFSET": "earliest",
         "KAFKA_SESSION_TIMEOUT_S": "6",
     }
     where = broker.settings("SECURED", prefix=prefix)

@@ -36,7 +36,7 @@ async def test_its_partitions_do_not_wait_for_the_end_of_its_session(
     names = {
         name: {**where, "KAFKA_GROUP_INSTANCE_ID": name} for name in ("goes", "leaves", "stays")
     }
-    names["leaves"]["KAFKA_LEAVE_ON_STOP"] = "true"
+    names["leaves"]["KAFKA_LEAVE_GROUP_ON_STOP"] = "true"
     router = by_command("router")
     with (
         _started(router, names["stays"]) as (_, url),

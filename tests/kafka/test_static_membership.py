@@ -49,8 +49,8 @@ async def test_it_goes_on_with_its_partition_and_the_others_notice_nothing(
 def partitions(url: str) -> set[str]:
     """Those that a worker has; none while it does not answer."""
     names = " ".join(_told(url))
-    return set(re.findall(r'watermark_offset\{partition="(\d+)"', names))
+    return set(re.findall(r'committable_offset\{partition="(\d+)"', names))
 
 
 def ended(url: str) -> float:
-    return _told(url).get(f'records_ended_total{{topic="{RAW.name}"}}', 0)
+    return _told(url).get(f'records_completed_total{{topic="{RAW.name}"}}', 0)

@@ -45,7 +45,7 @@ def numbers(url: str) -> Mapping[str, frozenset[str]]:
     found = defaultdict[str, set[str]](set)
     for series in _told(url):
         name, _, labels = series.partition("{")
-        if name == "watermark_offset":
+        if name == "committable_offset":
             partition, topic = (label.split('"')[1] for label in sorted(labels.split(",")))
             found[topic].add(partition)
     return {topic: frozenset(partitions) for topic, partitions in found.items()}
@@ -82,6 +82,8 @@ async def test_what_stays_is_not_read_again_and_what_comes_back_from_another_is(
 
 def recalled(program: Program) -> list[tuple[int, int]]:
     """Of each takeover, how many partitions were kept and how many were read."""
-    lines = [line for line in program._log.read_bytes().splitlines() if b'"recalled"' in line]
-    said = [orjson.loads(line) for line in lines]
-    return [(each["partitions_kept"], each["partitions_read"]) for each in said]
+    lines = [
+        line for line in program._log.read_bytes().splitlines() if b'"state_recovered"' in line
+    ]
+    recoveries = [orjson.loads(line) for line in lines]
+    return [(each["partitions_kept"], each["partitions_read"]) for each in recoveries]

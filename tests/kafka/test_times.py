@@ -41,9 +41,9 @@ async def test_records_bear_the_time_of_their_writing_and_carry_their_messages(
                 cluster.topic(RAW.name), batch(number, name), timestamp_ms=at_ms
             )
 
-    where = {**_where(kafka, prefix), "KAFKA_START": "earliest"}
+    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
     with _started(by_command("router"), where) as (process, url):
-        _eventually(lambda: counted(url, "records_ended") == len(stamps), process)
+        _eventually(lambda: counted(url, "records_completed") == len(stamps), process)
         records = await read(cluster, EVENTS, len(stamps))
         now_ms = int(time.time() * 1000)
 

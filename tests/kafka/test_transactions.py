@@ -35,7 +35,7 @@ async def write_both_ways(to: KafkaSettings, prefix: str) -> None:
 def watermark(url: str) -> str:
     _, page = _get(f"{url}/metrics")
     lines = page.decode().splitlines()
-    return next((each for each in lines if "_watermark_offset{" in each), "")
+    return next((each for each in lines if "_committable_offset{" in each), "")
 
 
 async def committed(to: KafkaSettings) -> int | None:
@@ -56,7 +56,7 @@ async def test_what_was_aborted_is_routed_only_where_a_setting_says_so(
     await write_both_ways(cluster, prefix)
     where = {
         **_where(kafka, prefix),
-        "KAFKA_START": "earliest",
+        "KAFKA_INITIAL_OFFSET": "earliest",
         "KAFKA_ISOLATION_LEVEL": isolation,
     }
     with _started(by_command("router"), where) as (process, url):

@@ -15,37 +15,36 @@ from streams.worker.sink_app import create_sink_app
 from tests.simulation.service import Service, SimulatedSink
 
 # Read once: it takes longer than to start a worker otherwise does.
-_WORKER = WorkerSettings()
 _ROUTER = RouterSettings()
 
 
 class Role(NamedTuple):
-    """One of the components, as it is started on settings of Kafka."""
+    """One of the components, as it is started on settings of its own."""
 
     name: str
     reads: tuple[Topic, ...]
-    build: Callable[[KafkaSettings, Service], App]
+    build: Callable[[KafkaSettings, WorkerSettings, Service], App]
 
     @property
     def group(self) -> str:
         return f"mparticle-streams-{self.name}"
 
 
-def _sink(kafka: KafkaSettings, service: Service) -> App:
-    app = create_sink_app(SimulatedSink(service), kafka, _WORKER, connections=8, port=6069)
+def _sink(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
+    app = create_sink_app(SimulatedSink(service), kafka, worker, connections=8, port=6069)
     return _read(app, SINK)
 
 
-def _router(kafka: KafkaSettings, service: Service) -> App:
+def _router(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
     del service
 
     def processor(app: App) -> Processor:
         producer, limits = app.kafka_producer, RecordLimits.of(kafka)
         letters = DeadLetters(producer, kafka.topic(DEAD_LETTERS.name), limits)
-        guard = FloodGuard(_WORKER.max_rejected_share, BEHIND)
+        guard = FloodGuard(worker.max_rejected_share, BEHIND)
         return Router(_ROUTER, kafka, producer, letters, guard, limits)
 
-    app = create_app(ROUTER.name, ROUTER.reads, kafka, _WORKER, processor, port=6066)
+    app = create_app(ROUTER.name, ROUTER.reads, kafka, worker, processor, port=6066)
     return _read(app, ROUTER)
 
 

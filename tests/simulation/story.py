@@ -15,7 +15,7 @@ import mode
 
 from streams import metrics
 from streams.kafka.pending_writes import PENDING
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import ALL
 from tests.simulation import loop as loops
 from tests.simulation.evidence import Evidence, Plan
@@ -31,8 +31,9 @@ from tests.simulation.worker import Worker
 
 # Copied for each worker: to read settings takes longer than to start a worker otherwise does.
 _KAFKA = KafkaSettings(
-    bootstrap_servers="broker-0:9092", start="earliest", session_timeout_s=6.0, drain_s=3.0
+    bootstrap_servers="broker-0:9092", initial_offset="earliest", session_timeout_s=6.0
 )
+_WORKER = WorkerSettings(shutdown_timeout_s=3.0)
 _QUIET_S = 600.0
 _STOP_S = 300.0
 
@@ -105,15 +106,15 @@ class Story:
         if self.plan.static:
             vacant = self._vacant[role.name]
             instance = vacant.pop() if vacant else f"replica-{number}"
+        worker = _WORKER.model_copy(update={"max_in_flight_records": self.plan.in_flight})
         kafka = _KAFKA.model_copy(
             update={
                 "group_instance_id": instance,
-                "in_flight_records": self.plan.in_flight,
                 "bootstrap_servers": self.evidence.kafka.bootstrap,
                 "deleted_offsets": "skip" if self._skips else "hold",
             }
         )
-        build = functools.partial(role.build, kafka, self.evidence.service)
+        build = functools.partial(role.build, kafka, worker, self.evidence.service)
         self.evidence.workers.append(Worker(self.loop, f"w{number}", role, build, instance))
 
     def _missing(self) -> Iterator[Role]:

@@ -16,7 +16,9 @@ from streams.topics import ALL, Topic
 
 
 def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings:
-    return KafkaSettings(bootstrap_servers=kafka.bootstrap, prefix=prefix, partitions=partitions)
+    return KafkaSettings(
+        bootstrap_servers=kafka.bootstrap, prefix=prefix, topic_partitions=partitions
+    )
 
 
 async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:

@@ -133,7 +133,9 @@ async def test_a_library_that_hangs_holds_up_nobody(
     async with beside("gcp", tmp_path, monkeypatch) as identity:
         identity.answers.clear()
         tokens = Tokens("gcp", CLOUDS["gcp"])
-        with pytest.raises(TokenError, match="KAFKA_OAUTH=gcp gives none within KAFKA_OAUTH_TIMEO"):
+        with pytest.raises(
+            TokenError, match="KAFKA_OAUTH_PROVIDER=gcp gives none within KAFKA_OAUTH_TIMEO"
+        ):
             await tokens.token()
 
 
@@ -163,7 +165,7 @@ def test_an_extra_that_is_not_installed_is_told_with_what_installs_it(
     given: Any = {
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "OAUTHBEARER",
-        "oauth": cloud,
+        "oauth_provider": cloud,
     }
     with pytest.raises(SettingsError) as refused:
         KafkaSettings.load(**given)

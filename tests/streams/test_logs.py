@@ -26,7 +26,7 @@ logs.set_up(WorkerSettings(log_level=level, log_format=form), "sailthru")
 ours, theirs = structlog.get_logger("streams"), logging.getLogger("somebody")
 
 ours.debug("detail")
-ours.info("unblocked", reason="bad_key", when=object, raw=b"\\xff", name="Zo\\u00eb\\nSmith")
+ours.info("delivery_resumed", reason="bad_key", when=object, raw=b"\\xff", name="Zo\\u00eb\\nSmith")
 theirs.warning("%s of %d", "three", 4)
 logging.getLogger("aiokafka").info("chatter")
 logging.getLogger("aiokafka").error("Heartbeat failed")
@@ -92,7 +92,7 @@ def test_every_line_is_json_with_its_time_level_logger_and_worker(
 
 
 def test_our_lines_keep_their_fields(lines: list[dict[str, Any]]) -> None:
-    assert lines[0]["event"] == "unblocked"
+    assert lines[0]["event"] == "delivery_resumed"
     assert lines[0]["reason"] == "bad_key"
     assert lines[0]["name"] == "Zo\u00eb\nSmith"
 
@@ -111,7 +111,7 @@ def test_libraries_that_chatter_are_heard_from_their_warnings_on(
 def test_what_is_tried_again_says_why_once_and_nothing_of_what_it_was_tried_with(
     lines: list[dict[str, Any]],
 ) -> None:
-    tried = [line for line in lines if line["event"] == "tried_again"]
+    tried = [line for line in lines if line["event"] == "retried"]
     assert [line["error"] for line in tried] == ["OSError: Kafka is away", "KeyError"]
     assert not [line for line in tried if "left_out" in line]
 
@@ -143,7 +143,7 @@ def test_a_key_that_is_not_on_the_list_is_left_out_and_named(lines: list[dict[st
 
 
 def test_what_ends_the_process_is_a_line_like_any_other(lines: list[dict[str, Any]]) -> None:
-    assert (lines[-1]["event"], lines[-1]["level"]) == ("ended", "critical")
+    assert (lines[-1]["event"], lines[-1]["level"]) == ("uncaught_exception", "critical")
     assert lines[-1]["exception"].endswith("\nValueError")
 
 
@@ -159,7 +159,7 @@ def test_the_level_says_what_is_left_out(level: str, first: str) -> None:
 def test_on_a_console_an_exception_is_shown_without_a_complaint_of_the_logger() -> None:
     text = "\n".join(logged("console"))
 
-    assert "unblocked" in text
+    assert "delivery_resumed" in text
     assert "ZeroDivisionError" in text
     assert "Logging error" not in text
 

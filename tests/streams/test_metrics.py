@@ -63,7 +63,7 @@ def test_the_oldest_undelivered_record_is_the_first_that_has_not_ended(
         partition.ended(offset)
     seen(partition)
 
-    told = shown("oldest_undelivered_seconds", destination="sailthru", topic="events")
+    told = shown("oldest_record_age_seconds", destination="sailthru", topic="events")
     # It is known to the second.
     assert told == pytest.approx(age, abs=1.5)
 
@@ -71,7 +71,7 @@ def test_the_oldest_undelivered_record_is_the_first_that_has_not_ended(
 def test_of_several_partitions_the_oldest_record_counts() -> None:
     seen(under_way(5), under_way(70, number=1), under_way(number=2))
 
-    told = shown("oldest_undelivered_seconds", destination="sailthru", topic="events")
+    told = shown("oldest_record_age_seconds", destination="sailthru", topic="events")
     assert told == pytest.approx(70, abs=1.5)
 
 
@@ -82,15 +82,15 @@ def test_lag_is_what_of_the_log_has_not_ended() -> None:
     seen(partition)
 
     at = {"topic": "events", "partition": "0"}
-    told = {name: shown(f"{name}_offset", **at) for name in ("watermark", "log_start", "log_end")}
-    assert told == {"watermark": 1, "log_start": 0, "log_end": 40}
-    assert shown("lag_records", **at) == 39
+    told = {name: shown(f"{name}_offset", **at) for name in ("committable", "log_start", "log_end")}
+    assert told == {"committable": 1, "log_start": 0, "log_end": 40}
+    assert shown("consumer_lag_records", **at) == 39
 
 
 def test_before_kafka_was_asked_the_lag_is_what_is_under_way() -> None:
     seen(under_way(3, 2, 1))
 
-    assert shown("lag_records", topic="events", partition="0") == 3
+    assert shown("consumer_lag_records", topic="events", partition="0") == 3
     assert shown("log_end_offset", topic="events", partition="0") is None
 
 
@@ -98,19 +98,19 @@ def test_a_partition_that_was_taken_away_is_shown_no_more() -> None:
     seen(under_way(3), under_way(4, number=1))
     seen(under_way(3))
 
-    assert shown("lag_records", topic="events", partition="0") == 1
-    assert shown("lag_records", topic="events", partition="1") is None
+    assert shown("consumer_lag_records", topic="events", partition="0") == 1
+    assert shown("consumer_lag_records", topic="events", partition="1") is None
 
 
 def test_holes_are_those_of_the_partition_with_the_most() -> None:
     one, two = new_partition(Progress(0, ((2, 3), (5, 7)))), new_partition(number=1)
     seen(one, two)
 
-    assert shown("holes", topic=EVENTS.name) == 2
+    assert shown("uncommitted_offset_gaps", topic=EVENTS.name) == 2
 
 
 def test_records_that_end_are_counted_once() -> None:
-    before = shown("records_ended_total", topic="events") or 0
+    before = shown("records_completed_total", topic="events") or 0
     partition = under_way(1, 1)
     partition.ended(1)
     seen(partition)
@@ -118,7 +118,7 @@ def test_records_that_end_are_counted_once() -> None:
     partition.ended(0)
     seen(partition)
 
-    assert shown("records_ended_total", topic="events") == before + 2
+    assert shown("records_completed_total", topic="events") == before + 2
 
 
 def test_a_record_that_ends_without_a_known_end_is_unaccounted_for() -> None:

@@ -115,12 +115,15 @@ def is_limited(worker: Worker) -> None:
 STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
     "ready": (nothing, None),
     "no_partitions": (rebalances, "no partitions assigned"),
-    "login_refused": (is_locked_out, "login_refused: Kafka refuses the login by PLAIN: set"),
-    "refused": (may_not_join, "have its user granted Read on the group router"),
+    "authentication_failed": (
+        is_locked_out,
+        "authentication_failed: Kafka refuses the login by PLAIN: set",
+    ),
+    "kafka_refused": (may_not_join, "have its user granted Read on the group router"),
     "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
     "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),
-    "kafka_away": (hears_nothing_of_kafka, "look at the brokers"),
+    "kafka_unreachable": (hears_nothing_of_kafka, "look at the brokers"),
     "writes_wait": (cannot_write, "taken nothing of events-0 for 0 s: it has no leader"),
     "starting": (reads_its_past, "reads back what has ended"),
     "blocked": (is_blocked, "bad_key: Set the key."),

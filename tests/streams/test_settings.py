@@ -85,9 +85,9 @@ WRONG: list[tuple[type[Settings], dict[str, str], str]] = [
         ),
     ),
     (
-        KafkaSettings,
-        {"KAFKA_IN_FLIGHT_RECORDS": "-1"},
-        "KAFKA_IN_FLIGHT_RECORDS: Input should be greater than 0.",
+        WorkerSettings,
+        {"WORKER_MAX_IN_FLIGHT_RECORDS": "-1"},
+        "WORKER_MAX_IN_FLIGHT_RECORDS: Input should be greater than 0.",
     ),
     (
         WorkerSettings,
@@ -123,8 +123,8 @@ BROKEN_LATER: dict[str, tuple[type[Settings], dict[str, str]]] = {
         {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "/nowhere/ca.pem"},
     ),
     "a broker whose port is no number": (KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:port"}),
-    "a time without its zone": (KafkaSettings, {"KAFKA_START": "2026-01-31T00:00:00"}),
-    "a start of another kind": (KafkaSettings, {"KAFKA_START": "yesterday"}),
+    "a time without its zone": (KafkaSettings, {"KAFKA_INITIAL_OFFSET": "2026-01-31T00:00:00"}),
+    "a start of another kind": (KafkaSettings, {"KAFKA_INITIAL_OFFSET": "yesterday"}),
 }
 
 
@@ -139,7 +139,7 @@ def test_a_value_that_cannot_work_is_refused_at_once(
     assert next(reversed(given)) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["KAFKA_START", "WORKER_PORT"])
+@pytest.mark.parametrize("name", ["KAFKA_INITIAL_OFFSET", "WORKER_PORT"])
 def test_an_empty_variable_is_one_that_is_not_set(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -210,9 +210,9 @@ def test_a_blank_variable_does_not_hide_its_file(tmp_path: Path, blank: str) -> 
 def test_a_start_is_earliest_latest_or_a_time(
     monkeypatch: pytest.MonkeyPatch, given: str, start: str | datetime
 ) -> None:
-    monkeypatch.setenv("KAFKA_START", given)
+    monkeypatch.setenv("KAFKA_INITIAL_OFFSET", given)
 
-    assert KafkaSettings.load().start == start
+    assert KafkaSettings.load().initial_offset == start
 
 
 def test_a_value_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -370,23 +370,26 @@ def test_every_setting_says_what_it_is_for(group: type[Settings]) -> None:
 ASKS_FOR_TOKENS = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "OAUTHBEARER"}
 TLS = {"KAFKA_SECURITY_PROTOCOL": "SSL"}
 LOGINS: dict[str, tuple[dict[str, str], str]] = {
-    "no source of tokens": (ASKS_FOR_TOKENS, "KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH."),
+    "no source of tokens": (
+        ASKS_FOR_TOKENS,
+        "KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH_PROVIDER.",
+    ),
     "no identity provider": (
-        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "oidc", "KAFKA_OAUTH_CLIENT_ID": "streams"},
-        "KAFKA_OAUTH=oidc needs KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_SECRET.",
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH_PROVIDER": "oidc", "KAFKA_OAUTH_CLIENT_ID": "streams"},
+        "KAFKA_OAUTH_PROVIDER=oidc needs KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_SECRET.",
     ),
     "no token": (
-        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "file"},
-        "KAFKA_OAUTH=file needs KAFKA_OAUTH_TOKEN.",
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH_PROVIDER": "file"},
+        "KAFKA_OAUTH_PROVIDER=file needs KAFKA_OAUTH_TOKEN.",
     ),
     "extensions": (
-        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH": "file", "KAFKA_OAUTH_EXTENSIONS": "auth=x"},
+        {**ASKS_FOR_TOKENS, "KAFKA_OAUTH_PROVIDER": "file", "KAFKA_OAUTH_EXTENSIONS": "auth=x"},
         "KAFKA_OAUTH_EXTENSIONS: use name=value,name=value, with letters alone in a name.",
     ),
     "a secret in clear": (
         {
             **ASKS_FOR_TOKENS,
-            "KAFKA_OAUTH": "oidc",
+            "KAFKA_OAUTH_PROVIDER": "oidc",
             "KAFKA_OAUTH_TOKEN_URL": "http://login.example/token",
         },
         "KAFKA_OAUTH_TOKEN_URL: use an https:// address",
@@ -396,7 +399,7 @@ LOGINS: dict[str, tuple[dict[str, str], str]] = {
             **ASKS_FOR_TOKENS,
             "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
             "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
-            "KAFKA_OAUTH": "file",
+            "KAFKA_OAUTH_PROVIDER": "file",
             "KAFKA_OAUTH_TOKEN": "not.a.token",
         },
         "sends the password or token in clear",
@@ -440,10 +443,10 @@ REQUESTS: dict[str, tuple[dict[str, str], str]] = {
     "than a worker may stand still": (
         {
             "KAFKA_SESSION_TIMEOUT_S": "60",
-            "KAFKA_STALLED_AFTER_S": "20",
+            "WORKER_STALL_TIMEOUT_S": "20",
             "KAFKA_REQUEST_TIMEOUT_S": "30",
         },
-        "KAFKA_REQUEST_TIMEOUT_S may not be longer than KAFKA_STALLED_AFTER_S, 20:",
+        "KAFKA_REQUEST_TIMEOUT_S may not be longer than WORKER_STALL_TIMEOUT_S, 20:",
     ),
     "than a fetch may wait": (
         {"KAFKA_REQUEST_TIMEOUT_S": "0.5"},
@@ -458,7 +461,7 @@ def test_a_request_is_given_up_before_the_worker_and_not_before_a_fetch(
 ) -> None:
     give(monkeypatch, given)
     with pytest.raises(SettingsError) as error:
-        KafkaSettings.load()
+        WorkerSettings.load_beside(KafkaSettings.load())
     assert said in str(error.value)
 
 
@@ -497,7 +500,7 @@ def test_a_login_to_kafka_that_cannot_be_is_told_at_start(
     give(monkeypatch, given)
 
     with pytest.raises(SettingsError) as error:
-        KafkaSettings.load()
+        WorkerSettings.load_beside(KafkaSettings.load())
     assert said in str(error.value)
 
 

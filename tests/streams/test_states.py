@@ -12,13 +12,13 @@ def test_a_state_is_told_when_it_changes_and_not_while_it_lasts() -> None:
         for _ in range(3):
             states.tell("ready", None)
         for _ in range(3):
-            states.tell("kafka_away", "kafka_away: look at the brokers")
+            states.tell("kafka_unreachable", "kafka_unreachable: look at the brokers")
         states.tell("ready", None)
 
     assert [(line["state"], line["log_level"]) for line in lines] == [
         ("no_partitions", "info"),
         ("ready", "info"),
-        ("kafka_away", "warning"),
+        ("kafka_unreachable", "warning"),
         ("ready", "info"),
     ]
-    assert lines[2]["detail"] == "kafka_away: look at the brokers"
+    assert lines[2]["detail"] == "kafka_unreachable: look at the brokers"

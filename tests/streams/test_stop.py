@@ -12,7 +12,7 @@ from tests.streams.engine.unstarted import router_app
 
 run._STOP_SECONDS = 0.0
 app = router_app()
-app.kafka = app.kafka.model_copy(update={"drain_s": 0.1})
+app.worker_settings = app.worker_settings.model_copy(update={"shutdown_timeout_s": 0.1})
 made = run.Worker(app, quiet=True)
 
 
@@ -46,4 +46,4 @@ def test_a_stop_that_never_ends_is_ended_and_says_so() -> None:
         said = process.stdout.read()
 
     assert code == 1
-    assert "stop_overdue" in said
+    assert "shutdown_overdue" in said

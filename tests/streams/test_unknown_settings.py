@@ -39,7 +39,7 @@ def found(environment: Mapping[str, str]) -> dict[str, str | None]:
         ("KAFKA_OAUTH_CLIENTID", "KAFKA_OAUTH_CLIENT_ID"),
         ("kafka_prefx", "KAFKA_PREFIX"),
         ("SAILTHRU_APIKEY", "SAILTHRU_API_KEY"),
-        ("ABTASTY_REFRESH_DAY", "ABTASTY_REFRESH_DAYS"),
+        ("ABTASTY_REFRESH_INTERVAL_DAY", "ABTASTY_REFRESH_INTERVAL_DAYS"),
         ("RECEIVER_TOKENS", "RECEIVER_TOKEN"),
         ("WORKER_LOGLEVEL", "WORKER_LOG_LEVEL"),
         ("KAFKA_HEAP_OPTS", None),

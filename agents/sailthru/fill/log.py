@@ -21,7 +21,7 @@ from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.ranges import Range
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import USER_UPDATE, Topic
 
 _SILENCE_SECONDS = 30.0
@@ -46,12 +46,14 @@ class Log:
     def __init__(
         self,
         kafka: KafkaSettings,
+        worker: WorkerSettings,
         group: str,
         cluster: str,
         consumer: AIOKafkaConsumer,
         held: Alone | None,
     ) -> None:
         self._kafka = kafka
+        self._worker = worker
         self._group = group
         self._cluster = cluster
         self._consumer = consumer
@@ -67,7 +69,7 @@ class Log:
         if await read_committed(self._consumer, every):
             starts |= await read_progress(self._consumer, ours, self._cluster)
         else:
-            begins = await read_begins(self._consumer, ours, self._kafka.start)
+            begins = await read_begins(self._consumer, ours, self._kafka.initial_offset)
             starts = {tp: Progress(begins[tp]) for tp in ours}
         holds: Holds = {}
         gaps = Gaps(self._kafka, holds)
@@ -89,7 +91,7 @@ class Log:
         """
         window: list[ConsumerRecord] = []
         of: set[bytes | None] = set()
-        size, most = 0, min(_WINDOW_BYTES, self._kafka.in_flight_bytes)
+        size, most = 0, min(_WINDOW_BYTES, self._worker.max_in_flight_bytes)
         async for record in self._records(part):
             full = len(of) >= users or size >= most
             if full and (record.key != window[-1].key or size >= 2 * most):
@@ -126,7 +128,12 @@ class Log:
 
 @asynccontextmanager
 async def opened(
-    kafka: KafkaSettings, group: str, reads: Sequence[Topic], *, execute: bool
+    kafka: KafkaSettings,
+    worker: WorkerSettings,
+    group: str,
+    reads: Sequence[Topic],
+    *,
+    execute: bool,
 ) -> AsyncIterator[tuple[Log, Sequence[Part]]]:
     """The log and what is to be filled; raises what says that it must not or cannot be.
 
@@ -146,9 +153,9 @@ async def opened(
             group,
             # Records that Kafka deletes meanwhile are not passed over.
             auto_offset_reset="none",
-            max_partition_fetch_bytes=kafka.fetch_max_bytes,
+            max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,
         ) as consumer:
-            log = Log(kafka, group, cluster, consumer, held)
+            log = Log(kafka, worker, group, cluster, consumer, held)
             async with answering(kafka):
                 parts = await log.parts(every)
             yield log, parts

@@ -84,14 +84,14 @@ class Fill:
         say: Callable[[str], None],
     ) -> None:
         self._sink, self._plan, self._log, self._say = sink, plan, log, say
-        deduplication = Deduplication(kafka.horizon_ids)
+        deduplication = Deduplication(worker.dedup_max_ids)
         self.sums = Sums(CountedCompletion(sink.destination, letters, deduplication))
         parts = Parts(
             Outlet.of(sink),
             {kafka.topic(USER_UPDATE.name): USER_UPDATE},
             self.sums.ends,
             deduplication,
-            Staleness.beside(kafka.horizon_ids),
+            Staleness.beside(worker.dedup_max_ids),
             NoBarrier(),
             may_send=lambda: True,
         )
@@ -193,17 +193,17 @@ async def fill(
     sink = SailthruSink(settings)
     group = kafka.group(sink.destination)
     async with (
-        opened(kafka, group, sink.topics, execute=plan.execute) as (log, parts),
+        opened(kafka, worker, group, sink.topics, execute=plan.execute) as (log, parts),
         _letters(kafka, execute=plan.execute) as letters,
         Http.open(settings) as http,
     ):
         for part in parts:
             tp, begin = part.partition.tp, part.partition.offsets.watermark
             say(f"{tp.topic}-{tp.partition}: from offset {begin} to before {part.end}")
-        made = Fill(sink, kafka, worker, plan, log, letters, settings.connections, say)
+        made = Fill(sink, kafka, worker, plan, log, letters, settings.max_concurrent_requests, say)
         jobs = None
         if plan.execute:
-            pacer = Pacer(_CEILINGS, ours=settings.rate_share)
+            pacer = Pacer(_CEILINGS, ours=settings.rate_limit_share)
             jobs = Jobs(Client(http, settings, pacer), plan.job_seconds, say)
             if plan.after_job:
                 await jobs.ended(plan.after_job)

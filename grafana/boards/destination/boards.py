@@ -55,7 +55,7 @@ _OVERTAKEN = graph(
     "Times that an event or a membership waited 30 s for its user's updates, in vain, and went "
     "first. Normal: none. It grows: updates are the bottleneck, or one user's keep failing; an "
     "e-mail may lack the newest attributes.",
-    Query(per_minute("updates_overtaken", where='worker="sailthru"'), "overtaken"),
+    Query(per_minute("update_barrier_timeouts", where='worker="sailthru"'), "overtaken"),
 )
 _TOLD_APART = graph(
     44,
@@ -65,7 +65,9 @@ _TOLD_APART = graph(
     "messages), that it keeps to itself (reserved), or that are no data (switch). Normal: few, and "
     "no told_apart. Name vars yourself with SAILTHRU_VAR_NAMES; `mparticle-streams explain` shows "
     "which.",
-    Query(per_minute("var_names", by="why", where='destination="sailthru"'), "{{why}}"),
+    Query(
+        per_minute("var_name_conflicts", by="reason", where='destination="sailthru"'), "{{reason}}"
+    ),
 )
 _ATTRIBUTES_LEFT_OUT = graph(
     47,
@@ -73,9 +75,7 @@ _ATTRIBUTES_LEFT_OUT = graph(
     TIMES_PER_MINUTE,
     "User attributes that SAILTHRU_ATTRIBUTES_ALLOW and SAILTHRU_ATTRIBUTES_DENY leave out of "
     "records whose others are sent. Normal: what your settings explain.",
-    Query(
-        per_minute("attributes_left_out", "reason", where='destination="sailthru"'), "{{reason}}"
-    ),
+    Query(per_minute("attributes_dropped", "reason", where='destination="sailthru"'), "{{reason}}"),
 )
 _WITHOUT_MEMBERS = listing(
     46,
@@ -96,7 +96,7 @@ _BEHIND = graph(
     "AB Tasty forgets a row after 30 days, so members' rows are sent again, a slice a day: of how "
     "many days they wait, in the partition that is furthest behind. Normal: 0, and more for "
     "minutes after a start. Above 1: look at /ready and the lag; rows will lapse.",
-    Query(f"max by (worker) ({series('ab_tasty_refresh_behind_days')})", "{{worker}}"),
+    Query(f"max by (worker) ({series('ab_tasty_refresh_lag_days')})", "{{worker}}"),
 )
 
 
@@ -107,7 +107,7 @@ def _names_taken(where: str) -> Panel:
         TIMES_PER_MINUTE,
         "Audiences that come to the list or segment of another, and so have their id behind it. "
         "Normal: none. Any: `mparticle-streams check` names them.",
-        Query(per_minute("audience_names_taken", where=where), "audiences"),
+        Query(per_minute("audience_name_conflicts", where=where), "audiences"),
     )
 
 

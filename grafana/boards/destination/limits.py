@@ -38,7 +38,7 @@ def ceilings(where: str) -> tuple[Panel, ...]:
             "is the ceiling's fault. Far below 100 % while refused: somebody else uses the same "
             "account.",
             Query(recorded("rate_limit_used:ratio_rate5m", where), "used, {{endpoint}}"),
-            Query(recorded("rate_limit_refusals:ratio_rate10m", where), "refused, {{endpoint}}"),
+            Query(recorded("rate_limit_throttles:ratio_rate10m", where), "refused, {{endpoint}}"),
             limits=above(0.9, 1),
         ),
         graph(
@@ -49,7 +49,7 @@ def ceilings(where: str) -> tuple[Panel, ...]:
             "and nothing is lost, but it becomes late. For long: find who else uses the account, "
             "or ask for a higher limit. Below them, where there are any, headers of the limit that "
             "made no sense and were ignored: tell the service.",
-            Query(per_minute("rate_limit_refusals", "endpoint", where), "{{endpoint}}"),
+            Query(per_minute("rate_limit_throttles", "endpoint", where), "{{endpoint}}"),
             Query(
                 f"{per_minute('rate_limit_headers_ignored', 'endpoint, header', where)} > 0",
                 "ignored {{header}}, {{endpoint}}",
@@ -93,7 +93,7 @@ def sharing(where: str) -> tuple[Panel, ...]:
             "and steady. 0 for long: they do not hear each other. Half the requests at once: the "
             "destination becomes slower the more it is asked.",
             Query(highest("rate_limit_workers", "instance", where), "workers, {{instance}}"),
-            Query(highest("connections_allowed", "instance", where), "at once, {{instance}}"),
+            Query(highest("concurrency_limit", "instance", where), "at once, {{instance}}"),
         ),
     )
 
@@ -106,14 +106,14 @@ def outages(name: str, where: str) -> tuple[Panel, ...]:
             "Red while requests to an endpoint fail one after another and one at a time probes. It "
             "heals by itself and nothing is lost: look at the service's status page, and at the "
             "network on the way there.",
-            Query(highest("destination_down", "endpoint", where), "{{endpoint}}"),
+            Query(highest("circuit_breaker_open", "endpoint", where), "{{endpoint}}"),
         ),
         states(
             55,
             "Asked to wait",
             "Red while nothing goes to an endpoint because the service asked to wait. Short and "
             "rare is normal. For long: ask for a higher limit, or find who else uses it.",
-            Query(highest("rate_limit_closed", "endpoint", where), "{{endpoint}}"),
+            Query(highest("rate_limit_paused", "endpoint", where), "{{endpoint}}"),
         ),
         blocks(f'worker="{name}"'),
     )

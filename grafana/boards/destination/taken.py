@@ -34,7 +34,7 @@ def tiles(title: str, where: str) -> tuple[Panel, ...]:
             "Since Kafka took the raw message of the oldest record that waits here. Normal: "
             "seconds. Above 15 minutes, and neither down nor blocked: one user's request keeps "
             "failing, or the rate limit is too small.",
-            Query(or_zero(highest("oldest_undelivered_seconds", where=where)), "oldest"),
+            Query(or_zero(highest("oldest_record_age_seconds", where=where)), "oldest"),
             limits=above(60, 900),
         ).links([links.OVERVIEW]),
         tile(
@@ -44,7 +44,7 @@ def tiles(title: str, where: str) -> tuple[Panel, ...]:
             f"Yes while {title} fails request after request at an endpoint, and one at a time "
             "probes. Nothing is lost and it heals by itself: look at its status page, and at the "
             "network on the way there.",
-            Query(or_zero(highest("destination_down", where=where)), "down"),
+            Query(or_zero(highest("circuit_breaker_open", where=where)), "down"),
             limits=ANY_IS_BAD,
         ),
         tile(
@@ -54,14 +54,14 @@ def tiles(title: str, where: str) -> tuple[Panel, ...]:
             "Yes while nothing is sent until a person mends something: a key, a setting, or the "
             "cause of too many dead letters. Nothing is lost, the backlog waits in Kafka. The "
             "timeline of blocks names the reason, the worker's log says what to do.",
-            Query(or_zero(highest("blocked", where=where)), "blocked"),
+            Query(or_zero(highest("delivery_blocked", where=where)), "blocked"),
             limits=ANY_IS_BAD,
         ),
     )
 
 
 def taken(where: str) -> tuple[Panel, ...]:
-    accepted = "raw_to_accepted_seconds"
+    accepted = "end_to_end_latency_seconds"
     return (
         graph(
             15,
@@ -89,7 +89,7 @@ def taken(where: str) -> tuple[Panel, ...]:
             "The age of the oldest record of each topic that has not ended. Normal: seconds. A "
             "line that rises as the clock does is one record that waits; after 15 minutes of "
             "failing while others pass it becomes a dead letter by itself.",
-            Query(highest("oldest_undelivered_seconds", "topic", where), "{{topic}}"),
+            Query(highest("oldest_record_age_seconds", "topic", where), "{{topic}}"),
             limits=above(60, 900),
         ).links([links.ENGINE]),
     )
@@ -114,8 +114,12 @@ def requests(where: str) -> tuple[Panel, ...]:
             "How long requests take: half of them less than the lower line, 99 % less than the "
             "upper. Normal: what you are used to. It rises: the service is slow, and records wait "
             "longer; there is nothing to mend here.",
-            Query(quantile(0.5, "request_seconds", "endpoint", where), "half, {{endpoint}}"),
-            Query(quantile(0.99, "request_seconds", "endpoint", where), "99 %, {{endpoint}}"),
+            Query(
+                quantile(0.5, "request_duration_seconds", "endpoint", where), "half, {{endpoint}}"
+            ),
+            Query(
+                quantile(0.99, "request_duration_seconds", "endpoint", where), "99 %, {{endpoint}}"
+            ),
         ),
         graph(
             19,

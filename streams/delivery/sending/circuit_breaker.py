@@ -94,7 +94,7 @@ class CircuitBreaker:
     def _tell(self) -> None:
         if self._was_failing != self.is_failing:
             self._was_failing = self.is_failing
-            state = "destination_down" if self.is_failing else "destination_up"
+            state = "circuit_breaker_opened" if self.is_failing else "circuit_breaker_closed"
             log.warning(state, endpoint=self._endpoint)
 
 
@@ -121,7 +121,7 @@ class Gate:
             self._gauge(self.why).set(0)
         self.why = why
         self._gauge(why).set(1)
-        log.error("blocked", reason=why.reason, what_to_do=why.what_to_do)
+        log.error("delivery_blocked", reason=why.reason, what_to_do=why.what_to_do)
 
     def hold(self, why: Blocked | None) -> None:
         """Lets nothing more through; None changes nothing."""
@@ -136,7 +136,7 @@ class Gate:
         if why is None or self.is_held:
             return
         self.why = None
-        log.info("unblocked", reason=why.reason)
+        log.info("delivery_resumed", reason=why.reason)
         self._gauge(why).set(0)
 
     def _gauge(self, why: Blocked) -> Gauge:

@@ -38,7 +38,7 @@ class Endpoints:
         self._gate = Gate(outlet.name)
         self.pacer = Pacer(
             outlet.sink.limits,
-            ours=outlet.sink.rate_share,
+            ours=outlet.sink.rate_limit_share,
             part=sharing.shares.part if sharing else None,
             may_send=may_send,
         )

@@ -89,7 +89,7 @@ def test_folded_batches_end_in_the_state_of_changes_sent_one_by_one(
     for request, _ in _batches(settings, changes):
         for visitor, name, value in _rows(request.body):
             state[visitor, name] = value
-    assert state == _one_by_one(mode, settings.segment_template, changes)
+    assert state == _one_by_one(mode, settings.segment_name_template, changes)
 
 
 def _one_by_one(mode: str, template: str, changes: list[MembershipChanged]) -> State:

@@ -53,8 +53,8 @@ async def test_members_stay_for_as_long_as_they_do_not_leave_and_nobody_comes_ba
 @KAFKA
 @pytest.mark.parametrize(
     ("without", "is_kept"),
-    [({"refresh_days": 0}, True), ({"delete_strategy": "skip"}, False)],
-    ids=["refresh_days", "delete_strategy"],
+    [({"refresh_interval_days": 0}, True), ({"delete_strategy": "skip"}, False)],
+    ids=["refresh_interval_days", "delete_strategy"],
 )
 async def test_without_it_rows_lapse_and_what_is_kept_is_who_would_be_known_later(
     to: KafkaSettings,

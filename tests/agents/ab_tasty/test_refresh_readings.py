@@ -39,7 +39,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def sent_again_by_who_knows_of_no_day(to: KafkaSettings, days: Days) -> list[str]:
     """The rows, in their order. Whoever takes other slices than before knows of no day."""
     async with ab_tasty(clock=days) as (service, url):
-        async with working(to, url, days, refresh_days=20) as worker:
+        async with working(to, url, days, refresh_interval_days=20) as worker:
             await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
             await worker.accept(membership("left", mpid="1"))
             await worker.day_is_done()

@@ -96,20 +96,20 @@ WRONG = [
         id="a type of mpid",
     ),
     pytest.param(
-        {**UDC, "segment_template": "{name}"},
-        "ABTASTY_SEGMENT_TEMPLATE: use {audience_name}, {audience_id} or both, and no other name "
-        "in braces.",
+        {**UDC, "segment_name_template": "{name}"},
+        "ABTASTY_SEGMENT_NAME_TEMPLATE: use {audience_name}, {audience_id} or both, and no other "
+        "name in braces.",
         id="a segment of an unknown field",
     ),
     pytest.param(
-        {**UDC, "segment_template": "everyone"},
-        "ABTASTY_SEGMENT_TEMPLATE: use {audience_name}, {audience_id} or both, and no other name "
-        "in braces.",
+        {**UDC, "segment_name_template": "everyone"},
+        "ABTASTY_SEGMENT_NAME_TEMPLATE: use {audience_name}, {audience_id} or both, and no other "
+        "name in braces.",
         id="one segment for all audiences",
     ),
     pytest.param(
-        {**UDC, "segment_template": "{audience_id:>9}"},
-        "ABTASTY_SEGMENT_TEMPLATE: a {name} takes no ':' or '!'.",
+        {**UDC, "segment_name_template": "{audience_id:>9}"},
+        "ABTASTY_SEGMENT_NAME_TEMPLATE: a {name} takes no ':' or '!'.",
         id="a segment with a format",
     ),
     pytest.param(

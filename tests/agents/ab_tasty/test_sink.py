@@ -62,7 +62,7 @@ def test_a_user_without_a_visitor_id_is_ordinary(settings: Callable[..., AbTasty
 async def test_who_leaves_one_audience_stays_in_another_of_that_name(
     template: str, name: str
 ) -> None:
-    async with ab_tasty() as (service, url), udc_sink(url, segment_template=template) as sink:
+    async with ab_tasty() as (service, url), udc_sink(url, segment_name_template=template) as sink:
         for change in (
             membership(audience_id="1", audience_name="VIP"),
             membership(audience_id="2", audience_name=name),
@@ -75,7 +75,7 @@ async def test_who_leaves_one_audience_stays_in_another_of_that_name(
 
 async def test_one_request_about_audiences_of_one_name_has_a_row_for_each() -> None:
     template = "{audience_name}"
-    async with ab_tasty() as (service, url), udc_sink(url, segment_template=template) as sink:
+    async with ab_tasty() as (service, url), udc_sink(url, segment_name_template=template) as sink:
         joined = (membership(audience_id=each, audience_name="V!P") for each in "123")
         assert await send(sink, *joined, membership("left", audience_id="2")) == Delivered()
     assert list(service.state()["segments"].values()) == [  # type: ignore[attr-defined]  # as JSON

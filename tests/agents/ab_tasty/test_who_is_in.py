@@ -99,7 +99,7 @@ async def test_who_left_while_rows_were_not_sent_again_is_not_joined_again(
     leavers, stayers = PEOPLE[:10], PEOPLE[10:]
     async with ab_tasty(clock=days) as (service, url):
         start = await joined(to, url, days)
-        async with working(to, url, days, start, refresh_days=0) as worker:
+        async with working(to, url, days, start, refresh_interval_days=0) as worker:
             await worker.accept(*(membership("left", mpid=mpid) for mpid in leavers))
             await ended(worker.partition)
             start = worker.partition.offsets.position
@@ -178,5 +178,5 @@ async def test_what_keeps_rows_from_being_sent_again_is_said_until_it_is_over(
 
 
 def behind() -> float | None:
-    name = "mparticle_streams_ab_tasty_refresh_behind_days"
+    name = "mparticle_streams_ab_tasty_refresh_lag_days"
     return metrics.REGISTRY.get_sample_value(name)

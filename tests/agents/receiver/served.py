@@ -16,7 +16,7 @@ from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams import metrics
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW
 from streams.worker.door import Door, serving
 
@@ -75,7 +75,7 @@ async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
     door = Door("posts", limits(settings))
     async with (
-        Producing(writer, lambda: kafka, kafka.stalled_after_s) as producing,
+        Producing(writer, lambda: kafka, WorkerSettings().stall_timeout_s) as producing,
         serving(Receiver(settings, writer).answer, door, "127.0.0.1", 0, "RECEIVER_PORT") as server,
     ):
         keeping = asyncio.create_task(producing.keep())

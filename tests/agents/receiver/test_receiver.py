@@ -411,7 +411,7 @@ async def test_a_small_body_that_unpacks_to_more_than_the_topic_takes_is_refused
 async def test_packed_posts_that_wait_for_kafka_hold_what_they_were_unpacked_to(
     cluster: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with served(cluster, in_flight_bytes=20 * 1024 * 1024) as receiver:
+    async with served(cluster, max_in_flight_bytes=20 * 1024 * 1024) as receiver:
         acknowledged, write = asyncio.Event(), receiver.writer.write
 
         async def late(key: bytes | None, value: bytes, claim: Claim) -> None:
@@ -433,7 +433,7 @@ async def test_slow_posts_never_hold_more_than_the_limit_and_the_others_are_told
     cluster: KafkaSettings,
 ) -> None:
     size, room = 5 * 1024 * 1024, 20 * 1024 * 1024
-    async with served(cluster, in_flight_bytes=room) as receiver:
+    async with served(cluster, max_in_flight_bytes=room) as receiver:
         posts = [await SlowPost.begin(receiver.port, size) for _ in range(12)]
         refused = [await post.answer() for post in posts[4:]]
         assert refused == [503] * 8
@@ -450,7 +450,7 @@ async def test_slow_posts_never_hold_more_than_the_limit_and_the_others_are_told
 
 async def test_a_body_of_unknown_length_is_counted_as_it_comes(cluster: KafkaSettings) -> None:
     part, before = bytes(4 * 1024 * 1024), counted("no_room")
-    async with served(cluster, in_flight_bytes=20 * 1024 * 1024) as receiver:
+    async with served(cluster, max_in_flight_bytes=20 * 1024 * 1024) as receiver:
         posts = [await SlowPost.begin(receiver.port, None) for _ in range(8)]
         await asyncio.gather(*(post.send_chunk(part) for post in posts))
         # Until only as many are left as there is room for.

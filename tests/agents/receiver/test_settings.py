@@ -44,7 +44,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             "RECEIVER_PATH: this is not how it is written (path that mParticle",
         ),
         ("RECEIVER_TIMEOUT_S", "0", "RECEIVER_TIMEOUT_S: Input should be greater than 0."),
-        ("RECEIVER_IN_FLIGHT_BYTES", "1000", "RECEIVER_IN_FLIGHT_BYTES: Input should be greater"),
+        (
+            "RECEIVER_MAX_IN_FLIGHT_BYTES",
+            "1000",
+            "RECEIVER_MAX_IN_FLIGHT_BYTES: Input should be greater",
+        ),
         ("RECEIVER_REGISTRATION", "{", "RECEIVER_REGISTRATION: set it to a JSON object with at"),
         ("RECEIVER_REGISTRATION", "[]", "RECEIVER_REGISTRATION: set it to a JSON object with at"),
         ("RECEIVER_REGISTRATION", '{"name": "n"}', "RECEIVER_REGISTRATION: set it to a JSON obj"),

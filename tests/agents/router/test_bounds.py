@@ -170,10 +170,10 @@ def test_small_messages_are_measured_too_where_a_topic_takes_little() -> None:
 
 def test_a_message_that_a_person_set_aside_is_a_dead_letter_unread() -> None:
     position = f"{AT.partition}/{AT.offset}"
-    result = routed(_event(), set_aside=f"0/7, {position}")
+    result = routed(_event(), dead_letter_offsets=f"0/7, {position}")
     assert _reasons(result) == [("set_aside", None)]
     assert result.outs == []
-    assert len(routed(_event(), set_aside="0/7").outs) == 1
+    assert len(routed(_event(), dead_letter_offsets="0/7").outs) == 1
 
 
 def _work(function: Callable[[bytes], object], value: bytes) -> int:

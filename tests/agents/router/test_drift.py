@@ -11,7 +11,7 @@ from tests.agents.router.routing import routed
 
 def _counted(what: str, name: str) -> float:
     labels = {"what": what, "name": name}
-    return metrics.REGISTRY.get_sample_value("mparticle_streams_drift_total", labels) or 0.0
+    return metrics.REGISTRY.get_sample_value("mparticle_streams_schema_drift_total", labels) or 0.0
 
 
 def test_a_stranger_is_counted_each_time_and_told_in_the_log_once_by_its_place() -> None:

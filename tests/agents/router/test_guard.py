@@ -63,7 +63,9 @@ async def test_messages_that_say_nothing_of_a_setting_do_not(value: bytes) -> No
 
 
 async def test_messages_that_a_person_has_set_aside_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROUTER_SET_ASIDE", ",".join(f"0/{offset}" for offset in range(60)))
+    monkeypatch.setenv(
+        "ROUTER_DEAD_LETTER_OFFSETS", ",".join(f"0/{offset}" for offset in range(60))
+    )
     router, letters = await routed(*[b"{}"] * 60)
 
     assert {letter.reason for letter in letters.written} == {"set_aside"}

@@ -92,7 +92,7 @@ def test_neither_logs_nor_repr_show_anything_of_them(mounted: Mounted) -> None:
     with capture_logs() as lines:
         mounted.put(mounted.secret, ANOTHER)
         shown = repr(credentials.present()) + repr(vars(credentials))
-    assert [line["event"] for line in lines] == ["credentials_exchanged"]
+    assert [line["event"] for line in lines] == ["credentials_rotated"]
     for hidden in (KEY, SECRET, ANOTHER):
         assert hidden not in shown + repr(lines)
 

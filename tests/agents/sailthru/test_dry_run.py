@@ -74,7 +74,7 @@ async def _dry_run(cluster: KafkaSettings, sailthru: str) -> AsyncIterator[str]:
     given = {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
         "KAFKA_PREFIX": cluster.prefix,
-        "KAFKA_START": "earliest",
+        "KAFKA_INITIAL_OFFSET": "earliest",
         "SAILTHRU_API_KEY": KEY,
         "SAILTHRU_API_SECRET": SECRET,
         "SAILTHRU_BASE_URL": sailthru,
@@ -129,5 +129,5 @@ async def _offsets(cluster: KafkaSettings, group: str) -> Mapping[tuple[str, int
 
 async def _end(cluster: KafkaSettings, topic: str) -> int:
     async with clients.consumer(cluster) as consumer:
-        at = [TopicPartition(cluster.topic(topic), i) for i in range(cluster.partitions)]
+        at = [TopicPartition(cluster.topic(topic), i) for i in range(cluster.topic_partitions)]
         return sum((await consumer.end_offsets(at)).values())

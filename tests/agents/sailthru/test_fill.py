@@ -61,7 +61,7 @@ async def test_a_fill_ends_as_the_worker_alone_does(
         said = await made.fill("--execute", "--job-users", str(job_users))
         assert said.returncode == 0, said.stderr
         assert await all_committed(made)
-        assert (made.seen[JOBS] == made.cluster.partitions) == (job_users > len(first))
+        assert (made.seen[JOBS] == made.cluster.topic_partitions) == (job_users > len(first))
         by_calls = made.seen[CALLS]
         assert 0 < by_calls < len(first) / 4
 
@@ -157,7 +157,7 @@ async def test_of_two_fills_one_works_and_the_other_says_so(filled: World) -> No
     assert refused.returncode == 1
     assert "Another fill is at work: " in refused.stderr.splitlines()[-1]
     assert (await working).returncode == 0
-    assert filled.seen[JOBS] == filled.cluster.partitions
+    assert filled.seen[JOBS] == filled.cluster.topic_partitions
     assert await all_committed(filled)
 
 
@@ -225,10 +225,10 @@ async def test_a_job_that_does_not_end_is_named_and_can_be_waited_for(
 
 
 async def test_a_group_without_offsets_begins_where_it_is_told(filled: World) -> None:
-    refused = await filled.fill("--execute", KAFKA_START="")
+    refused = await filled.fill("--execute", KAFKA_INITIAL_OFFSET="")
     assert refused.returncode == 1
-    assert "KAFKA_START" in refused.stderr
-    said = await filled.fill("--execute", KAFKA_START="latest")
+    assert "KAFKA_INITIAL_OFFSET" in refused.stderr
+    said = await filled.fill("--execute", KAFKA_INITIAL_OFFSET="latest")
     assert said.returncode == 0, said.stderr
     assert filled.seen == {}
     assert await all_committed(filled)

@@ -152,7 +152,7 @@ async def test_another_users_address_is_not_taken_for_this_ones(sailthru: Simula
 async def test_addresses_are_remembered_of_as_many_users_as_the_setting_says(
     sailthru: Simulated,
 ) -> None:
-    async with sailthru.sink(email_changes=1) as sink:
+    async with sailthru.sink(email_change_max_users=1) as sink:
         await deliver(sink, attributes(tier="gold"))
         await deliver(sink, attributes(OTHER, tier="new"), at=OTHER_USER)
         await deliver(sink, moved_from(hashed(EMAIL)))

@@ -127,7 +127,7 @@ async def test_a_list_that_follows_its_audience_takes_no_other_audiences_list(
     ("changed", "lists"),
     [
         ({"list_on_rename": "follow"}, {FIRST, SECOND}),
-        ({"list_name": "{audience_id}"}, {"901"}),
+        ({"list_name_template": "{audience_id}"}, {"901"}),
     ],
     ids=["follow", "by-id"],
 )

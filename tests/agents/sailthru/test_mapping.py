@@ -55,10 +55,10 @@ def batches(sink: SailthruSink, records: list[Record]) -> tuple[list[Batch[Reque
 
 
 def counted() -> Counter[str]:
-    """Names that could not be kept, by why."""
+    """Names that could not be kept, by reason."""
     [family] = metrics.VAR_NAMES.collect()
     return Counter(
-        {each.labels["why"]: int(each.value) for each in family.samples if "_total" in each.name}
+        {each.labels["reason"]: int(each.value) for each in family.samples if "_total" in each.name}
     )
 
 
@@ -95,11 +95,14 @@ async def test_sailthru_takes_these_calls(path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-@pytest.mark.parametrize("objects_as", ["text", "as_is"])
+@pytest.mark.parametrize("profile_objects_as", ["text", "as_is"])
 async def test_numbers_that_json_has_no_word_for_do_not_stop_the_sink(
-    number: float, objects_as: str
+    number: float, profile_objects_as: str
 ) -> None:
-    async with simulated() as sailthru, sailthru.sink(objects_as=objects_as) as sink:
+    async with (
+        simulated() as sailthru,
+        sailthru.sink(profile_objects_as=profile_objects_as) as sink,
+    ):
         [batch], _ = batches(sink, [attributes(odd=number, odder=[number])])
         assert await sink.send(batch.request) == Delivered()
 

@@ -38,7 +38,7 @@ async def test_a_purchase_has_its_items_its_time_and_what_else_was_told(
     sailthru: Simulated,
 ) -> None:
     order = bought(attributes={"sailthru_bid": "23423.231", "gift wrap": "yes"})
-    async with sailthru.sink(purchases="purchase", product_url=SHOP) as sink:
+    async with sailthru.sink(purchases="purchase", product_url_template=SHOP) as sink:
         assert await deliver(sink, order) == [Delivered()]
     profile = sailthru.profiles()[EMAIL]
     assert profile["events"] == []
@@ -94,9 +94,13 @@ def test_the_address_of_a_product_may_be_one_of_its_attributes() -> None:
         ({"price": "NaN"}, SHOP, "a product has no price"),
         ({"price": 1e15}, SHOP, "a price is out of all bounds"),
         ({"id": None, "name": " "}, SHOP, "a product has neither id nor name"),
-        ({"id": None}, SHOP, "a product has no id, which SAILTHRU_PRODUCT_URL needs"),
-        ({}, "{url}", "a product has no url, which SAILTHRU_PRODUCT_URL needs"),
-        ({"attributes": {"url": "cap"}}, "{url}", "a product has no address: SAILTHRU_PRODUCT_URL"),
+        ({"id": None}, SHOP, "a product has no id, which SAILTHRU_PRODUCT_URL_TEMPLATE needs"),
+        ({}, "{url}", "a product has no url, which SAILTHRU_PRODUCT_URL_TEMPLATE needs"),
+        (
+            {"attributes": {"url": "cap"}},
+            "{url}",
+            "a product has no address: SAILTHRU_PRODUCT_URL_TEMPLATE",
+        ),
     ],
 )
 def test_a_purchase_that_lacks_something_says_what_without_its_values(
@@ -104,7 +108,7 @@ def test_a_purchase_that_lacks_something_says_what_without_its_values(
 ) -> None:
     with pytest.raises(UnusableError, match=says):
         item(url, **product)
-    sink = SailthruSink(settings(purchases="purchase", product_url=url))
+    sink = SailthruSink(settings(purchases="purchase", product_url_template=url))
     placed = sink.place(bought({**CAP, **product}), USER, NOW_MS)
     assert isinstance(placed, Rejected)
     assert placed.reason == "incomplete_purchase"
@@ -130,7 +134,11 @@ def test_a_purchase_without_products_is_none() -> None:
 async def test_the_setting_says_what_becomes_of_something_bought(
     sailthru: Simulated, purchases: str, allow: str, events: int, recorded: int
 ) -> None:
-    chosen: dict[str, Any] = {"purchases": purchases, "events_allow": allow, "product_url": SHOP}
+    chosen: dict[str, Any] = {
+        "purchases": purchases,
+        "events_allow": allow,
+        "product_url_template": SHOP,
+    }
     async with sailthru.sink(**chosen) as sink:
         assert await deliver(sink, bought()) == [Delivered()]
     profile = sailthru.profiles()[EMAIL]
@@ -139,7 +147,9 @@ async def test_the_setting_says_what_becomes_of_something_bought(
 
 
 def test_other_actions_stay_events_and_what_is_denied_is_nothing() -> None:
-    sink = SailthruSink(settings(purchases="purchase", product_url=SHOP, events_deny="purchase"))
+    sink = SailthruSink(
+        settings(purchases="purchase", product_url_template=SHOP, events_deny="purchase")
+    )
     assert sink.place(bought(), USER, NOW_MS) == Dropped("event_denied")
     cart = event("add_to_cart", kind="product_action")
     assert sink.place(cart, USER, NOW_MS) == Dropped("event_not_allowed")
@@ -150,14 +160,14 @@ def test_other_actions_stay_events_and_what_is_denied_is_nothing() -> None:
 
 def test_a_buyer_without_an_address_has_no_purchase() -> None:
     by_extid = settings(
-        purchases="purchase", product_url=SHOP, identity_key="extid", extid_from="mpid"
+        purchases="purchase", product_url_template=SHOP, identity_key="extid", extid_from="mpid"
     )
     assert SailthruSink(by_extid).place(bought(email=None), USER, NOW_MS) == Dropped("no_identity")
 
 
 @pytest.mark.parametrize("purchases", ["purchase", "both"])
 def test_an_unknown_buyer_is_ordinary_whatever_the_purchase_lacks(purchases: str) -> None:
-    sink = SailthruSink(settings(purchases=purchases, product_url="{url}"))
+    sink = SailthruSink(settings(purchases=purchases, product_url_template="{url}"))
     assert sink.place(bought(email=None), USER, NOW_MS) == Dropped("no_identity")
 
 
@@ -166,7 +176,11 @@ async def test_a_purchase_whose_answer_got_lost_is_recorded_once(
     sailthru: Simulated, purchases: str
 ) -> None:
     sailthru.service.set_faults([EffectWithoutAnswer(endpoint="POST purchase", count=1)])
-    chosen: dict[str, Any] = {"purchases": purchases, "events_allow": "*", "product_url": SHOP}
+    chosen: dict[str, Any] = {
+        "purchases": purchases,
+        "events_allow": "*",
+        "product_url_template": SHOP,
+    }
     async with sailthru.sink(**chosen, timeout_s=0.5) as sink:
         [first] = await deliver(sink, bought())
         assert isinstance(first, Transient)
@@ -178,7 +192,7 @@ async def test_an_order_that_was_told_twice_is_recorded_once_by_any_worker(
     sailthru: Simulated,
 ) -> None:
     for _ in range(2):
-        async with sailthru.sink(purchases="purchase", product_url=SHOP) as sink:
+        async with sailthru.sink(purchases="purchase", product_url_template=SHOP) as sink:
             assert await deliver(sink, bought(), bought()) == [Delivered(), Delivered()]
     assert len(sailthru.profiles()[EMAIL]["purchases"]) == 1
 
@@ -187,7 +201,11 @@ async def test_an_event_that_failed_beside_a_purchase_is_sent_again_alone(
     sailthru: Simulated,
 ) -> None:
     sailthru.service.set_faults([Answer(status=500, endpoint="POST event", count=1)])
-    chosen: dict[str, Any] = {"purchases": "both", "events_allow": "*", "product_url": SHOP}
+    chosen: dict[str, Any] = {
+        "purchases": "both",
+        "events_allow": "*",
+        "product_url_template": SHOP,
+    }
     async with sailthru.sink(**chosen) as sink:
         [first] = await deliver(sink, bought())
         assert isinstance(first, Transient)
@@ -202,8 +220,8 @@ async def test_a_lost_answer_is_a_dead_letter_where_the_setting_says_so(
     sailthru.service.set_faults([Hang(endpoint="POST purchase", count=1)])
     chosen: dict[str, Any] = {
         "purchases": "purchase",
-        "product_url": SHOP,
-        "event_timeouts": "at_most_once",
+        "product_url_template": SHOP,
+        "event_delivery_guarantee": "at_most_once",
     }
     async with sailthru.sink(**chosen, timeout_s=0.2) as sink:
         [outcome] = await deliver(sink, bought())
@@ -214,7 +232,7 @@ async def test_a_lost_answer_is_a_dead_letter_where_the_setting_says_so(
 async def test_a_purchase_under_an_old_address_goes_to_the_present_one(
     sailthru: Simulated,
 ) -> None:
-    async with sailthru.sink(purchases="purchase", product_url=SHOP) as sink:
+    async with sailthru.sink(purchases="purchase", product_url_template=SHOP) as sink:
         await deliver(sink, moved(EMAIL, NEW))
         await deliver(sink, bought())
     assert list(sailthru.profiles()) == [NEW]
@@ -224,7 +242,10 @@ async def test_a_purchase_under_an_old_address_goes_to_the_present_one(
 def test_explain_shows_the_look_the_purchase_and_the_event() -> None:
     sink = SailthruSink(
         settings(
-            base_url="https://api.example", purchases="both", events_allow="*", product_url=SHOP
+            base_url="https://api.example",
+            purchases="both",
+            events_allow="*",
+            product_url_template=SHOP,
         )
     )
     request = sink.fold(LaneKey("event", USER.user), [bought()]).request

@@ -26,11 +26,11 @@ def test_defaults_are_those_of_the_design() -> None:
     assert loaded.events_allow == "kind:custom_event,kind:session_start,kind:session_end"
     assert loaded.events_deny == ""
     assert loaded.list_on_rename == "keep"
-    assert loaded.list_name == "{audience_name}"
-    assert (loaded.objects_as, loaded.event_objects_as) == ("text", "as_is")
+    assert loaded.list_name_template == "{audience_name}"
+    assert (loaded.profile_objects_as, loaded.event_objects_as) == ("text", "as_is")
     assert loaded.given_vars == {}
     assert loaded.event_max_age_days == 14
-    assert loaded.event_timeouts == "at_least_once"
+    assert loaded.event_delivery_guarantee == "at_least_once"
 
 
 def test_every_setting_is_described() -> None:
@@ -47,18 +47,42 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_IDENTITY_KEY", "sid", "SAILTHRU_IDENTITY_KEY: Input should be 'email', "),
         ("SAILTHRU_LIST_ON_RENAME", "rename", "SAILTHRU_LIST_ON_RENAME: Input should be 'keep' or"),
         ("SAILTHRU_BASE_URL", "api.sailthru.com", "SAILTHRU_BASE_URL: use a URL such"),
-        ("SAILTHRU_RATE_SHARE", "0", "SAILTHRU_RATE_SHARE: Input should be greater than 0"),
-        ("SAILTHRU_RATE_SHARE", "70", "SAILTHRU_RATE_SHARE: Input should be less than or equal to"),
+        (
+            "SAILTHRU_RATE_LIMIT_SHARE",
+            "0",
+            "SAILTHRU_RATE_LIMIT_SHARE: Input should be greater than 0",
+        ),
+        (
+            "SAILTHRU_RATE_LIMIT_SHARE",
+            "70",
+            "SAILTHRU_RATE_LIMIT_SHARE: Input should be less than or equal to",
+        ),
         ("SAILTHRU_KEYS_FROM", "phone=sms", "SAILTHRU_KEYS_FROM: phone is no identity of a user"),
         ("SAILTHRU_KEYS_FROM", "other2=phone", "SAILTHRU_KEYS_FROM: Sailthru has no key phone"),
         ("SAILTHRU_KEYS_FROM", "customer=extid", "SAILTHRU_KEYS_FROM: Sailthru has no key extid"),
         ("SAILTHRU_KEYS_FROM", "other=fb,other2=fb", "SAILTHRU_KEYS_FROM: give each key one"),
         ("SAILTHRU_KEYS_FROM", "Email=sms", "SAILTHRU_KEYS_FROM: leave email out: it is a key of"),
         ("SAILTHRU_PURCHASES", "yes", "SAILTHRU_PURCHASES: Input should be 'event', 'purchase' or"),
-        ("SAILTHRU_PRODUCT_URL", "shop.example/{id}", "SAILTHRU_PRODUCT_URL: use {url} or another"),
-        ("SAILTHRU_PRODUCT_URL", "https://shop.example", "SAILTHRU_PRODUCT_URL: use {url} or"),
-        ("SAILTHRU_PRODUCT_URL", "https://shop.example/{}", "SAILTHRU_PRODUCT_URL: use {url} or"),
-        ("SAILTHRU_PRODUCT_URL", "{url", "SAILTHRU_PRODUCT_URL: use {url} or another"),
+        (
+            "SAILTHRU_PRODUCT_URL_TEMPLATE",
+            "shop.example/{id}",
+            "SAILTHRU_PRODUCT_URL_TEMPLATE: use {url} or another",
+        ),
+        (
+            "SAILTHRU_PRODUCT_URL_TEMPLATE",
+            "https://shop.example",
+            "SAILTHRU_PRODUCT_URL_TEMPLATE: use {url} or",
+        ),
+        (
+            "SAILTHRU_PRODUCT_URL_TEMPLATE",
+            "https://shop.example/{}",
+            "SAILTHRU_PRODUCT_URL_TEMPLATE: use {url} or",
+        ),
+        (
+            "SAILTHRU_PRODUCT_URL_TEMPLATE",
+            "{url",
+            "SAILTHRU_PRODUCT_URL_TEMPLATE: use {url} or another",
+        ),
         ("SAILTHRU_EVENTS_ALLOW", " , ", "SAILTHRU_EVENTS_ALLOW: name an event or a kind"),
         ("SAILTHRU_EVENTS_ALLOW", "x,kind:custom_evnt", "SAILTHRU_EVENTS_ALLOW: custom_evnt is no"),
         ("SAILTHRU_EVENTS_ALLOW", "kind:sesion_*", "SAILTHRU_EVENTS_ALLOW: sesion_* is no kind"),
@@ -74,12 +98,36 @@ def test_every_setting_is_described() -> None:
         ("SAILTHRU_VAR_NAMES", "mail=email", "SAILTHRU_VAR_NAMES: give mail another var than"),
         ("SAILTHRU_VAR_NAMES", "a=x,b=x", "SAILTHRU_VAR_NAMES: give each name a var of its own: x"),
         ("SAILTHRU_VAR_NAMES", "a=x,a=y", "SAILTHRU_VAR_NAMES: say once what a becomes"),
-        ("SAILTHRU_LIST_NAME", "everyone", "SAILTHRU_LIST_NAME: use {audience_name}"),
-        ("SAILTHRU_LIST_NAME", "{audience}", "SAILTHRU_LIST_NAME: use {audience_name}"),
-        ("SAILTHRU_LIST_NAME", "{audience_name", "SAILTHRU_LIST_NAME: use {audience_name}"),
-        ("SAILTHRU_LIST_NAME", "{audience_id.real}", "SAILTHRU_LIST_NAME: use {audience_name}"),
-        ("SAILTHRU_LIST_NAME", "{audience_name!r}", "SAILTHRU_LIST_NAME: use {audience_name}"),
-        ("SAILTHRU_LIST_NAME", "{audience_id:>99}", "SAILTHRU_LIST_NAME: use {audience_name}"),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "everyone",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "{audience}",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "{audience_name",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "{audience_id.real}",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "{audience_name!r}",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
+        (
+            "SAILTHRU_LIST_NAME_TEMPLATE",
+            "{audience_id:>99}",
+            "SAILTHRU_LIST_NAME_TEMPLATE: use {audience_name}",
+        ),
     ],
 )
 def test_wrong_setting_is_refused_with_one_sentence(
@@ -104,9 +152,9 @@ def test_second_identity_key_stands_in_for_the_first(
 
 @pytest.mark.parametrize("dry", [False, True])
 def test_share_of_the_rate_limits_is_kept_in_a_dry_run_too(dry: bool) -> None:
-    sink = SailthruSink(settings(rate_share=0.7))
+    sink = SailthruSink(settings(rate_limit_share=0.7))
 
-    assert (dry_run(sink) if dry else Outlet.of(sink)).sink.rate_share == 0.7
+    assert (dry_run(sink) if dry else Outlet.of(sink)).sink.rate_limit_share == 0.7
 
 
 def test_secret_can_be_a_mounted_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -348,13 +348,15 @@ async def test_two_users_with_one_address_share_its_profile(sailthru: Simulated)
     ids=["cut", "hang", "gateway time-out", "unreadable"],
 )
 @pytest.mark.parametrize(
-    ("event_timeouts", "again"), [("at_least_once", True), ("at_most_once", False)]
+    ("event_delivery_guarantee", "again"), [("at_least_once", True), ("at_most_once", False)]
 )
 async def test_lost_answer_to_an_event_ends_as_the_setting_says(
-    sailthru: Simulated, fault: Fault, event_timeouts: str, again: bool
+    sailthru: Simulated, fault: Fault, event_delivery_guarantee: str, again: bool
 ) -> None:
     sailthru.service.set_faults([fault])
-    async with sailthru.sink(event_timeouts=event_timeouts, timeout_s=0.2) as sink:
+    async with sailthru.sink(
+        event_delivery_guarantee=event_delivery_guarantee, timeout_s=0.2
+    ) as sink:
         [outcome] = await deliver(sink, event())
     if again:
         assert isinstance(outcome, Transient)
@@ -368,7 +370,7 @@ async def test_event_that_was_refused_for_now_is_always_sent_again(
     sailthru: Simulated, status: int
 ) -> None:
     sailthru.service.set_faults([Answer(endpoint="POST event", status=status, count=1)])
-    async with sailthru.sink(event_timeouts="at_most_once") as sink:
+    async with sailthru.sink(event_delivery_guarantee="at_most_once") as sink:
         [outcome] = await deliver(sink, event())
     assert isinstance(outcome, Transient)
 

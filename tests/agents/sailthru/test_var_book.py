@@ -11,7 +11,7 @@ from tests.agents.sailthru.factories import attributes, event
 
 def learned(names: VarNames, *told: str, limit: int = 100) -> tuple[list[str], float]:
     """What was warned of, and how much was counted, after a message of each name."""
-    counter = metrics.VAR_NAMES.labels(destination="sailthru", why="collides")
+    counter = metrics.VAR_NAMES.labels(destination="sailthru", reason="collides")
     before = counter._value.get()
     book = VarBook(names, limit)
     with capture_logs() as lines:

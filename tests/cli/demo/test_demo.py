@@ -68,7 +68,9 @@ def wait_until_routed(port: int) -> None:
     while time.monotonic() < deadline:
         try:
             with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-                if re.search(rb"^\w+_records_read_total\{.*\} [1-9]", answer.read(), re.MULTILINE):
+                if re.search(
+                    rb"^\w+_records_consumed_total\{.*\} [1-9]", answer.read(), re.MULTILINE
+                ):
                     return
         except OSError:
             pass  # it is still starting

@@ -15,7 +15,7 @@ from sandbox.mparticle import Ledger
 Samples = dict[str, int]
 
 ROUTER: Samples = {
-    'records_read_total{topic="mparticle-raw"}': 100,
+    'records_consumed_total{topic="mparticle-raw"}': 100,
     'records_routed_total{topic="user-update",kind="attributes_changed"}': 30,
     'records_routed_total{topic="user-update",kind="identities_changed"}': 10,
     'records_routed_total{topic="events",kind="event"}': 50,
@@ -33,8 +33,8 @@ SAILTHRU: Samples = {
     'dead_letters_total{stage="sink",destination="sailthru",reason="no_identity"}': 3,
     'records_per_request_sum{destination="sailthru",endpoint="user"}': 100,
     'records_per_request_count{destination="sailthru",endpoint="user"}': 40,
-    'raw_to_accepted_seconds_bucket{operation="event",le="1.0"}': 100,
-    'raw_to_accepted_seconds_bucket{operation="event",le="+Inf"}': 100,
+    'end_to_end_latency_seconds_bucket{operation="event",le="1.0"}': 100,
+    'end_to_end_latency_seconds_bucket{operation="event",le="+Inf"}': 100,
 }
 AB_TASTY: Samples = {
     'deliveries_total{destination="ab-tasty",operation="membership_changed"}': 18,
@@ -156,8 +156,10 @@ def test_table_shows_each_number_with_what_it_counts() -> None:
 
 
 def test_nothing_took_longer_than_the_run() -> None:
-    late = {'raw_to_accepted_seconds_bucket{le="300.0"}': 0}
-    late |= {f'raw_to_accepted_seconds_bucket{{le="{bound}"}}': 100 for bound in ("1800.0", "+Inf")}
+    late = {'end_to_end_latency_seconds_bucket{le="300.0"}': 0}
+    late |= {
+        f'end_to_end_latency_seconds_bucket{{le="{bound}"}}': 100 for bound in ("1800.0", "+Inf")
+    }
     sinks = {**run().sinks, "ab-tasty": figures({**AB_TASTY, **late})}
     seconds = {**run().seconds, "ab-tasty": 354.0}
     assert "raw to accepted, p99 353.46 s" in rows(run(sinks=sinks, seconds=seconds))

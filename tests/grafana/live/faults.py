@@ -31,8 +31,13 @@ class Alert(NamedTuple):
 # tells on a machine that is idle, and promtool of series that are written down.
 OF_A_BUSY_MACHINE = frozenset(
     {
-        *("WorkerDown", "WorkerStalled", "CommitsFail", "MparticleSilent"),
-        *("OldestRecordWaits", "AcceptedLateFast", "AcceptedLateSlow", "AcceptedLateCreeping"),
+        *("WorkerDown", "WorkerStalled", "OffsetCommitsFailing", "MparticleSilent"),
+        *(
+            "OldestRecordTooOld",
+            "LatencySloBurnFast",
+            "LatencySloBurnSlow",
+            "LatencySloBurnCreeping",
+        ),
     }
 )
 
@@ -103,7 +108,7 @@ FAULTS = {
         frozenset({Alert("DestinationBlocked", "sailthru", "wrong_key")}),
     ),
     "Sailthru 429 storm": Fault(
-        _limit, _mend_sailthru, frozenset({Alert("DestinationLimits", "sailthru")})
+        _limit, _mend_sailthru, frozenset({Alert("DestinationRateLimited", "sailthru")})
     ),
     "AB Tasty down": Fault(
         _take_ab_tasty_down, _mend_ab_tasty, frozenset({Alert("DestinationDown", "ab-tasty")})
@@ -130,7 +135,7 @@ FAULTS = {
     "broker stopped": Fault(
         LiveWorld.stop_broker,
         LiveWorld.start_broker,
-        frozenset(Alert("KafkaAway", worker) for worker in WORKERS),
+        frozenset(Alert("KafkaUnreachable", worker) for worker in WORKERS),
         # A broker that is back has no leaders yet: for seconds, which are minutes of the rules.
         mending=frozenset(Alert("PartitionsHeld", worker) for worker in WORKERS),
     ),

@@ -76,9 +76,13 @@ def test_only_panels_that_there_are_may_be_empty() -> None:
 def test_every_line_of_the_workers_logs_is_one_event_of_that_worker(story: Story) -> None:
     lines = [json.loads(line) for line in story.logged]
     assert {line["worker"] for line in lines} == set(WORKERS)
-    assert {"state", "blocked", "unblocked", "destination_down", "destination_up"} <= {
-        line["event"] for line in lines
-    }
+    assert {
+        "state",
+        "delivery_blocked",
+        "delivery_resumed",
+        "circuit_breaker_opened",
+        "circuit_breaker_closed",
+    } <= {line["event"] for line in lines}
     assert not [line for line in lines if "left_out" in line]
 
 

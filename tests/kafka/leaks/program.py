@@ -64,7 +64,7 @@ def started(
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
         "KAFKA_PREFIX": cluster.prefix,
-        "KAFKA_START": "earliest",
+        "KAFKA_INITIAL_OFFSET": "earliest",
         "KAFKA_SESSION_TIMEOUT_S": SESSION_SECONDS,
         "WORKER_PORT": str(next(free_ports())),
         "JOURNAL": str(directory / "journal"),

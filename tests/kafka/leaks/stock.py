@@ -6,6 +6,7 @@ from typing import Any
 import faust
 import orjson
 
+from streams.settings import WorkerSettings
 from streams.topics import RAW
 from tests.kafka.leaks import work
 
@@ -22,7 +23,7 @@ app = faust.App(
     broker_commit_interval=0.2,
     broker_heartbeat_interval=0.1 * work.KAFKA.session_timeout_s,
     broker_session_timeout=work.KAFKA.session_timeout_s,
-    stream_buffer_maxsize=work.KAFKA.in_flight_records,
+    stream_buffer_maxsize=WorkerSettings.load().max_in_flight_records,
 )
 _events = app.topic(work.TOPIC)
 _raw = app.topic(work.KAFKA.topic(RAW.name))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("at_once")
 def shown(why: Blocked) -> float | None:
     """What the metric says of a reason."""
     return metrics.REGISTRY.get_sample_value(
-        "mparticle_streams_blocked", {"destination": "scripted", "reason": why.reason}
+        "mparticle_streams_delivery_blocked", {"destination": "scripted", "reason": why.reason}
     )
 
 

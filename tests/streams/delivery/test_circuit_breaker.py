@@ -39,7 +39,7 @@ def test_where_there_are_few_lanes_five_failures_in_a_row_are_told_all_the_same(
 
     no = (False, 0)
     assert seen == [no, no, no, no, (True, 1), (True, 1), (False, 2)]
-    assert [line["event"] for line in lines] == ["destination_down", "destination_up"]
+    assert [line["event"] for line in lines] == ["circuit_breaker_opened", "circuit_breaker_closed"]
 
 
 def test_an_outage_that_is_announced_is_one_at_once() -> None:

@@ -16,27 +16,27 @@ def shown(name: str, endpoint: str = "call") -> float | None:
 async def test_before_the_first_request_all_is_known_of_every_endpoint() -> None:
     Flow()
 
-    names = ("lanes_waiting", "rate_limit_per_minute", "rate_limit_closed", "destination_down")
+    names = ("lanes_waiting", "rate_limit_per_minute", "rate_limit_paused", "circuit_breaker_open")
     told = [shown(name, endpoint) for name in names for endpoint in ("call", "update")]
     assert told == [0, 0, -1, -1, 0, 0, 0, 0]
 
 
 async def test_an_answer_that_asks_all_to_wait_is_counted() -> None:
-    before = shown("rate_limit_refusals_total") or 0
+    before = shown("rate_limit_throttles_total") or 0
     async with Flow().running() as flow:
         partition = await flow.given(("17", "all wait once"))
         await flow.settled(partition)
 
-    assert shown("rate_limit_refusals_total") == before + 1
+    assert shown("rate_limit_throttles_total") == before + 1
 
 
 async def test_an_endpoint_is_closed_for_as_long_as_it_was_asked_to_wait() -> None:
     flow = Flow()
     limit = flow.delivery._endpoints.pacer.limits["call"]
     limit.close_for(3600.0)
-    told = [shown("rate_limit_closed")]
+    told = [shown("rate_limit_paused")]
     limit._closed_until = 0.0
-    told.append(shown("rate_limit_closed"))
+    told.append(shown("rate_limit_paused"))
 
     assert told == [1, 0]
 
@@ -55,7 +55,7 @@ async def test_lanes_that_wait_for_their_turn_are_counted() -> None:
 async def test_a_destination_is_down_until_something_passes() -> None:
     async with Flow().running() as flow:
         partition = await flow.given(*[(str(user), "fails twice") for user in range(8)])
-        await flow.until(lambda: shown("destination_down"))
+        await flow.until(lambda: shown("circuit_breaker_open"))
         await flow.settled(partition)
 
-    assert shown("destination_down") == 0
+    assert shown("circuit_breaker_open") == 0

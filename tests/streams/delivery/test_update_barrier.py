@@ -22,7 +22,9 @@ MOST_SECONDS = "streams.delivery.ordering.update_barrier._MOST_SECONDS"
 
 
 def overtaken() -> float:
-    return metrics.REGISTRY.get_sample_value("mparticle_streams_updates_overtaken_total") or 0.0
+    return (
+        metrics.REGISTRY.get_sample_value("mparticle_streams_update_barrier_timeouts_total") or 0.0
+    )
 
 
 async def topics_of(flow: Flow, *updates: tuple[str, str]) -> tuple[Partition, Partition]:

@@ -458,7 +458,7 @@ async def test_what_may_not_be_read_is_held_with_the_right_that_lacks_until_it_i
     held, fetched = consumer.holds[HERE], fetches(consumer)
     consumer._go_on_with([HERE])
 
-    assert (held.state, fetched) == ("refused", False)
+    assert (held.state, fetched) == ("kafka_refused", False)
     assert held.said.endswith(f"have its user granted {right}")
     assert (consumer.holds, fetches(consumer)) == ({}, True)
 
@@ -696,7 +696,9 @@ async def test_what_kafka_has_forgotten_is_not_read_again_unasked(
     await consumer.drain()
     kafka_script.unknown = forgotten
     kafka_script.seeks.clear()
-    with pytest.raises(GroupError, match=f"forgotten how far .* in {RAW.name}-0.* KAFKA_START"):
+    with pytest.raises(
+        GroupError, match=f"forgotten how far .* in {RAW.name}-0.* KAFKA_INITIAL_OFFSET"
+    ):
         await consumer.take_over(frozenset({HERE, BESIDE}), 2)
 
     assert kafka_script.seeks == []

@@ -42,10 +42,10 @@ def shown(name: str) -> float:
 async def test_each_takeover_is_a_rebalance_and_each_giving_away_a_drain(
     assigned: Consumer,
 ) -> None:
-    before = shown("rebalances_total"), shown("drain_seconds_count")
+    before = shown("rebalances_total"), shown("drain_duration_seconds_count")
     await rebalance(assigned)
 
-    assert (shown("rebalances_total"), shown("drain_seconds_count")) == (
+    assert (shown("rebalances_total"), shown("drain_duration_seconds_count")) == (
         before[0] + 1,
         before[1] + 1,
     )

@@ -5,7 +5,7 @@ from faust.types import TP
 
 from streams.engine.partition import InFlightLimit, Partition
 from streams.kafka.commit_metadata import Progress
-from streams.settings import KafkaSettings
+from streams.settings import WorkerSettings
 from tests.streams.records import new_partition
 
 
@@ -73,11 +73,13 @@ def test_it_is_full_when_it_is_too_far_ahead_of_what_has_not_ended() -> None:
 def test_partitions_share_what_a_worker_may_have_under_way(
     partitions: int, records: int, size: int
 ) -> None:
-    kafka = KafkaSettings(in_flight_records=900, in_flight_bytes=9_000, ahead_offsets=70)
+    worker = WorkerSettings(
+        max_in_flight_records=900, max_in_flight_bytes=9_000, max_uncommitted_offsets=70
+    )
 
-    assert InFlightLimit.share(kafka, partitions) == InFlightLimit(records, size, ahead=70)
+    assert InFlightLimit.share(worker, partitions) == InFlightLimit(records, size, ahead=70)
     # More partitions than that: each goes on, one record at a time.
-    assert InFlightLimit.share(kafka, 10_000) == InFlightLimit(1, 1, ahead=70)
+    assert InFlightLimit.share(worker, 10_000) == InFlightLimit(1, 1, ahead=70)
 
 
 @pytest.mark.parametrize("runs", [500, 999, 1_000, 1_400])

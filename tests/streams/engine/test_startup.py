@@ -120,11 +120,13 @@ async def test_topics_that_were_created_are_waited_for_until_kafka_tells_of_them
 
 @KAFKA
 async def test_topics_that_cannot_be_created_are_a_sentence(kafka: Kafka, prefix: str) -> None:
-    to = settings(kafka, prefix).model_copy(update={"create_topics": True, "replication_factor": 3})
+    to = settings(kafka, prefix).model_copy(
+        update={"create_topics": True, "topic_replication_factor": 3}
+    )
     with pytest.raises(StartError) as raised:
         await prepare(to, to.group("router"), [RAW])
 
-    assert "KAFKA_REPLICATION_FACTOR" in sentence(raised)
+    assert "KAFKA_TOPIC_REPLICATION_FACTOR" in sentence(raised)
 
 
 @KAFKA
@@ -151,7 +153,7 @@ async def test_a_group_without_offsets_refuses_topics_that_are_not_empty(
         await prepare(to, group, BY_USER)
 
     assert group in sentence(raised)
-    assert "KAFKA_START" in sentence(raised)
+    assert "KAFKA_INITIAL_OFFSET" in sentence(raised)
 
 
 @KAFKA
@@ -159,7 +161,7 @@ async def test_a_group_without_offsets_refuses_topics_that_are_not_empty(
 async def test_it_starts_when_it_is_told_where(
     kafka: Kafka, prefix: str, start: str | datetime
 ) -> None:
-    to = settings(kafka, prefix).model_copy(update={"start": start})
+    to = settings(kafka, prefix).model_copy(update={"initial_offset": start})
     await create(to)
     await write(to, RAW, b"{}")
 
@@ -274,7 +276,7 @@ async def test_an_offset_that_a_person_moved_begins_a_new_epoch(
 async def test_a_partition_without_an_offset_begins_where_the_setting_says(
     kafka: Kafka, prefix: str, start: str | datetime, offsets: dict[int, int]
 ) -> None:
-    to = settings(kafka, prefix).model_copy(update={"start": start})
+    to = settings(kafka, prefix).model_copy(update={"initial_offset": start})
     await create(to)
     await write(to, RAW, b"{}", b"{}")
     cluster = await prepare(to, to.group("router"), [RAW])
@@ -323,11 +325,11 @@ async def test_what_kafka_forgot_of_a_group_is_a_first_start_of_that_alone(
     if forgotten:
         with pytest.raises(StartError) as raised:
             await prepare(to, group, BY_USER)
-        assert "KAFKA_START" in sentence(raised)
+        assert "KAFKA_INITIAL_OFFSET" in sentence(raised)
         named = {f"{prefix}{name}-{number}" for name, number in forgotten}
         assert set(re.findall(r"[\w-]+-\d\b", sentence(raised))) == named
 
-    await prepare(to.model_copy(update={"start": "latest"}), group, BY_USER)
+    await prepare(to.model_copy(update={"initial_offset": "latest"}), group, BY_USER)
     async with assigned(to, group, [(to.topic(t.name), n) for t in BY_USER for n in (0, 1)]) as has:
         found = await read_committed(has, has.assignment())
     begun = {(f"{prefix}{name}", number): 2 for name, number in forgotten}
@@ -358,7 +360,7 @@ async def test_workers_that_start_a_group_together_begin_at_the_same_place(
     kafka: Kafka, prefix: str, start: str | datetime
 ) -> None:
     """One has its partitions and commits where they begin before the other has looked."""
-    to = settings(kafka, prefix).model_copy(update={"start": start})
+    to = settings(kafka, prefix).model_copy(update={"initial_offset": start})
     name, group = to.topic(RAW.name), to.group("router")
     await create(to)
     for partition in range(2):
