@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
+from streams.kafka.consumers import Consumer
 from streams.kafka.diagnosis import examine
 from streams.kafka.producing import patient
 from streams.settings import KafkaSettings
@@ -73,9 +74,7 @@ def new_consumer(kafka: KafkaSettings, *topics: str, **options: Any) -> AIOKafka
 
     It commits nothing by itself. `topics` are names on the cluster.
     """
-    return AIOKafkaConsumer(
-        *topics, **{**kafka.consumer_options(), "enable_auto_commit": False, **options}
-    )
+    return Consumer(*topics, **{**kafka.consumer_options(), "enable_auto_commit": False, **options})
 
 
 @asynccontextmanager
@@ -86,8 +85,6 @@ async def consumer(
     client = new_consumer(kafka, *topics, **{"auto_offset_reset": "earliest", **options})
     try:
         await client.start()
-        # A task of aiokafka's has its first turn: cancelled before it, `stop` would raise that.
-        await asyncio.sleep(0)
         yield client
     finally:
         await client.stop()  # a start that failed or was cancelled has opened connections

@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -42,7 +43,7 @@ from mode.services import ServiceTask
 from streams import logins, oauth
 from streams.engine import chunks, consumer, consumer_thread
 from streams.engine.refusals import MissingTopicsError
-from streams.kafka import granted, static_members
+from streams.kafka import consumers, granted, static_members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import app, run, web
@@ -72,6 +73,7 @@ OVERRIDDEN: dict[str, tuple[Any, Parameters]] = {
     "Producer._new_producer": (driver.Producer._new_producer, ("self", "transactional_id")),
     "Consumer.on_start": (driver.Consumer.on_start, ("self",)),
     "Consumer.on_buffer_drop": (driver.Consumer.on_buffer_drop, ("self", "tp")),
+    "AIOKafkaConsumer.stop": (AIOKafkaConsumer.stop, ("self",)),
     "AIOKafkaConsumerThread.__post_init__": (
         driver.AIOKafkaConsumerThread.__post_init__,
         ("self",),
@@ -213,6 +215,7 @@ OURS = [
     (app.App, faust.App),
     (run.Worker, faust.Worker),
     (web.Web, aiohttp_driver.Web),
+    (consumers.Consumer, AIOKafkaConsumer),
     (logins._Connection, AIOKafkaConnection),
     (MissingTopicsError, KafkaError),
     (logins._Bearer, OAuthAuthenticator),
@@ -327,6 +330,14 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
     assert made._subscription.subscription is None
     assert made._fetcher is None
     await made.stop()
+
+
+async def test_aiokafkas_fetcher_has_what_a_stop_needs() -> None:
+    made = Fetcher(AIOKafkaClient(bootstrap_servers="127.0.0.1:1"), SubscriptionState())
+
+    assert made._fetch_task.done() is False
+    await asyncio.sleep(0)
+    await made.close()
 
 
 async def test_the_web_server_has_what_the_door_needs() -> None:
