@@ -19,7 +19,7 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
 # make roll MINUTES=5 SECURE=1 BEFORE=v1.0.0
 ROLL := --roll $(FUZZ) $(if $(SECURE),--secure)
 # What the workers were before: the last release, and until there is one the commit before it was tried.
-BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 45e747a)
+BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 2d8ae59)
 
 # make simulate SEEDS=1000 JOBS=2
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
