@@ -1,6 +1,7 @@
 """`settings`: every setting there is."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 
 import click
@@ -17,11 +18,13 @@ from streams.oauth import OauthSettings
 from streams.settings import KafkaSettings, WorkerSettings
 
 _WIDE = 400
+_LINE = 100
 
 
 @click.command("settings", short_help="List every setting with its default and meaning.")
 @click.option("--markdown", is_flag=True, help="As the table of docs/settings.md.")
-def command(markdown: bool) -> None:
+@click.option("--env", is_flag=True, help="As a file of variables to fill in: .env.example.")
+def command(markdown: bool, env: bool) -> None:
     """Lists every setting: an environment variable, its default, and what it means.
 
     Each can also be given as NAME_FILE, the path of a file that holds the value.
@@ -31,8 +34,21 @@ def command(markdown: bool) -> None:
         for name, default, meaning in rows():
             outputs.say(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
         return
+    if env:
+        outputs.say(*example())
+        return
     # In a pipe a setting is one line, to be searched.
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table())
+
+
+def example() -> Iterator[str]:
+    """Every setting with its meaning, commented out: to take the file as it is changes none."""
+    yield "# Every setting with its default. Uncomment what you change; give secrets as NAME_FILE."
+    yield "# Made by: mparticle-streams settings --env > .env.example"
+    for name, default, meaning in rows():
+        yield ""
+        yield from (f"# {line}" for line in textwrap.wrap(meaning, _LINE, break_on_hyphens=False))
+        yield f"#{name}={default}"
 
 
 def table() -> Table:

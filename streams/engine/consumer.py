@@ -1,7 +1,7 @@
 """Faust's consumer with our chunks and offsets in it.
 
-What is overridden, and why, is listed in docs/architecture.md; tests/streams/engine/test_guards.py
-fails when an upgrade of Faust moves the ground.
+What is overridden, and why, is listed in docs/architecture/faust.md;
+tests/streams/engine/test_guards.py fails when an upgrade of Faust moves the ground.
 """
 
 import asyncio

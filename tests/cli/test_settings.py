@@ -1,12 +1,16 @@
 """`settings`: every setting there is, once."""
 
+import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from cli.settings import groups, rows, table
 from tests.cli.messages import invoke
+
+ROOT = Path(__file__).parents[2]
 
 NAMES = [
     f"{group.model_config.get('env_prefix', '')}{field}".upper()
@@ -61,3 +65,17 @@ def test_markdown_is_a_table_of_three_columns() -> None:
 def test_values_in_the_environment_are_not_shown() -> None:
     shown = invoke("settings", settings={"SAILTHRU_API_SECRET": "not-a-real-secret"}).output
     assert "not-a-real-secret" not in shown
+
+
+def test_the_example_of_an_environment_is_what_the_command_prints() -> None:
+    printed = invoke("settings", "--env").stdout
+
+    assert (ROOT / ".env.example").read_text() == printed, "settings --env > .env.example"
+
+
+def test_the_example_changes_nothing_and_names_each_setting_once() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+
+    assert all(line.startswith("#") for line in lines if line)
+    names = [line[1:].partition("=")[0] for line in lines if re.match(r"#[A-Z0-9_]+=", line)]
+    assert names == [name for name, _, _ in rows()]

@@ -11,7 +11,7 @@ from tests.simulation.evidence import GROUP, Evidence, Fault, Written
 from tests.simulation.service import TIMEOUT_S, Effect
 from tests.simulation.worker import Worker
 
-# docs/architecture.md: an event waits so long at most for an update of the same user.
+# docs/architecture/delivery.md: an event waits so long at most for an update of the same user.
 _BARRIER_S = 30.0
 # What a kill may have repeated had ended this long before it at most: commits run back to back,
 # and one that meets a slow broker takes its time.

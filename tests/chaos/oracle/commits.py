@@ -91,7 +91,7 @@ def _number(data: bytes, start: int) -> tuple[int, int]:
 
 
 def _runs(offset: int, metadata: str) -> Iterator[tuple[int, int]]:
-    """What the product says has ended beyond the offset; docs/architecture.md, "Offsets"."""
+    """What the product says has ended beyond the offset; docs/architecture/engine.md."""
     parts = metadata.split("|")
     if len(parts) != _PARTS:
         return  # of a group that is not about records

@@ -13,7 +13,7 @@ from tests.chaos.oracle.evidence import BY_USER, RAW, UPDATES, Evidence, Stored
 from tests.chaos.oracle.items import Item, Key
 from tests.chaos.oracle.sightings import Sighting
 
-# How long an event waits for an update; docs/architecture.md, "Updates first".
+# How long an event waits for an update; docs/architecture/delivery.md, "Updates first".
 _PATIENCE_SECONDS = 30.0
 
 
