@@ -38,13 +38,15 @@ class AddedPartitions:
         self._before: dict[TP, int | None] = {
             tp: None for tp in before if tp.partition not in numbers
         }
+        # What is read at once until it is known what is waited for.
+        self._waits = False
         if added:
-            names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(added))
-            log.info("partitions_added", detail=f"{names} wait for what was before them")
+            log.info("partitions_added", detail=f"{_names(added)} wait for what was before them")
 
     async def waiting(self, ends: Ends, committed: Committed) -> Collection[TP]:
         """Those whose turn has not come yet."""
         if not self._added or not self._before:
+            self._waits = False
             return ()
         answers = await ends([tp for tp, end in self._before.items() if end is None])
         for tp, answer in answers.items():
@@ -56,4 +58,25 @@ class AddedPartitions:
             for tp, end in self._before.items()
             if end is None or (tp in passed and passed[tp].offset < end)
         }
-        return self._added if self._before else ()
+        self._waits = bool(self._before)
+        return self._added if self._waits else ()
+
+    @property
+    def said(self) -> str | None:
+        """A sentence on what waits, and for what; None where nothing does."""
+        if not self._waits:
+            return None
+        behind = (_until(tp, end) for tp, end in sorted(self._before.items()))
+        return (
+            f"{_names(self._added)} were added, and wait until the group has passed what was there "
+            f"before: {', '.join(behind)}"
+        )
+
+
+def _names(tps: Collection[TP]) -> str:
+    return ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(tps))
+
+
+def _until(tp: TP, end: int | None) -> str:
+    where = "where it ends, which Kafka does not say" if end is None else f"offset {end}"
+    return f"{where} of {tp.topic}-{tp.partition}"

@@ -72,6 +72,8 @@ class Consumer(driver.Consumer):
         self.holds: Holds = {}
         self.unavailable: dict[TP, str] = {}
         """Partitions that Kafka answers nothing of, and its own word for why."""
+        self.added = AddedPartitions((), ())
+        """Of this assignment: what is not read before its turn comes."""
         self.gaps = Gaps(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
@@ -211,10 +213,11 @@ class Consumer(driver.Consumer):
         self._forget()
         self.holds.clear()
         self.unavailable.clear()
+        self.added = AddedPartitions((), ())
         metrics.REBALANCES.inc()
         self.pause_partitions(assigned)
         committed = await self._thread.read_progress(assigned)
-        added = await self._added(assigned - committed.keys())
+        added = self.added = await self._added(assigned - committed.keys())
         left = set(assigned)
         while left:
             later = await added.waiting(self._thread.log_bounds, self._thread.read_progress)

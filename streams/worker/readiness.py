@@ -21,6 +21,7 @@ def readiness(app: Any) -> Readiness:
         or _read(consumer)
         or _written()
         or _worked_on(consumer, consumer.processor)
+        or _come_to_its_turn(consumer)
         or ("ready", None)
     )
 
@@ -59,6 +60,13 @@ def _read(consumer: Any) -> Readiness | None:
 def _written() -> Readiness | None:
     if (said := PENDING.said) is not None:
         return "writes_wait", f"writes_wait: {said}"
+    return None
+
+
+def _come_to_its_turn(consumer: Any) -> Readiness | None:
+    """Last of all, since whatever keeps the others from going on keeps these too."""
+    if (said := consumer.added.said) is not None:
+        return "starting", f"starting: {said}"
     return None
 
 

@@ -18,7 +18,7 @@ from tests.cli.command import SECONDS
 from tests.cli.messages import attribute, event_batch
 from tests.kafka.log import everything
 from tests.kafka.test_group import Router, eventually, running
-from tests.streams.cluster import add_partitions, commit, create, producing, settings
+from tests.streams.cluster import add_partitions, commit, configure, create, producing, settings
 
 pytestmark = pytest.mark.kafka
 
@@ -73,6 +73,32 @@ async def test_what_a_user_did_before_partitions_were_added_is_routed_first(
         await done(cluster, router)
         assert await router.process.stop() == 0
     assert await routed(cluster) == list(range(BACKLOG + 5))
+
+
+async def test_partitions_added_to_a_running_group_wait_for_what_was_before_and_are_told(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    """While Kafka takes nothing of what comes of the old partition."""
+    cluster = settings(kafka, prefix, partitions=1)
+    raw = cluster.topic(RAW.name)
+    await create(cluster)
+    await commit(cluster, cluster.group("router"), {(raw, 0): (0, "")})
+    router = Router(cluster, tmp_path / "log", WORKER_SHUTDOWN_TIMEOUT_S="1")
+    async with running(router):
+        await write(cluster, [told(0)], 0)
+        await done(cluster, router)
+        await configure(cluster, USER_UPDATE, {"min.insync.replicas": "2"})
+        await write(cluster, [told(number) for number in range(1, 10)], 0)
+        await add_partitions(cluster, RAW, 4)
+        await write(cluster, [told(number) for number in range(10, 15)], 3)
+        await eventually(lambda: "partitions_added" in router.said())
+        await configure(cluster, USER_UPDATE, {"min.insync.replicas": "1"})
+        await done(cluster, router)
+        assert await router.process.stop() == 0
+
+    assert f"{raw}-1, {raw}-2, {raw}-3 wait for what was before them" in router.said()
+    # What the drain could not wait for was written twice.
+    assert list(dict.fromkeys(await routed(cluster))) == list(range(15))
 
 
 async def test_a_group_that_was_deleted_while_its_worker_was_away_does_not_begin_anew_unasked(

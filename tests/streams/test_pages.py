@@ -1,7 +1,7 @@
 """What /live and /ready say of a worker that is well, and of each that is not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,9 +9,11 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from aiokafka.errors import GroupAuthorizationFailedError
+from faust.types import TP
 
 from sandbox.ports import free_ports
 from streams import metrics
+from streams.engine.added_partitions import AddedPartitions
 from streams.engine.holds import Hold
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.pending_writes import PendingWrites
@@ -145,6 +147,25 @@ async def test_ready_says_whether_records_flow_and_why_not(
     assert said["ready"] is (why_not is None)
     assert (why_not or "") in (said["why_not"] or "")
     assert f'mparticle_streams_readiness{{state="{state}"}} 1.0' in await page.text()
+
+
+async def test_partitions_that_were_added_are_named_while_they_wait_for_their_turn(
+    worker: Worker, client: Client
+) -> None:
+    await worker.take_over()
+    added = AddedPartitions([TP(HERE.topic, 7)], [HERE])
+
+    async def nothing_is_known(_: Collection[TP]) -> Mapping[TP, Any]:
+        return {}
+
+    await added.waiting(nothing_is_known, nothing_is_known)
+    worker.consumer.added = added
+    said = await (await client.get("/ready")).json()
+    assert said["why_not"].startswith("starting: mparticle-raw-7 were added, and wait until")
+
+    is_blocked(worker)
+    said = await (await client.get("/ready")).json()
+    assert said["why_not"] == "bad_key: Set the key."
 
 
 async def test_a_worker_that_was_given_nothing_is_live_and_not_ready(client: Client) -> None:

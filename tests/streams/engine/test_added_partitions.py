@@ -33,14 +33,20 @@ async def test_their_turn_comes_when_each_of_the_others_is_where_it_ended() -> N
     kafka, added = Kafka(), AddedPartitions([ADDED], [OLD, OTHER])
     kafka.committed = {OLD: END, OTHER: END - 1}
     assert await added.waiting(kafka.ends, kafka.progress) == {ADDED}
+    assert added.said == (
+        "user-update-4 were added, and wait until the group has passed what was there before: "
+        "offset 10 of events-0"
+    )
     kafka.committed = {OLD: END, OTHER: END}
     assert await added.waiting(kafka.ends, kafka.progress) == ()
+    assert added.said is None
 
 
 async def test_where_another_ended_is_asked_until_kafka_says_it() -> None:
     kafka, added = Kafka(), AddedPartitions([ADDED], [OLD])
     kafka.committed, kafka.silent = {OLD: END}, {OLD}
     assert await added.waiting(kafka.ends, kafka.progress) == {ADDED}
+    assert str(added.said).endswith("where it ends, which Kafka does not say of user-update-0")
     kafka.silent = set()
     assert await added.waiting(kafka.ends, kafka.progress) == ()
 
