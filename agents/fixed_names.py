@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 from aiokafka.structs import ConsumerRecord
+from pydantic import TypeAdapter
 
 from models.accepted_audience import AcceptedAudience
 from models.owned_name import OwnedName
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 # Far above what an account has; what plays with ids must not fill the memory.
 _MOST_AUDIENCES = 100_000
+
+FIXED_NAMES = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
+"""What the topic holds: audiences by their ids, and whose a name is by the name."""
 
 Apart = Callable[[str, str], str]
 """Makes another name of a name and the id of the audience that cannot have it."""

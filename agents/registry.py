@@ -2,7 +2,7 @@
 
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,8 +11,10 @@ from typing import Any, Literal, NamedTuple
 import agents
 from streams.delivery.sink import Sink
 from streams.http import HttpSettings
+from streams.kafka.rights import Rights, of_sink
+from streams.reasons import Reason
 from streams.settings import KafkaSettings
-from streams.topics import Topic
+from streams.topics import ALL, Topic
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,21 @@ class Destination:
     """What it reads."""
     port: int
     """Of its worker's pages; ten more in a dry run."""
+    drops: tuple[Reason, ...] = ()
+    """Why it leaves records out, beside the reasons that all destinations share."""
+    rejects: tuple[Reason, ...] = ()
+    """Why records of it become dead letters, likewise."""
+    keeps: tuple[Topic, ...] = ()
+    """Topics of its own, which its worker alone reads and writes."""
+    groups: tuple[str, ...] = ()
+    """Consumer groups that its worker joins beside its own."""
+    commands: Mapping[str, Rights] = field(default_factory=dict)
+    """What commands need at Kafka that are of this destination alone."""
+
+    @property
+    def rights(self) -> Rights:
+        """What its worker needs at Kafka."""
+        return of_sink(self.name, self.topics, self.keeps, self.groups)
 
 
 class Finding(NamedTuple):
@@ -49,6 +66,11 @@ def destinations() -> Mapping[str, Destination]:
         if module.ispkg and find_spec(f"agents.{module.name}.sink")
     )
     return {destination.name: destination for destination in found}
+
+
+def all_topics() -> tuple[Topic, ...]:
+    """Every topic there is, those of destinations behind the others."""
+    return (*ALL, *(topic for each in destinations().values() for topic in each.keeps))
 
 
 def topics() -> Mapping[str, Sequence[Topic]]:

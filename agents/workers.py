@@ -16,4 +16,5 @@ def worker_app(destination: Destination) -> App:
         settings_or_exit(WorkerSettings, lambda: WorkerSettings.load_beside(kafka)),
         connections=settings.max_concurrent_requests,
         port=destination.port,
+        needs=destination.rights,
     )

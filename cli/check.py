@@ -10,16 +10,15 @@ from typing import Any
 import click
 from aiokafka.errors import KafkaError
 
-from agents import registry
+from agents import registry, rights
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
 from cli.settings import groups as all_groups
 from cli.standing import standing
-from streams import topics
 from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
-from streams.kafka import clients, record_limits, rights, topic_shapes
+from streams.kafka import clients, record_limits, topic_shapes
 from streams.kafka.granted import Granted, look
 from streams.kafka.topic_shapes import Shape
 from streams.settings import KafkaSettings, WorkerSettings
@@ -144,7 +143,11 @@ async def _kafka(
     try:
         async with clients.answering(kafka, _KAFKA_SECONDS), clients.admin(kafka) as admin:
             found = await look(admin, [kafka.topic(topic.name) for topic in needed])
-            shapes = await topic_shapes.look(admin, kafka, found.partitions)
+            shapes = await topic_shapes.look(
+                admin,
+                kafka,
+                [topic for topic in needed if kafka.topic(topic.name) in found.partitions],
+            )
     except clients.UnansweredError as error:
         yield Finding("wrong", str(error))
         return
@@ -189,10 +192,8 @@ def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Ite
 
 def _needed(names: Iterable[str]) -> Sequence[Topic]:
     """What the router and these destinations have to do with, in the order of the data."""
-    reads = {"router": (RAW,), **registry.topics()}
-    components = [rights.of(name, tuple(reads[name])) for name in ("router", *names)]
-    needed = {topic for component in components if component for topic in component.topics}
-    return [topic for topic in topics.ALL if topic in needed]
+    needed = {topic for name in ("router", *names) for topic in rights.of(name).topics}
+    return [topic for topic in registry.all_topics() if topic in needed]
 
 
 def _shaped(kafka: KafkaSettings, shapes: Iterable[Shape]) -> Iterator[Finding]:
@@ -228,7 +229,10 @@ async def _workers(
     """What each worker checks itself when it starts."""
     for name, of_worker in reads.items():
         try:
-            await prepare(kafka, kafka.group(name), of_worker, component=name, begin=False)
+            needed = rights.of(name)
+            await prepare(
+                kafka, kafka.group(name), of_worker, needed=needed, component=name, begin=False
+            )
         except StartError as error:
             yield name, Finding("wrong", f"worker {name}: {error}")
         else:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import click
 
+from agents import rights
 from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.lines import Most
 from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill, require_addresses
@@ -14,7 +15,6 @@ from cli.asking import ask
 from streams import logs
 from streams.base_settings import SettingsError
 from streams.engine.startup import StartError
-from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings, WorkerSettings
 
 _MOST = Most()
@@ -71,7 +71,7 @@ def command(
             raise click.ClickException(str(error)) from None
         return True
 
-    needed = RIGHTS["fill"]
+    needed = rights.of("fill")
     ask(work, "fill", needed if execute else replace(needed, writes=()))
 
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 import click
 
-from agents import registry
+from agents import registry, rights
 from cli import outputs
 from cli.asking import ask, table
 from cli.moments import Target
 from streams.kafka.groups import stop_first
-from streams.kafka.rights import RIGHTS, Rights
+from streams.kafka.rights import Rights
 from streams.operations.replay import Group, ReplayError, To, look, move
 from streams.settings import DRY_RUN_SUFFIX, GROUP_PREFIX, KafkaSettings
 from streams.topics import BY_USER, RAW
@@ -70,9 +70,9 @@ def rights_to(what: str, worker: str) -> tuple[str, Rights]:
     """
     name = worker.rpartition(GROUP_PREFIX)[2]
     component = f"{what}-{name.removesuffix(DRY_RUN_SUFFIX)}"
-    if component not in RIGHTS:
+    if component not in rights.components():
         return component, Rights()
-    return component, replace(RIGHTS[component], joins=(name,))
+    return component, replace(rights.of(component), joins=(name,))
 
 
 def group_of(kafka: KafkaSettings, worker: str) -> str:

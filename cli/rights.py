@@ -9,9 +9,10 @@ from typing import Literal
 import click
 import orjson
 
+from agents import rights
 from cli import outputs
 from streams.base_settings import SettingsError
-from streams.kafka.rights import COMPONENTS, RIGHTS, Right, Rights, of
+from streams.kafka.rights import Right, Rights
 from streams.settings import KafkaSettings
 
 Format = Literal["kafka", "strimzi", "confluent", "msk-iam"]
@@ -30,7 +31,7 @@ _CLUSTER_ARN = re.compile(r"(arn:aws[\w-]*:kafka:[\w-]+:\d{12}):cluster/([^/\s]+
 
 
 @click.command("rights", short_help="Print what a component must be granted at Kafka.")
-@click.argument("component", required=False, type=click.Choice(COMPONENTS))
+@click.argument("component", required=False, type=click.Choice(rights.names()))
 @click.option(
     "--format",
     "how",
@@ -63,30 +64,28 @@ def command(component: str | None, how: Format, user: str | None, cluster: str) 
         kafka = KafkaSettings.read()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    needed = of(component)
-    assert needed is not None, "the choice is made of those there are"
     whom = user or kafka.sasl_username or f"mparticle-streams-{component}"
-    rights = list(needed.on(kafka))
+    needed = list(rights.of(component).on(kafka))
     match how:
         case "kafka":
-            outputs.say(*_kafka(rights, whom, kafka.bootstrap_servers))
+            outputs.say(*_kafka(needed, whom, kafka.bootstrap_servers))
         case "strimzi":
-            outputs.say(*_strimzi(rights, whom, cluster, logs_in=kafka.logs_in))
+            outputs.say(*_strimzi(needed, whom, cluster, logs_in=kafka.logs_in))
         case "confluent":
-            outputs.say(*_confluent(rights, whom))
+            outputs.say(*_confluent(needed, whom))
         case "msk-iam":
-            outputs.say(*_msk_iam(rights, cluster))
+            outputs.say(*_msk_iam(needed, cluster))
 
 
 def table() -> Iterator[str]:
     """The lines of a table in Markdown."""
     yield "| component | *Read* on topics | *Write* on topics | groups |"
     yield "|---|---|---|---|"
-    for name, rights in RIGHTS.items():
+    for name, each in rights.components().items():
         cells = (
-            _names(topic.name for topic in rights.reads),
-            _names(topic.name for topic in rights.writes),
-            _groups(rights),
+            _names(topic.name for topic in each.reads),
+            _names(topic.name for topic in each.writes),
+            _groups(each),
         )
         yield f"| `{name}` | {' | '.join(cells)} |"
 

@@ -148,16 +148,19 @@ async def _post(url: str, traffic: Traffic, token: str | None) -> None:
 
 
 async def _publish(traffic: Traffic) -> None:
-    from cli.demo.publish import publish  # noqa: PLC0415 - not needed to print
+    from agents import registry  # noqa: PLC0415 - not needed to print
+    from cli.demo.publish import publish  # noqa: PLC0415 - as above
     from streams.base_settings import SettingsError  # noqa: PLC0415 - as above
     from streams.engine.startup import StartError, prepare  # noqa: PLC0415 - as above
+    from streams.kafka.rights import Rights  # noqa: PLC0415 - as above
     from streams.settings import KafkaSettings  # noqa: PLC0415 - as above
 
     # What it has to say of a Kafka that is away is said below, in one sentence.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         kafka = KafkaSettings.load()
-        await prepare(kafka, kafka.group("sandbox"), ())
+        needed = Rights(writes=registry.all_topics())
+        await prepare(kafka, kafka.group("sandbox"), (), needed=needed, component="sandbox")
     except (SettingsError, StartError) as error:
         raise click.ClickException(str(error)) from None
     count = await publish(kafka, traffic)

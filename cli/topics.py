@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import click
 import orjson
 
+from agents.registry import all_topics
 from cli import outputs
 from streams.base_settings import SettingsError
 from streams.kafka.topic_plan import LIMITS, Planned, Service, plan
@@ -53,7 +54,13 @@ def command(
         kafka = KafkaSettings.read()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    planned = plan(service, partitions=partitions, replicas=replicas, retention_days=retention_days)
+    planned = plan(
+        service,
+        all_topics(),
+        partitions=partitions,
+        replicas=replicas,
+        retention_days=retention_days,
+    )
     match service:
         case "strimzi":
             outputs.say(*_strimzi(planned, kafka, cluster))

@@ -7,7 +7,7 @@ import mode.loop
 
 # Python looks for garbage every 700 new objects, and after about 70,000 among all there are. Here
 # a record makes a dozen, tens of thousands are under way, and none of it is garbage: to search
-# so much so often was a third of an AB Tasty worker's time, and a fifth still at 20,000. Garbage of
+# so much so often was a third of a sink's time, and a fifth still at 20,000. Garbage of
 # so many objects is some 20 MB.
 NEW_OBJECTS = 200_000
 

@@ -294,8 +294,8 @@ class WorkerSettings(Settings):
         None,
         ge=1,
         le=65535,
-        description="port for that; by default receiver 6065, router 6066, sailthru 6067, ab-tasty "
-        "6068, in a dry run 10 more",
+        description="port for that; by default each worker has its own, from 6065 on, and in a dry "
+        "run another",
     )
     dry_run: bool = Field(
         False,

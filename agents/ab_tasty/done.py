@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from agents.ab_tasty.topics import REFRESH_GROUP
 from streams.delivery.sink import Feed
 from streams.kafka.committed_offsets import read_committed
-from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.logs import Seldom
 from streams.settings import KafkaSettings
 
@@ -38,7 +38,7 @@ class Telling:
 
     def __init__(self, feed: Feed, kafka: KafkaSettings) -> None:
         self._feed = feed
-        self._task = f"send members' rows again, as the group {kafka.group(AB_TASTY_REFRESH)}"
+        self._task = f"send members' rows again, as the group {kafka.group(REFRESH_GROUP)}"
         self._seldom = Seldom()
 
     @contextmanager

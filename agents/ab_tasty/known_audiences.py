@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from agents.ab_tasty.mapping import segment_apart
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
 from agents.fixed_names import FixedNames
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
 from streams import metrics
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES
 
 # What plays with ids must not fill the metrics.
 _MOST_NAMED = 1_000

@@ -8,10 +8,10 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.ab_tasty.post import Member
 from agents.ab_tasty.slices import joined_value
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams.kafka import clients
 from streams.kafka.producing import partition_count
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS
 
 
 class Members:

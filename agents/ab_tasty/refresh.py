@@ -10,15 +10,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.ab_tasty.done import Done, Telling, keep_done, read_done
 from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.slices import Joined, Slices
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from models.audience_membership import MembershipChanged
 from streams import metrics
 from streams.delivery.sink import Feed, LaneKey, Placement, Repeat
 from streams.engine.partition import Partition
 from streams.kafka import clients, ranges
-from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from streams.topics import AUDIENCE_MEMBERSHIP
 
 DAY_MS = 24 * 60 * 60 * 1000
 # Of the 30 days that AB Tasty keeps a row ("Universal data connector API") two are for delays.
@@ -73,7 +73,7 @@ class Refresh:
         """Works until cancelled; when Kafka is away it tries again later."""
         metrics.REFRESH_BEHIND_DAYS.set_function(lambda: self.days_behind)
         telling = Telling(feed, self._kafka)
-        group = self._kafka.group(AB_TASTY_REFRESH)
+        group = self._kafka.group(REFRESH_GROUP)
         async with clients.range_consumer(self._kafka, group_id=group) as consumer:
             while True:
                 assigned = feed.partitions

@@ -6,9 +6,9 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from agents.ab_tasty.slices import Joined
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from models.audience_membership import MembershipChanged
 from models.record import Identity, RawPosition
-from streams.topics import AB_TASTY_MEMBERS
 
 
 def again(

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
+from agents.ab_tasty import reasons
 from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
@@ -15,6 +16,7 @@ from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.refresh import Refresh
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import token_call
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, REFRESH_GROUP
 from agents.ab_tasty.udc import Udc
 from agents.ab_tasty.unkept import Unkept
 from agents.audience_names import NameBook
@@ -197,5 +199,13 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
 
 
 DESTINATION = Destination(
-    "ab-tasty", AbTastySettings, AbTastySink, topics=AbTastySink.topics, port=6068
+    "ab-tasty",
+    AbTastySettings,
+    AbTastySink,
+    topics=AbTastySink.topics,
+    port=6068,
+    drops=reasons.DROPS,
+    rejects=reasons.DEAD_LETTERS,
+    keeps=(AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS),
+    groups=(REFRESH_GROUP,),
 )

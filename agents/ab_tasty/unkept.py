@@ -6,11 +6,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.ab_tasty.done import Done, Telling, keep_done
 from agents.ab_tasty.refresh import until_others
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.delivery.sink import Feed
 from streams.kafka import clients
-from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS
 
 _AGAIN_SECONDS = 5.0
 
@@ -29,7 +28,7 @@ class Unkept:
     async def run(self, feed: Feed) -> None:
         """Works until cancelled."""
         telling = Telling(feed, self._kafka)
-        group = self._kafka.group(AB_TASTY_REFRESH)
+        group = self._kafka.group(REFRESH_GROUP)
         async with clients.range_consumer(self._kafka, group_id=group) as consumer:
             while True:
                 assigned = feed.partitions

@@ -17,7 +17,7 @@ from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
 from streams.kafka import clients, topic_admin
 from streams.kafka.granted import look, too_little
-from streams.kafka.rights import RIGHTS
+from streams.kafka.rights import RECEIVER
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import MAX_MESSAGE_BYTES, RAW
 from streams.worker import pages
@@ -104,7 +104,7 @@ async def largest(kafka: KafkaSettings) -> int:
     name = kafka.topic(RAW.name)
     async with clients.answering(kafka), clients.admin(kafka) as admin:
         found = await look(admin, [name])
-        if lacks := found.lacks(RIGHTS["receiver"].on(kafka)):
+        if lacks := found.lacks(RECEIVER.on(kafka)):
             raise StartError(too_little(lacks, "receiver"))
         if name not in found.partitions:
             if not kafka.create_topics:

@@ -7,6 +7,7 @@ from agents.router.settings import RouterSettings
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.processor import Processor
 from streams.kafka.record_limits import RecordLimits
+from streams.kafka.rights import ROUTER
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, RAW
 from streams.worker.app import App, create_app, settings_or_exit
@@ -29,7 +30,7 @@ def _processor(app: App) -> Processor:
     )
 
 
-app = create_app("router", (RAW,), _kafka, _worker, _processor, port=6066)
+app = create_app("router", (RAW,), _kafka, _worker, _processor, port=6066, needs=ROUTER)
 
 
 @app.agent(app.source(RAW))

@@ -7,10 +7,10 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
+from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks
 from streams.outcomes import Delivered, Rejected
-from streams.topics import SAILTHRU_LISTS
 
 log = structlog.get_logger()
 

@@ -8,10 +8,10 @@ from agents.audience_names import NameBook
 from agents.fixed_names import Called, FixedNames
 from agents.sailthru import mapping
 from agents.sailthru.options import Options
+from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_AUDIENCES
 
 OfAudience = MembershipChanged | AudienceChanged
 

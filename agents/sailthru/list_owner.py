@@ -8,13 +8,14 @@ from typing import Literal
 from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.list_book import ListBook
+from agents.sailthru.topics import SAILTHRU_LISTS
 from models.record import RawPosition, Record
 from streams import clocks
 from streams.delivery.sink import Feed, LaneKey, Repeat
 from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_LISTS
+from streams.topics import AUDIENCE_MEMBERSHIP
 
 _LOOK_SECONDS = 0.5
 

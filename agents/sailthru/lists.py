@@ -16,6 +16,7 @@ from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.list_book import ListBook
 from agents.sailthru.list_owner import ListOwner, Term
+from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
@@ -23,7 +24,6 @@ from streams.delivery.sink import Feed
 from streams.kafka.tables import Table
 from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Transient
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_LISTS
 
 _NOT_OURS = RetryRecord("list_not_ours")
 _FOR_EVER = Term(lambda: True, end=0, request_s=0.0)

@@ -10,7 +10,7 @@ from typing import Any
 from agents.choice import Choice, settings_behind
 from agents.patterns import patterns
 from agents.registry import Destination
-from agents.sailthru import identity, mapping
+from agents.sailthru import identity, mapping, reasons
 from agents.sailthru.addresses import Addresses
 from agents.sailthru.attribute_filter import AttributeFilter
 from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
@@ -26,6 +26,7 @@ from agents.sailthru.purchases import UnusableError, is_purchase
 from agents.sailthru.sending import Request, Sender
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.shown import Shown
+from agents.sailthru.topics import FILL, SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from agents.sailthru.var_book import VarBook
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -48,7 +49,11 @@ from streams.delivery.sink import (
 from streams.http import Http
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
+from streams.topics import (
+    AUDIENCE_MEMBERSHIP,
+    EVENTS,
+    USER_UPDATE,
+)
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _NO_LIST_NAME = Rejected(
@@ -317,5 +322,13 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
 
 
 DESTINATION = Destination(
-    "sailthru", SailthruSettings, SailthruSink, topics=SailthruSink.topics, port=6067
+    "sailthru",
+    SailthruSettings,
+    SailthruSink,
+    topics=SailthruSink.topics,
+    port=6067,
+    drops=reasons.DROPS,
+    rejects=reasons.DEAD_LETTERS,
+    keeps=(SAILTHRU_LISTS, SAILTHRU_AUDIENCES),
+    commands={"fill": FILL},
 )

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from agents import registry
+from agents import reasons, registry
 from cli.moments import Moment
-from streams import reasons
 from streams.dead_letters.reader import ROUTER, Choice, Position
 
 

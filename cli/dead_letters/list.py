@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from agents import rights
 from cli import outputs
 from cli.asking import ask, table
 from cli.dead_letters import choosing
 from cli.moments import shown
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
-from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings
 
 _SHOWN = 20
@@ -39,7 +39,7 @@ def list_(limit: int | None, as_json: bool, **which: Any) -> None:
     async def work(kafka: KafkaSettings) -> bool:
         return await _list(kafka, choosing.choice(**which), most, as_json=as_json)
 
-    ask(work, "dead-letters", RIGHTS["dead-letters"])
+    ask(work, "dead-letters", rights.of("dead-letters"))
 
 
 async def _list(kafka: KafkaSettings, choice: Choice, most: int | None, *, as_json: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agents import registry
+from agents import registry, rights
 from agents.router.redaction import without_secrets
 from cli import outputs
 from cli.asking import ask
@@ -18,7 +18,6 @@ from streams.dead_letters.compare import Comparison, Originals
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
 from streams.kafka.clients import UnansweredError
 from streams.kafka.ranges import Reader
-from streams.kafka.rights import RIGHTS
 from streams.operations.reach import Reach
 from streams.operations.redrive import Again, Plan, Redrive
 from streams.settings import KafkaSettings, WorkerSettings
@@ -74,7 +73,7 @@ def redrive(
             letters = _found(log, positions, choosing.choice(**which))
             return await _redrive(letters, judge, to, whole=whole)
 
-    needed = RIGHTS["redrive"]
+    needed = rights.of("redrive")
     ask(work, "redrive", needed if execute else needed.to_look())
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 import click
 
+from agents import rights
 from cli import outputs
 from cli.asking import ask
 from cli.dead_letters.choosing import PositionType
 from cli.moments import shown
 from streams.dead_letters.reader import DeadLetterLog, NoDeadLetterError, Position
-from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings
 
 
@@ -22,7 +22,7 @@ def show(position: Position) -> None:
     `key` and `value` are text where they are UTF-8, else `key_base64` and `value_base64`. Of what
     was too large, `value` is the beginning (`truncated`).
     """
-    ask(lambda kafka: _show(kafka, position), "dead-letters", RIGHTS["dead-letters"])
+    ask(lambda kafka: _show(kafka, position), "dead-letters", rights.of("dead-letters"))
 
 
 async def _show(kafka: KafkaSettings, position: Position) -> bool:

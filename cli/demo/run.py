@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from agents import registry
 from cli.demo.compare import differences
 from cli.demo.figures import Figures, why_not_ready
 from cli.demo.lag import Lag
@@ -127,8 +128,8 @@ class Demo:
         self, world: World, ledger: Ledger, published: int, seconds: Mapping[str, float]
     ) -> Run:
         async with Lag.open(world.kafka) as lag:
-            ends = await lag.ends(topic.name for topic in topics.ALL)
-        counts = dict.fromkeys((topic.name for topic in topics.ALL), 0)
+            ends = await lag.ends(topic.name for topic in registry.all_topics())
+        counts = dict.fromkeys((topic.name for topic in registry.all_topics()), 0)
         for partition, end in ends.items():
             counts[partition.topic] += end
         services = {"sailthru": world.sailthru, "ab-tasty": world.ab_tasty}

@@ -10,12 +10,12 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import Self
 
+from agents import registry
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
 from sandbox.kafka import OURS, Kafka, Release
 from sandbox.ports import free_ports
 from sandbox.server import running
-from streams import topics
 from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
 
@@ -181,4 +181,4 @@ class World:
 
 async def create_topics(kafka: KafkaSettings) -> None:
     async with clients.admin(kafka) as admin:
-        await topic_admin.create(admin, kafka, topics.ALL)
+        await topic_admin.create(admin, kafka, registry.all_topics())

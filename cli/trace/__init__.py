@@ -6,14 +6,13 @@ from datetime import datetime
 
 import click
 
-from agents import registry
+from agents import registry, rights
 from cli.asking import ask
 from cli.dead_letters.choosing import PositionType
 from cli.moments import Moment
 from cli.trace import of_raw, of_user, shown
 from streams.dead_letters.reader import Position
 from streams.kafka.ranges import Reader
-from streams.kafka.rights import RIGHTS
 from streams.operations.trace_search import NoRawMessageError, Span
 from streams.settings import KafkaSettings
 
@@ -84,7 +83,7 @@ def command(
         shown.show(report, as_json=as_json)
         return report.found
 
-    ask(work, "trace", RIGHTS["trace"])
+    ask(work, "trace", rights.of("trace"))
 
 
 def _ms(at: datetime | None) -> int | None:

@@ -11,6 +11,7 @@ from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Batch, Explains, LaneKey, Placement, Sink
 from streams.http import Http
 from streams.outcomes import Outcome
+from streams.reasons import Reason
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER
 
@@ -56,5 +57,10 @@ class WebhookSink(Sink[Body], Explains[Body]):
 
 
 DESTINATION = Destination(
-    "webhook", WebhookSettings, WebhookSink, topics=WebhookSink.topics, port=6069
+    "webhook",
+    WebhookSettings,
+    WebhookSink,
+    topics=WebhookSink.topics,
+    port=6069,
+    rejects=(Reason("refused", "the address takes no such request: `detail` has the status"),),
 )

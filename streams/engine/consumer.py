@@ -39,7 +39,7 @@ from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import MAX_REQUEST_BYTES, TOGETHER
+from streams.topics import BY_USER, MAX_REQUEST_BYTES
 
 log = structlog.get_logger()
 
@@ -170,7 +170,7 @@ class Consumer(driver.Consumer):
     def _look_at_counts(self) -> None:
         """Somebody may add partitions while it runs, to some topics before others, or for good."""
         bare = self.transport.kafka.bare
-        names = {topic.name for topic in TOGETHER}
+        names = {topic.name for topic in BY_USER}
         read = (tp.topic for tp in self._thread.read_by_group() if bare(tp.topic) in names)
         self.refusals.noted("unequal_partitions", startup.unequal(Counter(read)))
 

@@ -23,14 +23,14 @@ from faust.types import TP
 
 from streams import clocks, topics
 from streams.engine.refusals import sentence
-from streams.kafka import clients, log_bounds, rights, topic_admin
+from streams.kafka import clients, log_bounds, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.granted import Granted, lacking_on_groups, look, too_little
-from streams.kafka.rights import Right
+from streams.kafka.rights import Right, Rights
 from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings
-from streams.topics import TOGETHER, Topic
+from streams.topics import Topic
 
 P = TypeVar("P", TP, TopicPartition)
 
@@ -59,15 +59,16 @@ async def prepare(
     group: str,
     reads: Sequence[Topic],
     *,
-    component: str | None = None,
+    needed: Rights | None = None,
+    component: str = "",
     begin: bool = True,
 ) -> str:
     """Checks Kafka, topics and rights, begins a group that is new; returns the cluster's id.
 
-    It asks about what the component of that name has to do with; without one, about all topics.
+    It asks about the topics of what is `needed` by the component of that name; without it, about
+    all that belong to no destination.
     Without `begin` it only looks. Raises StartError when the worker must not start.
     """
-    needed = rights.of(component, tuple(reads)) if component else None
     wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
     try:
         async with clients.answering(kafka, _KAFKA_SECONDS):
@@ -82,7 +83,7 @@ async def prepare(
 
 
 async def _check_topics(
-    kafka: KafkaSettings, topics: Sequence[Topic], needed: Sequence[Right], component: str | None
+    kafka: KafkaSettings, topics: Sequence[Topic], needed: Sequence[Right], component: str
 ) -> tuple[str, Mapping[str, int]]:
     async with clients.admin(kafka) as admin:
         wanted = {kafka.topic(topic.name): topic for topic in topics}
@@ -93,7 +94,7 @@ async def _check_topics(
             await asyncio.sleep(_LOOK_SECONDS)
             found = await look(admin, list(wanted))
         if lacks := [*found.lacks(needed), *await lacking_on_groups(admin, needed)]:
-            raise StartError(too_little(lacks, str(component)))
+            raise StartError(too_little(lacks, component))
         missing = _missing(found, wanted)
         if missing and not kafka.create_topics:
             raise StartError(
@@ -104,7 +105,7 @@ async def _check_topics(
             # A broker learns of them a moment later.
             while _missing(found := await look(admin, list(wanted)), wanted):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(_LOOK_SECONDS)
-        together = [kafka.topic(topic.name) for topic in TOGETHER if topic in topics]
+        together = [kafka.topic(topic.name) for topic in topics if topic.together]
         if (why := unequal({name: found.partitions[name] for name in together})) is not None:
             raise StartError(f"{why}.")
         if faults := await unfit(admin, kafka, topics):

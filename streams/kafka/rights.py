@@ -1,22 +1,17 @@
-"""What each component needs to be allowed at Kafka: these rights, and no more."""
+"""Rights at Kafka, and what a component says of those that it needs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from streams.settings import DRY_RUN_SUFFIX, KafkaSettings
+from streams.settings import KafkaSettings
 from streams.topics import (
-    AB_TASTY_AUDIENCES,
-    AB_TASTY_MEMBERS,
-    AUDIENCE_MEMBERSHIP,
     AUDIENCES,
     BY_USER,
     DEAD_LETTERS,
     PRIVACY_REQUESTS,
     RATE_LIMITS,
     RAW,
-    SAILTHRU_AUDIENCES,
-    SAILTHRU_LISTS,
     Topic,
 )
 
@@ -56,6 +51,10 @@ class Rights:
         """What is enough where it only shows what it would do."""
         return Rights(self.reads, looks_at=(*self.joins, *self.looks_at))
 
+    def in_dry_run(self, name: str) -> "Rights":
+        """What a worker needs that writes nothing, and joins a group of its own."""
+        return replace(self, writes=(), joins=(name,))
+
     def on(self, kafka: KafkaSettings) -> Iterator[Right]:
         """The rights on a cluster."""
         for topic in self.reads:
@@ -68,69 +67,19 @@ class Rights:
             yield Right("Describe", "group", kafka.group(worker))
 
 
-AB_TASTY_REFRESH = "ab-tasty-refresh"
-"""The group in which AB Tasty's worker keeps how far it has sent members' rows again."""
-_WORKERS = ("router", "sailthru", "ab-tasty")
-_SENT_AGAIN = (RAW, *BY_USER)
-_READS: Mapping[str, tuple[Topic, ...]] = {
-    "router": (RAW,),
-    "sailthru": (*BY_USER, AUDIENCES, SAILTHRU_LISTS, SAILTHRU_AUDIENCES, RATE_LIMITS),
-    "ab-tasty": (
-        AUDIENCE_MEMBERSHIP,
-        AUDIENCES,
-        AB_TASTY_AUDIENCES,
-        AB_TASTY_MEMBERS,
-        RATE_LIMITS,
-    ),
-}
-
-RIGHTS: Mapping[str, Rights] = {
-    "receiver": Rights(writes=(RAW,)),
-    "router": Rights(
-        _READS["router"],
-        (*BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS),
-        ("router",),
-    ),
-    "sailthru": Rights(
-        _READS["sailthru"],
-        (SAILTHRU_LISTS, SAILTHRU_AUDIENCES, RATE_LIMITS, DEAD_LETTERS),
-        ("sailthru",),
-    ),
-    "ab-tasty": Rights(
-        _READS["ab-tasty"],
-        (AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, RATE_LIMITS, DEAD_LETTERS),
-        ("ab-tasty", AB_TASTY_REFRESH),
-    ),
-    "trace": Rights((*_SENT_AGAIN, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS), looks_at=_WORKERS),
-    "dead-letters": Rights((DEAD_LETTERS,), looks_at=_WORKERS),
-    "redrive": Rights((DEAD_LETTERS, *_SENT_AGAIN), _SENT_AGAIN, looks_at=_WORKERS),
-    "replay-router": Rights((RAW,), joins=("router",)),
-    "replay-sailthru": Rights(BY_USER, joins=("sailthru",)),
-    "replay-ab-tasty": Rights((AUDIENCE_MEMBERSHIP,), joins=("ab-tasty",)),
-    "leave-router": Rights(joins=("router",)),
-    "leave-sailthru": Rights(joins=("sailthru",)),
-    "leave-ab-tasty": Rights(joins=("ab-tasty",)),
-    "fill": Rights((*BY_USER, AUDIENCES), (DEAD_LETTERS,), ("sailthru", "sailthru-fill")),
-}
-"""By the component's name. `check` looks with the rights of what it checks."""
+RECEIVER = Rights(writes=(RAW,))
+ROUTER = Rights((RAW,), (*BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS), ("router",))
 
 
-COMPONENTS = (*RIGHTS, *(f"{name}{DRY_RUN_SUFFIX}" for name in _WORKERS[1:]))
-"""All names, dry runs included."""
-
-
-def of_sink(worker: str, reads: tuple[Topic, ...]) -> Rights:
-    """What a sink's worker needs that keeps nothing of its own in Kafka."""
-    return Rights((*reads, AUDIENCES, RATE_LIMITS), (RATE_LIMITS, DEAD_LETTERS), (worker,))
-
-
-def of(component: str, reads: tuple[Topic, ...] = ()) -> Rights | None:
-    """What a component needs; None where it is none of ours, and reads nothing.
-
-    A worker in a dry run writes nothing.
-    """
-    worker = component.removesuffix(DRY_RUN_SUFFIX)
-    rights = RIGHTS.get(worker, of_sink(worker, reads) if reads else None)
-    if rights is None or not component.endswith(DRY_RUN_SUFFIX):
-        return rights
-    return replace(rights, writes=(), joins=(component,))
+def of_sink(
+    worker: str,
+    reads: tuple[Topic, ...],
+    keeps: tuple[Topic, ...] = (),
+    groups: tuple[str, ...] = (),
+) -> Rights:
+    """What a sink's worker needs: `keeps` are topics of its own, `groups` others that it joins."""
+    return Rights(
+        (*reads, AUDIENCES, *keeps, RATE_LIMITS),
+        (*keeps, RATE_LIMITS, DEAD_LETTERS),
+        (worker, *groups),
+    )

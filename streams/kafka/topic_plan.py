@@ -1,10 +1,10 @@
 """What topics to create, within what each kind of Kafka lets one set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from streams.topics import ALL, MAX_MESSAGE_BYTES, RATE_LIMITS, Topic
+from streams.topics import MAX_MESSAGE_BYTES, RATE_LIMITS, Topic
 
 Service = Literal["kafka", "strimzi", "confluent", "msk-serverless"]
 
@@ -44,11 +44,19 @@ class Planned:
 
 
 def plan(
-    service: Service, *, partitions: int, replicas: int, retention_days: int
+    service: Service,
+    topics: Iterable[Topic],
+    *,
+    partitions: int,
+    replicas: int,
+    retention_days: int,
 ) -> Iterator[Planned]:
-    """All topics. Of what is not compacted nothing is kept for longer than `retention_days`."""
+    """Says how to create these.
+
+    Of what is not compacted nothing is kept for longer than `retention_days`.
+    """
     limits = LIMITS[service]
-    for topic in ALL:
+    for topic in topics:
         settings = {
             "cleanup.policy": "compact" if topic.compacted else "delete",
             "max.message.bytes": str(limits.max_message_bytes),

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.settings import KafkaSettings
-from streams.topics import ALL, Topic
+from streams.topics import Topic
 
 _POLICY, _KEPT, _IN_SYNC = "cleanup.policy", "retention.ms", "min.insync.replicas"
 _HOUR_MS = 3_600_000
@@ -49,11 +49,11 @@ class Shape:
 
 
 async def look(
-    admin: AIOKafkaAdminClient, kafka: KafkaSettings, names: Iterable[str]
+    admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Iterable[Topic]
 ) -> Sequence[Shape]:
-    """Asks about topics that are there, by their names on the cluster."""
-    by_name = {kafka.topic(topic.name): topic for topic in ALL}
-    known = [name for name in names if name in by_name]
+    """Asks about topics that are there."""
+    by_name = {kafka.topic(topic.name): topic for topic in topics}
+    known = list(by_name)
     if not known:
         return []
     wanted = dict.fromkeys((_POLICY, _KEPT, _IN_SYNC))

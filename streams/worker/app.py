@@ -17,6 +17,7 @@ from streams.engine.consumer import Transport
 from streams.engine.group_lease import GroupLease
 from streams.engine.processor import Processor
 from streams.engine.refusals import Refusals
+from streams.kafka.rights import Rights
 from streams.settings import DRY_RUN_SUFFIX, KafkaSettings, WorkerSettings
 from streams.topics import RAW, Topic
 from streams.worker import pages
@@ -35,6 +36,7 @@ class App(faust.App):
     worker_settings: WorkerSettings
     kafka: KafkaSettings
     reads: tuple[Topic, ...]
+    needs: Rights | None
 
     def _create_directories(self) -> None:
         """Nothing: they are for tables, of which there are none."""
@@ -99,8 +101,11 @@ def create_app(
     processor: Callable[[App], Processor],
     *,
     port: int,
+    needs: Rights | None = None,
 ) -> App:
     """One worker's app; `processor` is called when the app starts.
+
+    What it `needs` at Kafka is looked for before that.
 
     `port` is that of its pages, unless WORKER_PORT is set; a dry run beside it has another.
     """
@@ -128,7 +133,8 @@ def create_app(
         web_host=worker.host,
         web_port=worker.port or pages_port,
     )
-    app.worker_name, app.worker_settings, app.kafka, app.reads = name, worker, kafka, reads
+    app.worker_name, app.worker_settings, app.kafka = name, worker, kafka
+    app.reads, app.needs = reads, needs
     transport = Transport([url], app)
     transport.kafka, transport.worker = kafka, worker
     app.transport = app.producer_transport = transport

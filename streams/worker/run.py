@@ -58,7 +58,13 @@ class Worker(faust.Worker):
         transport: Transport = app.transport
         try:
             transport.cluster = self.loop.run_until_complete(
-                prepare(transport.kafka, app.conf.id, app.reads, component=app.worker_name)
+                prepare(
+                    transport.kafka,
+                    app.conf.id,
+                    app.reads,
+                    needed=app.needs,
+                    component=app.worker_name,
+                )
             )
         except StartError as error:
             sys.exit(f"{app.worker_name} does not start. {error}")

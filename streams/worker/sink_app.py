@@ -14,6 +14,7 @@ from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sink import Outlet, Sink
 from streams.kafka.log_end import LogEnd
 from streams.kafka.record_limits import RecordLimits
+from streams.kafka.rights import Rights, of_sink
 from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import AUDIENCES, DEAD_LETTERS, USER_UPDATE
@@ -22,10 +23,19 @@ from streams.worker.dry_run import CountedDeadLetters, dry_run
 
 
 def create_sink_app(
-    sink: Sink[Any], kafka: KafkaSettings, worker: WorkerSettings, *, connections: int, port: int
+    sink: Sink[Any],
+    kafka: KafkaSettings,
+    worker: WorkerSettings,
+    *,
+    connections: int,
+    port: int,
+    needs: Rights | None = None,
 ) -> App:
-    """One destination's app, without its agents."""
+    """One destination's app, without its agents; of a sink that keeps nothing, `needs` is known."""
+    rights = needs or of_sink(sink.destination, sink.topics)
     outlet = dry_run(sink) if worker.dry_run else Outlet.of(sink)
+    if worker.dry_run:
+        rights = rights.in_dry_run(outlet.name)
 
     def delivery(app: App) -> Delivery:
         deduplication = Deduplication(worker.dedup_max_ids)
@@ -59,4 +69,4 @@ def create_sink_app(
             app.refusals,
         )
 
-    return create_app(outlet.name, sink.topics, kafka, worker, delivery, port=port)
+    return create_app(outlet.name, sink.topics, kafka, worker, delivery, port=port, needs=rights)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agents.fixed_names import FixedNames, same
+from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.owned_name import OwnedName
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_AUDIENCES
 from tests.streams.cluster import create, producing, read, settings
 
 KAFKA = pytest.mark.kafka

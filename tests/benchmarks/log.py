@@ -12,8 +12,8 @@ from uuid import uuid4
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 
+from agents.registry import all_topics
 from sandbox.kafka import Kafka
-from streams import topics
 from streams.kafka import batch_writer, clients
 from streams.kafka.batch_writer import Outgoing
 from streams.kafka.commit_metadata import Progress, encode
@@ -54,7 +54,7 @@ class Log(AbstractAsyncContextManager["Log"]):
                         "message.timestamp.type": _STAMPED[topic is RAW],
                     },
                 )
-                for topic in topics.ALL
+                for topic in all_topics()
             ]
         )
         return self

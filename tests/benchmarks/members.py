@@ -10,12 +10,12 @@ from aiohttp import web
 
 from agents.ab_tasty.refresh import DAY_MS
 from agents.ab_tasty.slices import joined_value
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
 from sandbox.ab_tasty import AbTasty
 from sandbox.kafka import Kafka
 from sandbox.server import running
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.benchmarks.events import AUDIENCES
 from tests.benchmarks.log import Log
 from tests.benchmarks.observed import observed

@@ -15,12 +15,14 @@ from click.testing import CliRunner
 
 from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS
+from agents.registry import all_topics
 from sandbox.kafka import Kafka
 from streams import topics
 from streams.kafka import clients, ranges
 from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS, EVENTS, RAW, USER_UPDATE
+from streams.topics import EVENTS, RAW, USER_UPDATE
 from tests.benchmarks import (
     calls,
     concurrency,
@@ -90,7 +92,7 @@ async def _written_by(
     async with Log.on(kafka, partitions=2) as log:
         course = await Course.laid(log, MESSAGES, 3, directory)
         run = await course.run(name)
-        records = await _read(log, topics.ALL)
+        records = await _read(log, all_topics())
     raw = log.kafka.topic(RAW.name)
     expected = Counter(
         (out.topic, out.key, out.value, tuple(out.headers))

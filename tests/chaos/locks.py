@@ -6,8 +6,8 @@ from pathlib import Path
 
 import trustme
 
+from agents import rights as components
 from sandbox.ports import HOST
-from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings
 from tests.chaos.plan import WORKERS
 from tests.kafka.acls import allow
@@ -42,7 +42,7 @@ class Locks:
     async def let_in(self, kafka: KafkaSettings) -> None:
         """Grants each worker what it needs, and nothing else."""
         for worker in self.users:
-            await allow(kafka, worker, RIGHTS[worker].on(kafka))
+            await allow(kafka, worker, components.of(worker).on(kafka))
 
 
 OPEN = Locks()

@@ -12,6 +12,10 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
+from agents import rights as components
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
+from agents.registry import all_topics
+from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.owned_name import OwnedName
 from sandbox.ab_tasty import AbTasty
 from sandbox.egress import EgressProxy
@@ -20,9 +24,7 @@ from sandbox.kafka import Kafka
 from sandbox.ports import HOST
 from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
-from streams import topics
-from streams.kafka.rights import RIGHTS
-from streams.topics import AB_TASTY_AUDIENCES, EVENTS, RAW, SAILTHRU_AUDIENCES, USER_UPDATE, Topic
+from streams.topics import EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run
 from tests.kafka.test_leaks import limit_messages
 from tests.streams.cluster import (
@@ -96,7 +98,7 @@ async def test_a_set_up_that_is_right_is_a_line_each(kafka: Kafka, prefix: str) 
     assert said.returncode == 0, said.stdout
     assert lines(said, "WRONG") == []
     told = lines(said, "ok")
-    for topic in topics.ALL:
+    for topic in all_topics():
         assert f"topic {to.topic(topic.name)} has 3 partitions." in told
     for worker in ("router", "sailthru", "ab-tasty"):
         assert f"worker {worker} may start." in told
@@ -105,7 +107,7 @@ async def test_a_set_up_that_is_right_is_a_line_each(kafka: Kafka, prefix: str) 
 @pytest.mark.kafka
 async def test_missing_topics_are_named_and_not_made(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix)
-    await create(to, [topic for topic in topics.ALL if topic is not EVENTS])
+    await create(to, [topic for topic in all_topics() if topic is not EVENTS])
     for making in ("false", "true"):
         given = {**of(kafka, prefix), **SAILTHRU, **UDC, "KAFKA_CREATE_TOPICS": making}
         said = await check(given)
@@ -139,7 +141,7 @@ async def test_what_is_kept_too_short_or_for_ever_or_once_is_named(
     assert said.returncode == 0, said.stdout
     told = lines(said, "?")
     [once] = [line for line in told if "one replica" in line]
-    assert all(to.topic(topic.name) in once for topic in topics.ALL)
+    assert all(to.topic(topic.name) in once for topic in all_topics())
     [short] = [line for line in told if "in an outage is lost" in line]
     assert short.startswith(f"topics {prefix}events: retention.ms=3600000, ")
     [ever] = [line for line in told if "for ever" in line]
@@ -151,9 +153,9 @@ async def test_only_what_a_destination_has_to_do_with_is_asked_for(
     kafka: Kafka, prefix: str
 ) -> None:
     to = settings(kafka, prefix)
-    components = (RIGHTS["router"], RIGHTS["ab-tasty"])
-    needed = {topic for rights in components for topic in rights.topics}
-    await create(to, [topic for topic in topics.ALL if topic in needed])
+    both = (components.of("router"), components.of("ab-tasty"))
+    needed = {topic for rights in both for topic in rights.topics}
+    await create(to, [topic for topic in all_topics() if topic in needed])
     said = await check({**of(kafka, prefix), **UDC}, "--destination", "ab-tasty")
     assert said.returncode == 0, said.stdout
     assert "sailthru" not in said.stdout

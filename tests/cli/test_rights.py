@@ -9,7 +9,7 @@ import orjson
 import pytest
 import yaml
 
-from streams.kafka.rights import COMPONENTS, RIGHTS, of
+from agents import rights as components
 from streams.settings import KafkaSettings
 from tests.cli.messages import invoke
 
@@ -18,8 +18,7 @@ SETTINGS = {"KAFKA_PREFIX": "shop-", "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9
 
 
 def wanted(component: str) -> set[tuple[str, str, str]]:
-    rights = of(component)
-    assert rights is not None
+    rights = components.of(component)
     return {
         (right.kind, right.name, right.operation)
         for right in rights.on(KafkaSettings(prefix="shop-"))
@@ -32,7 +31,7 @@ def printed(*arguments: str) -> str:
     return shown.output
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", components.names())
 def test_what_is_printed_for_kafkas_own_tool_grants_it(component: str) -> None:
     found = set()
     for line in printed(component, "--user", "streams").replace("\\\n", "").splitlines():
@@ -48,7 +47,7 @@ def test_what_is_printed_for_kafkas_own_tool_grants_it(component: str) -> None:
     assert found == wanted(component)
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", components.names())
 def test_what_is_printed_for_strimzi_grants_it(component: str) -> None:
     user = yaml.safe_load(printed(component, "--format", "strimzi", "--cluster", "main"))
     assert user["metadata"] == {
@@ -62,7 +61,7 @@ def test_what_is_printed_for_strimzi_grants_it(component: str) -> None:
     } == wanted(component)
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", components.names())
 def test_what_is_printed_for_confluent_grants_it(component: str) -> None:
     form = re.compile(
         r"confluent kafka acl create --allow --service-account sa-1 "
@@ -90,7 +89,7 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", components.names())
 def test_what_is_printed_for_amazons_iam_grants_it_and_no_more(component: str) -> None:
     policy = orjson.loads(printed(component, "--format", "msk-iam", "--cluster", ARN))
     assert policy["Version"] == "2012-10-17"
@@ -121,4 +120,6 @@ def test_a_policy_of_amazons_names_its_cluster_by_an_arn(cluster: str) -> None:
 
 def test_the_table_of_security_is_what_the_command_prints() -> None:
     assert invoke("rights").output in SECURITY
-    assert [line.split("`")[1] for line in invoke("rights").output.splitlines()[2:]] == [*RIGHTS]
+    assert [line.split("`")[1] for line in invoke("rights").output.splitlines()[2:]] == [
+        *components.components()
+    ]

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from agents.registry import all_topics
 from streams import topics
 from tests.cli.messages import invoke
 
-BY_NAME = {f"shop-{topic.name}": topic for topic in topics.ALL}
+BY_NAME = {f"shop-{topic.name}": topic for topic in all_topics()}
 DAY_MS = 86_400_000
 # What each lets one set, as its pages have it.
 MSK = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from streams.kafka.rights import RIGHTS
+from agents import rights as components
 from streams.topics import EVENTS, RAW
 from tests.agents.test_workers import _get
 from tests.kafka.acls import grant
@@ -71,7 +71,7 @@ async def test_a_login_that_is_refused_is_told_and_a_mended_secret_is_taken_with
     chosen = WAYS[way]
     plain = settings(broker.broker, prefix)
     await create(plain)
-    await grant(broker, USER, RIGHTS["router"].on(plain))
+    await grant(broker, USER, components.of("router").on(plain))
     secret, right, wrong = tmp_path / "secret", chosen.right(), chosen.wrong()
     secret.write_text(right)
     router = Router(

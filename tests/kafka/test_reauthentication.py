@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from agents import rights as components
 from cli.demo.lag import Lag
 from cli.demo.run import READS
-from streams.kafka.rights import RIGHTS
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import SECONDS
@@ -37,7 +37,7 @@ async def test_a_worker_logs_in_again_and_stays_in_its_group(prefix: str, tmp_pa
         await create(plain)
         raw, group = plain.topic(RAW.name), plain.group("router")
         await commit(plain, group, {(raw, number): (0, "") for number in range(2)})
-        await grant(broker, USER, RIGHTS["router"].on(plain))
+        await grant(broker, USER, components.of("router").on(plain))
         own = broker.settings("SECURED", prefix=prefix)
         router = Router(
             own,

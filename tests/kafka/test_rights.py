@@ -11,6 +11,7 @@ import pytest
 import structlog
 from click.testing import CliRunner
 
+from agents import rights as components
 from cli.demo.compare import differences
 from cli.demo.lag import Lag
 from cli.demo.publish import publish
@@ -24,7 +25,7 @@ from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams import logs
 from streams.engine.startup import StartError, prepare
-from streams.kafka.rights import RIGHTS, Right
+from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.receiver.served import TOKEN
@@ -43,7 +44,9 @@ async def seen(broker: Secured, worker: str, kafka: KafkaSettings, without: Righ
     said = ""
     for _ in range(200):
         try:
-            await prepare(kafka, kafka.group(worker), RIGHTS[worker].reads[:1], component=worker)
+            await prepare(
+                kafka, kafka.group(worker), components.of(worker).reads[:1], component=worker
+            )
         except StartError as error:
             said = str(error)
         else:
@@ -60,7 +63,7 @@ async def test_a_worker_starts_with_exactly_its_rights_and_names_each_that_it_la
 ) -> None:
     await create(settings(broker.broker, prefix))
     kafka = broker.settings("SECURED", prefix=prefix)
-    rights = list(RIGHTS[worker].on(kafka))
+    rights = list(components.of(worker).on(kafka))
     await grant(broker, USER, rights)
     assert await seen(broker, worker, kafka, None) == ""
 
@@ -110,7 +113,7 @@ async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
 ) -> None:
     plain = settings(broker.broker, prefix)
     await create(plain)
-    for component, rights in RIGHTS.items():
+    for component, rights in components.components().items():
         await grant(broker, component, rights.on(plain))
     start_ms = int(time.time() * 1000) - duration_ms(300)
     traffic = generate(seed=16, users=30, messages=300, start_ms=start_ms)
@@ -125,7 +128,7 @@ async def test_each_component_does_its_work_as_a_user_with_exactly_its_rights(
                 **worker_environment("", port, sailthru=sailthru_url, ab_tasty=ab_tasty_url),
                 **settings_of(broker, prefix, component, tmp_path),
             }
-            for component, port in zip(RIGHTS, free_ports(), strict=False)
+            for component, port in zip(components.components(), free_ports(), strict=False)
         }
         workers = {
             name: WorkerProcess(name, tmp_path / f"{name}.log", where[name]) for name in WORKERS
@@ -176,7 +179,7 @@ def logging_stays() -> Iterator[None]:
 def lacked(component: str, kafka: KafkaSettings) -> list[Right]:
     """Of each kind and operation that a component needs, the first."""
     kinds: dict[tuple[str, str], Right] = {}
-    for right in RIGHTS[component].on(kafka):
+    for right in components.of(component).on(kafka):
         kinds.setdefault((right.kind, right.operation), right)
     return list(kinds.values())
 
@@ -205,7 +208,7 @@ async def each_refuses(
     plain = settings(broker.broker, prefix)
     await create(plain)
     user = f"{prefix}{component}"
-    await grant(broker, user, RIGHTS[component].on(plain))
+    await grant(broker, user, components.of(component).on(plain))
     where = {
         **worker_environment("", 0, sailthru="http://127.0.0.1:1", ab_tasty="http://127.0.0.1:1"),
         **settings_of(broker, prefix, user, directory),
@@ -229,7 +232,7 @@ async def test_a_command_names_a_right_that_it_lacks_before_it_does_anything(
     broker: Secured, prefix: str, tmp_path: Path, component: str, every: bool
 ) -> None:
     kafka = settings(broker.broker, prefix)
-    which = RIGHTS[component].on(kafka) if every else lacked(component, kafka)
+    which = components.of(component).on(kafka) if every else lacked(component, kafka)
     await each_refuses(broker, prefix, component, tmp_path, which)
 
 
@@ -240,7 +243,9 @@ async def test_check_names_what_its_user_is_not_granted(
     await create(plain)
     lacks = Right("Write", "topic", plain.topic("ab-tasty-members"))
     for worker in ("router", "ab-tasty"):
-        await grant(broker, prefix, [each for each in RIGHTS[worker].on(plain) if each != lacks])
+        await grant(
+            broker, prefix, [each for each in components.of(worker).on(plain) if each != lacks]
+        )
     where = {
         **worker_environment("", 0, sailthru="http://127.0.0.1:1", ab_tasty="http://127.0.0.1:1"),
         **settings_of(broker, prefix, prefix, tmp_path),
@@ -260,7 +265,7 @@ async def test_the_receiver_takes_posts_as_a_user_who_may_write_raw_messages_alo
 ) -> None:
     plain = settings(broker.broker, prefix)
     await create(plain, [RAW])
-    await grant(broker, f"{prefix}receiver", RIGHTS["receiver"].on(plain))
+    await grant(broker, f"{prefix}receiver", components.of("receiver").on(plain))
     where = settings_of(broker, prefix, f"{prefix}receiver", tmp_path)
     with receiving(plain, tmp_path / "log", **where) as receiver:
         taken = await post(receiver.url, [Message(None, b'{"mpid": "17"}')], token=TOKEN)
@@ -274,7 +279,7 @@ async def test_a_receiver_from_which_its_right_is_taken_names_it_and_goes_on_wit
 ) -> None:
     plain = settings(broker.broker, prefix)
     await create(plain, [RAW])
-    [right] = RIGHTS["receiver"].on(plain)
+    [right] = components.of("receiver").on(plain)
     user = f"{prefix}receiver"
     await grant(broker, user, [right])
     where = settings_of(broker, prefix, user, tmp_path)

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.kafka.rights import RIGHTS, Right
+from agents import rights as components
+from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
 from tests.kafka.acls import grant, withdraw
@@ -55,7 +56,7 @@ async def test_a_right_that_is_taken_away_is_named_and_nothing_is_lost(
     plain = settings(broker.broker, prefix, partitions=1)
     await create(plain)
     right, user = LACKS[lacks](plain), f"{prefix}router"
-    await grant(broker, user, RIGHTS["router"].on(plain))
+    await grant(broker, user, components.of("router").on(plain))
     given = {
         **settings_of(broker, prefix, user, tmp_path),
         "KAFKA_INITIAL_OFFSET": "earliest",

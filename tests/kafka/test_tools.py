@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agents import rights as components
 from cli.main import main
 from sandbox.kafka import command_line
-from streams.kafka.rights import COMPONENTS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -21,7 +21,7 @@ TOOLS = {
     "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-delete-records.sh": "org.apache.kafka.tools.DeleteRecordsCommand",
 }
-PRINTED = (("topics",), *(("rights", component) for component in COMPONENTS))
+PRINTED = (("topics",), *(("rights", component) for component in components.names()))
 
 
 def used() -> Iterator[tuple[str, str]]:

@@ -9,10 +9,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
+from agents.registry import all_topics
 from sandbox.kafka import Kafka
 from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
-from streams.topics import ALL, Topic
+from streams.topics import Topic
 
 
 def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings:
@@ -21,9 +22,12 @@ def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings
     )
 
 
-async def create(to: KafkaSettings, which: Iterable[Topic] = ALL) -> None:
-    """Returns when the broker tells of them too, which is a moment later."""
-    topics = list(which)
+async def create(to: KafkaSettings, which: Iterable[Topic] | None = None) -> None:
+    """Of all there are, unless told which.
+
+    Returns when the broker tells of them too, which is a moment later.
+    """
+    topics = list(all_topics() if which is None else which)
     names = {to.topic(topic.name) for topic in topics}
     async with clients.admin(to) as client:
         await topic_admin.create(client, to, topics)

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from agents.sailthru.fill.alone import Alone, alone
 from agents.sailthru.fill.error import FillError
+from agents.sailthru.topics import FILL
 from streams.engine.deleted_offsets import Gaps
 from streams.engine.holds import Holds
 from streams.engine.partition import InFlightLimit, Partition
@@ -140,14 +141,14 @@ async def opened(
     Only to `execute` must the group be stopped, and is one without offsets begun.
     """
     async with answering(kafka):
-        cluster = await prepare(kafka, group, reads, component="fill", begin=False)
+        cluster = await prepare(kafka, group, reads, needed=FILL, component="fill", begin=False)
         every, live = await groups.look(kafka, group, reads)
     if execute and live:
         raise _live(group)
     async with alone(kafka, group) if execute else nullcontext() as held:
         if execute:
             async with answering(kafka):
-                await prepare(kafka, group, reads, component="fill")
+                await prepare(kafka, group, reads, needed=FILL, component="fill")
         async with reading(
             kafka,
             group,

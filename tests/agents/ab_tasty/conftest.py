@@ -2,9 +2,10 @@
 
 import pytest
 
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.refreshing import Days
 from tests.streams.cluster import create, settings
 from tests.streams.delivery.flow import without_pauses

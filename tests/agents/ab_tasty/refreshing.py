@@ -9,11 +9,11 @@ from aiokafka import TopicPartition
 
 from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.engine.partition import Partition
 from streams.kafka import clients, ranges
-from streams.kafka.rights import AB_TASTY_REFRESH
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock
 from tests.agents.ab_tasty.test_delivery import Traced, flowing, log
@@ -60,7 +60,7 @@ class Worker:
     async def notes_that_nothing_is_kept(self) -> None:
         """Waits until it is kept in Kafka that leaves pass unseen."""
         at = TopicPartition(self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition)
-        group = self._to.group(AB_TASTY_REFRESH)
+        group = self._to.group(REFRESH_GROUP)
         async with (
             asyncio.timeout(60),
             clients.range_consumer(self._to, group_id=group) as consumer,

@@ -9,6 +9,7 @@ import pytest
 
 from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.sink import AbTastySink
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
 from models.owned_name import OwnedName
@@ -18,7 +19,6 @@ from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.outcomes import Delivered, Outcome, Transient
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.agents.ab_tasty.factories import AT, audience, membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty, send
 from tests.streams.cluster import create, producing, read, settings

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from sandbox.kafka import Kafka
-from streams.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from tests.agents.ab_tasty.factories import AT, membership
 from tests.agents.ab_tasty.simulated import ab_tasty, send
 from tests.agents.ab_tasty.test_known_audiences import worker

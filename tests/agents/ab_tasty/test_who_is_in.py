@@ -8,11 +8,12 @@ from aiokafka.admin import NewPartitions
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
 from agents.ab_tasty import done, refresh
+from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams import metrics
 from streams.engine.refusals import Refusals
 from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
-from streams.topics import AB_TASTY_MEMBERS, AUDIENCE_MEMBERSHIP
+from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, Worker, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty

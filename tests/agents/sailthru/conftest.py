@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agents.sailthru.topics import SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from sandbox.kafka import Kafka
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from tests.agents.sailthru.list_workers import PARTITIONS
 from tests.agents.sailthru.simulated import Simulated, simulated
 from tests.streams.cluster import create, settings

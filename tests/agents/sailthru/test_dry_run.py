@@ -10,13 +10,14 @@ import aiohttp
 import pytest
 from aiokafka import TopicPartition
 
+from agents.sailthru.topics import SAILTHRU_LISTS
 from models.record import Record
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from streams.kafka import clients
 from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, SAILTHRU_LISTS, USER_UPDATE
+from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, USER_UPDATE
 from tests import zygote
 from tests.agents.sailthru.factories import attributes, audience, event
 from tests.agents.sailthru.simulated import KEY, SECRET, Simulated

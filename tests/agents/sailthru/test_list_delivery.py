@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from agents.sailthru.list_owner import ListWanted
+from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, SAILTHRU_LISTS
+from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.sailthru.factories import attributes, audience
 from tests.agents.sailthru.list_workers import members, named, people, until, working
 from tests.agents.sailthru.simulated import Simulated

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.audience import Audience
 from models.record import RawPosition
 from streams.settings import KafkaSettings
-from streams.topics import SAILTHRU_AUDIENCES
 from tests.agents.sailthru.factories import audience, membership
 from tests.agents.sailthru.list_workers import members, working
 from tests.agents.sailthru.simulated import Simulated

@@ -8,7 +8,7 @@ from typing import Any
 
 import faust
 
-from streams import topics
+from agents.registry import all_topics
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.benchmarks.meter import Meter
@@ -30,7 +30,7 @@ def main(group: str) -> None:
         autodiscover=False,
     )
     written = {
-        topic.name: app.topic(kafka.topic(topic.name)) for topic in topics.ALL if topic is not RAW
+        topic.name: app.topic(kafka.topic(topic.name)) for topic in all_topics() if topic is not RAW
     }
 
     @app.agent(app.topic(kafka.topic(RAW.name)))

@@ -5,7 +5,7 @@ import sys
 from quixstreams import Application, message_context
 from quixstreams.models import Serializer
 
-from streams import topics
+from agents.registry import all_topics
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.benchmarks.meter import Meter
@@ -33,7 +33,7 @@ def main(group: str) -> None:
         topic.name: app.topic(
             kafka.topic(topic.name), value_serializer=_Value(), key_serializer="bytes"
         )
-        for topic in topics.ALL
+        for topic in all_topics()
         if topic is not RAW
     }
 

@@ -10,26 +10,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from agents.registry import all_topics
+from agents.sailthru.topics import SAILTHRU_LISTS
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
-from streams import topics
 from streams.engine.startup import StartError, prepare, read_progress
 from streams.kafka import topic_admin
 from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
+from streams.kafka.rights import Rights
 from streams.settings import KafkaSettings
-from streams.topics import (
-    AUDIENCES,
-    BY_USER,
-    DEAD_LETTERS,
-    EVENTS,
-    RAW,
-    SAILTHRU_LISTS,
-    USER_UPDATE,
-)
+from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.streams.cluster import assigned, commit, configure, create, settings, write
 
+EVERYTHING = Rights(writes=all_topics())
 KAFKA = pytest.mark.kafka
 
 
@@ -82,7 +77,7 @@ async def test_a_silent_address_among_several_keeps_nobody_from_starting(
 @KAFKA
 async def test_missing_topics_are_named(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix)
-    await create(to, [topic for topic in topics.ALL if topic not in (EVENTS, RAW)])
+    await create(to, [topic for topic in all_topics() if topic not in (EVENTS, RAW)])
     with pytest.raises(StartError) as raised:
         await prepare(to, to.group("router"), [RAW])
 
@@ -93,8 +88,8 @@ async def test_missing_topics_are_named(kafka: Kafka, prefix: str) -> None:
 @KAFKA
 async def test_topics_are_created_when_it_is_asked_to(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix, partitions=3).model_copy(update={"create_topics": True})
-    await prepare(to, to.group("router"), [RAW])
-    names = [to.topic(topic.name) for topic in topics.ALL]
+    await prepare(to, to.group("router"), [RAW], needed=EVERYTHING, component="all")
+    names = [to.topic(topic.name) for topic in all_topics()]
     async with admin(to) as client:
         described = await client.describe_topics(names)
 
@@ -133,7 +128,7 @@ async def test_topics_that_cannot_be_created_are_a_sentence(kafka: Kafka, prefix
 async def test_unequal_partition_counts_are_named(kafka: Kafka, prefix: str) -> None:
     await create(settings(kafka, prefix, partitions=1), [EVENTS])
     to = settings(kafka, prefix, partitions=2)
-    await create(to, [topic for topic in topics.ALL if topic is not EVENTS])
+    await create(to, [topic for topic in all_topics() if topic is not EVENTS])
     with pytest.raises(StartError) as raised:
         await prepare(to, to.group("router"), [RAW])
 
@@ -214,7 +209,7 @@ async def test_a_topic_whose_settings_refuse_or_lose_what_is_written_is_named(
     topic, values = UNFIT[says]
     await configure(to, topic, values)
     with pytest.raises(StartError) as raised:
-        await prepare(to, "group", [RAW])
+        await prepare(to, "group", [RAW], needed=EVERYTHING, component="all")
 
     assert f"{prefix}{says}" in sentence(raised)
 
