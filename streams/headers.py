@@ -14,8 +14,13 @@ REDRIVEN_OF = "redriven-of"
 
 # Where an update's raw message stands: partition, offset, and when Kafka took it, in ms.
 RAW = "raw"
+# When an update's message was sent, in ms; with this behind it where the update says all of a user
+# that the router does not remember, so that it may be what was true before.
+SENT = "sent"
+_UNSURE = b"?"
 
 _RAW = re.compile(rb"\d{1,10}/\d{1,19}/\d{1,19}")
+_SENT = re.compile(rb"(\d{1,19})(\??)")
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -28,10 +33,25 @@ class Raw(NamedTuple):
     received_at_ms: int
 
 
-def make(id_: str, kind: str, epoch: int, raw: Raw | None = None) -> list[tuple[str, bytes]]:
+class Sent(NamedTuple):
+    """When mParticle sent an update's message, in ms since the epoch.
+
+    Not `is_sure` is what a router says of a user whom it does not remember, where others may have
+    said what is newer: it counts only if nobody has.
+    """
+
+    at_ms: int
+    is_sure: bool
+
+
+def make(
+    id_: str, kind: str, epoch: int, raw: Raw | None = None, sent: Sent | None = None
+) -> list[tuple[str, bytes]]:
     headers = [(ID, id_.encode()), (KIND, kind.encode())]
     if raw is not None:
         headers.append((RAW, b"%d/%d/%d" % raw))
+    if sent is not None:
+        headers.append((SENT, b"%d%b" % (sent.at_ms, b"" if sent.is_sure else _UNSURE)))
     if epoch:
         headers.append((EPOCH, str(epoch).encode()))
     return headers
@@ -56,6 +76,7 @@ class Marks(NamedTuple):
     redriven_for: str | None
     redriven_of: str | None
     raw: Raw | None = None
+    sent: Sent | None = None
 
     def is_for(self, destination: str) -> bool:
         """What was sent again is for the one destination that failed."""
@@ -78,6 +99,7 @@ def read(headers: Headers) -> Marks:
         redriven_for.decode(errors="replace") if redriven_for else None,
         letter.decode(errors="replace") if letter else None,
         _raw(found.get(RAW)),
+        _sent(found.get(SENT)),
     )
 
 
@@ -86,3 +108,9 @@ def _raw(written: bytes | None) -> Raw | None:
     if not written or not _RAW.fullmatch(written):
         return None
     return Raw(*map(int, written.split(b"/")))
+
+
+def _sent(written: bytes | None) -> Sent | None:
+    if not written or not (said := _SENT.fullmatch(written)):
+        return None
+    return Sent(int(said[1]), not said[2])

@@ -16,7 +16,7 @@ class Reason(NamedTuple):
 DROPS = (
     Reason("redriven_elsewhere", "sent again for another destination"),
     Reason("stale", "a membership older than one of the same user and audience"),
-    Reason("overtaken", "an update that a router wrote late, after newer ones"),
+    Reason("overtaken", "attributes that a router wrote late, after newer updates"),
     Reason("development", "mParticle's development data; `…_DEVELOPMENT_DATA`"),
     Reason("account_not_allowed", "`…_ACCOUNTS_ALLOW` does not name its account"),
     Reason("account_denied", "`…_ACCOUNTS_DENY` names its account"),

@@ -228,7 +228,7 @@ class Router:
     async def _map(
         self, sources: Sequence[ConsumerRecord], partition: Partition, became: _Became
     ) -> None:
-        known = self._snapshots.of(partition.tp)
+        known = self._snapshots.of(partition.tp, sources[0].timestamp)
         # A record from Kafka also is the place where it stands.
         raws = [
             RawMessage(
@@ -289,7 +289,7 @@ class Router:
             self._names[out.topic.name],
             out.key,
             out.written(),
-            headers.make(out.id, told_kind(out.kind), epoch, out.raw),
+            headers.make(out.id, told_kind(out.kind), epoch, out.raw, out.sent),
         )
 
     def _count(self, routed: Routed) -> None:

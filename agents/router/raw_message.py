@@ -121,11 +121,13 @@ class RawMessage:
         *,
         at_ms: int | None = None,
         own_id: bool = False,
+        is_sure: bool = True,
     ) -> bool:
         """Adds a record of the part with that index; says whether there is one now.
 
         `part` is its content, as far as the record was made of it; `own_id` says that it has an id
-        of its own at mParticle, `at_ms` is its own time. Raises TooMuchError.
+        of its own at mParticle, `at_ms` is its own time; not `is_sure` is what may be outdated.
+        Raises TooMuchError.
         """
         topic, kind = TARGETS[content.of]
         own = content.fields
@@ -145,7 +147,7 @@ class RawMessage:
         fields.update(own)
         head = about.head or self._begin_records(about)
         key = about.key or key_of_nobody(own, id_)
-        out = Out(topic, key, head, index, orjson.dumps(fields), id_, kind)
+        out = Out(topic, key, head, index, orjson.dumps(fields), id_, kind, is_sure)
         if len(self.value) > self._takes.small and (size := self._weigh(out)) > (
             most := self._takes.most(topic)
         ):
@@ -166,7 +168,8 @@ class RawMessage:
         }
         written = orjson.dumps(shared)[:-2] + b',"index":'
         position = Raw(at.partition, at.offset, self.received_at_ms)
-        about.head = head = Head(written, shared["environment"], position)
+        sent_at_ms = self.at_most_received(about.at_ms)
+        about.head = head = Head(written, shared["environment"], position, sent_at_ms)
         return head
 
     def at_most_received(self, at_ms: int | None) -> int:

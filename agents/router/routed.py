@@ -14,7 +14,7 @@ from models.mparticle.keys import key_of_somebody
 from models.privacy_request import ConsentChanged, DataSubjectRequest
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
-from streams.headers import Raw
+from streams.headers import Raw, Sent
 from streams.topics import (
     AUDIENCE_MEMBERSHIP,
     AUDIENCES,
@@ -52,17 +52,19 @@ class Position(Protocol):
 class Head(Struct, frozen=True):
     """What all records of one user in one message begin with, and what headers say of it.
 
-    `written` ends where a part's index follows.
+    `written` ends where a part's index follows. `sent_at_ms` is when the message was sent.
     """
 
     written: bytes
     environment: str
     position: Raw
+    sent_at_ms: int
 
 
 class Out(Struct, frozen=True):
     """One record, the topic it is for, and its key there; `own` is what it does not share.
 
+    Not `is_sure` is what may have been true before what was routed of the user, which is not known.
     Its parts have been proven by models, so it becomes a model again only for who asks for one.
     """
 
@@ -73,6 +75,7 @@ class Out(Struct, frozen=True):
     own: bytes
     id: str
     kind: str
+    is_sure: bool = True
 
     @property
     def record(self) -> Record:
@@ -83,6 +86,17 @@ class Out(Struct, frozen=True):
     def raw(self) -> Raw | None:
         """Where an update comes from: a sink must know which of two came first without parsing."""
         return self.head.position if self.topic is USER_UPDATE else None
+
+    @property
+    def sent(self) -> Sent | None:
+        """When an update was sent, which tells which of two is newer wherever they stand.
+
+        Destinations leave development out, so that nothing is newer for it.
+        """
+        head = self.head
+        if self.topic is not USER_UPDATE or head.environment == "development":
+            return None
+        return Sent(head.sent_at_ms, self.is_sure)
 
     def written(self) -> bytes:
         """The record as its topic will hold it. Many of one message are not held as such."""

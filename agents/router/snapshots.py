@@ -7,7 +7,9 @@ has some of the attributes only is compared with what is known of these, and a c
 an event is known as well.
 
 A memory is one worker's and may forget: what is not remembered is routed, and is nothing new to a
-destination. It must never believe more than was written, nor what may be so no longer.
+destination. It must never believe more than was written, nor what may be so no longer. A message
+that was sent before the memory began may be older than what others routed: what it says is routed
+as not sure, for sinks to judge (streams/delivery/ordering/update_order.py), and not believed.
 """
 
 from array import array
@@ -43,10 +45,12 @@ class Told(Struct, gc=False):
 
     `parts` are keys of names, which are odd, and of types of identities, which are even, and after
     all of them the digests of their states and values; `whole` is that of the message's snapshot as
-    it stood there, 0 where something else was told since.
+    it stood there, 0 where something else was told since. Of what was told before `since_ms`,
+    nothing is known.
     """
 
     at_ms: int
+    since_ms: int
     whole: int
     parts: "array[int]"
 
@@ -70,37 +74,64 @@ class Snapshot(Struct, frozen=True):
 
 
 class Differing(Struct, frozen=True):
-    """The states to route, whether others were older than what was told, and what is told then."""
+    """The states to route, whether others were older than what was told, and what is told then.
+
+    Not `is_sure` is what may be older than what was told, which is not known.
+    """
 
     states: Mapping[str, State]
     overtaken: bool
     told: Told | None
+    is_sure: bool
 
 
 class Snapshots:
     """Remembers `limit` users, by the partitions of the raw topic that their messages stand in."""
 
     def __init__(self, limit: int) -> None:
-        self._told = Recollection[int, Told](limit)
+        self.told = Recollection[int, Told](limit, self._forgot)
         # A long message is mapped in a thread of its own, beside those of other partitions.
-        self._lock = Lock()
+        self.lock = Lock()
+        # The memory of users who are not in it: when it began, or the newest that it forgot.
+        self._since_ms: dict[TP, int] = {}
 
-    def of(self, tp: TP) -> "PartitionSnapshots":
-        return PartitionSnapshots(tp, self._told, self._lock)
+    def of(self, tp: TP, now_ms: int = 0) -> "PartitionSnapshots":
+        """A partition, whose memory begins now if there is none; 0: nobody routed before.
+
+        `now_ms` is when Kafka took the message that is read: later than all before it were sent.
+        """
+        with self.lock:
+            self._since_ms.setdefault(tp, now_ms)
+        return PartitionSnapshots(tp, self)
+
+    def since_ms(self, tp: TP) -> int:
+        """From when on it is known what users were told who are not remembered."""
+        return self._since_ms.get(tp, 0)
 
     def forget(self, tp: TP) -> None:
         """Forgets a partition: somebody else may have routed what we do not know."""
-        with self._lock:
-            self._told.forget(tp)
+        with self.lock:
+            self.told.forget(tp)
+            self._since_ms.pop(tp, None)
+
+    def drop(self, tp: TP, user: int) -> None:
+        """Forgets one user."""
+        if (told := self.told.get(tp, user)) is not None:
+            self.told.drop(tp, user)
+            self._forgot(tp, told)
+
+    def _forgot(self, tp: TP, told: Told) -> None:
+        self._since_ms[tp] = max(self.since_ms(tp), told.at_ms)
 
 
 class PartitionSnapshots:
     """The users of one partition; what a message changes counts when all of it is routed."""
 
-    def __init__(self, tp: TP, told: Recollection[int, Told], lock: Lock) -> None:
+    def __init__(self, tp: TP, memory: Snapshots) -> None:
         self._tp = tp
-        self._told = told
-        self._lock = lock
+        self._memory = memory
+        self._told = memory.told
+        self._lock = memory.lock
         self._pending: dict[int, Told | None] = {}
 
     def is_known(
@@ -121,11 +152,10 @@ class PartitionSnapshots:
     def compare(self, snapshot: Snapshot) -> Differing:
         """Says which states to route."""
         name = hash(snapshot.user)
-        if name in self._pending:
-            return _differing(snapshot, self._pending[name])
         with self._lock:
+            since_ms = self._memory.since_ms(self._tp)
             told = self._told.get(self._tp, name)
-        return _differing(snapshot, told)
+        return _differing(snapshot, self._pending.get(name, told), since_ms)
 
     def remember(self, user: bytes, told: Told | None) -> None:
         """Takes what is told of the user once the message is routed; None: nothing sure."""
@@ -136,7 +166,7 @@ class PartitionSnapshots:
         self._pending.clear()
         with self._lock:
             for user in users:
-                self._told.drop(self._tp, hash(user))
+                self._memory.drop(self._tp, hash(user))
 
     def settle(self) -> None:
         """The message is routed."""
@@ -147,7 +177,7 @@ class PartitionSnapshots:
                 if told is not None:
                     self._told.put(self._tp, user, told)
                 else:
-                    self._told.drop(self._tp, user)
+                    self._memory.drop(self._tp, user)
         self._pending.clear()
 
     def reset(self) -> None:
@@ -166,8 +196,11 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
     }
 
 
-def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
+def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differing:
     before = _read_parts(told.parts) if told else {}
+    since_ms = told.since_ms if told else since_ms
+    # What is shared with an audience is not judged by its age: see below.
+    is_sure = not snapshot.is_whole or snapshot.at_ms >= since_ms
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities
@@ -211,10 +244,11 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
         else:
             differing[name] = state if now == digest else _as_told(state, now)
     whole = 0
-    if is_older:
-        # A destination that has had it already drops it: what counts there is not known from here.
+    if is_older or not is_sure:
+        # A destination that has had it already, or what is newer, drops it: what counts there is
+        # not known from here, and no other old message may fill it in.
         for key in (*said, *(hash(name) | 1 for name in differing)):
-            known.pop(key, None)
+            known[key] = _UNCERTAIN
     else:
         if not (said.items() <= before.items() and states.items() <= before.items()):
             # Whoever knows the user by what this message lacks was not told.
@@ -222,10 +256,11 @@ def _differing(snapshot: Snapshot, told: Told | None) -> Differing:
         known = {**known, **identities, **said, **states}
         whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:
-        return Differing(differing, overtaken, None)
+        return Differing(differing, overtaken, None, not snapshot.is_whole)
     # Of a list whose length is known; item by item it takes five times as long.
     parts = array("q", [*known, *known.values()])
-    return Differing(differing, overtaken, Told(_later(told, snapshot), whole, parts))
+    at_ms = _later(told, snapshot)
+    return Differing(differing, overtaken, Told(at_ms, since_ms, whole, parts), is_sure)
 
 
 def _read_parts(parts: "array[int]") -> dict[int, int]:
@@ -250,13 +285,15 @@ def _gone(_: Any) -> list[str]:
 
 # Two bits of a digest say in what form a state was told, the others what it was.
 _TEXT, _NUMBER, _BOOLEAN, _OTHER = range(4)
+# The digest of no state: something was told, and whether it counts is not known.
+_UNCERTAIN = 1
 _FORMS: Mapping[type, int] = MappingProxyType(
     {str: _TEXT, int: _NUMBER, float: _NUMBER, bool: _BOOLEAN}
 )
 
 
 def _digest(state: State) -> int:
-    """Never 0."""
+    """Never 0, nor as small as `_UNCERTAIN`."""
     if type(state) is str:
         return (hash(state) & ~3) or 4
     if type(state) is list:

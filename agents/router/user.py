@@ -98,7 +98,8 @@ def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole:
     known, shared, said = raw.snapshots, about.shared, told.said
     user = about.key
     if known is None or user is None or raw.settings.snapshots != "changed":
-        _emit(raw, about, told, differs_from_said(told.states, said.states))
+        states = differs_from_said(told.states, said.states)
+        _emit(raw, about, told, states, is_sure=not is_whole)
         return
     if shared.get("environment") == "development":
         # Destinations leave it out, so that they are told nothing by it.
@@ -123,15 +124,22 @@ def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole:
         raw.drop("snapshots_overtaken")
     elif not found.states and told.states:
         raw.drop("snapshots_unchanged")
-    is_routed = not found.states or _emit(raw, about, told, found.states)
+    is_routed = not found.states or _emit(raw, about, told, found.states, is_sure=found.is_sure)
     raw.remember(user, found.told if is_routed else None)
 
 
-def _emit(raw: RawMessage, about: About, told: _Attributes, states: Mapping[str, State]) -> bool:
+def _emit(
+    raw: RawMessage,
+    about: About,
+    told: _Attributes,
+    states: Mapping[str, State],
+    *,
+    is_sure: bool,
+) -> bool:
     """Says whether there is a record of these states."""
     set_ = {name: state for name, state in states.items() if not isinstance(state, Gone)}
     for content in attributes_changed(set_, states.keys() - set_.keys()):
-        return raw.emit(content, about, told.place, told.part)
+        return raw.emit(content, about, told.place, told.part, is_sure=is_sure)
     raw.drop("snapshots_unchanged")
     return True
 

@@ -139,8 +139,10 @@ class Admission:
         item.user = at.user
         if record.superseded_by == "event time" and self._is_stale(item, record, marks):
             return Dropped("stale")
-        if record.superseded_by == "raw position" and self._staleness.updates.is_overtaken(
-            item.partition.tp, item.user, marks, source.offset
+        updates, tp = self._staleness.updates, item.partition.tp
+        updates.see(tp, item.user, marks, source.offset)
+        if record.superseded_by == "raw position" and updates.is_overtaken(
+            tp, item.user, marks, source.offset
         ):
             return Dropped("overtaken")
         try:

@@ -114,9 +114,11 @@ class Recovery:
         if marks.identity is not None:
             self._deduplication.ended(partition.tp, marks.identity)
         kind = marks.kind
-        if kind in kinds_superseded_by("raw position") and source.key is not None:
-            user = source.key.decode(errors="replace")
-            self._staleness.updates.is_overtaken(partition.tp, user, marks, source.offset)
+        if source.key is not None:
+            user, updates = source.key.decode(errors="replace"), self._staleness.updates
+            updates.see(partition.tp, user, marks, source.offset)
+            if kind in kinds_superseded_by("raw position"):
+                updates.is_overtaken(partition.tp, user, marks, source.offset)
         learns = self._outlet.learns
         recalls = learns is not None and kind in learns.recalls
         is_timed = kind in kinds_superseded_by("event time")

@@ -230,6 +230,24 @@ MUTANTS = (
         "            await batch_writer.write(self._producer, became.others, self._tight)\n"
         "            await batch_writer.write(self._producer, became.updates, self._tight)\n",
     ),
+    Mutant(
+        "an old message takes a user back whom the router does not remember",
+        "streams/delivery/ordering/update_order.py",
+        "        if sent is None or sent.is_sure:",
+        "        if True:",
+    ),
+    Mutant(
+        "an old message fills in what another old one has made uncertain",
+        "agents/router/snapshots.py",
+        "            known[key] = _UNCERTAIN\n",
+        "            known.pop(key, None)\n",
+    ),
+    Mutant(
+        "a router believes what it is not sure of",
+        "agents/router/snapshots.py",
+        "    if is_older or not is_sure:\n",
+        "    if is_older:\n",
+    ),
 )
 
 

@@ -132,7 +132,7 @@ def _find_overtaken(evidence: Evidence, effects: Effects) -> Iterator[str]:
 
 def _find_wrong_ends(evidence: Evidence) -> Iterator[str]:
     """The last word on a user is the last update's, however often older ones were repeated."""
-    last = {each.user: each for each in evidence.service.effects if each.endpoint == "user"}
+    last = {each.user: each for each in evidence.service.effects if each.said is not None}
     newest = {
         each.user: each
         for each in evidence.written
@@ -141,7 +141,7 @@ def _find_wrong_ends(evidence: Evidence) -> Iterator[str]:
         and each.id not in evidence.excused
     }
     for user, each in newest.items():
-        if user in last and last[user].id not in {each.id} | evidence.excused:
+        if user in last and last[user].said not in {each.id} | evidence.excused:
             yield f"{user} ends with {last[user].id} in place of {each}"
 
 

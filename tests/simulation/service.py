@@ -21,18 +21,21 @@ from tests.simulation.loop import HOST, Host, SimulatedLoop
 
 REFUSED = "refused"
 """The name of an event, or an attribute of an update, that the service never takes."""
+SAID = "n"
+"""The attribute by which updates are told apart: its value is the id of the last."""
 _MOST_RECORDS = 20
 TIMEOUT_S = 3.0
 
 
 class Effect(NamedTuple):
-    """One record that took effect, once."""
+    """One record that took effect, once; and what the user is since, where it says so."""
 
     at_s: float
     process: str
     user: str
     endpoint: str
     id: str
+    said: str | None
 
 
 class Request(NamedTuple):
@@ -100,12 +103,16 @@ class Service:
                     record.mpid or "",
                     request.lane.endpoint,
                     self._name(record),
+                    getattr(record, "attributes", {}).get(SAID),
                 )
             )
         return Delivered()
 
     def _name(self, record: Record) -> str:
-        return self.names.get((record.raw.partition, record.raw.offset), record.id)
+        name = self.names.get((record.raw.partition, record.raw.offset), record.id)
+        said = getattr(record, "attributes", {}).get(SAID)
+        # Any message says what its user is, and a router that does not remember it tells it.
+        return name if said in {None, name} else f"{name} says {said}"
 
 
 def is_refused(record: Any) -> bool:

@@ -15,9 +15,14 @@ from streams.topics import EVENTS, RAW, USER_UPDATE
 from tests.simulation.evidence import Evidence, Written
 from tests.simulation.log import Partition, ToWrite
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.service import REFUSED
+from tests.simulation.service import REFUSED, SAID
 
 _REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
+# Of updates that are raw; the others are told by the attributes of their message alone.
+_TOLD_BY_EVENTS_SHARE = 0.5
+_SENT_MS_BEFORE = 300
+"""How long a raw message is on its way to Kafka."""
+_LONGEST_BEFORE_SENT_AGAIN_S = 15.0
 _ABORTED_SHARE = 0.5
 _BURST = 4
 """How many records come together, on average."""
@@ -36,6 +41,9 @@ class Traffic:
         self._partitioner = DefaultPartitioner()
         self._every = list(range(evidence.plan.partitions))
         self._made = 0
+        # User -> what mParticle holds of them, as each of their messages says.
+        self._profiles: dict[str, str] = {}
+        self._sent_ms = 0
 
     async def write(self) -> None:
         plan = self._evidence.plan
@@ -55,7 +63,7 @@ class Traffic:
             written_to = RAW.name if plan.routers else topic
             partition = await self._open(written_to, place)
             record = self._record(topic, user, is_refused=is_refused)
-            what = _raw(record) if plan.routers else _encoded(user, record)
+            what = self._raw(record) if plan.routers else _encoded(user, record)
             offset = self._append(partition, what)
             if plan.routers:
                 self._names[place, offset] = record.id
@@ -65,11 +73,18 @@ class Traffic:
             earlier.append((place, offset, partition, what))
             if self._rng.random() < _WRITTEN_AGAIN_SHARE:
                 # As a router does that was killed before it committed.
-                place, first, again, what = self._rng.choice(earlier[-20:])
-                if not again.is_closed:
-                    offset = self._append(again, what)
-                    if plan.routers:
-                        self._names[place, offset] = self._names[place, first]
+                self._write_again(*self._rng.choice(earlier[-20:]))
+        if plan.routers and earlier and self._rng.random() < 1 / 2:
+            # As mParticle does with what it holds for undelivered.
+            await asyncio.sleep(self._rng.uniform(0, _LONGEST_BEFORE_SENT_AGAIN_S))
+            for each in self._rng.choices(earlier, k=plan.users):
+                self._write_again(*each)
+
+    def _write_again(self, place: int, first: int, partition: Partition, what: ToWrite) -> None:
+        if not partition.is_closed:
+            offset = self._append(partition, what)
+            if self._evidence.plan.routers:
+                self._names[place, offset] = self._names[place, first]
 
     async def _transact(self, number: int) -> None:
         """Writes some events that are visible together, or never; others write meanwhile."""
@@ -127,29 +142,36 @@ class Traffic:
         if topic == EVENTS.name:
             name = REFUSED if is_refused else "seen"
             return Event(kind="custom_event", name=name, **shared)
-        said = {REFUSED: "1"} if is_refused else {"n": str(number)}
+        said = {REFUSED: "1"} if is_refused else {SAID: shared["id"]}
         return AttributesChanged(attributes=said, **shared)
 
-
-def _raw(record: Record) -> ToWrite:
-    """As mParticle sends it."""
-    data: dict[str, Any]
-    if isinstance(record, Event):
-        kind = "custom_event"
-        data = {"event_name": record.name, "custom_event_type": "other", "id": record.id}
-    else:
-        kind = "user_attribute_change"
-        data = {"user_attribute_name": "n", "new": record.id, "deleted": False}
-    at_ms = str(record.received_at_ms)
-    event = {"event_type": kind, "data": data | {"event_id": 1, "timestamp_unixtime_ms": at_ms}}
-    batch = {
-        "mpid": record.mpid,
-        "environment": "production",
-        "message_id": record.id,
-        "timestamp_unixtime_ms": at_ms,
-        "events": [event],
-    }
-    return (record.mpid or "").encode(), orjson.dumps(batch), []
+    def _raw(self, record: Record) -> ToWrite:
+        """As mParticle sends it: what the user is, and what happened."""
+        # No two at once: by their times it is told which of them is newer.
+        self._sent_ms = max(record.received_at_ms - _SENT_MS_BEFORE, self._sent_ms + 1)
+        user, at_ms = record.mpid or "", str(self._sent_ms)
+        events = []
+        data: dict[str, Any]
+        if isinstance(record, Event):
+            data = {"event_name": record.name, "custom_event_type": "other", "id": record.id}
+            events.append(("custom_event", data))
+        else:
+            self._profiles[user] = record.id
+            if self._rng.random() < _TOLD_BY_EVENTS_SHARE:
+                data = {"user_attribute_name": SAID, "new": record.id, "deleted": False}
+                events.append(("user_attribute_change", data))
+        batch = {
+            "mpid": user,
+            "environment": "production",
+            "message_id": record.id,
+            "timestamp_unixtime_ms": at_ms,
+            "user_attributes": {SAID: said} if (said := self._profiles.get(user)) else {},
+            "events": [
+                {"event_type": kind, "data": data | {"event_id": 1, "timestamp_unixtime_ms": at_ms}}
+                for kind, data in events
+            ],
+        }
+        return user.encode(), orjson.dumps(batch), []
 
 
 def _encoded(user: str, record: Record) -> ToWrite:

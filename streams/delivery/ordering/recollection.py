@@ -1,6 +1,7 @@
 """What is remembered of each partition's past."""
 
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from faust.types import TP
@@ -13,11 +14,14 @@ class Recollection(Generic[Key, Value]):
     """By partition, the newest last; of all partitions together `limit` entries.
 
     Above that the partition that has most forgets its oldest: several at once, as it has to be
-    found.
+    found. `forgets` is told of each entry that has no room any more.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(
+        self, limit: int, forgets: Callable[[TP, Value], None] = lambda _tp, _value: None
+    ) -> None:
         self.limit = limit
+        self._forgets = forgets
         self._of: defaultdict[TP, OrderedDict[Key, Value]] = defaultdict(OrderedDict)
         self._count = 0
 
@@ -41,11 +45,12 @@ class Recollection(Generic[Key, Value]):
             self._count -= 1
 
     def _forget_oldest(self) -> None:
-        most = max(self._of.values(), key=len)
+        tp, most = max(self._of.items(), key=lambda each: len(each[1]))
         too_many = self._count - self.limit + self.limit // 1_000
         for _ in range(min(too_many, len(most))):
-            most.popitem(last=False)
+            _, value = most.popitem(last=False)
             self._count -= 1
+            self._forgets(tp, value)
 
     def forget(self, tp: TP) -> None:
         """Forgets all of a partition."""

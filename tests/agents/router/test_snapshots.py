@@ -166,7 +166,7 @@ def test_memory_holds_digests_and_no_values() -> None:
     secret = {"a-name-nobody-has": "a-value-nobody-has"}
     event = {"event_type": "session_start", "data": {"event_id": 1}}
     _route(_batch(1, 1, secret, event), memory.of(_TP))
-    assert "nobody-has" not in repr(memory._told._of)
+    assert "nobody-has" not in repr(memory.told._of)
 
 
 class _Said(NamedTuple):

@@ -11,6 +11,7 @@ from models.audience import Audience
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record
+from models.user_update import IdentitiesChanged
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Batch, Feed, LaneKey, Learns, Placement, Resends, Sink
 from streams.outcomes import (
@@ -41,8 +42,8 @@ class Request(NamedTuple):
 
 
 def fates_of(record: Any) -> list[str]:
-    """An event's name, or an update's attribute `fate`; memberships pass."""
-    if isinstance(record, MembershipChanged):
+    """An event's name, or an update's attribute `fate`; others pass."""
+    if isinstance(record, MembershipChanged | IdentitiesChanged):
         return ["passes"]
     said = record.name if isinstance(record, Event) else record.attributes["fate"]
     fates: list[str] = said.split(", ")
