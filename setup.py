@@ -14,8 +14,8 @@ _MAPPING = [
     *(
         f"agents/router/{name}.py"
         for name in (
-            *("audiences", "drift", "event_batch", "events", "firehose", "identity_pairs", "ids"),
-            *("raw_message", "routed", "routing", "snapshots", "user"),
+            *("audiences", "event_batch", "events", "firehose", "identity_pairs", "ids"),
+            *("raw_message", "route_result", "routing", "schema_drift", "snapshots", "user_state"),
         )
     ),
     *(

@@ -14,12 +14,12 @@ from agents import registry, rights
 from agents.registry import Finding
 from agents.router.settings import RouterSettings
 from cli import outputs
+from cli.progress import standing
 from cli.settings import groups as all_groups
-from cli.standing import standing
 from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
 from streams.kafka import clients, record_limits, topic_shapes
-from streams.kafka.granted import Granted, look
+from streams.kafka.granted_rights import Granted, look
 from streams.kafka.topic_shapes import Shape
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.terminal import escaped

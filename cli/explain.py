@@ -12,19 +12,19 @@ import click
 
 from agents import registry
 from agents.router.message_time import message_time
-from agents.router.routed import Out
+from agents.router.route_result import Out
 from agents.router.routing import Routed, route
 from agents.router.settings import DROPPED_BY, RouterSettings
 from agents.router.snapshots import Snapshots
 from cli import inputs, outputs
-from cli.moments import Moment
+from cli.times import Moment
 from models.audience import Audience
 from models.record import Record
 from streams.base_settings import SettingsError
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.sink import Explains, LaneKey, Outlet, Placement, Sink, placement
 from streams.outcomes import Dropped, Rejected
-from streams.placeholders import with_placeholders
+from streams.placeholder_settings import with_placeholders
 from streams.topics import AUDIENCES, PRIVACY_REQUESTS, Topic
 
 

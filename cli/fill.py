@@ -7,11 +7,11 @@ import click
 
 from agents import rights
 from agents.sailthru.fill.error import FillError
-from agents.sailthru.fill.lines import Most
+from agents.sailthru.fill.job_file import Most
 from agents.sailthru.fill.run import JOB_SECONDS, Plan, Sums, fill, require_addresses
 from agents.sailthru.settings import SailthruSettings
 from cli import outputs
-from cli.asking import ask
+from cli.kafka_command import ask
 from streams import logs
 from streams.base_settings import SettingsError
 from streams.engine.startup import StartError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from cli import outputs
-from cli.asking import ask, table
+from cli.kafka_command import ask, table
 from cli.replay import group_of, rights_to
 from streams.kafka.static_members import members, remove
 from streams.settings import KafkaSettings

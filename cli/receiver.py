@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from agents.receiver.process import run
+from agents.receiver.server import run
 from agents.receiver.settings import ReceiverSettings
 from streams import logs, runtime, unknown_settings
 from streams.base_settings import SettingsError

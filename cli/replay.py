@@ -8,8 +8,8 @@ import click
 
 from agents import registry, rights
 from cli import outputs
-from cli.asking import ask, table
-from cli.moments import Target
+from cli.kafka_command import ask, table
+from cli.times import Target
 from streams.kafka.groups import stop_first
 from streams.kafka.rights import Rights
 from streams.operations.replay import Group, ReplayError, To, look, move

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agents.router.lines import lines_of
+from agents.router.json_lines import lines_of
 from agents.router.routing import route
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots

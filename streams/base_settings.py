@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from streams.mounted import text_of
+from streams.secret_files import text_of
 
 
 class SettingsError(Exception):

@@ -14,7 +14,7 @@ from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import SaslAuthenticationFailed
 from aiokafka.protocol.group import JoinGroupRequest
 
-from streams.mounted import current
+from streams.secret_files import current
 
 _FIRST_ANSWER_SECONDS = 3.0
 _FAREWELL_SECONDS = 1.0

@@ -19,8 +19,8 @@ from pydantic_settings import SettingsConfigDict
 from streams import logins, tls
 from streams.addresses import Brokers, broker_addresses, is_loopback
 from streams.base_settings import Settings, SettingsError
-from streams.mounted import Mounted, current
 from streams.oauth import Source, Tokens
+from streams.secret_files import Mounted, current
 from streams.tls import CaFile
 from streams.topics import MAX_MESSAGE_BYTES
 

@@ -18,15 +18,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from agents import registry
-from agents.router.drift import Drift
 from agents.router.routing import route
+from agents.router.schema_drift import Drift
 from agents.router.settings import RouterSettings
 from models.audience import Audience
 from models.record import RawPosition, serialize
 from sandbox.mparticle import LEAK_MARKER, Message, generate, handwritten
 from streams import headers, logs, metrics
 from streams.dead_letters.writer import count
-from streams.placeholders import with_placeholders
+from streams.placeholder_settings import with_placeholders
 from streams.topics import Topic
 from streams.worker.dry_run import CountedDeadLetters, dry_run
 from tests.streams.delivery.flow import Flow

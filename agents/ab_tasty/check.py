@@ -5,13 +5,13 @@ from http import HTTPStatus
 
 import orjson
 
+from agents.ab_tasty.agreed_audiences import KnownAudiences
 from agents.ab_tasty.client import classify, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, probe
-from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import TokenSource
 from agents.ab_tasty.udc import SEGMENTS
-from agents.live import refused
+from agents.live_check import refused
 from agents.registry import Finding
 from streams.http import Answer, Http, is_success
 from streams.settings import KafkaSettings

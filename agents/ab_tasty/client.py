@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from agents.ab_tasty.calls import Post
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION
-from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.token import HIDDEN, TokenSource
 from agents.ab_tasty.udc import SEGMENTS

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from agents.ab_tasty.connects import Connects
+from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.mapping import audience_unknown, fold, no_visitor
-from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
-from agents.audience_names import NameBook
+from agents.ab_tasty.subscriptions import Connects
+from agents.learned_names import NameBook
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement

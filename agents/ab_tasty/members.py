@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from agents.ab_tasty.post import Member
-from agents.ab_tasty.slices import joined_value
+from agents.ab_tasty.calls import Member
+from agents.ab_tasty.day_slices import joined_value
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams.kafka import clients
 from streams.kafka.producing import partition_count

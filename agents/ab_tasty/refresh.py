@@ -7,9 +7,9 @@ from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ab_tasty.done import Done, Telling, keep_done, read_done
+from agents.ab_tasty.day_slices import Joined, Slices
+from agents.ab_tasty.refresh_progress import Done, Telling, keep_done, read_done
 from agents.ab_tasty.refreshed import again, source
-from agents.ab_tasty.slices import Joined, Slices
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from models.audience_membership import MembershipChanged
 from streams import metrics

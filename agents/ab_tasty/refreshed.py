@@ -5,7 +5,7 @@ from typing import Literal
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from agents.ab_tasty.slices import Joined
+from agents.ab_tasty.day_slices import Joined
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from models.audience_membership import MembershipChanged
 from models.record import Identity, RawPosition

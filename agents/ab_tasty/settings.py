@@ -8,8 +8,8 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from agents.ab_tasty.formats import IdentitySource, Key, Path, SegmentTemplate, Value, fields
-from agents.choice import ChoiceSettings
+from agents.ab_tasty.setting_types import IdentitySource, Key, Path, SegmentTemplate, Value, fields
+from agents.record_filter import ChoiceSettings
 from streams.addresses import Url
 from streams.http import HttpSettings
 

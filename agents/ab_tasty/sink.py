@@ -6,21 +6,21 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.ab_tasty import reasons
+from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.client import Client, with_key
-from agents.ab_tasty.connects import Connects
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
-from agents.ab_tasty.known_audiences import KnownAudiences
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
-from agents.ab_tasty.post import Member, Post
+from agents.ab_tasty.membership_gap import Unkept
 from agents.ab_tasty.refresh import Refresh
 from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.subscriptions import Connects
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, REFRESH_GROUP
 from agents.ab_tasty.udc import Udc
-from agents.ab_tasty.unkept import Unkept
-from agents.audience_names import NameBook
-from agents.choice import Choice, settings_behind
+from agents.learned_names import NameBook
+from agents.record_filter import Choice, settings_behind
 from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged

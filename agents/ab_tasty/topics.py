@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from agents.fixed_names import FIXED_NAMES
+from agents.agreed_names import FIXED_NAMES
 from streams.topics import Topic
 
 # The audiences that AB Tasty has, and by what names.

@@ -6,11 +6,11 @@ from typing import cast
 
 import orjson
 
-from agents.ab_tasty.known_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row, segment
-from agents.ab_tasty.post import Member, Post
 from agents.ab_tasty.settings import AbTastySettings
-from agents.audience_names import NameBook
+from agents.learned_names import NameBook
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
-from agents.receiver.answers import CUT_OFF, TOO_LARGE, TOO_SLOW, RefusedError
-from agents.receiver.room import Claim
+from agents.receiver.memory_budget import Claim
+from agents.receiver.responses import CUT_OFF, TOO_LARGE, TOO_SLOW, RefusedError
 
 # RFC 9110, 8.4.1: x-gzip is gzip; deflate is zlib's format, and some send it without zlib's frame.
 _GZIP = zlib.MAX_WBITS | 16

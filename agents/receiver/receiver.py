@@ -8,9 +8,9 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 
-from agents.receiver import answers, body, messages
-from agents.receiver.answers import Refusal, RefusedError
-from agents.receiver.room import Claim, Room
+from agents.receiver import body, envelope, responses
+from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.responses import Refusal, RefusedError
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams import clocks, metrics
@@ -39,7 +39,7 @@ class Receiver:
         self._is_stopping = False
         self._idle = asyncio.Event()
         # From nought, or an alert misses the first.
-        outcomes = (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in answers.REFUSALS))
+        outcomes = (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in responses.REFUSALS))
         self._received = {each: metrics.RECEIVED.labels(outcome=each) for each in outcomes}
 
     async def drain(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Receiver:
         try:
             response, outcome = await self._take(request), _ACCEPTED
         except RefusedError as error:
-            response, outcome = answers.refuse(error.refusal), error.refusal.outcome
+            response, outcome = responses.refuse(error.refusal), error.refusal.outcome
             self._say(error.refusal)
         except Exception:
             self._received[_FAULT].inc()
@@ -80,19 +80,19 @@ class Receiver:
         if hdrs.EXPECT in headers:
             await _go_on(request)
         if request.path != self._settings.path:
-            raise RefusedError(answers.ELSEWHERE)
+            raise RefusedError(responses.ELSEWHERE)
         if self._tokens and not self._knows(headers.get(hdrs.AUTHORIZATION, "")):
-            raise RefusedError(answers.UNAUTHORIZED)
+            raise RefusedError(responses.UNAUTHORIZED)
         declared, most = request.content_length or 0, self._writer.most
         if declared > most:
-            raise RefusedError(answers.TOO_LARGE)
+            raise RefusedError(responses.TOO_LARGE)
         with Claim(self._room, declared) as claim:
             value = await body.read(request, claim, most, self._settings.timeout_s)
             asked = await _look(value)
             await self._writer.write(asked.key, value, claim)
         metrics.RECEIVED_BYTES.inc(len(value))
         metrics.RECEIVE_SECONDS.observe(clocks.monotonic() - began)
-        return answers.answer(asked.type, asked.id, self._module)
+        return responses.answer(asked.type, asked.id, self._module)
 
     def _say(self, refusal: Refusal) -> None:
         if self._seldom.lets(refusal):
@@ -106,11 +106,11 @@ class Receiver:
         return scheme.lower() == _SCHEME and any(known)
 
 
-async def _look(value: bytes) -> messages.Asked:
+async def _look(value: bytes) -> envelope.Asked:
     """Beside the event loop where it may take long, for other posts and `/live` wait meanwhile."""
     if len(value) > _LONG_BYTES:
-        return await asyncio.to_thread(messages.look, value)
-    return messages.look(value)
+        return await asyncio.to_thread(envelope.look, value)
+    return envelope.look(value)
 
 
 async def _go_on(request: web.BaseRequest) -> None:

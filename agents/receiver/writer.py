@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from agents.receiver.answers import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
-from agents.receiver.room import Claim
+from agents.receiver.memory_budget import Claim
+from agents.receiver.responses import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from streams.kafka.batch_writer import partition_of, what_to_do
 from streams.logs import Seldom
 

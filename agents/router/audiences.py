@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from agents.router.firehose import meaning_of_text
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content, told
-from agents.router.user import identities, route_shared
+from agents.router.route_result import About, Content, told
+from agents.router.user_state import identities, route_shared
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.mparticle.firehose import (

@@ -5,24 +5,24 @@ from typing import Any
 
 from agents.router.events import Shape, route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About
-from agents.router.user import environment, identities, route_notifications, route_snapshot
+from agents.router.route_result import About
+from agents.router.user_state import environment, identities, route_notifications, route_snapshot
 from models.event import BATCH_KINDS
-from models.mparticle import changes, commerce, events, happened
+from models.mparticle import base_event, changes, commerce, events
 from models.mparticle.event_batch import BatchEvent, EventBatch
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
 from models.mparticle.reading import NO_SHAPE, Said, reader
 from models.mparticle.values import LONGEST_KIND
 
-EVENTS: dict[str, type[happened.Happened]] = {
-    "session_start": happened.Flagged,
+EVENTS: dict[str, type[base_event.Happened]] = {
+    "session_start": base_event.Flagged,
     "session_end": events.SessionEnd,
     "custom_event": events.CustomEvent,
     "screen_view": events.ScreenView,
     "commerce_event": commerce.CommerceEvent,
     "crash_report": events.Error,
     "opt_out": events.OptOut,
-    "first_run": happened.Flagged,
+    "first_run": base_event.Flagged,
     "push_registration": events.PushSubscription,
     "push_message": events.PushMessage,
     "application_state_transition": events.ApplicationStateTransition,
@@ -31,7 +31,7 @@ EVENTS: dict[str, type[happened.Happened]] = {
     "profile": events.ProfileEvent,
     "user_attribute_change": changes.AttributeChange,
     "user_identity_change": changes.IdentitiesChange,
-    "uninstall": happened.Flagged,
+    "uninstall": base_event.Flagged,
 }
 _ON_DEVICE = frozenset(DEVICE_FIELDS)
 _SHAPES = {kind: Shape(BATCH_KINDS.get(kind, kind), of) for kind, of in EVENTS.items()}
@@ -61,7 +61,7 @@ def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
 
 
 def _unknown(kind: str) -> Shape:
-    return Shape(BATCH_KINDS.get(kind, kind), happened.UnknownEvent)
+    return Shape(BATCH_KINDS.get(kind, kind), base_event.UnknownEvent)
 
 
 def _about(message: dict[str, Any], batch: Said, raw: RawMessage) -> About:

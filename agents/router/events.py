@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from agents.router.identity_pairs import paired
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content, told
+from agents.router.route_result import About, Content, told
 from agents.router.snapshots import GONE, State
 from models.event import Event
+from models.mparticle.base_event import LEFT_OUT, Happened
 from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
 from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
 from models.mparticle.events import CustomEvent
-from models.mparticle.happened import LEFT_OUT, Happened
 from models.mparticle.identity import USER, Named, read_identities
 from models.mparticle.reading import EXTRA, Said, reader
 from models.mparticle.texts import Typed, typed, typed_inside

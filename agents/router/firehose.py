@@ -4,18 +4,18 @@ from typing import Any
 
 from agents.router.events import Shape, route_events
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About
+from agents.router.route_result import About
 from agents.router.settings import RouterSettings
-from agents.router.user import identities, route_notifications, route_snapshot
-from models.mparticle import changes, commerce, events, happened
+from agents.router.user_state import identities, route_notifications, route_snapshot
+from models.mparticle import base_event, changes, commerce, events
 from models.mparticle.firehose import EventRequest
 from models.mparticle.identity import DEVICE, USER
 from models.mparticle.reading import NO_SHAPE, Said, reader
 from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
 from models.mparticle.values import LONGEST_KIND, UnreadableError
 
-EVENTS: dict[str, type[happened.Happened]] = {
-    "session_start": happened.Flagged,
+EVENTS: dict[str, type[base_event.Happened]] = {
+    "session_start": base_event.Flagged,
     "session_end": events.SessionEnd,
     "custom_event": events.CustomEvent,
     "screen_view": events.ScreenView,
@@ -57,7 +57,7 @@ def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND:
         raise UnreadableError(f"an event is an object with a type of up to {LONGEST_KIND} letters")
-    return _SHAPES.get(kind) or Shape(kind, happened.UnknownEvent), part
+    return _SHAPES.get(kind) or Shape(kind, base_event.UnknownEvent), part
 
 
 def _about(message: dict[str, Any], request: Said, raw: RawMessage) -> About:

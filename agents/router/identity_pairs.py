@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from agents.router.routed import Content
+from agents.router.route_result import Content
 from models.mparticle.identity import Named
 from models.user_update import IdentitiesChanged
 

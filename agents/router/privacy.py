@@ -4,8 +4,8 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content, told
-from agents.router.user import identities
+from agents.router.route_result import About, Content, told
+from agents.router.user_state import identities
 from models.mparticle.firehose import SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
 from models.mparticle.reading import NO_SHAPE, Said, reader

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from agents.router.drift import Drift, told_kind
 from agents.router.raw_message import RawMessage, Takes
 from agents.router.routing import Out, Routed, route_together
+from agents.router.schema_drift import Drift, told_kind
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from models.dead_letter import DeadLetter

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from agents.router.ids import Ids
 from agents.router.redaction import without_secrets
-from agents.router.routed import TARGETS, About, Content, Head, Out, Position, Routed
+from agents.router.route_result import TARGETS, About, Content, Head, Out, Position, Routed
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Told
 from models.dead_letter import DeadLetter

@@ -13,12 +13,12 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from agents.router.audiences import route_membership, route_subscription
-from agents.router.drift import BATCH, TELLABLE, take_strangers, told
 from agents.router.event_batch import route_batch
 from agents.router.firehose import route_event_request
 from agents.router.privacy import route_subject_request
 from agents.router.raw_message import RawMessage, TooMuchError
-from agents.router.routed import Out, Position, Routed, Stranger
+from agents.router.route_result import Out, Position, Routed, Stranger
+from agents.router.schema_drift import BATCH, TELLABLE, take_strangers, told
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots
 from models.mparticle.parsing import UnreadableMessageError, parse

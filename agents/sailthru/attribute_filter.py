@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from agents.patterns import Allowed
-from agents.sailthru.names import is_switch
+from agents.sailthru.var_names import is_switch
 from models.user_update import AttributesChanged
 from streams.outcomes import Dropped
 

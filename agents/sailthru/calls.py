@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from agents.sailthru.names import Naming
+from agents.sailthru.var_names import Naming
 
 Key = Literal["email", "extid"]
 _IDENTIFYING = frozenset({"email", "extid"})

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from agents.live import refused
+from agents.live_check import refused
 from agents.registry import Finding
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET

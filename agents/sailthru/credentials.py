@@ -7,7 +7,7 @@ import structlog
 from pydantic import SecretStr
 
 from agents.sailthru.settings import SailthruSettings
-from streams.mounted import text_of
+from streams.secret_files import text_of
 
 log = structlog.get_logger()
 

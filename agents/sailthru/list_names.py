@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agents.audience_names import NameBook
-from agents.fixed_names import Called, FixedNames
+from agents.agreed_names import Called, FixedNames
+from agents.learned_names import NameBook
 from agents.sailthru import mapping
 from agents.sailthru.options import Options
 from agents.sailthru.topics import SAILTHRU_AUDIENCES

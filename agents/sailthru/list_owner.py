@@ -7,7 +7,7 @@ from typing import Literal
 
 from aiokafka.structs import ConsumerRecord
 
-from agents.sailthru.list_book import ListBook
+from agents.sailthru.list_state import ListBook
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.record import RawPosition, Record
 from streams import clocks

@@ -14,8 +14,8 @@ from aiokafka.structs import ConsumerRecord
 from agents.sailthru.calls import ListCall
 from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
-from agents.sailthru.list_book import ListBook
 from agents.sailthru.list_owner import ListOwner, Term
+from agents.sailthru.list_state import ListBook
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from agents.sailthru.calls import EventCall, PurchaseCall, UserCall
 from agents.sailthru.event_names import event_name
 from agents.sailthru.identity import Whom, new_keys
-from agents.sailthru.names import Naming
 from agents.sailthru.options import ObjectsAs, Options
 from agents.sailthru.purchases import MESSAGE_ID, items, purchase_id
+from agents.sailthru.var_names import Naming
 from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Record

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from agents.sailthru.calls import Key
-from agents.sailthru.names import VarNames
+from agents.sailthru.var_names import VarNames
 
 ObjectsAs = Literal["text", "as_is"]
 

@@ -7,11 +7,11 @@ from typing import Literal, Self, cast
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from agents.choice import ChoiceSettings
 from agents.patterns import patterns
+from agents.record_filter import ChoiceSettings
 from agents.sailthru.calls import Key
 from agents.sailthru.event_filter import reject_unknown_kinds
-from agents.sailthru.names import LONGEST_VAR, is_var
+from agents.sailthru.var_names import LONGEST_VAR, is_var
 from models.mparticle.identity import user_type
 from streams.addresses import Url
 from streams.http import HttpSettings

@@ -7,8 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from agents.choice import Choice, settings_behind
 from agents.patterns import patterns
+from agents.record_filter import Choice, settings_behind
 from agents.registry import Destination
 from agents.sailthru import identity, mapping, reasons
 from agents.sailthru.addresses import Addresses
@@ -16,18 +16,18 @@ from agents.sailthru.attribute_filter import AttributeFilter
 from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
 from agents.sailthru.client import Client
 from agents.sailthru.event_filter import EventFilter
+from agents.sailthru.explain import Shown
 from agents.sailthru.identity import EmailChange, Whom
 from agents.sailthru.list_names import ListNames
 from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.lists import Lists
-from agents.sailthru.names import VarNames
 from agents.sailthru.options import Options
 from agents.sailthru.purchases import UnusableError, is_purchase
-from agents.sailthru.sending import Request, Sender
+from agents.sailthru.sender import Request, Sender
 from agents.sailthru.settings import SailthruSettings
-from agents.sailthru.shown import Shown
 from agents.sailthru.topics import FILL, SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from agents.sailthru.var_book import VarBook
+from agents.sailthru.var_names import VarNames
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.event import Event

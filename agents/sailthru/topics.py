@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from agents.fixed_names import FIXED_NAMES
+from agents.agreed_names import FIXED_NAMES
 from models.list_state import ListState
 from streams.kafka.rights import Rights
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, Topic

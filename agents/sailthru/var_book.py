@@ -4,7 +4,7 @@ import re
 
 import structlog
 
-from agents.sailthru.names import VarNames
+from agents.sailthru.var_names import VarNames
 from models.record import Record
 from models.user_update import AttributesChanged
 from streams import metrics

@@ -9,9 +9,9 @@ import click
 
 from agents import rights
 from cli import outputs
-from cli.asking import ask, table
-from cli.dead_letters import choosing
-from cli.moments import shown
+from cli.dead_letters import selection
+from cli.kafka_command import ask, table
+from cli.times import shown
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
 from streams.settings import KafkaSettings
 
@@ -21,7 +21,7 @@ Line = Mapping[str, Any]
 
 
 @click.command("list", short_help="Count them by destination and reason, and name the newest.")
-@choosing.options
+@selection.options
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -37,7 +37,7 @@ def list_(limit: int | None, as_json: bool, **which: Any) -> None:
     most = limit if limit is not None or as_json else _SHOWN
 
     async def work(kafka: KafkaSettings) -> bool:
-        return await _list(kafka, choosing.choice(**which), most, as_json=as_json)
+        return await _list(kafka, selection.choice(**which), most, as_json=as_json)
 
     ask(work, "dead-letters", rights.of("dead-letters"))
 

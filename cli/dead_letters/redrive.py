@@ -10,22 +10,22 @@ import click
 from agents import registry, rights
 from agents.router.redaction import without_secrets
 from cli import outputs
-from cli.asking import ask
-from cli.dead_letters import choosing
-from cli.dead_letters.choosing import PositionType
+from cli.dead_letters import selection
+from cli.dead_letters.selection import PositionType
 from cli.dead_letters.show import readable
+from cli.kafka_command import ask
 from streams.dead_letters.compare import Comparison, Originals
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, NoDeadLetterError, Position
 from streams.kafka.clients import UnansweredError
 from streams.kafka.ranges import Reader
-from streams.operations.reach import Reach
+from streams.operations.dedup_reach import Reach
 from streams.operations.redrive import Again, Plan, Redrive
 from streams.settings import KafkaSettings, WorkerSettings
 
 
 @click.command("redrive", short_help="Send them again, to just the destination that failed.")
 @click.argument("positions", nargs=-1, metavar="[POSITION]...", type=PositionType())
-@choosing.options
+@selection.options
 @click.option(
     "--beyond-horizon",
     is_flag=True,
@@ -70,7 +70,7 @@ def redrive(
             other = await stack.enter_async_context(Reader.open(kafka))
             judge = _Judge(plan, Originals(other, without_secrets), uncompared=uncompared)
             to = await stack.enter_async_context(Redrive.open(kafka)) if execute else None
-            letters = _found(log, positions, choosing.choice(**which))
+            letters = _found(log, positions, selection.choice(**which))
             return await _redrive(letters, judge, to, whole=whole)
 
     needed = rights.of("redrive")

@@ -7,9 +7,9 @@ import click
 
 from agents import rights
 from cli import outputs
-from cli.asking import ask
-from cli.dead_letters.choosing import PositionType
-from cli.moments import shown
+from cli.dead_letters.selection import PositionType
+from cli.kafka_command import ask
+from cli.times import shown
 from streams.dead_letters.reader import DeadLetterLog, NoDeadLetterError, Position
 from streams.settings import KafkaSettings
 

@@ -7,9 +7,9 @@ from datetime import datetime
 import click
 
 from agents import registry, rights
-from cli.asking import ask
-from cli.dead_letters.choosing import PositionType
-from cli.moments import Moment
+from cli.dead_letters.selection import PositionType
+from cli.kafka_command import ask
+from cli.times import Moment
 from cli.trace import of_raw, of_user, shown
 from streams.dead_letters.reader import Position
 from streams.kafka.ranges import Reader

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.dead_letters.list import line_of
-from cli.moments import shown
+from cli.times import shown
 from cli.trace.report import Raw, Report
 from streams.operations.trace_fates import Group, Letters, Traced, fate
 

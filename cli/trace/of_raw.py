@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.structs import ConsumerRecord
 
-from agents.router.drift import told_kind
 from agents.router.routing import Routed, route
+from agents.router.schema_drift import told_kind
 from agents.router.settings import RouterSettings
 from cli.trace.report import Made, Message, Raw, Report
 from streams import headers

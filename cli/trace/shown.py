@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from cli import outputs
-from cli.asking import table
-from cli.moments import shown
+from cli.kafka_command import table
 from cli.route import told
+from cli.times import shown
 from cli.trace.lines import NOT_FOUND, Line, letter_lines, lines, record_lines
 from cli.trace.report import Raw, Report
 

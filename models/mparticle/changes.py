@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from models.mparticle.happened import Happened
+from models.mparticle.base_event import Happened
 from models.mparticle.values import Attributes, AttributeValue, Detail, Flag, Words
 
 

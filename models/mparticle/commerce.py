@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from models.mparticle.happened import Flagged
+from models.mparticle.base_event import Flagged
 from models.mparticle.values import Amount, Arriving, Attributes, Detail, Words
 from models.record import Sparse
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, PlainValidator
 
-from models.mparticle.happened import Flagged
+from models.mparticle.base_event import Flagged
 from models.mparticle.values import Amount, Detail, Flag, Id, Words
 
 

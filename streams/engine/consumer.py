@@ -24,16 +24,16 @@ from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread, Fetched
 from streams.engine.deleted_offsets import Gaps
+from streams.engine.duplicate_members import Twins
 from streams.engine.group_lease import GroupLease
-from streams.engine.holds import Hold, Holds
+from streams.engine.held_partitions import Hold, Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals, to_grant
-from streams.engine.twins import Twins
 from streams.engine.watchdog import watch
 from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
-from streams.kafka.granted import lacking
+from streams.kafka.granted_rights import lacking
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.pending_writes import PENDING
 from streams.kafka.producing import patient

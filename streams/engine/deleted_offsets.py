@@ -4,7 +4,7 @@ import structlog
 from faust.types import TP
 
 from streams import metrics
-from streams.engine.holds import Hold, Holds
+from streams.engine.held_partitions import Hold, Holds
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings

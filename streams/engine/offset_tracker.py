@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from streams.engine.runs import Runs
+from streams.engine.offset_runs import Runs
 
 
 class OffsetTracker:

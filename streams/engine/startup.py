@@ -26,7 +26,7 @@ from streams.engine.refusals import sentence
 from streams.kafka import clients, log_bounds, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
-from streams.kafka.granted import Granted, lacking_on_groups, look, too_little
+from streams.kafka.granted_rights import Granted, lacking_on_groups, look, too_little
 from streams.kafka.rights import Right, Rights
 from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings

@@ -12,7 +12,7 @@ from streams.dead_letters.reader import Found
 from streams.dead_letters.writer import key_is_whole
 from streams.kafka import clients
 from streams.kafka.clients import answering
-from streams.operations.reach import Reach
+from streams.operations.dedup_reach import Reach
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, RAW, USER_UPDATE
 

@@ -22,8 +22,8 @@ from streams.settings import DRY_RUN_SUFFIX, KafkaSettings, WorkerSettings
 from streams.topics import RAW, Topic
 from streams.worker import pages
 from streams.worker.readiness import readiness
+from streams.worker.readiness_log import keep_states
 from streams.worker.run import Worker
-from streams.worker.states import keep_states
 from streams.worker.web import Web
 
 _YEARS = 10 * 365 * 24 * 3600.0

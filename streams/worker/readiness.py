@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from streams.engine.holds import Holds
+from streams.engine.held_partitions import Holds
 from streams.engine.processor import Processor
 from streams.kafka.pending_writes import PENDING
 

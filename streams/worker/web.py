@@ -5,7 +5,7 @@ from typing import Any
 
 from faust.web.drivers import aiohttp
 
-from streams.worker.door import PAGES, Door, announce, listen
+from streams.worker.connection_limits import PAGES, Door, announce, listen
 
 
 class Web(aiohttp.Web):

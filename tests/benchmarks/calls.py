@@ -19,7 +19,7 @@ from models.record import Record
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate
 from streams.delivery.sink import LaneKey, placement
-from streams.placeholders import with_placeholders
+from streams.placeholder_settings import with_placeholders
 from tests.benchmarks.results import Result, at_most, ratios
 from tests.benchmarks.work import AT, Place
 from tests.contracts.scenario import explaining, learning

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import orjson
 
-from agents.receiver.messages import look
+from agents.receiver.envelope import look
 from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from models.mparticle.parsing import MAX_VALUES

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
+from agents.ab_tasty.day_slices import joined_value
 from agents.ab_tasty.refresh import DAY_MS
-from agents.ab_tasty.slices import joined_value
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
 from sandbox.ab_tasty import AbTasty

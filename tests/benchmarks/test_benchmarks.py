@@ -13,8 +13,8 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from click.testing import CliRunner
 
-from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.refresh_progress import read_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from agents.registry import all_topics
 from sandbox.kafka import Kafka

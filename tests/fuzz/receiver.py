@@ -12,14 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
-from agents.receiver.answers import RefusedError
-from agents.receiver.messages import look
-from agents.receiver.process import limits
+from agents.receiver.envelope import look
 from agents.receiver.receiver import Receiver
+from agents.receiver.responses import RefusedError
+from agents.receiver.server import limits
 from agents.receiver.settings import ReceiverSettings
 from streams import metrics
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.worker.door import Door, serving
+from streams.worker.connection_limits import Door, serving
 from tests.fuzz import budget
 from tests.fuzz.hostile import hostile
 

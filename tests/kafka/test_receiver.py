@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
-from agents.receiver.producing import Producing
+from agents.receiver.producer_supervisor import Producing
 from agents.receiver.writer import Writer
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.router.routed import TARGETS
+from agents.router.route_result import TARGETS
 from streams.topics import DEAD_LETTERS, Topic
 from tests.models.topic_docs import (
     DOCS,

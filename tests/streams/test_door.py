@@ -13,7 +13,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from streams import metrics
-from streams.worker.door import Door, Limits, serving
+from streams.worker.connection_limits import Door, Limits, serving
 
 SECRET = "Token of-somebody-else"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -14,7 +14,7 @@ from faust.types import TP
 from sandbox.ports import free_ports
 from streams import metrics
 from streams.engine.added_partitions import AddedPartitions
-from streams.engine.holds import Hold
+from streams.engine.held_partitions import Hold
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.pending_writes import PendingWrites
 from streams.outcomes import Blocked

@@ -9,7 +9,7 @@ from models.record import serialize
 from streams import headers
 from streams.dead_letters.reader import Choice, Found, Position
 from streams.dead_letters.writer import preserve, preserve_key
-from streams.operations.reach import Reach
+from streams.operations.dedup_reach import Reach
 from streams.operations.redrive import Again, Plan
 from streams.settings import KafkaSettings
 from tests.streams.records import event

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from streams.worker.states import States
+from streams.worker.readiness_log import States
 
 
 def test_a_state_is_told_when_it_changes_and_not_while_it_lasts() -> None:

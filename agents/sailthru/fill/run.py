@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.client import Client
+from agents.sailthru.fill.backlog import Log, Part, opened
 from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.job import Jobs
-from agents.sailthru.fill.lines import Most, files
-from agents.sailthru.fill.log import Log, Part, opened
+from agents.sailthru.fill.job_file import Most, files
 from agents.sailthru.fill.window import CountedCompletion, NoDeadLetters, Waiting, planned
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.sailthru.fill.lines import line
+from agents.sailthru.fill.job_file import line
 from agents.sailthru.sink import SailthruSink
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from agents.ab_tasty.done import read_done
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.refresh_progress import read_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.engine.partition import Partition
 from streams.kafka import clients, ranges

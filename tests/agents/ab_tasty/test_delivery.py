@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiokafka.structs import ConsumerRecord
 
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.calls import Post
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import serialize

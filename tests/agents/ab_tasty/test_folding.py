@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.ab_tasty.calls import Post
 from agents.ab_tasty.mapping import segment
-from agents.ab_tasty.post import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import MembershipChanged

@@ -6,7 +6,7 @@ from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from sandbox.kafka import Kafka
 from tests.agents.ab_tasty.factories import AT, membership
 from tests.agents.ab_tasty.simulated import ab_tasty, send
-from tests.agents.ab_tasty.test_known_audiences import worker
+from tests.agents.ab_tasty.test_agreed_audiences import worker
 from tests.streams.cluster import create, read, settings
 
 PEOPLE = [str(number) for number in range(1, 21)]

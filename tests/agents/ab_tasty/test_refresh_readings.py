@@ -7,8 +7,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents.ab_tasty import refresh
+from agents.ab_tasty.day_slices import Slices
 from agents.ab_tasty.refresh import DAY_MS
-from agents.ab_tasty.slices import Slices
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership, udc

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.calls import Post
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset

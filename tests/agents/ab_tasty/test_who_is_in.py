@@ -7,7 +7,7 @@ import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
-from agents.ab_tasty import done, refresh
+from agents.ab_tasty import refresh, refresh_progress
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams import metrics
 from streams.engine.refusals import Refusals
@@ -153,7 +153,7 @@ async def test_what_keeps_rows_from_being_sent_again_is_said_until_it_is_over(
     is_said: bool,
 ) -> None:
     asked = asyncio.Event()
-    read_done = done.read_done
+    read_done = refresh_progress.read_done
 
     async def refused(*given: Any) -> Any:
         await read_done(*given)

@@ -10,15 +10,15 @@ from typing import Any
 import aiohttp
 import orjson
 
-from agents.receiver.process import largest, limits
-from agents.receiver.producing import FRAME_BYTES, Producing
+from agents.receiver.producer_supervisor import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
+from agents.receiver.server import largest, limits
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams import metrics
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import RAW
-from streams.worker.door import Door, serving
+from streams.worker.connection_limits import Door, serving
 
 TOKEN = "invented-token-of-mparticle"
 AUTHORIZED = {"Authorization": f"Token {TOKEN}"}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.receiver.answers import CUT_OFF, TOO_LARGE, RefusedError
 from agents.receiver.body import unpack
-from agents.receiver.room import Claim, Room
+from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.responses import CUT_OFF, TOO_LARGE, RefusedError
 from tests.agents.receiver.served import held
 
 MOST = 1024 * 1024

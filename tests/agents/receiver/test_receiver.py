@@ -16,9 +16,9 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
-from agents.receiver import messages
-from agents.receiver.producing import FRAME_BYTES
-from agents.receiver.room import Claim, Room
+from agents.receiver import envelope as messages
+from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.producer_supervisor import FRAME_BYTES
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.kafka.batch_writer import partition_of

@@ -19,7 +19,7 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import Routed, route_together
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Snapshots
-from models.mparticle import known
+from models.mparticle import published_fields
 from sandbox.mparticle import generate
 from tests.agents.router.routing import AT
 
@@ -34,11 +34,11 @@ _ODD: tuple[Any, ...] = (
 )
 # Numbers that no library would write so.
 _NUMBERS = ("1.50", "1E5", "-0", "-0.0", "1e400", "9" * 23, "0.1000", "1.0", "1e16", "1" + "0" * 21)
-_NO_EVENTS = known.Fields("")
+_NO_EVENTS = published_fields.Fields("")
 _NAMES = sorted(
-    known.event_batch(_NO_EVENTS).names
-    | known.event_request(_NO_EVENTS).names
-    | known.Fields(
+    published_fields.event_batch(_NO_EVENTS).names
+    | published_fields.event_request(_NO_EVENTS).names
+    | published_fields.Fields(
         "id event_id source_message_id source_id attributes custom_attributes timestamp_ms "
         "location custom_flags account_settings name event_name product_action products price "
         "added new removed old value identity encoding type data event_type message_id "

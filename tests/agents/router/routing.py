@@ -6,7 +6,7 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.router.lines import lines_of
+from agents.router.json_lines import lines_of
 from agents.router.raw_message import RawMessage
 from agents.router.routing import Routed, route, route_together
 from agents.router.settings import RouterSettings

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agents.router import drift, routing
+from agents.router import routing, schema_drift
 from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.event import Event
-from models.mparticle.known import Fields
+from models.mparticle.published_fields import Fields
 from models.record import serialize
 from streams.topics import DEAD_LETTERS, EVENTS, MAX_MESSAGE_BYTES
 from tests.agents.router.routing import AT, RECEIVED_MS, routed, together
@@ -163,7 +163,7 @@ def test_mistake_of_ours_in_one_stage_costs_no_other_message(
                 raise LookupError(family)
             return super().__getitem__(family)
 
-    monkeypatch.setattr(drift, "_MESSAGES", Mistaken(drift._MESSAGES))
+    monkeypatch.setattr(schema_drift, "_MESSAGES", Mistaken(schema_drift._MESSAGES))
     values = [json.dumps({**_request(), "mpid": mpid}).encode() for mpid in ("-12", "-13", "-14")]
     before, broken, after = together(values)
 

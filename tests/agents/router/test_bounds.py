@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.receiver.messages import look
+from agents.receiver.envelope import look
 from agents.router.raw_message import RawMessage, Takes
 from agents.router.redaction import without_secrets
 from agents.router.routing import Routed, route_together

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agents.router import event_batch, firehose, routing
-from models.mparticle import known
+from models.mparticle import published_fields
 from models.mparticle.values import Arriving
 from tests.agents.router.routing import AT, RECEIVED_MS, lines, routed
 
@@ -34,7 +34,7 @@ def _words() -> set[str]:
 def _published() -> set[str]:
     """Types of messages and events, and every name of a field that our models read."""
     types = {*routing._BY_TYPE, *routing._DROPPED, *firehose.EVENTS, *event_batch.EVENTS}
-    return types.union(*(known.fields(shape).names for shape in _shapes(Arriving)))
+    return types.union(*(published_fields.fields(shape).names for shape in _shapes(Arriving)))
 
 
 def _shapes(shape: type[Arriving]) -> Iterator[type[Arriving]]:

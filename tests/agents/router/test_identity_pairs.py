@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.router.identity_pairs import paired
-from agents.router.routed import Content
+from agents.router.route_result import Content
 from models.event import Event
 from models.user_update import IdentitiesChanged
 

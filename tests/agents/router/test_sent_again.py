@@ -12,8 +12,8 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.router.drift import told_kind
 from agents.router.routing import Out, route
+from agents.router.schema_drift import told_kind
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from models.record import RawPosition, Value, kinds_superseded_by

@@ -9,7 +9,7 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.router.routed import TARGETS
+from agents.router.route_result import TARGETS
 from agents.router.routing import Routed, route
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots, Snapshots

@@ -14,7 +14,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from agents.router.routing import Out, route
 from agents.router.settings import RouterSettings
-from agents.sailthru.fill.alone import SUFFIX
+from agents.sailthru.fill.exclusive_group import SUFFIX
 from cli.demo.lag import Lag
 from cli.demo.run import READS
 from cli.demo.world import WorkerProcess, worker_environment

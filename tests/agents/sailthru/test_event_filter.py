@@ -4,7 +4,7 @@ import pytest
 
 from agents.patterns import patterns
 from agents.router import event_batch, firehose
-from agents.router.drift import told_kind
+from agents.router.schema_drift import told_kind
 from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter
 from models.event import BATCH_KINDS, KINDS
 from streams.outcomes import Dropped

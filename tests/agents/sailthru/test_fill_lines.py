@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from agents.sailthru.calls import Call, EventCall, ListCall, UserCall
-from agents.sailthru.fill.lines import Most, files, line
+from agents.sailthru.fill.job_file import Most, files, line
 
 EMAIL = "user17@shop.example"
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from agents.sailthru.sending import Request
+from agents.sailthru.sender import Request
 from agents.sailthru.sink import SailthruSink
 from models.record import Record
 from streams import metrics

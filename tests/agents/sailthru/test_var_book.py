@@ -3,8 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
-from agents.sailthru.names import VarNames
 from agents.sailthru.var_book import VarBook
+from agents.sailthru.var_names import VarNames
 from streams import metrics
 from tests.agents.sailthru.factories import attributes, event
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from models.mparticle import known, reading
+from models.mparticle import published_fields, reading
+from models.mparticle.base_event import UnknownEvent
 from models.mparticle.commerce import CommerceEvent
 from models.mparticle.consent import ConsentNotification
 from models.mparticle.events import CustomEvent
 from models.mparticle.firehose import SharedAttribute
-from models.mparticle.happened import UnknownEvent
 from models.mparticle.reading import OddError, Reader, reader
 from models.mparticle.values import Arriving, NumberText
 
@@ -48,13 +48,13 @@ _SHAPES = sorted(_shapes(), key=lambda shape: shape.__name__)
 
 def _objects(shape: type[Arriving]) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with names that the shape knows, and values that it may not."""
-    fields = known.fields(shape)
+    fields = published_fields.fields(shape)
     inside = dict(fields.inside)
     shapes = {
         name: of
         for field, info in shape.model_fields.items()
-        if (of := known._nested(info.annotation)) is not None
-        for name in known._spellings(field, info.validation_alias)
+        if (of := published_fields._nested(info.annotation)) is not None
+        for name in published_fields._spellings(field, info.validation_alias)
     }
     of_name = {
         name: _values | _object_or_list(shapes[name])

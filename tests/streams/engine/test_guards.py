@@ -43,7 +43,7 @@ from mode.services import ServiceTask
 from streams import logins, oauth
 from streams.engine import chunks, consumer, consumer_thread
 from streams.engine.refusals import MissingTopicsError
-from streams.kafka import consumers, granted, static_members
+from streams.kafka import consumers, granted_rights, static_members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import app, run, web
@@ -221,11 +221,11 @@ OURS = [
     (logins._Bearer, OAuthAuthenticator),
     (oauth.Tokens, AbstractTokenProvider),
     (oauth.TokenError, KafkaError),
-    (granted._AskTopics, Request),
-    (granted._AskGroup, Request),
-    (granted._Metadata, MetadataRequest_v5),
-    (granted._MetadataResponse, Response),
-    (granted._Groups, DescribeGroupsRequest_v3),
+    (granted_rights._AskTopics, Request),
+    (granted_rights._AskGroup, Request),
+    (granted_rights._Metadata, MetadataRequest_v5),
+    (granted_rights._MetadataResponse, Response),
+    (granted_rights._Groups, DescribeGroupsRequest_v3),
     (static_members._Ask, Request),
     (static_members._Remove, Request),
     (static_members._Describe, RequestStruct),

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.runs import Runs
+from streams.engine.offset_runs import Runs
 from tests.streams.properties import SMALL
 
 _SPANS = st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda span: (span[0], sum(span)))

@@ -13,10 +13,10 @@ from typing import Any
 import structlog
 
 from agents.router import event_batch, firehose
-from agents.router.routed import TARGETS, Stranger
+from agents.router.route_result import TARGETS, Stranger
 from models.event import KINDS, SHAPELESS_KINDS
-from models.mparticle import known
-from models.mparticle.known import Fields
+from models.mparticle import published_fields
+from models.mparticle.published_fields import Fields
 from streams import metrics
 
 log = structlog.get_logger()
@@ -25,27 +25,29 @@ BATCH = "event_batch"
 
 _MESSAGES: Mapping[str, Fields] = MappingProxyType(
     {
-        BATCH: known.event_batch(
+        BATCH: published_fields.event_batch(
             Fields(
                 "",
                 by="event_type",
                 kinds={
-                    name: Fields("event_type", {"data": known.event(shape)})
+                    name: Fields("event_type", {"data": published_fields.event(shape)})
                     for name, shape in event_batch.EVENTS.items()
                 }
                 | dict.fromkeys(SHAPELESS_KINDS),
             )
         ),
-        "event_processing_request": known.event_request(
+        "event_processing_request": published_fields.event_request(
             Fields(
                 "",
                 by="type",
-                kinds={name: known.event(shape) for name, shape in firehose.EVENTS.items()},
+                kinds={
+                    name: published_fields.event(shape) for name, shape in firehose.EVENTS.items()
+                },
             )
         ),
-        "audience_subscription_request": known.SUBSCRIPTION_REQUEST,
-        "audience_membership_change_request": known.MEMBERSHIP_REQUEST,
-        "dsr_processing_request": known.SUBJECT_REQUEST,
+        "audience_subscription_request": published_fields.SUBSCRIPTION_REQUEST,
+        "audience_membership_change_request": published_fields.MEMBERSHIP_REQUEST,
+        "dsr_processing_request": published_fields.SUBJECT_REQUEST,
     }
 )
 # Anything but a plain name may be a person's data: not for logs and labels.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agents.fixed_names import FixedNames, same
+from agents.agreed_names import FixedNames, same
 from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.owned_name import OwnedName
 from sandbox.kafka import Kafka
@@ -94,7 +94,7 @@ def test_a_name_that_looks_told_apart_is_owned_like_any_other() -> None:
 def test_when_there_are_too_many_names_no_two_audiences_share_one_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.fixed_names._MOST_AUDIENCES", 1)
+    monkeypatch.setattr("agents.agreed_names._MOST_AUDIENCES", 1)
     fixed = names()
     assert fixed.called("1", "VIP").name == "VIP"
     assert [fixed.called(each, "VIP").name for each in "23"] == ["VIP (2)", "VIP (3)"]

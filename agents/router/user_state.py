@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agents.router.events import NOTHING_CHANGED, Changed, attributes_changed
 from agents.router.raw_message import RawMessage
-from agents.router.routed import About, Content, told
+from agents.router.route_result import About, Content, told
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
 from models.mparticle.consent import ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from agents import registry
 from agents.registry import Destination
 from streams.base_settings import SettingsError
-from streams.placeholders import with_placeholders
+from streams.placeholder_settings import with_placeholders
 
 DESTINATIONS = list(registry.destinations().values())
 # What makes other settings necessary.

@@ -4,8 +4,8 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ab_tasty.done import Done, Telling, keep_done
 from agents.ab_tasty.refresh import until_others
+from agents.ab_tasty.refresh_progress import Done, Telling, keep_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.delivery.sink import Feed
 from streams.kafka import clients

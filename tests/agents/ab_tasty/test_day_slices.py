@@ -5,7 +5,7 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.ab_tasty.slices import Slices, joined_value, turn
+from agents.ab_tasty.day_slices import Slices, joined_value, turn
 from tests.streams.records import source
 
 DUE_MS = 1_000

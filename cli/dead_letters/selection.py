@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from agents import reasons, registry
-from cli.moments import Moment
+from cli.times import Moment
 from streams.dead_letters.reader import ROUTER, Choice, Position
 
 

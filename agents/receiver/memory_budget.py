@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-from agents.receiver.answers import NO_ROOM, RefusedError
+from agents.receiver.responses import NO_ROOM, RefusedError
 from streams import metrics
 
 # What a connection reads ahead of a small post, and what a post costs beside its bytes.

@@ -9,20 +9,20 @@ from typing import Any
 import structlog
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from agents.receiver.producing import FRAME_BYTES, Producing
+from agents.receiver.producer_supervisor import FRAME_BYTES, Producing
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
 from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
 from streams.kafka import clients, topic_admin
-from streams.kafka.granted import look, too_little
+from streams.kafka.granted_rights import look, too_little
 from streams.kafka.rights import RECEIVER
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import MAX_MESSAGE_BYTES, RAW
 from streams.worker import pages
-from streams.worker.door import PAGES, Door, Limits, descriptors_for, serving
-from streams.worker.states import keep_states
+from streams.worker.connection_limits import PAGES, Door, Limits, descriptors_for, serving
+from streams.worker.readiness_log import keep_states
 
 log = structlog.get_logger()
 

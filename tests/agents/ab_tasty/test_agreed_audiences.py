@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from agents.ab_tasty.known_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import KnownAudiences
 from agents.ab_tasty.sink import AbTastySink
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
@@ -176,7 +176,7 @@ async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_a
 async def test_no_more_audiences_are_named_than_a_metric_may_have(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.ab_tasty.known_audiences._MOST_NAMED", 3)
+    monkeypatch.setattr("agents.ab_tasty.agreed_audiences._MOST_NAMED", 3)
     known = KnownAudiences(None)
     for number in range(10):
         known.learn(about(str(number)))

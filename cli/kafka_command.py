@@ -9,7 +9,7 @@ import click
 from cli import outputs
 from streams.base_settings import SettingsError
 from streams.kafka.clients import UnansweredError, answering
-from streams.kafka.granted import lacking, too_little
+from streams.kafka.granted_rights import lacking, too_little
 from streams.kafka.rights import Rights
 from streams.settings import KafkaSettings
 from streams.terminal import escaped

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 
-from agents.ab_tasty.post import Post
+from agents.ab_tasty.calls import Post
 from models.audience import Audience
 from streams.outcomes import Delivered, Outcome, Rejected
 

@@ -9,11 +9,11 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from faust.types import TP
 
-from agents.sailthru.fill.alone import Alone, alone
 from agents.sailthru.fill.error import FillError
+from agents.sailthru.fill.exclusive_group import Alone, alone
 from agents.sailthru.topics import FILL
 from streams.engine.deleted_offsets import Gaps
-from streams.engine.holds import Holds
+from streams.engine.held_partitions import Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.startup import prepare, read_begins, read_progress
 from streams.kafka import groups, ranges

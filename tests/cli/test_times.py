@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from cli.moments import Target, moment, shown
+from cli.times import Target, moment, shown
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

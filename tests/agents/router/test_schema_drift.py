@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from agents.router.drift import Drift, told_kind
+from agents.router.schema_drift import Drift, told_kind
 from models.dead_letter import DeadLetter
 from streams import metrics
 from tests.agents.router.routing import routed

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.engine.twins import Twins
+from streams.engine.duplicate_members import Twins
 
 SESSION = 30.0
 

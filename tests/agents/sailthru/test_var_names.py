@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.sailthru.names import KEPT_VARS, VarNames
+from agents.sailthru.var_names import KEPT_VARS, VarNames
 
 MINE = VarNames()
 

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.receiver.messages import look
+from agents.receiver.envelope import look
 from agents.router.routing import route
 from agents.router.settings import RouterSettings
 from models.record import RawPosition

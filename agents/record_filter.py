@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from agents.audience_names import NameBook
+from agents.learned_names import NameBook
 from agents.patterns import Allowed, patterns
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from agents.ab_tasty.mapping import segment_apart
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
-from agents.fixed_names import FixedNames
+from agents.agreed_names import FixedNames
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
 from streams import metrics

@@ -12,7 +12,7 @@ from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.identity import EmailChange
 from agents.sailthru.lists import Lists
-from agents.sailthru.names import Naming
+from agents.sailthru.var_names import Naming
 from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.outcomes import Delivered, Outcome, Rejected, Transient

@@ -6,7 +6,7 @@ import pytest
 
 from agents import registry
 from agents.ab_tasty.sink import AbTastySink
-from agents.choice import Choice, ChoiceSettings
+from agents.record_filter import Choice, ChoiceSettings
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from models.record import RawPosition

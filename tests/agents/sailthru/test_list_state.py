@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from agents.sailthru.list_book import REFUSED_SECONDS, ListBook
+from agents.sailthru.list_state import REFUSED_SECONDS, ListBook
 from models.list_state import ListState
 from streams.outcomes import Delivered, Rejected
 from tests.streams.records import RECEIVED_AT_MS, source
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_changes_nothing(key: bytes, value: bytes | None) ->
 
 
 def test_no_more_lists_are_known_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.sailthru.list_book._MOST_NAMES", 2)
+    monkeypatch.setattr("agents.sailthru.list_state._MOST_NAMES", 2)
     told = ListBook()
     for offset, name in enumerate("abc"):
         told.tell(said(WANTED, offset, name))

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import AliasChoices, AliasPath, BaseModel
 
+from models.mparticle.base_event import LEFT_OUT, Flagged, Happened
 from models.mparticle.changes import AttributeChange, IdentitiesChange
 from models.mparticle.commerce import CommerceEvent
 from models.mparticle.consent import Consent, ConsentNotification
@@ -26,7 +27,6 @@ from models.mparticle.firehose import (
     SubscriptionRequest,
     UserProfile,
 )
-from models.mparticle.happened import LEFT_OUT, Flagged, Happened
 from models.mparticle.identity import DEVICE_FIELDS
 
 _Look: TypeAlias = tuple[Sequence[str], Sequence[tuple[str, "Fields"]]]
