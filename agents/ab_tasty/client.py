@@ -122,7 +122,8 @@ class Client:
         self._settings = settings
         self._http = http
         self._pacer = pacer
-        self._tokens = TokenSource(settings, http) if settings.auth_method == "oauth" else None
+        self._auth, self._header = settings.auth_method, settings.header_name
+        self._tokens = TokenSource(settings, http) if self._auth == "oauth" else None
 
     async def send(self, post: Post) -> Outcome:
         answer = await self._authenticated(post)
@@ -162,9 +163,9 @@ class Client:
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         headers = {"Content-Type": "text/csv" if isinstance(post.body, str) else "application/json"}
         if token is not None:
-            headers[settings.header_name] = f"Bearer {token}"
-        elif settings.auth_method == "header_key":
-            headers[settings.header_name] = key
+            headers[self._header] = f"Bearer {token}"
+        elif self._auth == "header_key":
+            headers[self._header] = key
         body = with_key(post.body, settings, key)
         content = body.encode() if isinstance(body, str) else orjson.dumps(body)
         return await self._http.request("POST", post.url, headers=headers, data=content)
@@ -174,7 +175,7 @@ def with_key(
     body: str | list[Any] | dict[str, Any], settings: AbTastySettings, key: str = HIDDEN
 ) -> str | list[Any] | dict[str, Any]:
     """Puts the customer's key where mParticle's messages carry it; hidden unless it is given."""
-    if settings.auth_method != "body_key" or not isinstance(body, dict):
+    if not isinstance(body, dict) or settings.auth_method != "body_key":
         return body
     account = {**body["account"], "account_settings": {settings.api_key_setting: key}}
     return {**body, "account": account}

@@ -113,7 +113,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
                 self._client = None
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
-        self._names.learn(record)
+        if not isinstance(record, MembershipChanged):
+            self._names.learn(record)  # of a membership it learns nothing, as that may be old
         self._choice.learn(record)
         if (unwanted := self._choice.reason_against(record)) is not None:
             return unwanted

@@ -14,13 +14,13 @@ class AttributeFilter:
 
     def __init__(self, allow: str, deny: str) -> None:
         allowed = Allowed(allow, deny)
-        self._all = allowed.all
+        self.keeps_all = allowed.all
         # Few names, in every record.
         self._verdict = lru_cache(maxsize=4096)(allowed.verdict)
 
     def left_out(self, record: AttributesChanged) -> Mapping[str, str]:
         """The names that are left out, set or removed, and why."""
-        if self._all:
+        if self.keeps_all:
             return {}
         verdicts = ((name, self._verdict(name)) for name in _names(record))
         return {name: f"attribute_{verdict}" for name, verdict in verdicts if verdict}

@@ -83,7 +83,7 @@ def new_keys(record: Record, who: Whom, options: Options) -> dict[str, str]:
 
 
 def _by_email(record: Record) -> Whom | None:
-    if change := email_change(record):
+    if isinstance(record, IdentitiesChanged) and (change := email_change(record)):
         return Whom(change.old, change.new)
     email = _present_email(record)
     return Whom(email) if email else None

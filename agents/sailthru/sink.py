@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from agents.patterns import patterns
 from agents.record_filter import Choice, settings_behind
@@ -154,13 +154,14 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 yield
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
-        self._choice.learn(record)
+        if isinstance(record, AudienceChanged | MembershipChanged):
+            self._choice.learn(record)
         return self._choice.reason_against(record) or self._place(record, at, now_ms)
 
     def _place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
-        self._names.learn(record)
-        chosen = self._attributes.kept(record) if isinstance(record, AttributesChanged) else record
-        self._var_book.learn(chosen)
+        if isinstance(record, AudienceChanged | MembershipChanged):
+            self._names.learn(record)
+        self._var_book.learn(self._attributes.kept(record) if self._is_filtered(record) else record)
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
@@ -171,7 +172,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             return self._event_lane(record, at.user)
         if identity.whom(record, self._options) is None:
             return self._no_identity
-        if isinstance(record, AttributesChanged):
+        if self._is_filtered(record):
             for verdict in self._attributes.left_out(record).values():
                 metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict).inc()
         return LaneKey("user", at.user)
@@ -270,11 +271,15 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 name = self._names.of(record)
                 assert name, "place() lets no membership without a list pass"
                 yield mapping.membership_call(record, name, who)
-            elif isinstance(record, AttributesChanged):
+            elif self._is_filtered(record):
                 call = mapping.user_call(self._attributes.kept(record), who, self._options)
                 yield replace(call, left_out=self._attributes.left_out(record))
             else:
                 yield mapping.user_call(record, who, self._options)
+
+    def _is_filtered(self, record: Record) -> TypeGuard[AttributesChanged]:
+        """Whether a setting may leave some of its attributes out."""
+        return isinstance(record, AttributesChanged) and not self._attributes.keeps_all
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:
         who = identity.whom(record, self._options)

@@ -65,7 +65,8 @@ class Admission:
                 break
             refused += self._admit_together(partition, records[first : first + size], barrier)
         self._barrier.advance(partition.tp, chunk.end)
-        await self._completion.rejected(refused)
+        if refused:
+            await self._completion.rejected(refused)
 
     def _admit_together(
         self, partition: Partition, sources: Sequence[Source], barrier: int
@@ -74,13 +75,17 @@ class Admission:
         holds = self._topics[partition.tp.topic].holds
         parsed = [_parse(holds, source) for source in sources]
         for source, record in zip(sources, parsed, strict=True):
-            if self._queues.held:
-                return
             letter = self._admit(partition, source, record, barrier)
+            if isinstance(letter, Blocked):
+                # Not ended: the worker that knows it will find it where it is.
+                self._queues.hold(letter)
+                return
             if letter is not None:
                 if letter[1].blames != "account":
                     self._queues.hold(self._guard.count(letter[1].reason))
                 yield letter
+                if self._queues.held:
+                    return
 
     def _admit(
         self,
@@ -88,7 +93,7 @@ class Admission:
         source: Source,
         record: Record | ValidationError,
         barrier: int,
-    ) -> Refused | None:
+    ) -> Refused | Blocked | None:
         marks = headers.read(source.headers)
         if not marks.is_for(self._outlet.name):
             self._completion.dropped(
@@ -108,8 +113,7 @@ class Admission:
             case Dropped():
                 self._completion.dropped(item, placed.reason)
             case Blocked():
-                # Not ended: the worker that knows it will find it where it is.
-                self._queues.hold(placed)
+                return placed
             case LaneKey():
                 item.queued_at = asyncio.get_running_loop().time()
                 self._barrier.track(item, placed)

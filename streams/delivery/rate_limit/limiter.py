@@ -111,11 +111,11 @@ class RateLimit:
     @property
     def closed(self) -> bool:
         """Whether the destination asked to wait."""
-        return self._closed_for(self._clock()) > 0
+        now = self._clock()
+        return self._closed_for(now, self._budget.left(now)) > 0
 
-    def _closed_for(self, now: float) -> float:
-        left = self._budget.left(now)
-        used_up = left.seconds if left is not None and left.requests <= 0 else 0.0
+    def _closed_for(self, now: float, budget: Left | None) -> float:
+        used_up = budget.seconds if budget is not None and budget.requests <= 0 else 0.0
         return max(self._closed_until - now, used_up)
 
     @property
@@ -125,7 +125,10 @@ class RateLimit:
         Waiting so long is no part of what a limit by the minute asks for.
         """
         now = self._clock()
-        if self._closed_since is None or (left := self._closed_for(now)) <= 0:
+        if self._closed_since is None:
+            return None
+        left = self._closed_for(now, self._budget.left(now))
+        if left <= 0:
             return None
         return left if now + left - self._closed_since > _LONG_SECONDS else None
 
@@ -138,11 +141,12 @@ class RateLimit:
         """Takes a permit and returns 0, or returns the seconds until one is due as things are."""
         now = self._clock()
         due_at, self._due_at = self._due_at, math.inf
-        if (closed := self._closed_for(now)) > 0:
+        left = self._budget.left(now)
+        if (closed := self._closed_for(now, left)) > 0:
             return closed
         if self._per_minute is not None:
-            rate = self._per_second(self._per_minute, now)
-            self._gain(rate, now, now - due_at)
+            rate = self._per_second(self._per_minute, left)
+            self._gain(rate, now, now - due_at, left)
             if self._credit < 1.0 - _ROUNDING:
                 delay = (1.0 - self._credit) / rate if rate else _LOOK_SECONDS
                 self._due_at = now + delay
@@ -151,20 +155,19 @@ class RateLimit:
         self.used += 1
         return 0.0
 
-    def _gain(self, rate: float, now: float, late: float) -> None:
+    def _gain(self, rate: float, now: float, late: float, left: Left | None) -> None:
         """Permits of the time since the last ones; `late` is how long one has been overdue."""
         gained = (now - self._credited_at) * rate
         self._credited_at = now
-        left = self._budget.left(now)
         late = min(max(late, 0.0), _LATE_SECONDS) if left else 0.0
         most = 1.0 + rate * (_BURST_SECONDS + late)
         self._credit = max(self._credit, min(self._credit + gained, most))
         if left is not None:
             self._credit = min(self._credit, self._spare(self._per_minute or 0, left))
 
-    def _per_second(self, per_minute: int, now: float) -> float:
+    def _per_second(self, per_minute: int, left: Left | None) -> float:
         rate = per_minute / 60.0 * self._ours
-        if (left := self._budget.left(now)) is not None:
+        if left is not None:
             if self._minute != self._budget.reset:
                 self._minute, self._used_before = self._budget.reset, self.used
             even = self._spare(per_minute, left) / left.seconds

@@ -58,13 +58,9 @@ class Budget:
 
     def __init__(self) -> None:
         self._behind = math.inf
-        self._reset = -math.inf
-        self._limit = self._remaining = 0
-
-    @property
-    def reset(self) -> float:
+        self.reset = -math.inf
         """When the present minute ends, by the destination's clock."""
-        return self._reset
+        self._limit = self._remaining = 0
 
     def observe(self, quota: Quota, now: float) -> bool:
         """Takes what an answer says; False when that is nothing of the present minute."""
@@ -74,9 +70,9 @@ class Budget:
             return False
         self._narrow(quota, quota.reset_at, now)
         self._limit = quota.limit
-        if quota.reset_at > self._reset:
-            self._reset, self._remaining = quota.reset_at, quota.remaining
-        elif quota.reset_at == self._reset:
+        if quota.reset_at > self.reset:
+            self.reset, self._remaining = quota.reset_at, quota.remaining
+        elif quota.reset_at == self.reset:
             # Answers overtake each other.
             self._remaining = min(self._remaining, quota.remaining)
         else:
@@ -96,12 +92,12 @@ class Budget:
 
     def left(self, now: float) -> Left | None:
         """None before the destination has told."""
-        if self._reset == -math.inf:
+        if self.reset == -math.inf:
             return None
-        seconds = self._reset + self._behind - now
+        seconds = self.reset + self._behind - now
         if seconds <= 0:
             minutes = math.floor(-seconds / _WINDOW_SECONDS) + 1
-            self._reset += minutes * _WINDOW_SECONDS
+            self.reset += minutes * _WINDOW_SECONDS
             self._remaining = self._limit
             seconds += minutes * _WINDOW_SECONDS
         return Left(self._remaining, seconds)

@@ -55,16 +55,9 @@ class CircuitBreaker:
         self._failures = 0
         self._probes = 0
         self._passed_at = float("-inf")
-        self._was_failing = False
-
-    @property
-    def is_open(self) -> bool:
-        return len(self._failing) >= self._policy.down_after
-
-    @property
-    def is_failing(self) -> bool:
+        self.is_open = False
+        self.is_failing = False
         """Whether request after request fails; with few lanes it is not open, and yet an outage."""
-        return self.is_open or self._failures >= self._policy.down_after
 
     @property
     def probe_pause_s(self) -> float:
@@ -73,27 +66,31 @@ class CircuitBreaker:
 
     def record_success(self) -> None:
         """Something passed: the endpoint works, whoever else fails."""
-        self._failing.clear()
-        self._failures = self._probes = 0
         self._passed_at = clocks.monotonic()
-        self._tell()
+        if self._failures:
+            self._failing.clear()
+            self._failures = self._probes = 0
+            self._judge()
 
     def record_failure(self, lane: Lane) -> float:
         """Returns for how many seconds the lane has failed while others passed."""
         self._failing.add(lane.key)
         self._failures += 1
+        self._judge()
         self._probes += self.is_open
-        self._tell()
         return lane.failed(counts=self._passed_at >= lane.failed_at)
 
     def record_outage(self) -> None:
         """Nobody is served: no lane's failure, and an outage at once."""
         self._failures += self._policy.down_after
-        self._tell()
+        self._judge()
 
-    def _tell(self) -> None:
-        if self._was_failing != self.is_failing:
-            self._was_failing = self.is_failing
+    def _judge(self) -> None:
+        """Takes the state from what is counted; the log is told of each change."""
+        was_failing, down_after = self.is_failing, self._policy.down_after
+        self.is_open = len(self._failing) >= down_after
+        self.is_failing = self.is_open or self._failures >= down_after
+        if was_failing != self.is_failing:
             state = "circuit_breaker_opened" if self.is_failing else "circuit_breaker_closed"
             log.warning(state, endpoint=self._endpoint)
 

@@ -108,7 +108,10 @@ class Endpoint:
                 while self._gate.is_held or not self._ready:
                     self._wake.clear()
                     await self._wake.wait()
-                await self._wait_to_probe()
+                if self._gate.why is not None:
+                    await asyncio.sleep(self._policy.blocked_probe_s)
+                elif self.breaker.is_open:
+                    await asyncio.sleep(self.breaker.probe_pause_s)
                 await self._permit()
                 await self._slots.acquire()
                 while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
@@ -122,14 +125,8 @@ class Endpoint:
                 task = tasks.create_task(self._turn(self._ready.popleft()))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-                if self.breaker.is_open or self._gate.is_blocked:
+                if self.breaker.is_open or self._gate.why is not None:
                     await asyncio.wait({task})
-
-    async def _wait_to_probe(self) -> None:
-        if self._gate.is_blocked:
-            await asyncio.sleep(self._policy.blocked_probe_s)
-        elif self.breaker.is_open:
-            await asyncio.sleep(self.breaker.probe_pause_s)
 
     async def _permit(self) -> None:
         self._at_limit = True

@@ -102,7 +102,8 @@ class Turn:
         match outcome:
             case Delivered() | Rejected():
                 # A refusal is an answer too: the key is right, and the endpoint works.
-                self._gate.unblock()
+                if self._gate.why is not None:
+                    self._gate.unblock()
                 breaker.record_success()
                 endpoint.limit.passed()
             case RetryRecord():
