@@ -97,12 +97,20 @@ async def check(names: Sequence[str], *, live: bool) -> AsyncIterator[Finding]:
         yield finding
     kafka = loaded.get(KafkaSettings)
     if isinstance(kafka, KafkaSettings):
-        async for finding in _kafka(names, kafka, _reads(names, loaded)):
+        async for finding in _kafka(names, kafka, _reads(names, loaded), _remembers(loaded)):
             yield finding
     for name, group in zip(names, groups, strict=True) if live else ():
         if group in loaded:
             async for finding in _live(name, loaded[group]):
                 yield finding
+
+
+def _remembers(loaded: Mapping[type[Settings], Settings]) -> int:
+    """How many records a worker may know; the default where its settings are not right."""
+    worker = loaded.get(WorkerSettings)
+    if isinstance(worker, WorkerSettings):
+        return worker.dedup_max_ids
+    return int(WorkerSettings.model_fields["dedup_max_ids"].default)
 
 
 def _load(group: type[Settings], loaded: Mapping[type[Settings], Settings]) -> Settings:
@@ -137,7 +145,10 @@ def _reads(
 
 
 async def _kafka(
-    names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+    names: Iterable[str],
+    kafka: KafkaSettings,
+    reads: Mapping[str, tuple[Topic, ...]],
+    dedup_max_ids: int,
 ) -> AsyncIterator[Finding]:
     needed = _needed(names)
     try:
@@ -155,12 +166,15 @@ async def _kafka(
     for finding in (*_there(kafka, needed, found), *_shaped(kafka, shapes)):
         yield finding
     if all(kafka.topic(topic.name) in found.partitions for topic in needed):
-        async for finding in _with_all_topics(names, kafka, reads):
+        async for finding in _with_all_topics(names, kafka, reads, dedup_max_ids):
             yield finding
 
 
 async def _with_all_topics(
-    names: Iterable[str], kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
+    names: Iterable[str],
+    kafka: KafkaSettings,
+    reads: Mapping[str, tuple[Topic, ...]],
+    dedup_max_ids: int,
 ) -> AsyncIterator[Finding]:
     async for finding in _limits(kafka):
         yield finding
@@ -169,7 +183,7 @@ async def _with_all_topics(
         yield finding
         if finding.how == "ok":
             may_start[name] = reads[name]
-    async for finding in standing(kafka, may_start):
+    async for finding in standing(kafka, may_start, dedup_max_ids):
         yield finding
     for name in names:
         async for finding in _kept(name, kafka):

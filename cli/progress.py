@@ -1,6 +1,7 @@
 """What `check` says of the log and of time: how far each worker is, and by whose clock."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,16 +16,21 @@ from streams.topics import RAW, Topic
 
 # Clocks that are kept by NTP differ by milliseconds, and a record may be on its way for seconds.
 _MOST_AHEAD_S = 60
+# What comes again, after a replay or a redrive, is seldom older.
+_LEAST_KNOWN_S = 24 * 3600
 
 
 async def standing(
-    kafka: KafkaSettings, reads: Mapping[str, Sequence[Topic]]
+    kafka: KafkaSettings, reads: Mapping[str, Sequence[Topic]], dedup_max_ids: int
 ) -> AsyncIterator[Finding]:
-    """A line for each topic that a worker has begun to read, and one for a clock that is wrong."""
+    """A line for each topic that a worker has begun to read, and one for a clock that is wrong.
+
+    And one for what each destination's worker knows of the past when it starts.
+    """
     try:
         async with Reader.open(kafka) as reader:
             for worker, topics in reads.items():
-                for finding in await _behind(reader, worker, topics):
+                for finding in await _behind(reader, worker, topics, dedup_max_ids):
                     yield finding
             for finding in await _clock(reader):
                 yield finding
@@ -32,17 +38,61 @@ async def standing(
         yield Finding("open", f"how far the workers are cannot be told: {error}")
 
 
-async def _behind(reader: Reader, worker: str, topics: Iterable[Topic]) -> Sequence[Finding]:
+async def _behind(
+    reader: Reader, worker: str, topics: Sequence[Topic], dedup_max_ids: int
+) -> Sequence[Finding]:
     tps = {topic: reader.every(topic) for topic in topics}
     every = [tp for of_topic in tps.values() for tp in of_topic]
     group = await stands(reader, worker, topics, every)
     there = {each.tp: each for each in await reader.there(every)}
     offsets = {tp: progress.offset for tp, progress in group.stands.items()}
-    return [
+    findings = [
         _lag(f"worker {worker}", of_topic[0].topic, offsets, [there[tp] for tp in of_topic])
         for of_topic in tps.values()
         if any(tp in offsets for tp in of_topic)
     ]
+    # The router sends nothing twice to anybody: its parts have the ids that they had.
+    if offsets and RAW not in topics:
+        begun = [there[tp] for tp in every if tp in offsets]
+        findings.append(await _known(reader, worker, offsets, begun, dedup_max_ids))
+    return findings
+
+
+async def _known(
+    reader: Reader,
+    worker: str,
+    offsets: Mapping[TopicPartition, int],
+    log: Sequence[Range],
+    dedup_max_ids: int,
+) -> Finding:
+    """How far back the log tells a worker that starts what it has had.
+
+    It reads what stands before its offsets, as many records as it may remember, if Kafka has them.
+    """
+    kept = sum(max(0, offsets[each.tp] - each.start) for each in log)
+    known = f"when it starts, worker {worker} knows the last {min(kept, dedup_max_ids)} records"
+    cut = [each for each in log if each.start > 0]
+    if not cut or kept >= dedup_max_ids:
+        return Finding("ok", f"{known} that it has had.")
+    since_ms = max([await _first_ms(reader, each) for each in cut])
+    since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="seconds")
+    known = f"{known} that it has had, as Kafka has not all from before {since}"
+    if clocks.wall() - since_ms / 1000 >= _LEAST_KNOWN_S:
+        return Finding("ok", f"{known}.")
+    names = ", ".join(sorted({each.tp.topic for each in cut}))
+    return Finding(
+        "open",
+        f"{known}, and may remember {dedup_max_ids} (WORKER_DEDUP_MAX_IDS): what is older and "
+        f"comes again is delivered again; keep {names} for longer (retention.ms).",
+    )
+
+
+async def _first_ms(reader: Reader, log: Range) -> float:
+    """When Kafka took the first record that it still has; now, where it has none."""
+    if log.start < log.end:
+        async for record in reader.records(log._replace(end=log.start + 1)):
+            return float(record.timestamp)
+    return clocks.wall() * 1000
 
 
 def _lag(

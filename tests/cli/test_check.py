@@ -226,6 +226,31 @@ async def test_how_far_each_worker_is_behind_and_what_it_has_missed_is_a_line_a_
 
 
 @pytest.mark.kafka
+async def test_what_a_worker_knows_when_it_starts_is_as_much_as_kafka_has_kept(
+    kafka: Kafka, prefix: str
+) -> None:
+    to = settings(kafka, prefix, partitions=1)
+    await create(to)
+    updates = to.topic(USER_UPDATE.name)
+    await write(to, USER_UPDATE, *[b"{}"] * 5)
+    await commit(to, to.group("sailthru"), {(updates, 0): (4, "")})
+    given = {**of(kafka, prefix), **SAILTHRU, "KAFKA_INITIAL_OFFSET": "earliest"}
+
+    said = await check(given, "--destination", "sailthru")
+    knows = "when it starts, worker sailthru knows the last"
+    assert f"{knows} 4 records that it has had." in lines(said, "ok")
+
+    await delete_before(to, updates, 3)
+    said = await check(given, "--destination", "sailthru")
+    [doubt] = [line for line in lines(said, "?") if line.startswith(knows)]
+    assert doubt.startswith(f"{knows} 1 records that it has had, as Kafka has not all from before")
+    assert doubt.endswith(f"delivered again; keep {updates} for longer (retention.ms).")
+
+    said = await check({**given, "WORKER_DEDUP_MAX_IDS": "1"}, "--destination", "sailthru")
+    assert f"{knows} 1 records that it has had." in lines(said, "ok")
+
+
+@pytest.mark.kafka
 async def test_a_clock_that_is_behind_whoever_writes_is_named(kafka: Kafka, prefix: str) -> None:
     to = settings(kafka, prefix)
     await create(to)
