@@ -109,20 +109,20 @@ versions: $(READY)
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
 
-# In a copy, or whatever runs here would run it.
+# In a copy, or whatever runs here would run it. The same copy tells first what the source does.
 compiled: $(READY)
 	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
 	@git ls-files | tar --create --files-from - | tar --extract --directory $(COMPILED)
 	@sed -n 's/^requires = \["\(setuptools==.*\)"\]$$/\1/p' pyproject.toml | \
 	    xargs $(BIN)/pip install --quiet --disable-pip-version-check
+	@cd $(COMPILED) && $(OUTCOMES) > ../outcomes
 	@cd $(COMPILED) && MPARTICLE_STREAMS_COMPILE=1 $(CURDIR)/$(BIN)/python setup.py --quiet build_ext \
 	    --inplace
-	@cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n 0 -q tests/agents/router tests/models
-	@$(OUTCOMES) > build/outcomes
-	@cd $(COMPILED) && $(CURDIR)/$(OUTCOMES) | cmp - ../outcomes
+	@cd $(COMPILED) && $(OUTCOMES) | cmp - ../outcomes
 	@wc -l build/outcomes
+	@cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n 0 -q tests/agents/router tests/models
 
-OUTCOMES := $(BIN)/python -m tests.agents.router.outcomes $(if $(SEEDS),--seeds $(SEEDS))
+OUTCOMES = $(CURDIR)/$(BIN)/python -m tests.agents.router.outcomes $(if $(SEEDS),--seeds $(SEEDS))
 
 fuzz: $(READY)
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
