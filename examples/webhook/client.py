@@ -1,6 +1,6 @@
 """One request to the webhook: a body in, a named outcome out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -51,7 +51,7 @@ def _wait(status: int, after: float | None) -> Outcome:
     return RetryRecord(f"http_{status}", after)
 
 
-async def post(http: Http, settings: WebhookSettings, records: list[dict[str, Any]]) -> Outcome:
+async def post(http: Http, settings: WebhookSettings, records: Sequence[dict[str, Any]]) -> Outcome:
     """Tries once."""
     headers = {"Content-Type": "application/json"}
     if settings.token is not None:

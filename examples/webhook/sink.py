@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from agents.registry import Destination
 from models.record import Record
@@ -16,10 +16,9 @@ from streams.settings import KafkaSettings
 from streams.topics import BY_USER
 
 from .client import post
-from .mapping import body
+from .mapping import Body, body
 from .settings import WebhookSettings
 
-Body: TypeAlias = list[dict[str, Any]]
 _ENDPOINT = "post"
 
 
@@ -50,10 +49,10 @@ class WebhookSink(Sink[Body], Explains[Body]):
         return Batch(body(carried), len(carried))
 
     async def send(self, request: Body) -> Outcome:
-        return await post(self._http, self._settings, request)
+        return await post(self._http, self._settings, request.records)
 
     def describe(self, request: Body) -> Mapping[str, Any]:
-        return {"method": "POST", "url": self._settings.url, "body": request}
+        return {"method": "POST", "url": self._settings.url, "body": request.records}
 
 
 DESTINATION = Destination(

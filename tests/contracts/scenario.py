@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from agents import registry
+from examples.webhook import sink as webhook
 from models.record import Record
 from sandbox.faults import Answer
 from sandbox.server import Service, running
@@ -74,8 +75,14 @@ def learning(sink: Sink[Any]) -> Learns:
 
 
 def subjects() -> Iterator[Subject]:
-    """All kinds of requests of all destinations; a destination without a module here fails."""
-    for name, destination in registry.destinations().items():
+    """All kinds of requests of all destinations; one without a module here fails.
+
+    The example is held to what is asked of the others.
+    """
+    for name, destination in {
+        **registry.destinations(),
+        webhook.DESTINATION.name: webhook.DESTINATION,
+    }.items():
         module = import_module(f"tests.contracts.{name.replace('-', '_')}")
         for scenario in module.SCENARIOS:
             yield Subject(destination, scenario)

@@ -11,9 +11,9 @@ from agents.router.settings import RouterSettings
 from models.audience import Audience
 from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
-from streams.delivery.sink import LaneKey, placement
+from streams.delivery.sink import LaneKey, Learns, placement
 from streams.outcomes import Dropped, Rejected
-from tests.contracts.scenario import Subject, explaining, learning, subjects
+from tests.contracts.scenario import Subject, explaining, subjects
 
 NOW_MS = 1_767_225_600_000
 
@@ -32,9 +32,10 @@ def outs() -> list[Out]:
 @pytest.mark.parametrize("subject", list(subjects()), ids=str)
 def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out]) -> None:
     sink, lanes = subject.sink(), defaultdict[LaneKey, list[Record]](list)
+    learns = sink if isinstance(sink, Learns) else None
     for record in (out.record for out in outs):
-        if isinstance(record, Audience):
-            learning(sink).learn(record)
+        if learns and isinstance(record, Audience):
+            learns.learn(record)
     ours = [out for out in outs if out.topic in sink.topics]
     for out in ours:
         at = placement(out.record, out.key, 0)
@@ -54,5 +55,5 @@ def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out
             assert orjson.dumps(explaining(sink).describe(batch.request))
             del waiting[: batch.size]
     for out in ours:
-        if out.record.kind.encode() in learning(sink).recalls:
-            learning(sink).recall(out.record, placement(out.record, out.key, 0))
+        if learns and out.record.kind.encode() in learns.recalls:
+            learns.recall(out.record, placement(out.record, out.key, 0))

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from examples.webhook.client import classify
+from examples.webhook.mapping import body
 from examples.webhook.settings import WebhookSettings
 from examples.webhook.sink import WebhookSink
 from sandbox.kafka import Kafka
@@ -128,7 +129,7 @@ async def test_one_request_carries_a_users_records_in_their_order_and_no_more_th
 async def test_an_address_that_nobody_listens_at_is_waited_for() -> None:
     sink = WebhookSink(WebhookSettings(url="http://127.0.0.1:1"))
     async with sink.session(Pacer(sink.limits)):
-        assert await sink.send([]) == UNREACHABLE
+        assert await sink.send(body([])) == UNREACHABLE
 
 
 def test_a_sink_that_forgets_what_the_contract_asks_for_is_not_made() -> None:
@@ -155,6 +156,13 @@ def test_its_requests_are_explained() -> None:
     shown = orjson.loads(explained.stdout)
     assert [each["name"] for each in shown["body"]] == ["waved"]
     assert len(shown["records"]) == 1
+
+
+def test_its_rights_and_what_is_done_with_its_group_are_listed() -> None:
+    listed = run("rights", of=WITH_FOLDER).stdout
+    found = {line.split("`")[1] for line in listed.splitlines() if line.count("`")}
+    assert {"webhook", "replay-webhook", "leave-webhook", "sailthru", "fill"} <= found
+    assert "--topic rate-limits" in run("rights", "webhook-dry-run", of=WITH_FOLDER).stdout
 
 
 def test_its_worker_says_which_setting_it_lacks() -> None:
