@@ -26,6 +26,7 @@ class Proxy:
         self.target = target
         self.port = 0
         self._is_cut = False
+        self._turned_away = asyncio.Event()
         self._flows = asyncio.Event()
         self._flows.set()
         self._connections: set[asyncio.Task[None]] = set()
@@ -59,6 +60,11 @@ class Proxy:
         self._is_cut = False
         self._flows.set()
 
+    async def turns_one_away(self) -> None:
+        """Waits until somebody comes for whom there is no way on."""
+        self._turned_away.clear()
+        await self._turned_away.wait()
+
     async def _connected(self, asks: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None, "a server runs this as a task of its own"
@@ -67,6 +73,7 @@ class Proxy:
         try:
             await self._flows.wait()
             if self._is_cut or not self.target:
+                self._turned_away.set()
                 raise ConnectionResetError
             answers, server = await asyncio.open_connection(HOST, self.target)
             ends.append(server)

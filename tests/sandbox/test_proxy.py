@@ -115,8 +115,10 @@ async def test_a_client_that_comes_through_a_proxy_stays_behind_it() -> None:
                 await consumer.seek_to_beginning()
                 ours.cut()
                 await producer.send_and_wait("records", b"written by another")
-                with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(1):
-                        await anext(consumer)
+                read = asyncio.ensure_future(anext(consumer))
+                # It comes again and again, when the record is there, and has no other way to it.
+                for _ in range(2):
+                    await ours.turns_one_away()
+                assert not read.done()
                 ours.heal()
-                assert (await anext(consumer)).value == b"written by another"
+                assert (await read).value == b"written by another"
