@@ -228,7 +228,9 @@ class Router:
     async def _map(
         self, sources: Sequence[ConsumerRecord], partition: Partition, became: _Became
     ) -> None:
-        known = self._snapshots.of(partition.tp, sources[0].timestamp)
+        first = sources[0]
+        # Before a partition's first message nobody can have routed anything.
+        known = self._snapshots.of(partition.tp, first.timestamp if first.offset else 0)
         # A record from Kafka also is the place where it stands.
         raws = [
             RawMessage(

@@ -168,3 +168,19 @@ async def test_a_router_that_was_killed_and_forgot_what_it_knew_overwrites_nothi
                 await has_routed(router, partition, message)
 
     assert at_the_sink(kafka.updates) == ["gold", "silver"]
+
+
+@pytest.mark.parametrize(("offset", "updates"), [(0, 1), (7, 2)], ids=["from the first", "later"])
+async def test_what_was_sent_before_the_memory_began_is_believed_only_where_nobody_routed_before(
+    kafka: Kafka, offset: int, updates: int
+) -> None:
+    sent_long_ago = orjson.loads(MESSAGE) | {"timestamp_unixtime_ms": 1_600_000_000_000}
+    async with running() as router:
+        partition = assigned(offset)
+        await router.assigned([partition])
+        for message_id in ("a", "b"):
+            message = orjson.dumps(sent_long_ago | {"message_id": message_id})
+            await has_routed(router, partition, message)
+    assert len(kafka.updates) == updates
+    sent = [headers.read(each.headers).sent for each in kafka.updates]
+    assert all(each is not None and each.is_sure == (offset == 0) for each in sent)
