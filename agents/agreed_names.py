@@ -52,7 +52,7 @@ class FixedNames:
     ) -> None:
         self._kafka = kafka
         self._topic = topic
-        # From nought, or a board shows nothing where all is well.
+        # The series begins at 0, or a board shows no data where all is well.
         self._taken = metrics.AUDIENCE_NAMES_TAKEN.labels(destination=destination)
         self._apart = apart
         self._known: dict[str, AcceptedAudience] = {}

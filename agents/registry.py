@@ -26,9 +26,9 @@ class Destination:
     sink: Callable[..., Sink[Any]]
     """Makes the sink of its settings, and of Kafka's where it keeps something there."""
     topics: tuple[Topic, ...]
-    """What it reads."""
+    """The topics that it reads."""
     port: int
-    """Of its worker's pages; ten more in a dry run."""
+    """The port of its worker's pages; a dry run has the port ten above."""
     drops: tuple[Reason, ...] = ()
     """Why it leaves records out, beside the reasons that all destinations share."""
     rejects: tuple[Reason, ...] = ()

@@ -38,7 +38,7 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """What ends a command is a sentence that may quote what it met."""
+        """Prints an error without a terminal's controls: its sentence may quote data."""
         try:
             return super().invoke(ctx)
         except click.ClickException as error:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Encoding = Literal["raw", "md5", "sha1", "sha256"]
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
-"""An attribute's value. None is a tag: the name is present and says all there is to say."""
+"""An attribute's value. None means a tag: an attribute without a value."""
 
 SCHEMA_VERSION = 1
 

@@ -8,7 +8,7 @@ ID = "id"
 KIND = "kind"
 # Present after a person moved the router's offsets: what is routed again is meant to arrive again.
 EPOCH = "epoch"
-# Present on what was sent again of a dead letter: for whom alone it is, and of which letter it is.
+# Redrive sets both: the one destination to deliver to, and the position of the dead letter.
 REDRIVEN_FOR = "redriven-for"
 REDRIVEN_OF = "redriven-of"
 
@@ -79,7 +79,7 @@ class Marks(NamedTuple):
     sent: Sent | None = None
 
     def is_for(self, destination: str) -> bool:
-        """What was sent again is for the one destination that failed."""
+        """Tells whether it is meant for this destination: a redriven record has a single one."""
         return self.redriven_for is None or self.redriven_for == destination
 
 

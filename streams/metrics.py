@@ -346,7 +346,7 @@ LOOP_LAG_SECONDS = _histogram(
 
 
 def total(counter: Counter) -> int:
-    """What a counter has counted, over all its labels."""
+    """Returns the sum of a counter over all its labels."""
     return int(
         sum(
             sample.value

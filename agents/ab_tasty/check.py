@@ -16,7 +16,7 @@ from agents.registry import Finding
 from streams.http import Answer, Http, is_success
 from streams.settings import KafkaSettings
 
-# Of nobody: mParticle's ids are numbers.
+# A visitor id that no user can have: mParticle's ids are numbers.
 _NOBODY = "mparticle-streams-check"
 _NOT_PROVED = (
     "Not proved: that the partner name is taken, that an upload has effect, that visitors are "

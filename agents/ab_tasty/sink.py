@@ -43,7 +43,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     destination = "ab-tasty"
     topics = (AUDIENCE_MEMBERSHIP,)
     limits: Mapping[str, int | None] = MappingProxyType({})
-    """Of the mode, set when it is known."""
+    """The mode sets them, once it is known."""
     recalls = frozenset({b"audience_changed"})
     behind: Mapping[str, str] = MappingProxyType(
         {

@@ -11,7 +11,7 @@ _LEAST = 64 * 1024
 
 
 class Room:
-    """What is left of the bytes that may be held."""
+    """A budget of bytes: how many may still be held."""
 
     def __init__(self, most: int) -> None:
         self._most = most

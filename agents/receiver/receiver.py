@@ -38,7 +38,7 @@ class Receiver:
         self._under_way = 0
         self._is_stopping = False
         self._idle = asyncio.Event()
-        # From nought, or an alert misses the first.
+        # The series begins at 0, or increase() does not see the first event.
         outcomes = (_ACCEPTED, _FAULT, *(refusal.outcome for refusal in responses.REFUSALS))
         self._received = {each: metrics.RECEIVED.labels(outcome=each) for each in outcomes}
 

@@ -165,7 +165,7 @@ class Router:
         # Where a partition was left, to know whether another worker has gone on with it.
         self._left: dict[TP, tuple[int, int]] = {}
         self._chunks = PartitionTasks(self._route)
-        # From nought, or the alert misses the first.
+        # The series begins at 0, or increase() does not see the first event.
         metrics.RECORDS_ROUTED.labels(topic=PRIVACY_REQUESTS.name, kind="data_subject_request")
 
     @property

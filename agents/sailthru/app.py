@@ -17,7 +17,7 @@ async def user_update(stream: Any) -> None:
 
 @app.agent(app.source(EVENTS))
 async def events(stream: Any) -> None:
-    """What happened becomes an event of the same name."""
+    """Delivers the topic `events`: each becomes an event at Sailthru."""
     await app.process(stream)
 
 

@@ -42,5 +42,5 @@ class AttributeFilter:
 
 
 def _names(record: AttributesChanged) -> list[str]:
-    """Of what could be vars."""
+    """Names of the attributes that could become vars."""
     return [name for name in (*record.attributes, *record.removed) if not is_switch(name)]

@@ -141,7 +141,7 @@ class Sender:
             self._addresses.see(user, call.id)
 
     def _lock(self, user: Hashable) -> asyncio.Lock:
-        """Keeps a user's events and the change of his address apart, each on its own lane."""
+        """Keeps a user's events and the change of their address apart, each on its own lane."""
         return self._locks.setdefault(user, asyncio.Lock())
 
 

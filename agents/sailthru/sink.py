@@ -123,7 +123,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         )
         self._var_book = VarBook(self._options.var_names)
         for verdict in ("attribute_not_allowed", "attribute_denied"):
-            # From nought, or a board shows nothing where all is well.
+            # The series begins at 0, or a board shows no data where all is well.
             metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
         self._choice = Choice(settings)

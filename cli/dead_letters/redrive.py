@@ -148,7 +148,7 @@ async def _redrive(
 
 
 def _size(again: Again) -> str:
-    """What it is, and nothing of a person."""
+    """Describes the record without personal data."""
     return f"{len(again.value):,} bytes, SHA-256 {hashlib.sha256(again.value).hexdigest()[:12]}…"
 
 

@@ -10,7 +10,7 @@ _NAME = "mparticle_streams_"
 
 
 async def why_not_ready(address: str) -> str:
-    """What a worker says on /ready."""
+    """The text of a worker's /ready."""
     async with aiohttp.ClientSession() as http, http.get(f"{address}/ready") as answer:
         return str((await answer.json())["why_not"])
 

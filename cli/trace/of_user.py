@@ -1,4 +1,4 @@
-"""A user's records: all topics of users have them in one partition, under his id."""
+"""A user's records: all topics of users have them in one partition, under their id."""
 
 from collections.abc import Mapping, Sequence
 

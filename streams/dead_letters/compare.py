@@ -17,7 +17,7 @@ from streams.kafka.ranges import Range, Reader
 
 
 class Comparison(Enum):
-    """What comparing came to."""
+    """The result of a comparison."""
 
     SAME = auto()
     DIFFERENT = auto()
@@ -37,7 +37,7 @@ class Originals:
         self._there: dict[TopicPartition, Range] = {}
 
     async def compare(self, letter: DeadLetter) -> Comparison:
-        """Of a letter whose topic has that partition; raises UnansweredError."""
+        """Compares a letter whose topic has that partition; raises UnansweredError."""
         record = await self._record(TopicPartition(letter.topic, letter.partition), letter.offset)
         if record is None:
             return Comparison.GONE

@@ -77,7 +77,7 @@ class Admission:
         for source, record in zip(sources, parsed, strict=True):
             letter = self._admit(partition, source, record, barrier)
             if isinstance(letter, Blocked):
-                # Not ended: the worker that knows it will find it where it is.
+                # It stays uncommitted: a worker of a newer version will read it again.
                 self._queues.hold(letter)
                 return
             if letter is not None:

@@ -90,7 +90,7 @@ class Delivery:
         self._recovery.assigned(partitions)
 
     async def held(self, partitions: Sequence[Partition]) -> None:
-        """What this worker does for all because it has a partition, it goes on doing."""
+        """The duties that come with a partition, such as making lists, go on while it is held."""
         self._feed.held = (*self._feed.held, *partitions)
 
     def _go_on(self, partitions: Sequence[Partition]) -> None:

@@ -34,7 +34,7 @@ class LaneFeed:
         self._refusals = refusals
         self.partitions: Sequence[Partition] = ()
         self.held: Sequence[Partition] = ()
-        """Those that are this worker's too, and of which nothing is fetched for now."""
+        """Partitions that are assigned and not fetched for now."""
 
     def refused(self, task: str, error: Exception) -> None:
         """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""

@@ -25,7 +25,7 @@ class LaneKey(NamedTuple):
 
     endpoint: str
     subject: Hashable
-    """Whose order it is: a user, an audience, a partition."""
+    """The user, audience or partition whose order the lane keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Placement(NamedTuple):
 
 
 def placement(record: Record, key: bytes | None, partition: int) -> Placement:
-    """Our own records are keyed by user; a foreign one without a key stands for itself."""
+    """Places a record by its key; one without a key, which somebody else wrote, by its id."""
     return Placement(key.decode(errors="replace") if key else record.id, partition)
 
 
@@ -80,11 +80,11 @@ class Feed(Protocol):
 
     @property
     def partitions(self) -> Sequence[Partition]:
-        """Those that are fetched."""
+        """Partitions that are fetched."""
 
     @property
     def held(self) -> Sequence[Partition]:
-        """Those that are this worker's too, and of which nothing is fetched for now."""
+        """Partitions that are assigned and not fetched for now."""
 
     def refused(self, task: str, error: Exception) -> None:
         """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""
@@ -146,7 +146,7 @@ class Sink(Wire[Request]):
     @property
     @abstractmethod
     def topics(self) -> tuple[Topic, ...]:
-        """What it reads."""
+        """The topics that it reads."""
 
     @property
     @abstractmethod
@@ -234,7 +234,7 @@ class Outlet:
     """
 
     name: str
-    """Of its group, its metrics and its dead letters."""
+    """The name in its group, its metrics and its dead letters."""
     sink: Sink[Any]
     wire: Wire[Any]
     prepares: Prepares | None = None

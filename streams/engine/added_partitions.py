@@ -44,7 +44,7 @@ class AddedPartitions:
             log.info("partitions_added", detail=f"{_names(added)} wait for what was before them")
 
     async def waiting(self, ends: Ends, committed: Committed) -> Collection[TP]:
-        """Those whose turn has not come yet."""
+        """Partitions that still wait for what was before them."""
         if not self._added or not self._before:
             self._waits = False
             return ()

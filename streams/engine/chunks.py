@@ -29,7 +29,7 @@ class Chunk:
 
     @classmethod
     def of(cls, partition: Partition, records: Sequence[ConsumerRecord], end: int) -> "Chunk":
-        """What of a fetch needs work; all of it enters the partition's books."""
+        """Keeps the records of a fetch that need work; the offset tracker gets all of them."""
         partition.arrivals.came(
             ((r.offset, r.timestamp) for r in records), partition.offsets.watermark
         )

@@ -1,4 +1,4 @@
-"""What is committed, and what becomes of it."""
+"""Commits offsets one call after the other, and keeps what Kafka refused for the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,7 +32,7 @@ class Committer:
         self._due.set()
 
     async def due(self) -> None:
-        """Waits until one was asked for; what is asked for from now on is another."""
+        """Waits for a request to commit and clears it: later ones are another commit."""
         await self._due.wait()
         self._due.clear()
 

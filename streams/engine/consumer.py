@@ -238,7 +238,7 @@ class Consumer(driver.Consumer):
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def _added(self, without_offset: Collection[TP]) -> AddedPartitions:
-        """What was added later is read from its beginning; raises GroupError of the rest."""
+        """Reads added partitions from their beginning; raises GroupError for forgotten ones."""
         if not without_offset:
             return AddedPartitions((), ())
         known = await self._thread.read_progress(self._thread.read_by_group())
@@ -252,7 +252,7 @@ class Consumer(driver.Consumer):
         return AddedPartitions(without_offset, known)
 
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
-        """Of these nothing is fetched; but that they are this worker's has its duties."""
+        """Holds partitions: nothing of them is fetched, and the duties that come with them stay."""
         held = [
             Partition(tp, at, limit, self._partition_changed)
             for tp, at in stands.items()

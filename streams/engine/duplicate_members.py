@@ -33,7 +33,7 @@ class Twins:
         self._lost_at: deque[float] = deque(maxlen=_LOSSES)
 
     def lost_membership(self, *, in_touch: bool) -> GroupError | None:
-        """What to end with, when it is enough; a loss after silence is Kafka's to decide."""
+        """Returns the error to end with after too many losses; one after silence does not count."""
         if not in_touch or not self._note_loss():
             return None
         return GroupError(

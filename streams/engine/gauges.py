@@ -102,7 +102,7 @@ async def lateness(pause: float) -> float:
 
 
 class Summary:
-    """What has been counted since it was last asked: one line a minute, and none a record."""
+    """Counts since the last call, for one line of log a minute in place of one a record."""
 
     def __init__(self) -> None:
         self._told = _counted()

@@ -133,7 +133,7 @@ class Partition:
 
     @property
     def progress(self) -> Progress:
-        """What may be committed now."""
+        """Returns the progress that may be committed now."""
         return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch)
 
     @property

@@ -41,7 +41,7 @@ class Access:
 
     @property
     def _is_guarded(self) -> bool:
-        """Of others no secret can be wrong, and what is amiss is told by the heartbeats."""
+        """Tells whether a log-in or a certificate can be wrong; heartbeats tell all else."""
         return self._kafka.logs_in or self._kafka.speaks_tls
 
     def _hint(self) -> str:

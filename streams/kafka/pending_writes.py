@@ -20,7 +20,7 @@ class _Write(NamedTuple):
 
 
 class PendingWrites:
-    """Those of a process. Producers wait in silence for leaders, replicas and topics."""
+    """A process's pending writes. Producers wait in silence for leaders, replicas and topics."""
 
     def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
         self._clock = clock
@@ -101,4 +101,4 @@ def _why(write: _Write) -> str:
 
 
 PENDING = PendingWrites()
-"""Of all producers: a process is one worker, and they are made in many places."""
+"""The process's one registry of pending writes: producers are made in many places."""

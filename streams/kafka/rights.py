@@ -48,7 +48,7 @@ class Rights:
         return tuple(dict.fromkeys((*self.reads, *self.writes)))
 
     def to_look(self) -> "Rights":
-        """What is enough where it only shows what it would do."""
+        """Returns the rights that suffice to show what would be done."""
         return Rights(self.reads, looks_at=(*self.joins, *self.looks_at))
 
     def in_dry_run(self, name: str) -> "Rights":

@@ -124,7 +124,7 @@ async def _places(
 
 
 async def move(kafka: KafkaSettings, group: Group) -> None:
-    """Commits without a word of ours: by that a worker knows that a person moved the offset.
+    """Commits with empty metadata, which tells the worker that a person moved the offset.
 
     Raises ReplayError when the group has members: also Kafka refuses it then.
     """

@@ -21,7 +21,7 @@ _CLOCKS_DIFFER_MS = 60_000
 
 Takes = Callable[[ConsumerRecord], bool]
 Concerns = Callable[[Sequence[Traced]], Callable[[Found], bool]]
-"""Says of dead letters whether they are meant, when the records are known."""
+"""Tells whether a dead letter belongs to the search; built once its records are found."""
 
 
 class NoRawMessageError(Exception):

@@ -140,7 +140,7 @@ def create_app(
     app.transport = app.producer_transport = transport
     transport.make_processor = lambda: processor(app)
     for topic in reads:
-        # From nought, or an alert misses the first.
+        # The series begins at 0, or increase() does not see the first event.
         for counter in (metrics.RECORDS_READ, metrics.RECORDS_ENDED, metrics.OFFSETS_DELETED):
             counter.labels(topic=topic.name)
     _drain_on_shutdown(app)

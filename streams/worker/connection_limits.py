@@ -107,7 +107,7 @@ class Door:
         # Dictionaries for their order: who has waited longest is first.
         self._new = dict[Connection, None]()
         self._known = dict[Connection, None]()
-        # From nought, or an alert misses the first.
+        # The series begins at 0, or increase() does not see the first event.
         for reason in _SAYS:
             metrics.TURNED_AWAY.labels(port=name, reason=reason)
 

@@ -42,7 +42,7 @@ class Part:
 
 
 class Log:
-    """Reads without joining the group, and commits as nobody but an empty group lets one."""
+    """Reads without joining the group, and commits, which Kafka allows while the group is empty."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class Waiting:
         self._lanes.setdefault(key, Lane(key)).append(item)
 
     def taken(self) -> Sequence[Lane]:
-        """All that waits; from now on nothing does."""
+        """Removes and returns all queued lanes."""
         lanes, self._lanes = self._lanes, {}
         return list(lanes.values())
 

@@ -133,7 +133,7 @@ class Shares:
         return None if self.silence > _UNHEARD_SECONDS else self._used_by_others[endpoint]
 
     def part(self, endpoint: str) -> "PartOfEndpoint":
-        """What pacing asks of one limit."""
+        """The part of one limit that the limiter asks for."""
         return PartOfEndpoint(self, endpoint)
 
 

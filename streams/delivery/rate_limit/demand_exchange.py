@@ -68,7 +68,7 @@ class _Want:
 
 
 class Demand:
-    """What this worker wants, and when to say so: each second, and at once when it changes much."""
+    """This worker's demand, announced each second, and at once when it changes much."""
 
     def __init__(self, endpoints: Mapping[str, Limited], clock: Callable[[], float]) -> None:
         self._endpoints = endpoints
@@ -78,7 +78,7 @@ class Demand:
         self._beat_at = float("-inf")
 
     def due(self) -> RateDemand | None:
-        """What is to be said now, if anything; ask every `LOOK_SECONDS`."""
+        """Returns the demand to announce now, or None; to be asked every `LOOK_SECONDS`."""
         now = self._clock()
         said = {
             name: EndpointDemand(

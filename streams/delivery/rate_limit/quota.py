@@ -11,7 +11,7 @@ _SLACK_SECONDS = 5.0
 _SURE = 0.9
 # A destination tells its time in whole seconds.
 _CUT_OFF_SECONDS = 1.0
-# What one sees of the other workers' use is late; less than this share may be our own.
+# Other workers' counts arrive late: use by others below this share may be our own.
 _OUR_OWN_AT_MOST = 0.03
 _SEEN_AT_LEAST_SECONDS = 10.0
 

@@ -16,7 +16,7 @@ def show(
     connections: Connections,
     sharing: DemandExchange | None,
 ) -> None:
-    """Has the gauges look at these from now on."""
+    """Registers callbacks, so that the gauges show these whenever somebody asks."""
     metrics.CONNECTIONS.labels(destination).set_function(lambda: connections.allowed)
     if sharing is not None:
         metrics.SHARERS.labels(destination).set_function(lambda: sharing.shares.workers)

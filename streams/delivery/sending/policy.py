@@ -9,7 +9,7 @@ class SendingPolicy:
     """All durations are in seconds."""
 
     backoff_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-    """Of a lane between two tries, by how often it has failed in a row."""
+    """Seconds that a lane waits between two tries, by how often it has failed in a row."""
     patience_s: float = 15 * 60.0
     """For how long a lane may fail while others pass."""
     quarantine_s: float = 60 * 60.0
@@ -25,7 +25,7 @@ class SendingPolicy:
 
 
 SENDING = SendingPolicy()
-"""What a worker goes by."""
+"""The policy of every worker."""
 
 
 def step(steps: tuple[float, ...], count: int) -> float:
