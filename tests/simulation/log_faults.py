@@ -34,8 +34,6 @@ class LogFaults:
         topic, number = self._stage.any_place()
         partition = self._kafka.topics[topic][number]
         first, end = partition.start, self._rng.randint(partition.start, partition.end)
-        if self._rng.random() < 1 / 2:
-            end = partition.end
         self._stage.note("deleted")
         taken = self._may_be_lost(topic, number, first, end)
         if (topic, number) in self._group.offsets:
