@@ -34,6 +34,12 @@ STOP_SECONDS: Final = 15.0
 _BROKER = "kafka.Kafka"
 
 _PROPERTIES = "server.properties"
+_META = "meta.properties"
+"""Names a data directory's broker and cluster."""
+_FORMAT = "bootstrap.checkpoint"
+"""The features that a cluster begins with, and its first users."""
+_FORMATS: "dict[Release, bytes]" = {}
+"""What Kafka's tool wrote of a cluster without users."""
 # As `sha512sum` writes them. jgo compares with what the mirror says, and only warns.
 SUMS: Final = Path(__file__).parent
 
@@ -63,7 +69,7 @@ _SETTINGS = {
     "transaction.state.log.min.isr": 1,
     "transaction.state.log.num.partitions": 4,
     "broker.session.timeout.ms": 2000,  # a killed broker is let in again only after this
-    "broker.heartbeat.interval.ms": 250,
+    "broker.heartbeat.interval.ms": 500,
     "num.network.threads": 2,
     "num.io.threads": 4,
     "background.threads": 2,
@@ -374,9 +380,33 @@ class Kafka:
             raise self._failure(f"did not answer within {START_SECONDS:.0f} s") from error
 
     def _formatted(self) -> bool:
-        return (self._directory / "data" / "meta.properties").exists()
+        return (self._data / _META).exists()
+
+    @property
+    def _data(self) -> Path:
+        return self._directory / "data"
 
     async def _format(self) -> None:
+        """By Kafka's own tool, whose first output is that of later brokers too.
+
+        It says nothing of a single broker or cluster, and the tool takes half as much CPU as a
+        broker's start.
+        """
+        known = None if self._scram else _FORMATS.get(self._release)
+        if known is None or self._data.exists():  # what is there is for the tool to judge
+            await self._format_by_tool()
+            made = self._data / _FORMAT
+            if not self._scram and made.exists():  # of Kafka 3.3 and newer
+                _FORMATS[self._release] = made.read_bytes()
+            return
+        self._data.mkdir()
+        (self._data / _FORMAT).write_bytes(known)
+        (self._data / _META).write_text(
+            f"version=1\ncluster.id={self._seat.cluster_id}\n"
+            f"node.id={self._seat.node}\ndirectory.id={new_cluster_id()}\n"
+        )
+
+    async def _format_by_tool(self) -> None:
         users = [
             f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]"
             for name, password in self._scram.items()

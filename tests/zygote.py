@@ -1,17 +1,18 @@
-"""The command as a process that need not start: forked from one that has imported everything.
+"""Our programs as processes that need not start: forked from one that has imported everything.
 
 To start Python and to import Faust and all of ours takes most of a second of CPU, and the tests
 start some hundreds of workers and receivers. The zygote does it once for each process of pytest.
-Asked to, it forks, and the child becomes `python -m cli ...` as if it had been started just so: the
-caller's files for input and output, its environment, directory and process group, the arguments.
+Asked to, it forks, and the child becomes `python -m MODULE ...` as if it had been started just so:
+the caller's files for input and output, its environment, directory and process group, the words.
 Only then does anything of ours run, so that settings, logging, event loop, random numbers and
 metrics are the child's own. Signals, SIGKILL and SIGSTOP among them, and exit codes are those of
 any process. It still can be told from one that was started: by the name that the kernel shows, by
 its parent, which is the zygote, and by the memory of modules that it does not need.
 
 The zygote itself has no threads, no event loop and no files but its socket. It ends when pytest
-does. Where it does not do, an ordinary process is started: on systems other than Linux, for other
-programs than the command, and in other directories, where Python may find other code.
+does. Where it does not do, an ordinary process is started: on systems other than Linux, for what is
+no module or must not find everything imported, and in other directories, where Python may find
+other code.
 """
 
 import array
@@ -43,7 +44,8 @@ PACKAGES: Final = ("models", "streams", "agents", "sandbox", "cli")
 # These do something when they are imported: a worker's app reads its settings.
 _AT_WORK = {"app", "__main__"}
 
-_COMMAND = (sys.executable, "-m", "cli")
+_NOT_AFTERWARDS = {"faust", "tests.kafka.leaks.stock"}
+"""What reads its arguments when it is imported, and what shows what Faust is without us."""
 _HERE = Path(__file__).parent.parent
 _NUMBER = struct.Struct("=i")
 _MOST_BYTES = 1 << 20
@@ -53,7 +55,7 @@ _STANDARD = 3
 
 
 class Popen(subprocess.Popen[bytes]):
-    """As `subprocess.Popen`, which it is for everything but the command."""
+    """As `subprocess.Popen`, which it is for everything that the zygote cannot become."""
 
     _told: socket.socket | None = None
     """Where the zygote tells its child's process id and exit code; None for an ordinary process."""
@@ -72,7 +74,7 @@ class Popen(subprocess.Popen[bytes]):
             files = [own if file == -1 else file for own, file in enumerate(files)]
             group = asked["process_group"]
             request = {
-                "arguments": [os.fspath(word) for word in words[len(_COMMAND) :]],
+                "words": [os.fspath(word) for word in words[2:]],
                 "environment": dict(os.environ if asked["env"] is None else asked["env"]),
                 "directory": str(Path.cwd()),
                 "group": os.getpgrp() if group == -1 else group,
@@ -124,12 +126,12 @@ class Popen(subprocess.Popen[bytes]):
 
 
 def _is_for_the_zygote(words: object, directory: object) -> bool:
-    return (
-        sys.platform == "linux"
-        and isinstance(words, Sequence)
-        and tuple(words[: len(_COMMAND)]) == _COMMAND
-        and directory is None
-    )
+    if sys.platform != "linux" or not isinstance(words, Sequence) or directory is not None:
+        return False
+    match words:
+        case [sys.executable, "-m", module, *_]:
+            return module not in _NOT_AFTERWARDS
+    return False
 
 
 class _Zygote:
@@ -177,24 +179,24 @@ def begin() -> None:
 class _Child:
     """What a child is to become, and the files that were sent for it."""
 
-    arguments: Sequence[str]
+    words: Sequence[str]
     environment: dict[str, str]
     directory: str
     group: int
     files: Sequence[int]
 
     def become(self) -> None:
-        """Runs the command, whose end is that of the process."""
+        """Runs the module, whose end is that of the process."""
         for number, file in enumerate(self.files[:_STANDARD]):
             os.dup2(file, number)
         os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))
         os.environ.clear()
         os.environ.update(self.environment)
         os.chdir(self.directory)
+        module, *sys.argv[1:] = self.words
         sys.path[0] = self.directory
-        sys.argv[1:] = self.arguments
         gc.enable()
-        runpy.run_module("cli", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def modules() -> Iterator[str]:

@@ -16,6 +16,7 @@ from streams import headers
 from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
+from tests import zygote
 from tests.cli.command import environment
 from tests.streams.cluster import producing
 from tests.streams.records import event
@@ -72,7 +73,7 @@ def started(
     }
     guard = new_guard()
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+        process = zygote.Popen(
             [sys.executable, "-m", *module.split()],
             env=environment({**settings, **given}),
             stdin=subprocess.DEVNULL,
