@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,8 @@ async def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> 
     await parent.wait()
 
     async with asyncio.timeout(60):
-        assert await reader.read() == b""
+        with suppress(ConnectionResetError):  # so ends one that the broker had not taken yet
+            assert await reader.read() == b""
     writer.close()
 
 

@@ -17,8 +17,8 @@ from streams.topics import USER_UPDATE
 SUFFIX = "-fill"
 
 
-class _OfThisFill(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is Any to mypy
-    name = f"fill-{uuid4().hex}"
+def _protocol_of_its_own() -> type[RangePartitionAssignor]:
+    return type("OneFill", (RangePartitionAssignor,), {"name": f"fill-{uuid4().hex}"})
 
 
 class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # as above
@@ -49,7 +49,7 @@ async def alone(kafka: KafkaSettings, group: str) -> AsyncIterator[Alone]:
     member = clients.new_consumer(
         kafka,
         group_id=group + SUFFIX,
-        partition_assignment_strategy=[_OfThisFill],
+        partition_assignment_strategy=[_protocol_of_its_own()],
         max_poll_interval_ms=clients.NEVER_MS,
         session_timeout_ms=int(kafka.session_timeout_s * 1000),
         heartbeat_interval_ms=int(kafka.session_timeout_s * 100),
