@@ -392,11 +392,12 @@ class Kafka:
         It says nothing of a single broker or cluster, and the tool takes half as much CPU as a
         broker's start.
         """
-        known = None if self._scram else _FORMATS.get(self._release)
+        is_usual = not self._scram and "log.dirs" not in self._settings
+        known = _FORMATS.get(self._release) if is_usual else None
         if known is None or self._data.exists():  # what is there is for the tool to judge
             await self._format_by_tool()
             made = self._data / _FORMAT
-            if not self._scram and made.exists():  # of Kafka 3.3 and newer
+            if is_usual and made.exists():  # of Kafka 3.3 and newer
                 _FORMATS[self._release] = made.read_bytes()
             return
         self._data.mkdir()
