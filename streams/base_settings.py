@@ -81,10 +81,12 @@ class _Files(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """A group of settings. Subclasses set `env_prefix`; field descriptions become the manual.
 
-    A value that is blank, from wherever it comes, is one that nobody has set.
+    A value that is blank, from wherever it comes, is one that nobody has set. A field that there
+    is not is refused where code gives it; what the environment holds beside is told elsewhere
+    (streams/unknown_settings.py).
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
 
     @classmethod
     def settings_customise_sources(

@@ -122,7 +122,7 @@ async def test_a_token_of_a_file_is_read_anew_for_each_connection(
     file = tmp_path / "token"
     file.write_text(token(-1))
     monkeypatch.setenv("KAFKA_OAUTH_TOKEN_FILE", str(file))
-    kafka = broker.settings("SECURED", oauth="file", **BEARER)
+    kafka = broker.settings("SECURED", oauth_provider="file", **BEARER)
     options = kafka.client_options()
     with pytest.raises(SaslAuthenticationFailed):
         await connect(options)
@@ -139,7 +139,7 @@ async def test_a_token_of_a_clouds_library_lets_us_in(
 ) -> None:
     async with beside("azure", tmp_path, monkeypatch) as identity:
         identity.text = lambda: token(60)
-        options = broker.settings("SECURED", oauth="azure", **BEARER).client_options()
+        options = broker.settings("SECURED", oauth_provider="azure", **BEARER).client_options()
         await asyncio.gather(*(connect(options) for _ in range(4)))
     assert [each["resource"] for each in identity.asked] == [f"https://{HOST}"]
 
@@ -183,7 +183,7 @@ async def test_an_identity_provider_is_asked_once_for_many_connections(
     extensions = "logicalCluster=lkc-1,identityPoolId=pool-1"
     given = {"SCOPE": "kafka", "AUDIENCE": "cluster-1", "EXTENSIONS": extensions}
     async with identity_provider(monkeypatch, **given) as provider:
-        kafka = broker.settings("SECURED", oauth="oidc", **BEARER)
+        kafka = broker.settings("SECURED", oauth_provider="oidc", **BEARER)
         options = kafka.client_options()
         await asyncio.gather(*(connect(options) for _ in range(8)))
         async with reading(kafka.called("worker")) as consumer:
@@ -203,7 +203,7 @@ async def test_a_token_that_kafka_refuses_is_asked_for_anew(
     broker: Secured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with identity_provider(monkeypatch) as provider:
-        options = broker.settings("SECURED", oauth="oidc", **BEARER).client_options()
+        options = broker.settings("SECURED", oauth_provider="oidc", **BEARER).client_options()
         provider.lives_s = -1
         with pytest.raises(SaslAuthenticationFailed):
             await connect(options)
@@ -216,10 +216,10 @@ async def test_a_secret_that_the_identity_provider_refuses_is_told(
     broker: Secured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with identity_provider(monkeypatch, CLIENT_SECRET="wrong"):
-        said = await diagnose(broker.settings("SECURED", oauth="oidc", **BEARER))
+        said = await diagnose(broker.settings("SECURED", oauth_provider="oidc", **BEARER))
     assert "set KAFKA_OAUTH_CLIENT_ID, KAFKA_OAUTH_CLIENT_SECRET" in said
     assert "wrong" not in said
-    said = await diagnose(broker.settings("SECURED", oauth="oidc", **BEARER))
+    said = await diagnose(broker.settings("SECURED", oauth_provider="oidc", **BEARER))
     assert "KAFKA_OAUTH_TOKEN_URL does not answer (unreachable)" in said
 
 

@@ -535,3 +535,8 @@ def test_kafka_is_told_which_worker_and_which_instance_a_client_is_of(
     assert kafka.client_options()["client_id"] == name
     assert kafka.consumer_options()["client_rack"] == "eu-west-1a"
     assert "client_rack" not in kafka.client_options()
+
+
+def test_a_field_that_there_is_not_is_no_setting() -> None:
+    with pytest.raises(SettingsError, match="DEMO_SIEZ"):
+        DemoSettings.read(api_secret=SECRET, siez=4)

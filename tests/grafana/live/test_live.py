@@ -77,7 +77,7 @@ def test_every_line_of_the_workers_logs_is_one_event_of_that_worker(story: Story
     lines = [json.loads(line) for line in story.logged]
     assert {line["worker"] for line in lines} == set(WORKERS)
     assert {
-        "state",
+        "readiness_changed",
         "delivery_blocked",
         "delivery_resumed",
         "circuit_breaker_opened",
