@@ -58,8 +58,8 @@ class World:
         """Past all proxies."""
         return KafkaSettings(
             bootstrap_servers=self.cluster.bootstrap,
-            partitions=self._plan.partitions,
-            replication_factor=self._plan.brokers,
+            topic_partitions=self._plan.partitions,
+            topic_replication_factor=self._plan.brokers,
             initial_offset="earliest",
         )
 

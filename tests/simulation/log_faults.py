@@ -80,10 +80,11 @@ class LogFaults:
             if self._group.members:
                 return
             partition.is_closed = True
-            end = self._rng.randint(partition.start, partition.end)
+            before = partition.end
             self._stage.note("truncated")
-            self._may_be_lost(topic, number, end, partition.end)
-            partition.cut_off(end)
+            # Batches go as wholes, so that the log may end before what was drawn.
+            partition.cut_off(self._rng.randint(partition.start, before))
+            self._may_be_lost(topic, number, partition.end, before)
         # What is written before anybody looks cannot be told from what was there.
         await self._until_noticed(topic, number, partition)
         partition.is_closed = False
