@@ -212,7 +212,7 @@ class Consumer(driver.Consumer):
         """
         self._forget()
         self.holds.clear()
-        self.unavailable.clear()
+        self.unavailable = {}
         self.added = AddedPartitions((), ())
         metrics.REBALANCES.inc()
         self.pause_partitions(assigned)
@@ -443,11 +443,13 @@ class Consumer(driver.Consumer):
     async def _log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
         """Of those that can be asked; the others are named as not available."""
         there = {}
+        # Of this assignment: an answer that comes after the next one says nothing of that.
+        unavailable = self.unavailable
         for tp, answer in (await self._thread.log_bounds(tps)).items():
             if isinstance(answer, KafkaError):
-                self.unavailable[tp] = type(answer).__name__
+                unavailable[tp] = type(answer).__name__
             else:
-                self.unavailable.pop(tp, None)
+                unavailable.pop(tp, None)
                 there[tp] = answer
         return there
 

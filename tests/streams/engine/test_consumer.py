@@ -8,6 +8,7 @@ import pytest
 from aiokafka.errors import (
     KafkaError,
     LeaderNotAvailableError,
+    NotLeaderForPartitionError,
     TopicAuthorizationFailedError,
     UnsupportedCodecError,
 )
@@ -370,6 +371,28 @@ async def test_a_partition_that_loses_its_leader_is_named_until_it_has_one_again
     await consumer.learn_log_bounds()
 
     assert (named, consumer.unavailable) == ({HERE: "LeaderNotAvailableError"}, {})
+
+
+async def test_what_is_answered_of_a_partition_that_went_to_another_worker_names_nothing(
+    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def late(tps: Collection[TP]) -> dict[TP, KafkaError]:
+        asked.set()
+        await may_answer.wait()
+        return {tp: NotLeaderForPartitionError() for tp in tps}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(consumer._thread, "log_bounds", late)
+        question = asyncio.create_task(consumer.learn_log_bounds())
+        await asked.wait()
+    await consumer.drain()
+    await consumer.take_over(frozenset({BESIDE}), 2)
+    may_answer.set()
+    await question
+
+    assert consumer.unavailable == {}
 
 
 @pytest.mark.parametrize("waits_for", ["what is committed", "where the log ends"])
