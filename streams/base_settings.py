@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -138,17 +139,25 @@ class Settings(BaseSettings):
 
 
 def _sentence(cls: type[Settings], error: ValidationError) -> str:
-    parts = []
-    for each in error.errors(include_input=False, include_url=False):
+    """What is wrong, each setting once.
+
+    A setting of several kinds (`Literal[…] | datetime`) has an error for each kind that it is not,
+    and none of them says what the others would take: its description does.
+    """
+    errors = error.errors(include_input=False, include_url=False)
+    counts = Counter(each["loc"][:1] for each in errors)
+    parts: dict[str, None] = {}
+    for each in errors:
         field = str(each["loc"][0]) if each["loc"] else ""
         if each["type"] == "missing":
-            parts.append(_to_set(cls, field))
-        elif each["type"] == "string_pattern_mismatch":
+            part = _to_set(cls, field)
+        elif each["type"] == "string_pattern_mismatch" or (field and counts[(field,)] > 1):
             meant = cls.model_fields[field].description
-            parts.append(f"{cls.variable(field)}: this is not how it is written ({meant})")
+            part = f"{cls.variable(field)}: this is not how it is written ({meant})"
         else:
             said = each["msg"].removeprefix("Value error, ")
-            parts.append(f"{cls.variable(field)}: {said}" if field else said)
+            part = f"{cls.variable(field)}: {said}" if field else said
+        parts[part] = None
     return "; ".join(parts) + "."
 
 

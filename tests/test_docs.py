@@ -25,6 +25,9 @@ DOCUMENTS = [
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+SHOWN_BY_GRAFANA = [
+    file for end in ("json", "yml", "yaml") for file in sorted((ROOT / "grafana").rglob(f"*.{end}"))
+]
 FOLDERS = "agents|cli|docs|grafana|models|sandbox|streams|tests"
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
@@ -114,11 +117,20 @@ def test_apps_for_faust_are_there(document: Path) -> None:
 
 
 def test_settings_are_called_what_they_are_called(document: Path) -> None:
+    for code in _code(document):
+        assert not _unknown_settings(code)
+
+
+@pytest.mark.parametrize("shown", SHOWN_BY_GRAFANA, ids=lambda path: path.name)
+def test_boards_and_alerts_call_settings_what_they_are_called(shown: Path) -> None:
+    assert not _unknown_settings(shown.read_text())
+
+
+def _unknown_settings(text: str) -> set[str]:
     known = {name for name, _, _ in settings.rows()}
     prefixes = "|".join({name.partition("_")[0] for name in known})
-    for code in _code(document):
-        for name in re.findall(rf"\b(?:{prefixes})_[A-Z_]*[A-Z]\b", code):
-            assert {name, name.removesuffix("_FILE")} & known, name
+    named = re.findall(rf"\b(?:{prefixes})_[A-Z_]*[A-Z]\b", text)
+    return {name for name in named if not {name, name.removesuffix("_FILE")} & known}
 
 
 def test_metrics_are_called_what_they_are_called(document: Path) -> None:

@@ -168,7 +168,8 @@ ROUTED = (
         "From mParticle's development environment",
         RECORDS_PER_SECOND,
         "Of the records routed, those that an app under development caused. Normal: none in "
-        "production. Not wanted at the destinations: set ROUTER_DEVELOPMENT=drop.",
+        "production. Destinations leave them out, unless SAILTHRU_DEVELOPMENT_DATA or "
+        "ABTASTY_DEVELOPMENT_DATA is deliver.",
         Query(rate("development_records", "topic", TOPIC), "{{topic}}"),
     ),
 )

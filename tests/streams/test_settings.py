@@ -139,6 +139,30 @@ def test_a_value_that_cannot_work_is_refused_at_once(
     assert next(reversed(given)) in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "choices"),
+    [
+        ("KAFKA_INITIAL_OFFSET", "soon", ("earliest", "latest", "2026-01-31T00:00:00Z")),
+        (
+            "KAFKA_INITIAL_OFFSET",
+            "2026-01-31T00:00:00",
+            ("earliest", "latest", "2026-01-31T00:00:00Z"),
+        ),
+        ("KAFKA_OAUTH_PROVIDER", "oidcc", ("oidc", "file", "msk_iam", "gcp", "azure")),
+    ],
+)
+def test_a_setting_of_several_kinds_is_named_once_with_all_that_it_may_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str, choices: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(name, given)
+
+    with pytest.raises(SettingsError) as raised:
+        KafkaSettings.load()
+    sentence = str(raised.value)
+    assert sentence.count(name) == 1
+    assert all(choice in sentence for choice in choices)
+
+
 @pytest.mark.parametrize("name", ["KAFKA_INITIAL_OFFSET", "WORKER_PORT"])
 def test_an_empty_variable_is_one_that_is_not_set(
     monkeypatch: pytest.MonkeyPatch, name: str
