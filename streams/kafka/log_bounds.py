@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, RequestTimedOutError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    LeaderNotAvailableError,
+    RequestTimedOutError,
+    for_code,
+)
 from aiokafka.protocol.offset import OffsetRequest
 
 _EARLIEST: Final = -2
@@ -32,7 +38,7 @@ class Bounds(NamedTuple):
 async def ask(
     consumer: AIOKafkaConsumer, tps: Collection[TopicPartition], *, committed: bool
 ) -> Mapping[TopicPartition, Bounds | KafkaError]:
-    """One try, for all partitions at once; an error is that of its partition alone.
+    """Asks once, for all partitions at once; an error is that of its partition alone.
 
     aiokafka's own asks for all or nothing: one partition without a leader keeps it trying until it
     gives up on all (aiokafka 0.14, Fetcher._proc_offset_requests). Runs in the consumer's loop.
@@ -81,7 +87,12 @@ async def _of_node(
     request = OffsetRequest(-1, isolation, list(topics.items()))
     try:
         async with asyncio.timeout(_NODE_SECONDS):
-            response = await client.send(node, request)
+            try:
+                response = await client.send(node, request)
+            except KafkaConnectionError:
+                # A broker closes what was idle, and what outlived its login
+                # (connections.max.reauth.ms), with the next request: it is asked on a new one.
+                response = await client.send(node, request)
     except TimeoutError:
         return dict.fromkeys(tps, RequestTimedOutError())
     except KafkaError as error:
