@@ -80,6 +80,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._offering = Offering(self._commit_as_member)
+        # Set by the one commit that is under way.
+        self._commits_in = -1
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         kafka: KafkaSettings = transport.kafka
@@ -108,6 +110,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._confirm_heartbeats(coordinator)
         self._tell_of_refusals(coordinator)
         self._tell_of_losses(coordinator)
+        self._commit_in_one_generation(coordinator)
         self._assign_what_there_is(coordinator)
 
     def _confirm_heartbeats(self, coordinator: Any) -> None:
@@ -148,6 +151,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             reset()
 
         coordinator.reset_generation = lost
+
+    def _commit_in_one_generation(self, coordinator: Any) -> None:
+        """Has no commit sent in another generation than the one in which it was asked for.
+
+        aiokafka waits for a coordinator first, and meanwhile the member may be put out or join
+        anew: its commit would be one by hand, or one for what others have by now.
+        """
+        send = coordinator._do_commit_offsets  # noqa: SLF001 - as above
+
+        async def send_in_it(assignment: Any, offsets: Any) -> None:
+            if coordinator.generation != self._commits_in:
+                raise CommitFailedError("the group has gone on")
+            await send(assignment, offsets)
+
+        coordinator._do_commit_offsets = send_in_it  # noqa: SLF001 - as above
 
     def _assign_what_there_is(self, coordinator: Any) -> None:
         """Has a leader know the topics before it divides them.
@@ -314,7 +332,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         # Who was put out of the group has no generation, and a group without members would take
         # its commit for one by hand: back behind what others have done meanwhile.
-        if consumer._coordinator.generation < 0:  # noqa: SLF001 - as above
+        self._commits_in = consumer._coordinator.generation  # noqa: SLF001 - as above
+        if self._commits_in < 0:
             raise CommitFailedError("not a member of the group")
         # With the brokers away it would wait for ever, and a worker that is told to stop with it.
         async with asyncio.timeout(_COMMIT_SECONDS):

@@ -192,6 +192,10 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         ("self", "topic"),
     ),
     "GroupCoordinator.close": (GroupCoordinator.close, ("self",)),
+    "GroupCoordinator._do_commit_offsets": (
+        GroupCoordinator._do_commit_offsets,
+        ("self", "assignment", "offsets"),
+    ),
     "GroupCoordinator.reset_generation": (GroupCoordinator.reset_generation, ("self",)),
     "LeaveGroupRequest": (LeaveGroupRequest.__init__, ("self", "group", "member_id")),
     "GroupCoordinator.coordinator_dead": (GroupCoordinator.coordinator_dead, ("self",)),
