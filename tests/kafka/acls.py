@@ -133,10 +133,10 @@ async def _change(
         assert not any(each[0] for each in answer.results), answer
         # The controller answers before the brokers have read it in the log of metadata.
         for broker in admin._client.cluster.brokers():
-            known = await _known(admin, broker.nodeId, user)
-            while not there <= known or gone & known:
+            while (  # noqa: ASYNC110 - a broker tells nobody
+                not there <= (known := await _known(admin, broker.nodeId, user)) or gone & known
+            ):
                 await asyncio.sleep(0.02)
-                known = await _known(admin, broker.nodeId, user)
 
 
 async def _known(admin: AIOKafkaAdminClient, node: int, user: str) -> AbstractSet[Right]:
