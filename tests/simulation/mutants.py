@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         "who was put out of the group commits as nobody",
         _THREAD,
-        "        if consumer._coordinator.generation < 0:",
+        "        if self._commits_in < 0:",
         "        if False:",
     ),
     Mutant(
