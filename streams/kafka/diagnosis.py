@@ -32,6 +32,11 @@ _CUT_OFF = (
     "Kafka at {at} breaks connections off without a word, as a broker that starts does, or a load "
     "balancer without a broker behind it: look at them, or set KAFKA_BOOTSTRAP_SERVERS."
 )
+_SLOW = (
+    "Kafka at {at} answers, and did not answer all that was asked of it in time: its brokers "
+    "start, or have too much to do, or one that leads what was asked for is away. Look at them, "
+    "and try again."
+)
 _UNSTEADY = (
     "Kafka at {at} answers at times and breaks connections off at others: look at the brokers and "
     "at what stands between."
@@ -89,6 +94,10 @@ class _CutOffError(_WrongError):
     """Nobody says anything, though somebody takes connections; that may pass by itself."""
 
 
+class _SlowError(_WrongError):
+    """All that can be looked at is well, and yet somebody has waited in vain."""
+
+
 class _AwayError(Exception):
     """Nobody is there to ask."""
 
@@ -122,7 +131,7 @@ async def examine(kafka: KafkaSettings) -> Diagnosis:
 
 
 async def _ask(kafka: KafkaSettings) -> _WrongError | None:
-    """What a person must mend; None where nobody is there to ask, or nothing is wrong."""
+    """What a person must mend or wait for; None where nobody is there to ask."""
     cut_off = None
     for host, port in broker_addresses(kafka.bootstrap_servers):
         try:
@@ -134,7 +143,7 @@ async def _ask(kafka: KafkaSettings) -> _WrongError | None:
         except _WrongError as error:
             return error
         else:
-            return None
+            return _SlowError(_SLOW.format(at=f"{host}:{port}"))
     return cut_off
 
 

@@ -17,6 +17,7 @@ from aiokafka.protocol.admin import (
     SaslHandShakeRequest,
     SaslHandShakeResponse_v1,
 )
+from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v4
 
 from streams import logins
 from streams.kafka.access import Access
@@ -85,6 +86,17 @@ async def test_a_connection_that_breaks_at_the_first_question_is_no_login_that_l
 
     assert "login" not in said
     assert address in said
+
+
+async def test_a_kafka_that_was_only_slow_is_not_called_away() -> None:
+    """As one that has no coordinator for a group yet: somebody has waited in vain, and it is up."""
+    knows_of_no_others = MetadataResponse_v4.SCHEMA.encode((0, [], None, -1, []))
+    answers = {ApiVersionRequest.API_KEY: HELLO, MetadataRequest.API_KEY: knows_of_no_others}
+    async with broker(answers) as address:
+        found = await examine(KafkaSettings(bootstrap_servers=address))
+
+    assert found.said.startswith(f"Kafka at {address} answers, and did not answer all")
+    assert not found.is_locked_out
 
 
 @asynccontextmanager
