@@ -31,7 +31,9 @@ _CLUSTER_ARN = re.compile(r"(arn:aws[\w-]*:kafka:[\w-]+:\d{12}):cluster/([^/\s]+
 
 
 @click.command("rights", short_help="Print what a component must be granted at Kafka.")
-@click.argument("component", required=False, type=click.Choice(rights.names()))
+@click.argument(
+    "component", required=False, metavar="[COMPONENT]", type=click.Choice(rights.names())
+)
 @click.option(
     "--format",
     "how",
