@@ -26,7 +26,6 @@ from sandbox.sailthru import Sailthru
 from sandbox.server import Service, running
 from streams.topics import EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run
-from tests.kafka.test_leaks import limit_messages
 from tests.streams.cluster import (
     commit,
     configure,
@@ -122,7 +121,7 @@ async def test_a_topic_that_takes_less_than_raw_messages_have_is_named(
 ) -> None:
     to = settings(kafka, prefix)
     await create(to)
-    await limit_messages(to, EVENTS, 1_048_588)
+    await configure(to, EVENTS, {"max.message.bytes": "1048588"})
     said = await check({**of(kafka, prefix), **SAILTHRU, **UDC})
     assert said.returncode == 0, said.stdout
     [line] = [line for line in lines(said, "?") if "max.message.bytes" in line]

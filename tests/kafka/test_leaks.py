@@ -5,25 +5,20 @@ strictly, with `make test-long`: so each test is known to be able to fail, and t
 mended it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.kafka import Kafka
-from streams.kafka.clients import admin
-from streams.kafka.record_limits import ask
-from streams.settings import KafkaSettings
-from streams.topics import EVENTS, RAW, Topic
+from streams.topics import EVENTS, RAW
 from tests.cli.messages import event_batch
 from tests.kafka.leaks.engines import GROUP, OURS, STOCK, both, leaks, running
 from tests.kafka.leaks.program import Program, until, write
 from tests.kafka.log import everything
-from tests.streams.cluster import create, settings
+from tests.streams.cluster import configure, create, settings
 from tests.streams.cluster import write as write_raw
 
 pytestmark = pytest.mark.kafka
@@ -136,7 +131,7 @@ async def test_nothing_is_committed_whose_records_could_not_be_written(
     async with worker as (program, at):
         await until(lambda: at.offset == 2, program, at)
         # Only now: what is known when a worker starts becomes a dead letter.
-        await limit_messages(cluster, EVENTS, 5_000)
+        await configure(cluster, EVENTS, {"max.message.bytes": "5000"})
         await write_raw(cluster, RAW, read("long " * 5_000), read("short"))
         await until(lambda: program.ended or at.offset == 4, program, at)
         await at.look()
@@ -151,13 +146,3 @@ def read(text: str) -> bytes:
     attributes = {"text": text}
     data = {"event_name": "Read", "custom_attributes": attributes}
     return event_batch({"event_type": "custom_event", "data": data})
-
-
-async def limit_messages(cluster: KafkaSettings, topic: Topic, size: int) -> None:
-    """Returns when the broker says so too, which is a moment later."""
-    name, limit = cluster.topic(topic.name), {"max.message.bytes": str(size)}
-    async with admin(cluster) as client:
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
-    async with asyncio.timeout(60):
-        while (await ask(cluster))[topic.name] != size:  # noqa: ASYNC110 - it has to be asked
-            await asyncio.sleep(0.01)

@@ -14,8 +14,7 @@ from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.cli.messages import attribute, custom_event, event_batch
 from tests.kafka.leaks.program import started
 from tests.kafka.log import everything
-from tests.kafka.test_leaks import limit_messages
-from tests.streams.cluster import create, read, settings, write
+from tests.streams.cluster import configure, create, read, settings, write
 
 _DEFAULT_OF_KAFKA = 1_048_588
 
@@ -39,7 +38,7 @@ async def test_a_record_that_its_topic_does_not_take_is_a_dead_letter_that_fits(
     cluster = settings(kafka, prefix, partitions=1)
     await create(cluster)
     for topic in (EVENTS, USER_UPDATE, DEAD_LETTERS):
-        await limit_messages(cluster, topic, _DEFAULT_OF_KAFKA)
+        await configure(cluster, topic, {"max.message.bytes": str(_DEFAULT_OF_KAFKA)})
     limits = await ask(cluster)
     assert (limits[EVENTS.name], limits[RAW.name]) == (_DEFAULT_OF_KAFKA, 10 * 1024 * 1024)
 
@@ -64,7 +63,7 @@ async def test_what_kafka_refuses_for_good_is_named_and_goes_to_the_dead_letters
     await write(cluster, RAW, event_batch(custom_event("Began")))
     with started("cli worker router", cluster, tmp_path) as program:
         await read(cluster, EVENTS, 1)
-        await limit_messages(cluster, USER_UPDATE, 5_000)
+        await configure(cluster, USER_UPDATE, {"max.message.bytes": "5000"})
         refused = event_batch(attribute("likes", "x" * 9_000))
         await write(cluster, RAW, refused, event_batch(custom_event("Came after")))
         code = await asyncio.to_thread(program._process.wait, 40)

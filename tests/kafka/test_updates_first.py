@@ -10,8 +10,7 @@ from streams.topics import EVENTS, RAW, USER_UPDATE
 from tests.cli.messages import attribute, custom_event, event_batch
 from tests.kafka.leaks.program import started
 from tests.kafka.log import everything
-from tests.kafka.test_leaks import limit_messages
-from tests.streams.cluster import create, read, settings, write
+from tests.streams.cluster import configure, create, read, settings, write
 
 
 @pytest.mark.kafka
@@ -24,7 +23,7 @@ async def test_an_event_is_not_written_whose_update_could_not_be(
     with started("cli worker router", cluster, tmp_path) as program:
         await read(cluster, EVENTS, 1)
         # The worker has asked before what the topic takes, and it took more.
-        await limit_messages(cluster, USER_UPDATE, 5_000)
+        await configure(cluster, USER_UPDATE, {"max.message.bytes": "5000"})
         large = attribute("likes", "x" * 9_000)
         await write(cluster, RAW, event_batch(custom_event("Read"), large))
         code = await asyncio.to_thread(program._process.wait, 40)

@@ -11,7 +11,6 @@ import aiohttp
 import orjson
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
@@ -22,7 +21,6 @@ from agents.receiver.producer_supervisor import FRAME_BYTES
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.kafka.batch_writer import partition_of
-from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests import samples
@@ -280,10 +278,7 @@ async def test_a_message_as_large_as_the_topic_takes_is_taken_and_one_byte_more_
 async def test_a_topic_that_takes_less_sets_the_limit(kafka: Kafka, prefix: str) -> None:
     cluster = settings(kafka, prefix)
     await create(cluster, [RAW])
-    limit = {"max.message.bytes": "20000"}
-    name = cluster.topic(RAW.name)
-    async with admin(cluster) as client:
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
+    await configure(cluster, RAW, {"max.message.bytes": "20000"})
     async with served(cluster) as receiver:
         assert receiver.most == 20_000 - FRAME_BYTES
         assert (await receiver.post(b" " * receiver.most)).status == 202
