@@ -4,35 +4,27 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiokafka.admin import NewPartitions
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
 from agents.ab_tasty import refresh, refresh_progress
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams import metrics
 from streams.engine.refusals import Refusals
-from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, Worker, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty
 from tests.agents.ab_tasty.test_delivery import ended
+from tests.streams.cluster import add_partitions
 
 pytestmark = pytest.mark.kafka
 
 
 async def add_partition(to: KafkaSettings) -> None:
     """To both, as whoever needs more does while the workers are stopped."""
-    names = [to.topic(each.name) for each in (AUDIENCE_MEMBERSHIP, AB_TASTY_MEMBERS)]
-    async with admin(to) as client:
-        await client.create_partitions({name: NewPartitions(total_count=2) for name in names})
-        async with asyncio.timeout(60):
-            while True:
-                found = await client.describe_topics(names)
-                if all(len(each["partitions"]) == 2 for each in found):
-                    return
-                await asyncio.sleep(0.01)
+    for each in (AUDIENCE_MEMBERSHIP, AB_TASTY_MEMBERS):
+        await add_partitions(to, each, 2)
 
 
 async def joined(to: KafkaSettings, url: str, days: Days, **options: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.registry import all_topics
 from agents.sailthru.topics import SAILTHRU_LISTS
@@ -22,7 +22,15 @@ from streams.kafka.committed_offsets import read_committed
 from streams.kafka.rights import Rights
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
-from tests.streams.cluster import assigned, commit, configure, create, settings, write
+from tests.streams.cluster import (
+    add_partitions,
+    assigned,
+    commit,
+    configure,
+    create,
+    settings,
+    write,
+)
 
 EVERYTHING = Rights(writes=all_topics())
 KAFKA = pytest.mark.kafka
@@ -342,8 +350,7 @@ async def test_a_partition_that_was_added_later_has_no_progress_to_go_on_with(
     to, name = settings(kafka, prefix, partitions=1), f"{prefix}{RAW.name}"
     await create(to, [RAW])
     await commit(to, to.group("router"), {(name, 0): (0, encode(Progress(0), "C"))})
-    async with admin(to) as client:
-        await client.create_partitions({name: NewPartitions(total_count=2)})
+    await add_partitions(to, RAW, 2)
     await write(to, RAW, b"{}", partition=1)
 
     assert await starts(to) == {0: Progress(0)}
