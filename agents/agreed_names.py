@@ -48,13 +48,20 @@ class FixedNames:
     """
 
     def __init__(
-        self, kafka: KafkaSettings | None, topic: Topic, destination: str, apart: Apart
+        self,
+        kafka: KafkaSettings | None,
+        topic: Topic,
+        destination: str,
+        apart: Apart,
+        most: int = _MOST_AUDIENCES,
     ) -> None:
+        """Of more than `most` audiences no name is fixed."""
         self._kafka = kafka
         self._topic = topic
         # The series begins at 0, or a board shows no data where all is well.
         self._taken = metrics.AUDIENCE_NAMES_TAKEN.labels(destination=destination)
         self._apart = apart
+        self._most = most
         self._known: dict[str, AcceptedAudience] = {}
         self._owned: dict[str, OwnedName] = {}
         self._called: dict[tuple[str, str], str] = {}
@@ -100,7 +107,7 @@ class FixedNames:
     @property
     def full(self) -> bool:
         """Whether no more names are fixed."""
-        return max(len(self._known), len(self._owned)) >= _MOST_AUDIENCES
+        return max(len(self._known), len(self._owned)) >= self._most
 
     def called(self, audience_id: str, wanted: str) -> Called:
         """What an audience is called at the destination that would be called as `wanted`.

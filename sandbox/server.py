@@ -76,6 +76,8 @@ class Service(ABC):
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.begun: Counter[str] = Counter()
+        """Requests that have come, by endpoint, answered or not."""
         self.script = Script()
         self.set_faults(faults)
 
@@ -126,6 +128,7 @@ class Service(ABC):
     async def _handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         endpoint = self.endpoint(request)
+        self.begun[endpoint] += 1
         fault = self.script.take(endpoint, lambda: self.identity(request, body))
         if fault is None:
             response = await self.answer(request, body)
@@ -144,6 +147,7 @@ class Service(ABC):
     async def _delete_state(self, _: web.Request) -> web.Response:
         self.forget()
         self.counts.clear()
+        self.begun.clear()
         return web.Response(status=204)
 
     async def _get_requests(self, _: web.Request) -> web.Response:

@@ -17,11 +17,13 @@ _MOST_NAMED = 1_000
 class KnownAudiences(FixedNames):
     """Fixed names, so that a rename does not split a segment; and who has had a member."""
 
-    def __init__(self, kafka: KafkaSettings | None) -> None:
+    def __init__(self, kafka: KafkaSettings | None, most_named: int = _MOST_NAMED) -> None:
+        """No more than `most_named` audiences without a member are named on the metric."""
         super().__init__(kafka, AB_TASTY_AUDIENCES, "ab-tasty", segment_apart)
         self._connected: set[str] = set()
         self._disconnected: set[str] = set()
         self._named: set[str] = set()
+        self._most_named = most_named
 
     def is_disconnected(self, audience_id: str) -> bool:
         return audience_id in self._disconnected
@@ -54,7 +56,7 @@ class KnownAudiences(FixedNames):
         """Names an audience on the metric while it is connected and nobody in it was accepted."""
         known = self._known.get(audience_id)
         empty = audience_id in self._connected and not (known and known.accepted)
-        if empty and len(self._named) < _MOST_NAMED:
+        if empty and len(self._named) < self._most_named:
             self._named.add(audience_id)
             metrics.AUDIENCES_WITHOUT_MEMBERS.labels(audience=audience_id).set(1)
         elif not empty and audience_id in self._named:

@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ab_tasty.refresh import until_others
+from agents.ab_tasty.refresh import RefreshPolicy, until_others
 from agents.ab_tasty.refresh_progress import Done, Telling, keep_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.delivery.sink import Feed
@@ -21,8 +21,9 @@ class Unkept:
     known no more, and their rows lapse.
     """
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, policy: RefreshPolicy) -> None:
         self._kafka = kafka
+        self._look_s = policy.look_s
         self._topic = kafka.topic(AB_TASTY_MEMBERS.name)
 
     async def run(self, feed: Feed) -> None:
@@ -40,7 +41,7 @@ class Unkept:
                             left.remove(at)
                     if left:
                         await asyncio.sleep(_AGAIN_SECONDS)
-                await until_others(feed, assigned)
+                await until_others(feed, assigned, self._look_s)
 
 
 async def _note(consumer: AIOKafkaConsumer, at: TopicPartition) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,13 +24,20 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 DAY_MS = 24 * 60 * 60 * 1000
 # Of the 30 days that AB Tasty keeps a row ("Universal data connector API") two are for delays.
 _LASTS_DAYS = 28
-_LOOK_SECONDS = 60.0
 _ASSIGNED_SECONDS = 0.5
-# Some 60 MB. A day's slice may be larger: then it is a reading of its own.
-_MOST_MEMBERS = 250_000
 
 Change = Literal["joined", "left"]
 Place = Callable[[MembershipChanged, Placement], LaneKey | Dropped | Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPolicy:
+    """How often it is looked what is due, and how much is held at once."""
+
+    look_s: float = 60.0
+    """Seconds between two looks at the partitions that this worker has."""
+    most_members: int = 250_000
+    """Of one reading, some 60 MB. A day's slice may be larger: then it is a reading of its own."""
 
 
 class Refresh:
@@ -48,8 +56,10 @@ class Refresh:
         place: Place,
         is_disconnected: Callable[[str], bool],
         clock: Callable[[], float],
+        policy: RefreshPolicy,
     ) -> None:
         self._kafka = kafka
+        self._policy = policy
         self._days = days
         self._identity = identity
         self._place = place
@@ -84,19 +94,26 @@ class Refresh:
                     # aiokafka's own tasks fail where they never saw what is taken back.
                     await asyncio.sleep(0)
                     consumer.unsubscribe()
-                await until_others(feed, assigned)
+                await until_others(feed, assigned, self._policy.look_s)
 
     @property
     def days_behind(self) -> int:
         """Of how many days members' rows wait to be sent again, in the worst partition."""
-        today = self._now_ms() // DAY_MS
+        today = self._today()
         return max((min(today - done, self._days) for done in self._done.values()), default=0)
+
+    def is_done(self, partition: Partition) -> bool:
+        """Whether all that was due of a partition until today has been sent again."""
+        return self._done.get(partition) == self._today()
+
+    def _today(self) -> int:
+        return self._now_ms() // DAY_MS
 
     async def catch_up(self, consumer: AIOKafkaConsumer, feed: Feed, partition: Partition) -> None:
         """Does today's slice, and those of days on which nobody did them."""
-        today = self._now_ms() // DAY_MS
-        if self._done.get(partition) == today:
+        if self.is_done(partition):
             return
+        today = self._today()
         at = TopicPartition(self._topic, partition.tp.partition)
         consumer.assign([at])
         before = await read_done(consumer, at)
@@ -104,7 +121,7 @@ class Refresh:
         while done < today:
             due_ms = self._now_ms() - (_LASTS_DAYS - self._days) * DAY_MS
             days = range(done + 1, today + 1)
-            slices = Slices(days, self._days, due_ms, _MOST_MEMBERS, self._identity)
+            slices = Slices(days, self._days, due_ms, self._policy.most_members, self._identity)
             with self._watching(at.partition, slices):
                 if not await self._settled(consumer, feed.repeat(partition, self._topic), at):
                     return
@@ -202,9 +219,9 @@ async def leaves(
                 yield record.key
 
 
-async def until_others(feed: Feed, assigned: Sequence[Partition]) -> None:
-    """Returns when this worker has other partitions than these, a minute later at the latest."""
+async def until_others(feed: Feed, assigned: Sequence[Partition], seconds: float) -> None:
+    """Returns when this worker has other partitions than these, `seconds` later at the latest."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LOOK_SECONDS):
+        async with asyncio.timeout(seconds):
             while feed.partitions == assigned:  # noqa: ASYNC110 - an assignment has no event
                 await asyncio.sleep(_ASSIGNED_SECONDS)

@@ -13,7 +13,7 @@ from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
 from agents.ab_tasty.membership_gap import Unkept
-from agents.ab_tasty.refresh import Refresh
+from agents.ab_tasty.refresh import Refresh, RefreshPolicy
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.subscriptions import Connects
 from agents.ab_tasty.token import token_call
@@ -67,6 +67,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         settings: AbTastySettings,
         kafka: KafkaSettings | None = None,
         clock: Callable[[], float] = clocks.wall,
+        refresh: RefreshPolicy = RefreshPolicy(),
     ) -> None:
         """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
         self._clock = clock
@@ -75,14 +76,14 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self._names = NameBook()
         self._known = KnownAudiences(kafka)
         self._members = Members(kafka if settings.keeps_members else None, settings.identity)
-        self._unkept = Unkept(kafka) if kafka and not settings.keeps_members else None
+        self._unkept = Unkept(kafka, refresh) if kafka and not settings.keeps_members else None
         self._connects = Connects()
         self._mode: Udc | Firehose = (
             Udc(settings, self._names, self._known)
             if settings.mode == "udc"
             else Firehose(settings, self._names, self._connects)
         )
-        self._refresh = (
+        self.refresh = (
             Refresh(
                 kafka,
                 settings.refresh_interval_days,
@@ -90,6 +91,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
                 self._place_again,
                 self._known.is_disconnected,
                 clock,
+                refresh,
             )
             if kafka and settings.refreshes
             else None
@@ -118,8 +120,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self._choice.learn(record)
         if (unwanted := self._choice.reason_against(record)) is not None:
             return unwanted
-        if self._refresh and self._refresh.reads(at.partition) and (member := self._member(record)):
-            self._refresh.changed(member.key)
+        if self.refresh and self.refresh.reads(at.partition) and (member := self._member(record)):
+            self.refresh.changed(member.key)
         left = isinstance(record, MembershipChanged) and record.change == "left"
         if left and self._settings.delete_strategy == "skip":
             return Dropped("leave_skipped")
@@ -164,8 +166,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     async def resend(self, feed: Feed) -> None:
         if self._unkept:
             await self._unkept.run(feed)
-        if self._refresh:
-            await self._refresh.run(feed)
+        if self.refresh:
+            await self.refresh.run(feed)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

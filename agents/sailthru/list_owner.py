@@ -7,7 +7,7 @@ from typing import Literal
 
 from aiokafka.structs import ConsumerRecord
 
-from agents.sailthru.list_state import ListBook
+from agents.sailthru.list_state import ListBook, ListPolicy
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.record import RawPosition, Record
 from streams import clocks
@@ -16,8 +16,6 @@ from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
-
-_LOOK_SECONDS = 0.5
 
 
 class ListWanted(Record):
@@ -58,7 +56,10 @@ class Term:
 class ListOwner:
     """The terms of this worker. Each puts the lists that are wanted into the worker's lanes."""
 
-    def __init__(self, kafka: KafkaSettings, book: ListBook, request_s: float) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, book: ListBook, request_s: float, policy: ListPolicy
+    ) -> None:
+        self._look_s = policy.look_s
         self._kafka = kafka
         self._book = book
         self._request_s = request_s
@@ -73,6 +74,10 @@ class ListOwner:
     def begin(self, partition: int, term: Term) -> None:
         """Takes over a partition."""
         self._terms[partition] = term
+
+    def serves(self, partition: int) -> bool:
+        """Whether lists whose names fall into that partition have been this worker's to make."""
+        return partition in self._terms
 
     def term(self, name: str) -> Term | None:
         """The term in which this worker may make a list now, if it may."""
@@ -92,7 +97,7 @@ class ListOwner:
                     repeat = feed.repeat(each, self._topic)
                     tasks.create_task(self._serve(repeat, each.tp.partition, log_end))
                 held = mine
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(self._look_s)
 
     def _stands_for_one_of_ours(self, partition: Partition) -> bool:
         # The list topic is not assigned to anybody, but has as many partitions.
@@ -111,7 +116,7 @@ class ListOwner:
                 repeat.queue(_lane(wanted), wanted, _record(wanted))
                 queued = wanted.offset
             else:
-                await self._wait(min(pause, _LOOK_SECONDS) if wanted else _LOOK_SECONDS)
+                await self._wait(min(pause, self._look_s) if wanted else self._look_s)
 
     async def _wait(self, seconds: float) -> None:
         self._told.clear()

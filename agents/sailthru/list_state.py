@@ -1,6 +1,7 @@
 """What the topic `sailthru-lists` says of each list."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 
 import structlog
@@ -16,17 +17,28 @@ log = structlog.get_logger()
 
 # What Sailthru refuses today it may take when somebody has mended it.
 REFUSED_SECONDS = 600.0
-# Far more than an account has; what plays with names must not fill the memory.
-_MOST_NAMES = 100_000
-_TOO_MANY = Rejected("too_many_lists", f"there are {_MOST_NAMES} lists already")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPolicy:
+    """How many lists are known, and how often it is looked which are to be made."""
+
+    most_names: int = 100_000
+    """Far more than an account has; what plays with names must not fill the memory."""
+    look_s: float = 0.5
+    """Seconds between two looks at what this worker has been assigned and at what is wanted."""
 
 
 class ListBook:
     """The last word on each list, as far as it has been told."""
 
-    def __init__(self, clock: Callable[[], float] = clocks.wall) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = clocks.wall, policy: ListPolicy = ListPolicy()
+    ) -> None:
         """`clock` gives unix seconds."""
         self._clock = clock
+        self._most = policy.most_names
+        self._too_many = Rejected("too_many_lists", f"there are {self._most} lists already")
         # Until when it holds, and what.
         self._ended: dict[str, tuple[float, Delivered | Rejected]] = {}
         self._wanted: dict[str, ConsumerRecord] = {}
@@ -69,12 +81,12 @@ class ListBook:
 
     def _has_room_for(self, name: str) -> bool:
         known = name in self._ended or name in self._wanted
-        return known or len(self._ended) + len(self._wanted) < _MOST_NAMES
+        return known or len(self._ended) + len(self._wanted) < self._most
 
     def outcome(self, name: str) -> Delivered | Rejected | None:
         """Delivered when a list is there, Rejected when it cannot be; None: ask, or wait."""
         if not self._has_room_for(name):
-            return _TOO_MANY
+            return self._too_many
         until, outcome = self._ended.get(name, (0.0, None))
         return outcome if self._clock() < until else None
 

@@ -15,7 +15,7 @@ from agents.sailthru.calls import ListCall
 from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.list_owner import ListOwner, Term
-from agents.sailthru.list_state import ListBook
+from agents.sailthru.list_state import ListBook, ListPolicy
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks
@@ -42,12 +42,13 @@ class Lists:
         kafka: KafkaSettings | None,
         request_s: float,
         clock: Callable[[], float] = clocks.wall,
+        policy: ListPolicy = ListPolicy(),
     ) -> None:
         """`request_s` is the time-out of a request."""
         self._kafka = kafka
         self._request_s = request_s
-        self._book = ListBook(clock)
-        self._owner = ListOwner(kafka, self._book, request_s) if kafka else None
+        self._book = ListBook(clock, policy)
+        self._owner = ListOwner(kafka, self._book, request_s, policy) if kafka else None
         self._topic: Table | None = None
         self._opened = asyncio.Event()
         self._awaited: dict[str, asyncio.Future[None]] = {}
@@ -91,6 +92,10 @@ class Lists:
             if not self._book.wanted(name):
                 self._asking.create_task(self._write(name, ListState(state="wanted")))
         return self._awaited[name]
+
+    def serves(self, partition: int) -> bool:
+        """Whether it is for this worker to make the lists of that partition of the topic."""
+        return self._owner is None or self._owner.serves(partition)
 
     def there(self, name: str | None) -> bool:
         """Whether a list is known to be there."""

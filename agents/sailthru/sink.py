@@ -20,6 +20,7 @@ from agents.sailthru.explain import Shown
 from agents.sailthru.identity import EmailChange, Whom
 from agents.sailthru.list_names import ListNames
 from agents.sailthru.list_owner import ListWanted
+from agents.sailthru.list_state import ListPolicy
 from agents.sailthru.lists import Lists
 from agents.sailthru.options import Options
 from agents.sailthru.purchases import UnusableError, is_purchase
@@ -107,7 +108,12 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         }
     )
 
-    def __init__(self, settings: SailthruSettings, kafka: KafkaSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: SailthruSettings,
+        kafka: KafkaSettings | None = None,
+        lists: ListPolicy = ListPolicy(),
+    ) -> None:
         """Without Kafka it agrees with no other worker on who makes a list."""
         self._settings = settings
         self.rate_limit_share = settings.rate_limit_share
@@ -136,7 +142,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         self._addresses = Addresses(settings.email_change_max_users)
         keeps_first = settings.list_on_rename == "keep"
         self._names = ListNames(self._options, kafka, keeps_first=keeps_first)
-        self._lists = Lists(kafka, settings.timeout_s)
+        self.lists = Lists(kafka, settings.timeout_s, policy=lists)
         self._shown = Shown(settings.base_url)
 
     @asynccontextmanager
@@ -146,11 +152,11 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             self._sender = Sender(
                 client,
                 pacer,
-                self._lists,
+                self.lists,
                 self._addresses,
                 events_at_most_once=self._settings.event_delivery_guarantee == "at_most_once",
             )
-            async with self._names.session(), self._lists.session(client, pacer):
+            async with self._names.session(), self.lists.session(client, pacer):
                 yield
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
@@ -165,7 +171,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
-            if self._names.settled(record) and self._lists.there(self._names.of(record)):
+            if self._names.settled(record) and self.lists.there(self._names.of(record)):
                 return Dropped("list_is_there")
             return LaneKey("list", record.audience_id)
         if isinstance(record, Event):
@@ -228,7 +234,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         if settling := self._names.missing(record):
             return settling
         name = self._names.of(record)
-        return self._lists.missing(name) if name else None
+        return self.lists.missing(name) if name else None
 
     def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Request]:
         call: Call
@@ -295,11 +301,11 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
 
     async def on_dead_letter(self, record: Record, partition: int) -> None:  # noqa: ARG002 - the contract's signature
         if isinstance(record, ListWanted):
-            await self._lists.give_up(record.name)
+            await self.lists.give_up(record.name)
 
     async def resend(self, feed: Feed) -> None:
         """Sailthru forgets nothing, but has to be given the lists that users wait for."""
-        await self._lists.run(feed)
+        await self.lists.run(feed)
 
     def learn(self, audience: Audience) -> None:
         self._choice.learn(audience)

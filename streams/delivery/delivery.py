@@ -45,7 +45,9 @@ class Delivery:
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = (FloodGuard(max_rejected_share, behind) for _ in range(2))
         self._endpoints = Endpoints(parts, connections, answers, sharing)
-        self._feed = LaneFeed(self._endpoints, parts.may_send, refusals or Refusals())
+        self._feed = LaneFeed(
+            self._endpoints, parts.may_send, refusals or Refusals(), parts.policy.resend
+        )
         self._chunks = PartitionTasks(Admission(parts, self._endpoints, admissions).admit)
 
     @property

@@ -7,6 +7,7 @@ from streams.delivery.completion import Completion
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import UpdateBarrier
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import Outlet
 from streams.fencing import MaySend
 from streams.topics import Topic
@@ -24,3 +25,4 @@ class Parts:
     staleness: Staleness
     barrier: UpdateBarrier
     may_send: MaySend
+    policy: DeliveryPolicy

@@ -9,15 +9,13 @@ from faust.types import TP
 from models.record import Record
 from streams import clocks
 from streams.delivery.lane import Item, Source
+from streams.delivery.policy import ResendPolicy
 from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.refusals import Refusals
 from streams.kafka.commit_metadata import Progress
 
-_LOOK_SECONDS = 0.5
-# Others must not wait for a partition that is held, or far behind.
-_SETTLED_SECONDS = 60.0
 # Enough for two full requests of any destination: what is ahead of others in a lane holds them up.
 _LIMIT = InFlightLimit(records=2_000)
 
@@ -26,12 +24,17 @@ class LaneFeed:
     """The partitions that this worker has now."""
 
     def __init__(
-        self, endpoints: Endpoints, may_send: Callable[[], bool], refusals: Refusals
+        self,
+        endpoints: Endpoints,
+        may_send: Callable[[], bool],
+        refusals: Refusals,
+        policy: ResendPolicy,
     ) -> None:
         """`may_send` says whether this worker surely still is a member of its group."""
         self._endpoints = endpoints
         self._may_send = may_send
         self._refusals = refusals
+        self._policy = policy
         self.partitions: Sequence[Partition] = ()
         self.held: Sequence[Partition] = ()
         """Partitions that are assigned and not fetched for now."""
@@ -45,7 +48,7 @@ class LaneFeed:
 
     def repeat(self, partition: Partition, topic: str) -> "LaneRepeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
-        return LaneRepeat(self._endpoints, partition, topic, self._may_send)
+        return LaneRepeat(self._endpoints, partition, topic, self._may_send, self._policy)
 
 
 class LaneRepeat:
@@ -57,8 +60,10 @@ class LaneRepeat:
         partition: Partition,
         topic: str,
         may_send: Callable[[], bool],
+        policy: ResendPolicy,
     ) -> None:
         self._endpoints = endpoints
+        self._policy = policy
         self._partition = partition
         self._may_send = may_send
         self._moved = asyncio.Event()
@@ -82,9 +87,9 @@ class LaneRepeat:
         """
         end = max(end, self._partition.offsets.position)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLED_SECONDS):
+            async with asyncio.timeout(self._policy.settled_s):
                 while not self.gone and self._partition.offsets.watermark < end:  # noqa: ASYNC110 - offsets have no event
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(self._policy.look_s)
                 return not self.gone
         return False
 
@@ -101,7 +106,7 @@ class LaneRepeat:
         while not self.gone and not reached():
             self._moved.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(self._moved.wait(), self._policy.look_s)
         return not self.gone
 
     async def ended(self) -> bool:

@@ -10,6 +10,7 @@ from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
 from streams.delivery.parts import Parts
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sink import Outlet, Sink
 from streams.kafka.log_end import LogEnd
@@ -38,11 +39,12 @@ def create_sink_app(
         rights = rights.in_dry_run(outlet.name)
 
     def delivery(app: App) -> Delivery:
+        policy = DeliveryPolicy()
         deduplication = Deduplication(worker.dedup_max_ids)
         updates = kafka.topic(USER_UPDATE.name)
         barrier: UpdateBarrier = NoBarrier()
         if USER_UPDATE in sink.topics:
-            barrier = UpdateBarrier(updates, LogEnd(kafka, updates), outlet.prepares)
+            barrier = UpdateBarrier(updates, LogEnd(kafka, updates), policy, outlet.prepares)
         letters = (
             CountedDeadLetters()
             if worker.dry_run
@@ -58,6 +60,7 @@ def create_sink_app(
             Staleness.beside(worker.dedup_max_ids),
             barrier,
             app.lease.is_held,
+            policy,
         )
         return Delivery(
             parts,

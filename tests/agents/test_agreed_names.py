@@ -32,8 +32,12 @@ SPELLINGS = [
 ]
 
 
-def names(to: KafkaSettings | None = None) -> FixedNames:
-    return FixedNames(to, SAILTHRU_AUDIENCES, "sailthru", lambda name, id_: f"{name} ({id_})")
+def apart(name: str, audience_id: str) -> str:
+    return f"{name} ({audience_id})"
+
+
+def names(to: KafkaSettings | None = None, **given: int) -> FixedNames:
+    return FixedNames(to, SAILTHRU_AUDIENCES, "sailthru", apart, **given)
 
 
 @asynccontextmanager
@@ -91,11 +95,8 @@ def test_a_name_that_looks_told_apart_is_owned_like_any_other() -> None:
     assert fixed.called("2", "VIP").name == "VIP (2) (2)"
 
 
-def test_when_there_are_too_many_names_no_two_audiences_share_one_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("agents.agreed_names._MOST_AUDIENCES", 1)
-    fixed = names()
+def test_when_there_are_too_many_names_no_two_audiences_share_one_all_the_same() -> None:
+    fixed = names(most=1)
     assert fixed.called("1", "VIP").name == "VIP"
     assert [fixed.called(each, "VIP").name for each in "23"] == ["VIP (2)", "VIP (3)"]
     assert fixed.called("4", "Other").name == "Other (4)"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from aiokafka.structs import ConsumerRecord
 
 from sandbox.kafka import Kafka
+from streams.delivery.policy import DeliveryPolicy
 from streams.outcomes import Delivered, Outcome
 from streams.topics import EVENTS
 from tests.benchmarks.results import Result, Target, at_most, ratios
@@ -101,7 +102,7 @@ async def compared(
 
 async def _delivered(load: _Load) -> float:
     handler = _Handler(len(load.records))
-    flow = Flow(connections=_USERS, destination=handler, topics=(EVENTS,))
+    flow = Flow(connections=_USERS, destination=handler, topics=(EVENTS,), policy=DeliveryPolicy())
     async with flow.running():
         partition = await flow.assign()
         started = time.perf_counter()

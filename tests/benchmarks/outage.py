@@ -11,6 +11,7 @@ from unittest.mock import patch
 from aiokafka.structs import ConsumerRecord
 
 from sandbox.kafka import Kafka
+from streams.delivery.policy import DeliveryPolicy
 from streams.outcomes import Delivered, Outcome, RetryRecord
 from streams.topics import EVENTS
 from tests.benchmarks.results import Result, at_most
@@ -89,10 +90,10 @@ def _simulated(records: int) -> _Seen:
 
 
 async def _story(seen: _Seen, records: int) -> None:
-    with patch.object(time, "monotonic", now):
-        flow = Flow(connections=32, destination=_Away(seen), topics=(EVENTS,))
-        for limit in flow.delivery._endpoints.pacer.limits.values():
-            limit.__init__(limit.per_minute, now)  # type: ignore[misc]  # its default is the real clock
+    with patch.object(time, "clock_gettime", lambda _: now()):
+        flow = Flow(
+            connections=32, destination=_Away(seen), topics=(EVENTS,), policy=DeliveryPolicy()
+        )
         async with flow.running():
             partition = await flow.assign()
             await flow.accept(partition, list(_waiting(records)))

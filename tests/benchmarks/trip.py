@@ -22,6 +22,7 @@ from models.record import Record, serialize
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import Service, running
 from streams import headers
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import Sink
 from streams.topics import AUDIENCE_MEMBERSHIP, USER_UPDATE, Topic
 from tests.agents.ab_tasty.factories import membership
@@ -67,7 +68,11 @@ class Trip:
 
 async def _trip(sink: Sink[Any], topic: Topic, records: Sequence[Record]) -> Trip:
     trip = Trip()
-    flow = Flow(destination=sink, topics=sink.topics)  # type: ignore[arg-type]  # any sink will do
+    flow = Flow(
+        destination=sink,  # type: ignore[arg-type]  # any sink will do
+        topics=sink.topics,
+        policy=DeliveryPolicy(),
+    )
     async with flow.running():
         partition = await flow.assign(topic=topic)
         for offset, record in enumerate(records):

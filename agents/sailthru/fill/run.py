@@ -25,6 +25,7 @@ from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier
 from streams.delivery.parts import Parts
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.recovery import Recovery
 from streams.delivery.sending.endpoints import Endpoints
@@ -94,6 +95,7 @@ class Fill:
             Staleness.beside(worker.dedup_max_ids),
             NoBarrier(),
             may_send=lambda: True,
+            policy=DeliveryPolicy(),
         )
         guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]
         self._waiting = Waiting()

@@ -16,10 +16,10 @@ from faust.types import TP
 
 from streams import metrics
 from streams.delivery.lane import Item, Lane
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import LaneKey, Prepares
 from streams.kafka.log_end import LogEnd
 
-_MOST_SECONDS = 30.0
 # Of one user no request carries more, and a lane is not looked through for every request.
 _MOST_TOGETHER = 100
 
@@ -30,8 +30,15 @@ class UpdateBarrier:
     `updates` is the name of `user-update` on the cluster; `prepares` is the sink that does so.
     """
 
-    def __init__(self, updates: str, log_end: LogEnd, prepares: Prepares | None = None) -> None:
+    def __init__(
+        self,
+        updates: str,
+        log_end: LogEnd,
+        policy: DeliveryPolicy,
+        prepares: Prepares | None = None,
+    ) -> None:
         self._updates = updates
+        self._most_s = policy.updates_s
         self._prepares = prepares
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
@@ -116,7 +123,7 @@ class UpdateBarrier:
         end = await self._log_end.of(partition)
         now = asyncio.get_running_loop().time
         while self._admitted.get(partition, 0) < end:
-            latest = max(since, self._moved_at.get(partition, since)) + _MOST_SECONDS
+            latest = max(since, self._moved_at.get(partition, since)) + self._most_s
             if now() >= latest:
                 metrics.OVERTAKEN.inc()
                 break
@@ -168,7 +175,7 @@ class UpdateBarrier:
             for key, offsets in unfinished.items()
         ):
             return False
-        if asyncio.get_running_loop().time() < item.queued_at + _MOST_SECONDS:
+        if asyncio.get_running_loop().time() < item.queued_at + self._most_s:
             return True
         if item.barrier:
             item.barrier = 0
@@ -186,7 +193,7 @@ class UpdateBarrier:
                     self._parked.pop(item.user, None)
                 wake()
 
-        timer = asyncio.get_running_loop().call_at(item.queued_at + _MOST_SECONDS, wake_once)
+        timer = asyncio.get_running_loop().call_at(item.queued_at + self._most_s, wake_once)
         parked.append(wake_once)
 
     def forget(self) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 
 from streams import clocks, metrics
 from streams.delivery.lane import Lane
-from streams.delivery.sending.policy import SendingPolicy, step
+from streams.delivery.policy import BreakerPolicy, step
 from streams.delivery.sink import LaneKey
 from streams.outcomes import Blocked
 
@@ -46,7 +46,7 @@ class CircuitBreaker:
     It opens when several lanes have failed since anything passed; the first success closes it.
     """
 
-    def __init__(self, endpoint: str, policy: SendingPolicy) -> None:
+    def __init__(self, endpoint: str, policy: BreakerPolicy) -> None:
         self._endpoint = endpoint
         self._policy = policy
         # Since the last success: which lanes have failed, and how often anything did. One lane that

@@ -5,10 +5,10 @@ from collections import deque
 from typing import Protocol
 
 from streams.delivery.lane import Item, Lane
+from streams.delivery.policy import DeliveryPolicy, step
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.sending.circuit_breaker import CircuitBreaker, Gate
 from streams.delivery.sending.concurrency import Connections
-from streams.delivery.sending.policy import SendingPolicy, step
 from streams.delivery.sink import LaneKey
 from streams.fencing import MaySend
 
@@ -36,10 +36,10 @@ class Endpoint:
         gate: Gate,
         turns: Turns,
         may_send: MaySend,
-        policy: SendingPolicy,
+        policy: DeliveryPolicy,
     ) -> None:
         self.limit = limit
-        self.breaker = CircuitBreaker(name, policy)
+        self.breaker = CircuitBreaker(name, policy.breaker)
         self._slots = slots
         self._gate = gate
         self._turns = turns
@@ -97,7 +97,7 @@ class Endpoint:
             self._timers.discard(timer)
             self.ready(lane)
 
-        pause = max(step(self._policy.backoff_s, lane.failures), after or 0.0)
+        pause = max(step(self._policy.retry.backoff_s, lane.failures), after or 0.0)
         timer = asyncio.get_running_loop().call_later(pause, due)
         self._timers.add(timer)
 
@@ -109,7 +109,7 @@ class Endpoint:
                     self._wake.clear()
                     await self._wake.wait()
                 if self._gate.why is not None:
-                    await asyncio.sleep(self._policy.blocked_probe_s)
+                    await asyncio.sleep(self._policy.breaker.blocked_probe_s)
                 elif self.breaker.is_open:
                     await asyncio.sleep(self.breaker.probe_pause_s)
                 await self._permit()

@@ -9,7 +9,6 @@ from streams.delivery.lane import Item
 from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sending import policy as policies
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
@@ -32,7 +31,6 @@ class Endpoints:
     ) -> None:
         """Without `sharing` this worker takes the rate limits for its own."""
         outlet, may_send = parts.outlet, parts.may_send
-        policy = policies.SENDING
         self._outlet = outlet
         self._sharing = sharing
         self._gate = Gate(outlet.name)
@@ -43,9 +41,9 @@ class Endpoints:
             may_send=may_send,
         )
         slots = Connections(connections)
-        turn = Turn(parts, guard, self._gate, slots, policy)
+        turn = Turn(parts, guard, self._gate, slots)
         self._endpoints = {
-            name: Endpoint(name, limit, slots, self._gate, turn, may_send, policy)
+            name: Endpoint(name, limit, slots, self._gate, turn, may_send, parts.policy)
             for name, limit in self.pacer.limits.items()
         }
         show(outlet.name, self._endpoints, slots, sharing)

@@ -25,7 +25,6 @@ from streams.delivery.sending.decision import (
     refuse,
 )
 from streams.delivery.sending.endpoint import Endpoint
-from streams.delivery.sending.policy import SendingPolicy
 from streams.delivery.sink import Batch, LaneKey
 from streams.fencing import FencedError
 from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Unavailable
@@ -40,7 +39,6 @@ class Turn:
         guard: FloodGuard,
         gate: Gate,
         slots: Connections,
-        policy: SendingPolicy,
     ) -> None:
         self._outlet = parts.outlet
         self._completion = parts.completion
@@ -49,8 +47,8 @@ class Turn:
         self._guard = guard
         self._gate = gate
         self._slots = slots
-        self._policy = policy
-        self._quarantine = Quarantined(policy.quarantine_s)
+        self._patience_s = parts.policy.retry.patience_s
+        self._quarantine = Quarantined(parts.policy.retry.quarantine_s)
 
     async def take(self, lane: Lane, endpoint: Endpoint) -> None:
         """Sends one request for a lane, or gives the permit back."""
@@ -79,7 +77,7 @@ class Turn:
             return
         lane.tried(batch.size)
         standing = self._record(outcome, lane, batch.size, endpoint)
-        decision = decide(outcome, standing, self._policy.patience_s)
+        decision = decide(outcome, standing, self._patience_s)
         await self._apply(decision, lane, batch.size, endpoint)
 
     async def _send(self, lane: LaneKey, batch: Batch[Any]) -> Outcome:

@@ -8,14 +8,10 @@ from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.refreshing import Days
 from tests.streams.cluster import create, settings
-from tests.streams.delivery.flow import without_pauses
 
 
 @pytest.fixture
-def days(monkeypatch: pytest.MonkeyPatch) -> Days:
-    without_pauses(monkeypatch)
-    monkeypatch.setattr("agents.ab_tasty.refresh._LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("streams.delivery.resend._LOOK_SECONDS", 0.02)
+def days() -> Days:
     return Days()
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.refresh import DAY_MS, RefreshPolicy
 from agents.ab_tasty.refresh_progress import read_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
+from streams.delivery.policy import DeliveryPolicy
 from streams.engine.partition import Partition
 from streams.kafka import clients, ranges
 from streams.settings import KafkaSettings
@@ -17,7 +18,9 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock
 from tests.agents.ab_tasty.test_delivery import Traced, flowing, log
-from tests.streams.delivery.flow import Flow
+from tests.streams.delivery.flow import AT_ONCE, Flow
+
+OFTEN = RefreshPolicy(look_s=0.02)
 
 PEOPLE = [str(number) for number in range(1, 31)]
 
@@ -36,14 +39,11 @@ class Days(Clock):
 class Worker:
     """One worker with one partition, from some offset on."""
 
-    def __init__(
-        self, to: KafkaSettings, flow: Flow, sink: Traced, partition: Partition, days: Days
-    ) -> None:
+    def __init__(self, to: KafkaSettings, flow: Flow, sink: Traced, partition: Partition) -> None:
         self._to = to
         self.flow = flow
         self.sink = sink
         self.partition = partition
-        self._days = days
 
     async def accept(self, *changes: Any) -> None:
         start = self.partition.offsets.position
@@ -51,10 +51,10 @@ class Worker:
 
     async def day_is_done(self) -> None:
         """Waits until all that is due today has been sent again."""
-        refreshing = self.sink._refresh
+        refreshing = self.sink.refresh
         assert refreshing is not None
         async with asyncio.timeout(60):
-            while refreshing._done.get(self.partition) != self._days.today:  # noqa: ASYNC110 - a day has no event
+            while not refreshing.is_done(self.partition):  # noqa: ASYNC110 - a day has no event
                 await asyncio.sleep(0.01)
 
     async def notes_that_nothing_is_kept(self) -> None:
@@ -72,13 +72,21 @@ class Worker:
 
 @asynccontextmanager
 async def working(
-    to: KafkaSettings, url: str, days: Days, start: int = 0, *, number: int = 0, **options: Any
+    to: KafkaSettings,
+    url: str,
+    days: Days,
+    start: int = 0,
+    *,
+    number: int = 0,
+    policy: RefreshPolicy = OFTEN,
+    delivery: DeliveryPolicy = AT_ONCE,
+    **options: Any,
 ) -> AsyncIterator[Worker]:
     given = udc(base_url=url, token_url=url + TOKEN_PATH, **options)
-    sink = Traced(given, to, days)
-    async with flowing(sink) as flow:
+    sink = Traced(given, to, days, policy)
+    async with flowing(sink, delivery) as flow:
         partition = await flow.assign(start, number=number, topic=AUDIENCE_MEMBERSHIP)
-        yield Worker(to, flow, sink, partition, days)
+        yield Worker(to, flow, sink, partition)
         await flow.revoke(partition)
 
 

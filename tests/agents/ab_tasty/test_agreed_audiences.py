@@ -173,11 +173,8 @@ async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_a
             sink.learn(about("31003", "disconnected"))
 
 
-async def test_no_more_audiences_are_named_than_a_metric_may_have(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("agents.ab_tasty.agreed_audiences._MOST_NAMED", 3)
-    known = KnownAudiences(None)
+async def test_no_more_audiences_are_named_than_a_metric_may_have() -> None:
+    known = KnownAudiences(None, most_named=3)
     for number in range(10):
         known.learn(about(str(number)))
     assert len(named_empty()) == 3

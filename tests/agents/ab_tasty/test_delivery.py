@@ -18,24 +18,20 @@ from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
 from sandbox.server import running
 from streams import headers
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import LaneKey, Placement
 from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import audience, firehose, membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty
-from tests.streams.delivery.flow import Flow, some_turns, without_pauses
+from tests.streams.delivery.flow import AT_ONCE, Flow, some_turns
 from tests.streams.records import source
 
 POISON = 613
 # Among those that cost twelve requests, and thirteen if the last suspect were tried too.
 WORST = 2
 ROWS = 1_000
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
 
 
 class Traced(AbTastySink):
@@ -83,9 +79,13 @@ def log(
 
 
 @asynccontextmanager
-async def flowing(sink: AbTastySink) -> AsyncIterator[Flow]:
+async def flowing(sink: AbTastySink, policy: DeliveryPolicy = AT_ONCE) -> AsyncIterator[Flow]:
     # The scripted destination's place in a flow is any sink's.
-    flow = Flow(destination=sink, topics=(AUDIENCE_MEMBERSHIP,))  # type: ignore[arg-type]
+    flow = Flow(
+        destination=sink,  # type: ignore[arg-type]
+        topics=(AUDIENCE_MEMBERSHIP,),
+        policy=policy,
+    )
     async with flow.running():
         yield flow
 

@@ -16,15 +16,9 @@ from tests.agents.ab_tasty.test_delivery import (
     udc_traced,
     values,
 )
-from tests.streams.delivery.flow import some_turns, with_policy, without_pauses
+from tests.streams.delivery.flow import some_turns
 
 ONE_401 = Answer(endpoint="POST segments", status=401, count=1)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
-    with_policy(monkeypatch, fence_poll_s=0.0)
 
 
 async def test_a_fresh_token_after_a_401_is_no_leave_to_send_what_may_be_old_by_now() -> None:

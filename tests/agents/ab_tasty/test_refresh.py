@@ -1,6 +1,7 @@
 """Membership that stays true: rows are sent again before they lapse, and only those."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.agents.ab_tasty.refreshing import PEOPLE, Days, kept, members_of, wor
 from tests.agents.ab_tasty.simulated import ab_tasty
 from tests.agents.ab_tasty.test_delivery import ended
 from tests.streams.cluster import write
+from tests.streams.delivery.flow import AT_ONCE
 
 KAFKA = pytest.mark.kafka
 
@@ -179,7 +181,7 @@ async def test_while_the_partition_is_behind_nothing_is_sent_again(
     to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands there may be a leave that AB Tasty has taken already, before a crash."""
-    monkeypatch.setattr("streams.delivery.resend._SETTLED_SECONDS", 0.1)
+    impatient = replace(AT_ONCE, resend=replace(AT_ONCE.resend, settled_s=0.1))
     settled, gave_up = resend.LaneRepeat.settled, asyncio.Event()
 
     async def told(feed: resend.LaneRepeat, end: int) -> bool:
@@ -188,7 +190,10 @@ async def test_while_the_partition_is_behind_nothing_is_sent_again(
         return is_so
 
     monkeypatch.setattr(resend.LaneRepeat, "settled", told)
-    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+    async with (
+        ab_tasty(clock=days) as (service, url),
+        working(to, url, days, delivery=impatient) as worker,
+    ):
         await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
         await worker.day_is_done()
         days.pass_by(21)

@@ -10,7 +10,6 @@ from streams.settings import KafkaSettings
 from tests.agents.sailthru.list_workers import PARTITIONS
 from tests.agents.sailthru.simulated import Simulated, simulated
 from tests.streams.cluster import create, settings
-from tests.streams.delivery.flow import without_pauses
 
 
 @pytest.fixture
@@ -20,10 +19,7 @@ async def sailthru() -> AsyncIterator[Simulated]:
 
 
 @pytest.fixture
-async def to(kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
-    """Workers do not pause for long there."""
-    without_pauses(monkeypatch)
-    monkeypatch.setattr("agents.sailthru.list_owner._LOOK_SECONDS", 0.02)
+async def to(kafka: Kafka, prefix: str) -> KafkaSettings:
     found = settings(kafka, prefix, partitions=PARTITIONS)
     await create(found, (SAILTHRU_LISTS, SAILTHRU_AUDIENCES))
     return found

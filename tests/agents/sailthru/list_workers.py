@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord
 
+from agents.sailthru.list_state import ListPolicy
 from agents.sailthru.sink import SailthruSink
 from models.record import Record, serialize
 from streams import headers
@@ -66,7 +67,7 @@ async def working(
     to: KafkaSettings, sailthru: Simulated, number: int = 0, connections: int = 8, **changed: Any
 ) -> AsyncIterator[Worker]:
     given = {"base_url": sailthru.url, "timeout_s": 0.5, **changed}
-    sink = SailthruSink(settings(**given), to)
+    sink = SailthruSink(settings(**given), to, ListPolicy(look_s=0.02))
     # The scripted destination's place in a flow is any sink's.
     flow = Flow(
         connections=connections,
@@ -76,8 +77,7 @@ async def working(
     async with flow.running():
         partition = await flow.assign(number=number, topic=AUDIENCE_MEMBERSHIP)
         # Cancelled while it starts, a consumer of aiokafka's leaves a connection behind.
-        owner: Any = sink._lists._owner
-        await until(lambda: number in owner._terms)
+        await until(lambda: sink.lists.serves(number))
         yield Worker(flow, sink, partition)
 
 

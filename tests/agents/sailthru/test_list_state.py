@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from agents.sailthru.list_state import REFUSED_SECONDS, ListBook
+from agents.sailthru.list_state import REFUSED_SECONDS, ListBook, ListPolicy
 from models.list_state import ListState
 from streams.outcomes import Delivered, Rejected
 from tests.streams.records import RECEIVED_AT_MS, source
@@ -94,9 +94,8 @@ def test_what_cannot_be_read_changes_nothing(key: bytes, value: bytes | None) ->
     assert told.wanted(NAME) is not None
 
 
-def test_no_more_lists_are_known_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.sailthru.list_state._MOST_NAMES", 2)
-    told = ListBook()
+def test_no_more_lists_are_known_than_memory_is_for() -> None:
+    told = ListBook(policy=ListPolicy(most_names=2))
     for offset, name in enumerate("abc"):
         told.tell(said(WANTED, offset, name))
     told.tell(said(READY, 3, "a"))

@@ -18,6 +18,7 @@ from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier
 from streams.delivery.parts import Parts
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sending.endpoints import Endpoints
 from streams.delivery.sink import LaneKey, Outlet, Placement
@@ -52,6 +53,7 @@ class Worker:
             Staleness(10_000),
             NoBarrier(),
             lambda: True,
+            DeliveryPolicy(),
         )
         self._endpoints = Endpoints(parts, 32, FloodGuard(1.0), self._sharing)
         self._partition = new_partition(topic=USER_UPDATE.name)

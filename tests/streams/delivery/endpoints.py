@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable
 
 from streams.delivery.lane import Lane
+from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.limiter import RateLimit
-from streams.delivery.sending import policy
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.fencing import MaySend
+
+OF_WORKERS = DeliveryPolicy()
 
 Send = Callable[[Lane], Awaitable[None]]
 
@@ -29,6 +31,7 @@ def endpoint_of(
     *,
     gate: Gate | None = None,
     may_send: MaySend = lambda: True,
+    policy: DeliveryPolicy = OF_WORKERS,
 ) -> Endpoint:
     gate = gate or Gate("scripted")
-    return Endpoint("call", limit, slots, gate, _Turns(send), may_send, policy.SENDING)
+    return Endpoint("call", limit, slots, gate, _Turns(send), may_send, policy)

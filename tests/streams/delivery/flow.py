@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any, Self
 
-import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
@@ -19,7 +17,7 @@ from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
 from streams.delivery.parts import Parts
-from streams.delivery.sending import policy
+from streams.delivery.policy import BreakerPolicy, DeliveryPolicy, ResendPolicy, RetryPolicy
 from streams.delivery.sink import Outlet
 from streams.engine.partition import Partition
 from streams.engine.refusals import Refusals
@@ -30,6 +28,14 @@ from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.records import event_source, fetch, new_partition
+
+AT_ONCE = DeliveryPolicy(
+    retry=RetryPolicy(backoff_s=(0.0,)),
+    breaker=BreakerPolicy(probe_s=(0.0,), blocked_probe_s=0.0),
+    resend=ResendPolicy(look_s=0.02),
+    fence_poll_s=0.0,
+)
+"""Pauses that last no time: not how long they are is the subject, but what happens after them."""
 
 
 class Letters(DeadLetters):
@@ -119,6 +125,7 @@ class Flow:
         letters: Letters | None = None,
         one_lane: bool = False,
         topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS),
+        policy: DeliveryPolicy = AT_ONCE,
     ) -> None:
         self.sink = destination or ScriptedSink(most, one_lane=one_lane)
         self.sink.topics = topics
@@ -132,7 +139,7 @@ class Flow:
         deduplication = Deduplication(10_000)
         barrier: UpdateBarrier = NoBarrier()
         if USER_UPDATE in topics:
-            barrier = UpdateBarrier(USER_UPDATE.name, self.updates, outlet.prepares)
+            barrier = UpdateBarrier(USER_UPDATE.name, self.updates, policy, outlet.prepares)
         parts = Parts(
             outlet,
             {topic.name: topic for topic in self.sink.topics},
@@ -141,6 +148,7 @@ class Flow:
             Staleness(10_000),
             barrier,
             lambda: self.member,
+            policy,
         )
         self.delivery = Delivery(
             parts,
@@ -210,16 +218,6 @@ async def some_turns() -> None:
     """Long enough for all that could happen without waiting for time."""
     for _ in range(100):
         await asyncio.sleep(0)
-
-
-def without_pauses(patch: pytest.MonkeyPatch) -> None:
-    """Back-offs and probes come at once: not what they last is the subject, but what they do."""
-    with_policy(patch, backoff_s=(0.0,), probe_s=(0.0,), blocked_probe_s=0.0)
-
-
-def with_policy(patch: pytest.MonkeyPatch, **changed: Any) -> None:
-    """Deliveries that are made from now on go by another policy in this."""
-    patch.setattr(policy, "SENDING", replace(policy.SENDING, **changed))
 
 
 def of_user(user: str, ids: Iterable[str]) -> list[int]:

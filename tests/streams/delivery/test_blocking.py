@@ -1,14 +1,15 @@
 """When a person is needed: offsets are held, it is said what to do, and it heals or stays."""
 
+from dataclasses import replace
+
 import pytest
 
 from streams import metrics
+from streams.delivery.policy import BreakerPolicy
 from streams.outcomes import Blocked
-from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
+from tests.streams.delivery.flow import AT_ONCE, Flow, log, some_turns
 from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
 from tests.streams.records import source
-
-pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def shown(why: Blocked) -> float | None:
@@ -38,8 +39,8 @@ async def test_a_block_holds_offsets_and_is_told_until_it_is_mended() -> None:
 async def test_while_blocked_one_request_at_a_time_asks_whether_it_is_mended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with_policy(monkeypatch, blocked_probe_s=3600.0)
-    async with Flow(connections=1).running() as flow:
+    rare = replace(AT_ONCE, breaker=BreakerPolicy(blocked_probe_s=3600.0))
+    async with Flow(connections=1, policy=rare).running() as flow:
         await flow.given(*[(str(user), "is blocked") for user in range(10)])
         await flow.until(lambda: flow.delivery.blocked)
         await some_turns()
@@ -63,7 +64,6 @@ async def test_a_mistake_of_ours_in_a_mapping_does_not_look_like_a_mended_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing was sent: whether the key is right is not known any better than before."""
-    with_policy(monkeypatch, blocked_probe_s=0.0)
     async with Flow().running() as flow:
         partition = await flow.given(("17", "is blocked"))
         await flow.until(lambda: flow.delivery.blocked)

@@ -3,7 +3,7 @@
 from structlog.testing import capture_logs
 
 from streams.delivery.lane import Lane
-from streams.delivery.sending import policy
+from streams.delivery.policy import BreakerPolicy
 from streams.delivery.sending.circuit_breaker import CircuitBreaker
 from streams.delivery.sink import LaneKey
 
@@ -13,7 +13,7 @@ def lanes(count: int) -> list[Lane]:
 
 
 def breaker() -> CircuitBreaker:
-    return CircuitBreaker("call", policy.SENDING)
+    return CircuitBreaker("call", BreakerPolicy())
 
 
 def test_four_lanes_that_fail_are_no_outage_and_five_are() -> None:

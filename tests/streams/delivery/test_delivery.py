@@ -1,18 +1,18 @@
 """From chunk to end: everything ends once, in order, and only who fails waits."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.delivery.policy import BreakerPolicy
 from streams.delivery.sink import LaneKey
 from streams.topics import EVENTS
-from tests.streams.delivery.flow import Flow, log, of_user, some_turns, with_policy
+from tests.streams.delivery.flow import AT_ONCE, Flow, log, of_user, some_turns
 from tests.streams.properties import SMALL
 from tests.streams.records import event, source
-
-pytestmark = pytest.mark.usefixtures("at_once")
 
 FATES = [
     "passes",
@@ -74,12 +74,10 @@ async def test_only_the_user_whose_request_fails_waits() -> None:
     assert flow.sink.delivered == ["18/0/2", "17/0/0", "17/0/1"]
 
 
-async def test_a_user_who_keeps_failing_does_not_keep_others_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_user_who_keeps_failing_does_not_keep_others_back() -> None:
     """Nobody else is being sent to: that one user fails is not the endpoint's outage."""
-    with_policy(monkeypatch, probe_s=(3600.0,))
-    async with Flow().running() as flow:
+    rare = replace(AT_ONCE, breaker=BreakerPolicy(probe_s=(3600.0,)))
+    async with Flow(policy=rare).running() as flow:
         failing = await flow.given(("17", "fails six times"))
         await flow.until(lambda: len(flow.sink.requests) >= 5)
         await some_turns()

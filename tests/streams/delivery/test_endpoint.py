@@ -15,9 +15,7 @@ from streams.delivery.sink import LaneKey
 from streams.outcomes import Blocked
 from tests.streams.delivery import simulated_time
 from tests.streams.delivery.endpoints import Send, endpoint_of
-from tests.streams.delivery.flow import some_turns, with_policy
-
-pytestmark = pytest.mark.usefixtures("at_once")
+from tests.streams.delivery.flow import AT_ONCE, some_turns
 
 HOUR = 3600.0
 
@@ -52,7 +50,12 @@ async def running(
     may_send: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Endpoint]:
     endpoint = endpoint_of(
-        send, limit or RateLimit(None), Connections(connections), gate=gate, may_send=may_send
+        send,
+        limit or RateLimit(None),
+        Connections(connections),
+        gate=gate,
+        may_send=may_send,
+        policy=AT_ONCE,
     )
     task = asyncio.create_task(endpoint.run())
     try:
@@ -135,7 +138,6 @@ async def test_nothing_is_sent_while_the_limit_is_closed() -> None:
 async def test_nothing_is_sent_by_one_who_may_no_longer_be_a_member_of_the_group(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with_policy(monkeypatch, fence_poll_s=0.0)
     sent, sure = Sent(), asyncio.Event()
     async with running(sent, may_send=sure.is_set) as endpoint:
         endpoint.ready(*lanes(1))

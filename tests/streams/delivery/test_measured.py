@@ -1,11 +1,7 @@
 """What the metrics say of a destination's endpoints while it is asked."""
 
-import pytest
-
 from streams import metrics
 from tests.streams.delivery.flow import Flow
-
-pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def shown(name: str, endpoint: str = "call") -> float | None:

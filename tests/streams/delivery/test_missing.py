@@ -11,8 +11,6 @@ from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import ScriptedSink
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 
 class Preparing(ScriptedSink, Prepares):
     """Events of user 17 need something that is there once `prepared` is done."""

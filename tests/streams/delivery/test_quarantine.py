@@ -1,13 +1,13 @@
 """One user who keeps failing while others pass: a set time, then dead letters, then little more."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from streams.delivery.policy import RetryPolicy
 from streams.engine.partition import Partition
-from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
-
-pytestmark = pytest.mark.usefixtures("at_once")
+from tests.streams.delivery.flow import AT_ONCE, Flow, log, some_turns
 
 MINUTE = 60.0
 
@@ -102,11 +102,11 @@ async def test_while_nothing_else_passes_patience_has_no_end(clock: Minutes) -> 
 
 
 async def test_hours_in_which_a_user_was_not_tried_do_not_count_against_him(
-    clock: Minutes, monkeypatch: pytest.MonkeyPatch
+    clock: Minutes,
 ) -> None:
     """He fails, then the destination is away for hours, and he fails once when it is back."""
-    with_policy(monkeypatch, backoff_s=(0.02,))
-    async with Flow().running() as flow:
+    slower = replace(AT_ONCE, retry=RetryPolicy(backoff_s=(0.02,)))
+    async with Flow(policy=slower).running() as flow:
         partition = await flow.given(("17", "fails twice"))
         await flow.until(lambda: flow.sink.requests)
         await some_turns()

@@ -12,8 +12,6 @@ from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.records import event, new_partition, source, update_source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 HERE = TP(EVENTS.name, 0)
 COMMITTED = Progress(1, ((2, 3),))
 

@@ -10,8 +10,6 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import RECEIVED_AT_MS, event, source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 
 def failed(offset: int, fate: str = "is refused") -> ConsumerRecord:
     record = event("17", fate, "1")

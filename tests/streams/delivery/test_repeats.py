@@ -9,8 +9,6 @@ from streams.kafka.commit_metadata import Progress
 from tests.streams.delivery.flow import Flow, log
 from tests.streams.records import event, event_source, source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 
 def same(offset: int, fate: str = "passes", epoch: int = 0) -> ConsumerRecord:
     """The same event of user 17, produced once more."""

@@ -7,11 +7,9 @@ import pytest
 
 from streams.delivery.sink import Batch, LaneKey
 from streams.kafka.commit_metadata import Progress
-from tests.streams.delivery.flow import Flow, log, some_turns, with_policy
+from tests.streams.delivery.flow import Flow, log, some_turns
 from tests.streams.delivery.scripted import Request
 from tests.streams.records import new_partition
-
-pytestmark = pytest.mark.usefixtures("at_once")
 
 
 async def test_what_was_in_flight_ends_and_what_waited_does_not() -> None:
@@ -128,7 +126,6 @@ async def test_who_was_frozen_on_the_way_to_the_socket_sends_nothing_until_it_is
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its endpoint had let the request go; others went on with its partitions meanwhile."""
-    with_policy(monkeypatch, fence_poll_s=0.0)
     flow = Flow()
     fold = flow.sink.fold
 

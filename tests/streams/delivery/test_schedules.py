@@ -9,13 +9,12 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import Progress, decode, encode
-from tests.streams.delivery.flow import Flow, Letters, log, of_user, some_turns, without_pauses
+from tests.streams.delivery.flow import Flow, Letters, log, of_user, some_turns
 from tests.streams.delivery.scripted import ScriptedSink
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER
@@ -179,9 +178,7 @@ def test_every_record_ends_in_order_and_is_repeated_only_when_kafka_was_not_told
             await story.live(assignments)
         await story.live([], last=True)
 
-    with pytest.MonkeyPatch.context() as patch:
-        without_pauses(patch)
-        asyncio.run(tell())
+    asyncio.run(tell())
 
     delivered = Counter(int(id_.rsplit("/", 1)[1]) for id_ in story.sink.delivered)
     letters = Counter(letter.offset for letter in story.letters.written)

@@ -12,8 +12,6 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.streams.delivery.flow import Flow, some_turns
 from tests.streams.records import RECEIVED_AT_MS, source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 HERE = TP(AUDIENCE_MEMBERSHIP.name, 0)
 MEMBERSHIPS = (AUDIENCE_MEMBERSHIP,)
 

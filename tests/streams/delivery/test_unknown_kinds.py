@@ -10,8 +10,6 @@ from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
 from tests.streams.delivery.flow import Flow, some_turns
 from tests.streams.records import event_source, source, update_source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 
 def _changed(record: ConsumerRecord, topic: Topic, **fields: object) -> ConsumerRecord:
     """A record as a newer router might write it; a field of None is left out."""

@@ -1,6 +1,7 @@
 """Updates first: an event does not overtake an update of the same user that came before it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,13 +13,12 @@ from streams.delivery.ordering.update_barrier import UpdateBarrier
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
 from streams.topics import EVENTS, USER_UPDATE
-from tests.streams.delivery.flow import Flow, KnownEnd, log, some_turns
+from tests.streams.delivery import simulated_time
+from tests.streams.delivery.flow import AT_ONCE, Flow, KnownEnd, log, some_turns
 from tests.streams.records import new_partition, update_source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 UPDATES, ITS_EVENTS = TP(USER_UPDATE.name, 0), TP(EVENTS.name, 0)
-MOST_SECONDS = "streams.delivery.ordering.update_barrier._MOST_SECONDS"
+IMPATIENT = replace(AT_ONCE, updates_s=0.01)
 
 
 def overtaken() -> float:
@@ -120,13 +120,10 @@ async def test_an_update_never_waits_for_an_event() -> None:
 
 
 @pytest.mark.parametrize("read", [True, False])
-async def test_after_a_set_time_an_event_goes_first_and_it_is_counted(
-    monkeypatch: pytest.MonkeyPatch, read: bool
-) -> None:
-    monkeypatch.setattr(MOST_SECONDS, 0.01)
+async def test_after_a_set_time_an_event_goes_first_and_it_is_counted(read: bool) -> None:
     before = overtaken()
     given = [("17", "hangs")]
-    async with Flow().running() as flow:
+    async with Flow(policy=IMPATIENT).running() as flow:
         updates, events = await topics_of(flow, *given)
         if read:
             await flow.accept(updates, stored(*given))
@@ -183,23 +180,24 @@ async def test_a_revocation_does_not_wait_for_updates(read: bool) -> None:
     assert events.progress.offset == 0
 
 
-async def test_in_a_lane_of_both_an_event_does_not_wait_for_an_update_behind_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_in_a_lane_of_both_an_event_does_not_wait_for_an_update_behind_it() -> None:
     """The update came too late and stands behind it: neither could ever go first."""
-    monkeypatch.setattr(MOST_SECONDS, 0.01)
     given = [("17", "passes")]
-    async with Flow(one_lane=True, most=1).running() as flow:
-        updates, events = await topics_of(flow, *given)
-        await flow.accept(events, log(("17", "hangs"), ("17", "passes")))
-        await flow.until(lambda: flow.sink.requests)
-        monkeypatch.setattr(MOST_SECONDS, 3600.0)
-        await flow.accept(updates, stored(*given))
-        await some_turns()
-        flow.sink.released.set()
-        await some_turns()
 
-    assert flow.sink.delivered == ["17/0/0", "17/0/1", "17/update/0"]
+    async def story() -> list[str]:
+        async with Flow(one_lane=True, most=1).running() as flow:
+            updates, events = await topics_of(flow, *given)
+            await flow.accept(events, log(("17", "hangs"), ("17", "passes")))
+            await asyncio.sleep(AT_ONCE.updates_s)
+            await some_turns()
+            assert flow.sink.requests
+            await flow.accept(updates, stored(*given))
+            await some_turns()
+            flow.sink.released.set()
+            await some_turns()
+            return flow.sink.delivered
+
+    assert simulated_time.run(story()) == ["17/0/0", "17/0/1", "17/update/0"]
 
 
 async def test_nobody_is_remembered_once_nothing_waits() -> None:
@@ -226,7 +224,7 @@ class Looked(int):
 
 async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> None:
     """With a look at each, the thousands of a busy user held up everybody's requests."""
-    barrier = UpdateBarrier(USER_UPDATE.name, KnownEnd())
+    barrier = UpdateBarrier(USER_UPDATE.name, KnownEnd(), AT_ONCE)
     updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
     for offset in range(1000):
         update = Item(update_source("17", "passes", offset), updates, 0, user="17")
@@ -243,7 +241,7 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
     """A leave that overtook its user's change of address was of another profile, and got lost."""
     end = KnownEnd()
     end.end = 10
-    barrier = UpdateBarrier(USER_UPDATE.name, end)
+    barrier = UpdateBarrier(USER_UPDATE.name, end, AT_ONCE)
     barrier.begin(UPDATES, 0)
     barrier.advance(UPDATES, 5)
     an_hour_ago = asyncio.get_running_loop().time() - 3600

@@ -13,8 +13,6 @@ from streams.topics import USER_UPDATE
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
 
-pytestmark = pytest.mark.usefixtures("at_once")
-
 SECOND = 1_000
 
 

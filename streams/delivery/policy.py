@@ -1,0 +1,56 @@
+"""How long a delivery waits, and how often it tries: values that whoever makes one passes in."""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What one lane does that fails while others pass. All durations are in seconds."""
+
+    backoff_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+    """Seconds that a lane waits between two tries, by how often it has failed in a row."""
+    patience_s: float = 15 * 60.0
+    """For how long a lane may fail while others pass."""
+    quarantine_s: float = 60 * 60.0
+    """For how long a lane is tried only once after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """What is an outage, and how often it is looked whether it is over. In seconds."""
+
+    down_after: int = 5
+    """So many lanes that fail without a success between them are an outage."""
+    probe_s: tuple[float, ...] = (1.0, 2.0, 4.0, 5.0)
+    """Between two probes of an endpoint that is down."""
+    blocked_probe_s: float = 15.0
+    """Between two probes while a person must mend something."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResendPolicy:
+    """When a sink sends something of its own accord. In seconds."""
+
+    look_s: float = 0.5
+    """Between two looks at offsets, which tell nobody that they moved."""
+    settled_s: float = 60.0
+    """How long what came before may take: others do not wait for a partition that is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """All that one delivery goes by; without changes it is that of every worker."""
+
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    resend: ResendPolicy = ResendPolicy()
+    updates_s: float = 30.0
+    """For how long an event waits for its user's updates while none of them moves."""
+    fence_poll_s: float = 0.05
+    """Between two looks at whether this worker may send again."""
+
+
+def step(steps: tuple[float, ...], count: int) -> float:
+    """The pause after so many failures, spread so that what failed together does not meet again."""
+    return steps[min(count, len(steps)) - 1] * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
