@@ -29,7 +29,8 @@ class Proxy:
         self._turned_away = asyncio.Event()
         self._flows = asyncio.Event()
         self._flows.set()
-        self._connections: set[asyncio.Task[None]] = set()
+        self.connections: set[asyncio.Task[None]] = set()
+        """Those that are open, each with the task that passes on what is said."""
 
     async def __aenter__(self) -> Self:
         self.port = next(free_ports())
@@ -44,13 +45,13 @@ class Proxy:
     ) -> None:
         self._server.close()
         self.cut()
-        if self._connections:
-            await asyncio.wait(self._connections)
+        if self.connections:
+            await asyncio.wait(self.connections)
         await self._server.wait_closed()
 
     def cut(self) -> None:
         self._is_cut = True
-        for connection in self._connections:
+        for connection in self.connections:
             connection.cancel()
 
     def black_hole(self) -> None:
@@ -68,7 +69,7 @@ class Proxy:
     async def _connected(self, asks: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None, "a server runs this as a task of its own"
-        self._connections.add(task)
+        self.connections.add(task)
         ends = [client]
         try:
             await self._flows.wait()
@@ -87,7 +88,7 @@ class Proxy:
             for end in ends:
                 end.close()
         finally:
-            self._connections.discard(task)
+            self.connections.discard(task)
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, back: asyncio.StreamWriter

@@ -62,7 +62,7 @@ class Committer:
             await self._commit(starts)
 
     async def _commit(self, progress: Mapping[TP, Progress]) -> bool:
-        asked_at = self._lease.now()
+        asked_at = self._lease.clock()
         if not await self._offer(progress):
             metrics.COMMITS_FAILED.inc()
             return False

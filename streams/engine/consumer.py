@@ -28,6 +28,7 @@ from streams.engine.duplicate_members import Twins
 from streams.engine.group_lease import GroupLease
 from streams.engine.held_partitions import Hold, Holds
 from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.policy import EnginePolicy
 from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals, to_grant
 from streams.engine.watchdog import watch
@@ -43,7 +44,6 @@ from streams.topics import BY_USER, MAX_REQUEST_BYTES
 
 log = structlog.get_logger()
 
-_COMMIT_PAUSE_SECONDS = 0.05
 # A commit gives up after five seconds, and one may be under way.
 _LAST_COMMIT_SECONDS = 6.0
 # A partition that was paused is asked for again after this long at the latest.
@@ -55,8 +55,6 @@ _ALONE_SECONDS = 5.0
 # How often Kafka is asked whether it lets us read again.
 _LET_AGAIN_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
-# A partition that could not be asked for its bounds is asked again after this long.
-_ASK_AGAIN_SECONDS = 1.0
 
 
 class Consumer(driver.Consumer):
@@ -96,7 +94,7 @@ class Consumer(driver.Consumer):
     # -- what runs beside all else; whatever one of them raises ends the worker
 
     @Service.task
-    async def _process(self) -> None:
+    async def run_processor(self) -> None:
         await self._or_drain(self.processor.run())
 
     @Service.task
@@ -104,7 +102,7 @@ class Consumer(driver.Consumer):
         while not self.should_stop:
             await self.commits.due()
             await self.commit()
-            await self.sleep(_COMMIT_PAUSE_SECONDS)
+            await self.sleep(self.transport.policy.commit_pause_s)
 
     @Service.task
     async def _watch(self) -> None:
@@ -235,7 +233,7 @@ class Consumer(driver.Consumer):
             await self._go_on(starts, limit)
             left -= there.keys()
             if left:
-                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+                await asyncio.sleep(self.transport.policy.ask_again_s)
 
     async def _added(self, without_offset: Collection[TP]) -> AddedPartitions:
         """Reads added partitions from their beginning; raises GroupError for forgotten ones."""
@@ -254,7 +252,7 @@ class Consumer(driver.Consumer):
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         """Holds partitions: nothing of them is fetched, and the duties that come with them stay."""
         held = [
-            Partition(tp, at, limit, self._partition_changed)
+            Partition(tp, at, limit, self.partition_changed)
             for tp, at in stands.items()
             if tp not in self.partitions
         ]
@@ -269,7 +267,7 @@ class Consumer(driver.Consumer):
         self.pause_partitions(starts)
         self._read_offset.update(dict.fromkeys(starts, None))
         taken = {
-            tp: Partition(tp, start, limit, self._partition_changed) for tp, start in starts.items()
+            tp: Partition(tp, start, limit, self.partition_changed) for tp, start in starts.items()
         }
         for tp in taken.keys() & self.partitions.keys():
             self.partitions[tp].closed = True  # held until now
@@ -411,12 +409,13 @@ class Consumer(driver.Consumer):
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     lacks = set(await self._lacking(set(refused.values())))
-                self._go_on_with(tp for tp, right in refused.items() if right not in lacks)
+                self.let_go_on(tp for tp, right in refused.items() if right not in lacks)
 
     async def _lacking(self, rights: Collection[Right]) -> Iterable[Right]:
         return await lacking(self.transport.kafka, rights) if rights else ()
 
-    def _go_on_with(self, tps: Iterable[TP]) -> None:
+    def let_go_on(self, tps: Iterable[TP]) -> None:
+        """Fetches partitions again that were held."""
         for tp in tps:
             # A rebalance has let go of it meanwhile, or taken it over anew.
             if self.holds.pop(tp, None) and (partition := self.partitions.get(tp)) is not None:
@@ -529,7 +528,8 @@ class Consumer(driver.Consumer):
 
     # -- commits, in place of Faust's
 
-    def _partition_changed(self, partition: Partition) -> None:
+    def partition_changed(self, partition: Partition) -> None:
+        """Is told by a partition that something of it has ended, or was fetched."""
         self.commits.ask()
         self.pause_or_resume(partition)
 
@@ -580,5 +580,6 @@ class Transport(driver.Transport):
 
     kafka: KafkaSettings
     worker: WorkerSettings
+    policy: EnginePolicy = EnginePolicy()
     make_processor: Callable[[], Processor]
     cluster: str = ""

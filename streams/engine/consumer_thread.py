@@ -17,6 +17,7 @@ from faust.types import TP
 from streams.engine.commit_requests import Offering
 from streams.engine.committer import Committer
 from streams.engine.group_lease import GroupLease
+from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import MissingTopicsError, Refusals
 from streams.engine.startup import read_progress
 from streams.kafka import clients, log_bounds
@@ -27,13 +28,10 @@ from streams.settings import KafkaSettings
 
 T = TypeVar("T")
 
-_COMMIT_SECONDS = 5.0
 _COMMIT_AGAIN_SECONDS = 1.0
 _JOIN_AGAIN_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
-_METADATA_SECONDS = 5.0
-_METADATA_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,10 @@ class Fetched:
 
 
 class Connection(Protocol):
-    """How Kafka is reached, and which cluster it was that answered."""
+    """How Kafka is reached, how long it is waited for, and which cluster it was that answered."""
 
     kafka: KafkaSettings
+    policy: EnginePolicy
     cluster: str
 
 
@@ -107,6 +106,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - guarded by a test
         paced(coordinator._client)  # noqa: SLF001 - as above
+        self.supervise(coordinator)
+
+    def supervise(self, coordinator: Any) -> None:
+        """Has aiokafka's side of the membership tell of itself, and keep to what a member may."""
         self._confirm_heartbeats(coordinator)
         self._tell_of_refusals(coordinator)
         self._tell_of_losses(coordinator)
@@ -118,7 +121,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         lease = self.consumer.lease
 
         async def confirmed_heartbeat() -> bool:
-            asked_at = lease.now()
+            asked_at = lease.clock()
             answered: bool = await heartbeat()
             if answered and not lease.record_heartbeat(asked_at):
                 self.parent_loop.call_soon_threadsafe(self.consumer.commits.ask)
@@ -183,10 +186,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
         async def performed(response: Any) -> Any:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_METADATA_SECONDS):
+                async with asyncio.timeout(self.consumer.transport.policy.metadata_s):
                     while missing():
                         await client.force_metadata_update()
-                        await asyncio.sleep(_METADATA_AGAIN_SECONDS)
+                        await asyncio.sleep(self.consumer.transport.policy.metadata_again_s)
             if names := missing():
                 raise MissingTopicsError(", ".join(names))
             return await perform(response)
@@ -336,5 +339,5 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if self._commits_in < 0:
             raise CommitFailedError("not a member of the group")
         # With the brokers away it would wait for ever, and a worker that is told to stop with it.
-        async with asyncio.timeout(_COMMIT_SECONDS):
+        async with asyncio.timeout(self.consumer.transport.policy.commit_s):
             await consumer.commit(offsets)

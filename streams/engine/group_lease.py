@@ -23,11 +23,9 @@ class GroupLease:
         self, session_timeout_s: float, clock: Callable[[], float] = clocks.monotonic
     ) -> None:
         self._held_for = session_timeout_s * self._HELD_SHARE
-        self._clock = clock
+        self.clock = clock
+        """What it goes by, and whoever renews it."""
         self._renewed_at = self._answered_at = float("-inf")
-
-    def now(self) -> float:
-        return self._clock()
 
     def renew(self, asked_at: float) -> None:
         """Kafka took a commit that was sent then."""
@@ -42,12 +40,12 @@ class GroupLease:
 
     def record_assignment(self) -> None:
         """Kafka has just given this member partitions: it answers, and has confirmed nothing."""
-        self._answered_at = self._clock()
+        self._answered_at = self.clock()
 
     def is_held(self) -> bool:
-        return self._clock() - self._renewed_at < self._held_for
+        return self.clock() - self._renewed_at < self._held_for
 
     def is_in_touch(self) -> bool:
         """Whether Kafka answers at all."""
         answered_at = max(self._answered_at, self._renewed_at)
-        return self._clock() - answered_at < self._held_for
+        return self.clock() - answered_at < self._held_for

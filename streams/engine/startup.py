@@ -34,7 +34,6 @@ from streams.topics import Topic
 
 P = TypeVar("P", TP, TopicPartition)
 
-_KAFKA_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 # For the metadata to come, and for a leader to be elected.
 _LEADER_LOOKS = 80
@@ -62,16 +61,18 @@ async def prepare(
     needed: Rights | None = None,
     component: str = "",
     begin: bool = True,
+    patience_s: float = 10.0,
 ) -> str:
     """Checks Kafka, topics and rights, begins a group that is new; returns the cluster's id.
 
     It asks about the topics of what is `needed` by the component of that name; without it, about
     all that belong to no destination.
-    Without `begin` it only looks. Raises StartError when the worker must not start.
+    Without `begin` it only looks. Kafka has `patience_s` seconds to answer. Raises StartError when
+    the worker must not start.
     """
     wanted = topics.ALL if needed is None else tuple(dict.fromkeys((*needed.topics, *reads)))
     try:
-        async with clients.answering(kafka, _KAFKA_SECONDS):
+        async with clients.answering(kafka, patience_s):
             granted = list(needed.on(kafka)) if needed else []
             cluster, partitions = await _check_topics(kafka, wanted, granted, component)
             names = [kafka.topic(topic.name) for topic in reads]

@@ -1,6 +1,6 @@
 """What was given to Kafka to write and is not acknowledged: whoever waits for it can say so."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -8,11 +8,10 @@ from aiokafka import TopicPartition
 
 from streams import clocks
 
-# Acknowledgements take milliseconds; a leader's election takes a second or two.
-_NAMED_AFTER_SECONDS = 5.0
 
+class PendingWrite(NamedTuple):
+    """Where it is to be written, by whose client, and since when (seconds of the clock)."""
 
-class _Write(NamedTuple):
     topic: str
     partition: int | None
     client: Any
@@ -22,19 +21,26 @@ class _Write(NamedTuple):
 class PendingWrites:
     """A process's pending writes. Producers wait in silence for leaders, replicas and topics."""
 
-    def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = clocks.monotonic, *, late_after_s: float = 5.0
+    ) -> None:
+        """What waits for longer than `late_after_s` seconds is named.
+
+        Acknowledgements take milliseconds; a leader's election takes a second or two.
+        """
         self._clock = clock
-        # In the order in which they began.
-        self._writes: dict[object, _Write] = {}
+        self._late_after_s = late_after_s
+        self.writes: MutableMapping[object, PendingWrite] = {}
+        """In the order in which they began."""
 
     def begin(self, topic: str, partition: int | None, client: Any) -> object:
         """Returns what `end` is to be given."""
         write = object()
-        self._writes[write] = _Write(topic, partition, client, self._clock())
+        self.writes[write] = PendingWrite(topic, partition, client, self._clock())
         return write
 
     def end(self, write: object) -> None:
-        self._writes.pop(write, None)
+        self.writes.pop(write, None)
 
     @contextmanager
     def waiting(self, topic: str, partition: int | None, client: Any) -> Iterator[None]:
@@ -69,20 +75,20 @@ class PendingWrites:
     @property
     def said(self) -> str | None:
         """A sentence on what waits for longer than it should; None where nothing does."""
-        late: dict[tuple[str, int | None], _Write] = {}
-        for write in self._writes.values():
-            if self._clock() - write.since < _NAMED_AFTER_SECONDS:
+        late: dict[tuple[str, int | None], PendingWrite] = {}
+        for write in self.writes.values():
+            if self._clock() - write.since < self._late_after_s:
                 break
             late.setdefault((write.topic, write.partition), write)
         return "; ".join(map(self._sentence, late.values())) or None
 
-    def _sentence(self, write: _Write) -> str:
+    def _sentence(self, write: PendingWrite) -> str:
         where = write.topic if write.partition is None else f"{write.topic}-{write.partition}"
         seconds = f"{self._clock() - write.since:.0f} s"
         return f"Kafka has taken nothing of {where} for {seconds}: {_why(write)}"
 
 
-def _why(write: _Write) -> str:
+def _why(write: PendingWrite) -> str:
     cluster = write.client.cluster
     partitions = cluster.partitions_for_topic(write.topic)
     if not partitions:

@@ -9,17 +9,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from streams.kafka.metadata import paced
-from streams.kafka.pending_writes import PENDING
+from streams.kafka.pending_writes import PENDING, PendingWrites
 from streams.logs import Seldom
 
 log = structlog.get_logger()
 
-_LOOK_AGAIN_SECONDS = 1.0
 # Of all who wait for a topic.
 _seldom = Seldom()
 
 
-def patient(producer: Any) -> Any:
+def patient(producer: Any, pending: PendingWrites = PENDING) -> Any:
     """An aiokafka producer that gives up no batch.
 
     An idempotent one does not anyway, but for a partition that has no leader: there its batches
@@ -27,11 +26,18 @@ def patient(producer: Any) -> Any:
     """
     producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001 - guarded by a test
     paced(producer.client)
-    PENDING.follow(producer)
+    pending.follow(producer)
     return producer
 
 
-async def partition_count(producer: AIOKafkaProducer, topic: str, at_least: int = 1) -> int:
+async def partition_count(
+    producer: AIOKafkaProducer,
+    topic: str,
+    at_least: int = 1,
+    *,
+    pending: PendingWrites = PENDING,
+    look_s: float = 1.0,
+) -> int:
     """How many partitions a topic has, once the brokers know of so many.
 
     They were there when the worker started. Brokers that come back from a long outage may not know
@@ -41,11 +47,11 @@ async def partition_count(producer: AIOKafkaProducer, topic: str, at_least: int 
     count = await _count(producer, topic)
     if count >= at_least:
         return count
-    with PENDING.waiting(topic, at_least - 1 if count else None, producer.client):
+    with pending.waiting(topic, at_least - 1 if count else None, producer.client):
         while count < at_least:
             if _seldom.lets(topic):
                 log.warning("topic_unknown", topic=topic, what_to_do="look at the brokers")
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(look_s)
             count = await _count(producer, topic)
     return count
 

@@ -4,24 +4,22 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from faust.types import TP
 
 from sandbox.ports import HOST
 from sandbox.proxy import Proxy
 from streams.delivery.history import History
-from streams.engine import consumer_thread
 from streams.engine.consumer_thread import Fetched
 from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
+from streams.engine.policy import EnginePolicy
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings
 from streams.topics import RAW
-from tests.streams.engine.unstarted import router_app
+from tests.streams.engine.unstarted import consumer_of, coordinator_of, thread_of
 from tests.streams.records import new_partition, source
 
 HERE = TP(RAW.name, 0)
@@ -90,13 +88,9 @@ class Clock:
         return self.now
 
 
-def consumer_of(kafka: Kafka) -> Any:
+def idle(kafka: Kafka) -> Any:
     """A consumer that has taken over nothing yet."""
-    consumer: Any = router_app().consumer
-    consumer._thread = kafka
-    consumer.processor = Idle()
-    consumer._set_active_tps({HERE})
-    return consumer
+    return consumer_of(kafka, Idle(), {HERE})
 
 
 async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again() -> None:
@@ -106,7 +100,7 @@ async def test_what_is_read_between_a_takeovers_seek_and_its_end_is_read_again()
     was dropped, and the position stood after it: 108 raw messages were committed and never routed.
     """
     kafka = Kafka()
-    consumer = consumer_of(kafka)
+    consumer = idle(kafka)
 
     async def takeover() -> None:
         consumer.stop_flow()
@@ -130,7 +124,7 @@ async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> Non
     while all that came later was sent. 949 events were sent out of order.
     """
     kafka = Kafka()
-    consumer = consumer_of(kafka)
+    consumer = idle(kafka)
     overtaken = asyncio.Event()
 
     async def revoked() -> None:
@@ -138,7 +132,7 @@ async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> Non
         await asyncio.Event().wait()
 
     kafka.before_starts = revoked
-    consumer._takeover = asyncio.create_task(consumer.take_over(frozenset({HERE}), 1))
+    await consumer.on_partitions_assigned({HERE}, 1)
     await overtaken.wait()
     await consumer.drain()
     after_the_first = list(consumer.processor.known)
@@ -149,7 +143,7 @@ async def test_a_takeover_that_a_rebalance_overtakes_hands_nothing_over() -> Non
 
 
 async def test_partitions_that_are_forgotten_are_closed() -> None:
-    consumer = consumer_of(Kafka())
+    consumer = idle(Kafka())
     await consumer.take_over(frozenset({HERE}), 1)
     (before,) = consumer.partitions.values()
     await consumer.take_over(frozenset({HERE}), 1)
@@ -179,8 +173,8 @@ async def test_a_heartbeat_that_kafka_answers_after_a_silence_confirms_nothing()
 
 async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms() -> None:
     clock, kafka = Clock(), Kafka()
-    consumer = consumer_of(kafka)
-    consumer.lease._clock = clock
+    consumer = idle(kafka)
+    consumer.lease.clock = clock
     await consumer.take_over(frozenset({HERE}), 1)
     taken_over = consumer.lease.is_held()
     clock.now += 25
@@ -195,27 +189,16 @@ class Driver:
     """In place of aiokafka's consumer, whose broker does not answer."""
 
     def __init__(self, generation: int) -> None:
-        self._coordinator = SimpleNamespace(generation=generation, member_id="", close=self.leave)
+        self._coordinator = coordinator_of(generation=generation)
         self.asked = 0
 
     async def commit(self, _offsets: object) -> None:
         self.asked += 1
         await asyncio.Event().wait()
 
-    async def leave(self) -> None:
-        """Leaves at once."""
-
     async def stop(self) -> None:
         """As when it cancels a fetch that waits to try again."""
         raise asyncio.CancelledError
-
-
-def thread_of(driver: Driver) -> Any:
-    """The consumer's thread, without being one."""
-    consumer: Any = router_app().consumer
-    consumer._thread._consumer = driver
-    consumer._thread.ask = lambda question: question
-    return consumer._thread
 
 
 async def test_a_worker_that_is_no_member_commits_nothing() -> None:
@@ -226,12 +209,10 @@ async def test_a_worker_that_is_no_member_commits_nothing() -> None:
     assert driver.asked == 0
 
 
-async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again() -> None:
     """Told to stop while the broker was away, workers needed 82 seconds; this was 20 of them."""
-    monkeypatch.setattr(consumer_thread, "_COMMIT_SECONDS", 0.01)
     thread = thread_of(Driver(generation=1))
+    thread.consumer.transport.policy = EnginePolicy(commit_s=0.01)
 
     assert not await thread.commit_progress({HERE: Progress(3)})
     await asyncio.wait_for(thread.consumer.commits.due(), 1)
@@ -250,7 +231,7 @@ async def test_a_takeover_that_the_next_rebalance_overtakes_leaves_no_connection
         reading = asyncio.ensure_future(
             anext(History(kafka).read([[new_partition(3)]], 10, lambda *_: None))
         )
-        while not silent._connections:  # noqa: ASYNC110 - it has no event
+        while not silent.connections:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait({reading})

@@ -214,7 +214,7 @@ def simulated_clocks(loop: SimulatedLoop) -> Iterator[None]:
         stack.enter_context(mock.patch.object(time, "clock_gettime", gettime))
         for module in _BORN_WITH_A_CLOCK:
             stack.enter_context(mock.patch(f"{module}.monotonic", monotonic))
-        stack.enter_context(mock.patch.object(PENDING, "_writes", OfProcess()))
+        stack.enter_context(mock.patch.object(PENDING, "writes", OfProcess()))
         # Bound when mode was imported.
         itertimer: Any = mode.Service.itertimer
         stack.enter_context(mock.patch.dict(itertimer.__kwdefaults__, clock=monotonic))

@@ -21,7 +21,7 @@ from streams.outcomes import Blocked
 from streams.worker import readiness
 from streams.worker.app import App
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
-from tests.streams.engine.unstarted import router_app
+from tests.streams.engine.unstarted import consumer_of, router_app
 from tests.streams.test_pending_writes import Cluster
 
 Client = TestClient[Request, Application]
@@ -34,11 +34,7 @@ class Worker:
         self.app: App = router_app()
         self.kafka = Kafka()
         self.work = Work()
-        consumer: Any = self.app.consumer
-        consumer._thread = self.kafka
-        consumer.processor = self.work
-        consumer._set_active_tps({HERE})
-        self.consumer = consumer
+        self.consumer = consumer_of(self.kafka, self.work, {HERE}, self.app)
 
     async def take_over(self) -> None:
         await self.consumer.take_over(frozenset({HERE}), 1)
@@ -47,8 +43,7 @@ class Worker:
 
 @pytest.fixture(autouse=True)
 def writes_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "PENDING", PendingWrites())
-    monkeypatch.setattr("streams.kafka.pending_writes._NAMED_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "PENDING", PendingWrites(late_after_s=0.0))
 
 
 @pytest.fixture
@@ -93,8 +88,8 @@ def has_lost_a_leader(worker: Worker) -> None:
 
 
 def hears_nothing_of_kafka(worker: Worker) -> None:
-    now = worker.consumer.lease.now()
-    worker.consumer.lease._clock = lambda: now + 3600
+    now = worker.consumer.lease.clock()
+    worker.consumer.lease.clock = lambda: now + 3600
 
 
 def cannot_write(_worker: Worker) -> None:

@@ -9,8 +9,8 @@ import pytest
 from sandbox.kafka import Kafka
 from streams.kafka import clients
 from streams.kafka.metadata import paced
-from streams.kafka.pending_writes import PENDING, PendingWrites
-from streams.kafka.producing import partition_count
+from streams.kafka.pending_writes import PendingWrites
+from streams.kafka.producing import partition_count, patient
 from streams.topics import EVENTS
 from tests.streams.cluster import configure, create, settings
 
@@ -149,36 +149,37 @@ async def test_a_client_that_asks_again_and_again_pauses_between_its_questions(
 
 
 @pytest.mark.kafka
-async def test_too_few_replicas_in_sync_are_named(
-    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.kafka.pending_writes._NAMED_AFTER_SECONDS", 0.0)
+async def test_too_few_replicas_in_sync_are_named(kafka: Kafka, prefix: str) -> None:
+    pending = PendingWrites(late_after_s=0.0)
     to = settings(kafka, prefix)
     await create(to, [EVENTS])
     await configure(to, EVENTS, {"min.insync.replicas": "2"})
-    async with clients.producer(to, waits=True) as producer:
+    async with clients.producer(to) as producer:
+        patient(producer, pending)
         written = await producer.send(to.topic(EVENTS.name), b"{}", partition=1)
-        assert f"{to.topic(EVENTS.name)}-1 for 0 s: broker" in str(PENDING.said)
+        assert f"{to.topic(EVENTS.name)}-1 for 0 s: broker" in str(pending.said)
         await configure(to, EVENTS, {"min.insync.replicas": "1"})
         await written
-    assert PENDING.said is None
+    assert pending.said is None
 
 
 @pytest.mark.kafka
 async def test_a_partition_that_is_not_there_yet_is_waited_for_and_named(
-    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Kafka, prefix: str
 ) -> None:
     """Somebody gives topics that belong together more partitions, one after the other."""
-    monkeypatch.setattr("streams.kafka.pending_writes._NAMED_AFTER_SECONDS", 0.0)
+    pending = PendingWrites(late_after_s=0.0)
     to = settings(kafka, prefix)
     await create(to, [EVENTS])
     async with clients.producer(to) as producer:
-        counting = asyncio.create_task(partition_count(producer, to.topic(EVENTS.name), 3))
+        counting = asyncio.create_task(
+            partition_count(producer, to.topic(EVENTS.name), 3, pending=pending)
+        )
         async with asyncio.timeout(60):
-            while PENDING.said is None:  # noqa: ASYNC110 - a sentence has no event
+            while pending.said is None:  # noqa: ASYNC110 - a sentence has no event
                 await asyncio.sleep(0.01)
-        assert f"{to.topic(EVENTS.name)}-2" in PENDING.said
-        assert "it has 2 partitions" in PENDING.said
+        assert f"{to.topic(EVENTS.name)}-2" in pending.said
+        assert "it has 2 partitions" in pending.said
         counting.cancel()
         await asyncio.wait({counting})
-    assert PENDING.said is None
+    assert pending.said is None

@@ -28,9 +28,8 @@ class Producer:
 
 @pytest.mark.parametrize("unknown", [0, 1, 3])
 async def test_a_topic_that_brokers_do_not_know_yet_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, unknown: int
+    unknown: int,
 ) -> None:
-    monkeypatch.setattr("streams.kafka.producing._LOOK_AGAIN_SECONDS", 0.0)
     producer: Any = Producer(unknown)
 
-    assert await partition_count(producer, "events") == 3
+    assert await partition_count(producer, "events", look_s=0.0) == 3

@@ -21,6 +21,7 @@ from streams.engine.consumer import Consumer
 from streams.engine.consumer_thread import Fetched
 from streams.engine.deleted_offsets import Gaps
 from streams.engine.partition import InFlightLimit, Partition
+from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import GroupError
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
@@ -29,7 +30,7 @@ from streams.outcomes import Blocked
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.streams.delivery.flow import some_turns
-from tests.streams.engine.unstarted import router_app
+from tests.streams.engine.unstarted import consumer_of
 from tests.streams.records import source
 
 HERE = TP(RAW.name, 0)
@@ -138,10 +139,7 @@ async def kafka_script() -> Kafka:
 @pytest.fixture
 async def consumer(kafka_script: Kafka) -> Consumer:
     """One that was assigned `HERE`."""
-    consumer: Any = router_app().consumer
-    consumer._thread = kafka_script
-    consumer.processor = Work()
-    consumer._set_active_tps({HERE})
+    consumer = consumer_of(kafka_script, Work(), {HERE})
     await consumer.take_over(frozenset({HERE}), 1)
     assert isinstance(consumer, Consumer)
     return consumer
@@ -240,10 +238,10 @@ async def test_a_commit_that_was_refused_is_offered_again(
 
 
 async def test_commits_follow_each_other_while_something_ends(
-    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    kafka_script: Kafka, consumer: Consumer
 ) -> None:
     """Without waiting for an interval, and none while nothing ends."""
-    monkeypatch.setattr("streams.engine.consumer._COMMIT_PAUSE_SECONDS", 0.0)
+    consumer.transport.policy = EnginePolicy(commit_pause_s=0.0)
     kafka_script.fetched = [log(0, 1, 2)]
     await chunks(consumer)
     partition = consumer.partitions[HERE]
@@ -293,7 +291,7 @@ async def test_what_its_processor_raises_is_raised_after_what_has_ended_is_commi
     for offset in (0, 2):
         consumer.partitions[HERE].ended(offset)
     with pytest.raises(ZeroDivisionError):
-        await consumer._process(consumer)
+        await consumer.run_processor(consumer)
 
     assert kafka_script.commits[-1] == {HERE: Progress(1, ((2, 3),))}
     assert consumer.partitions == {}
@@ -332,7 +330,7 @@ async def test_a_fetch_of_nothing_but_kafkas_own_marks_is_a_chunk_without_record
     async def marks(*_: object) -> Fetched:
         return Fetched(positions={HERE: 3})
 
-    consumer._thread.fetch = marks  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = marks  # type: ignore[method-assign,assignment]
     (chunk,) = await chunks(consumer)
     nothing_new = await chunks(consumer)
     await consumer.commit()
@@ -342,9 +340,9 @@ async def test_a_fetch_of_nothing_but_kafkas_own_marks_is_a_chunk_without_record
 
 
 async def test_a_partition_without_a_leader_holds_up_no_other(
-    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    monkeypatch.setattr("streams.engine.consumer._ASK_AGAIN_SECONDS", 0.0)
+    consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
     kafka_script.silent = {BESIDE: LeaderNotAvailableError()}
     await consumer.drain()
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
@@ -384,7 +382,7 @@ async def test_what_is_answered_of_a_partition_that_went_to_another_worker_names
         return {tp: NotLeaderForPartitionError() for tp in tps}
 
     with monkeypatch.context() as patched:
-        patched.setattr(consumer._thread, "log_bounds", late)
+        patched.setattr(kafka_script, "log_bounds", late)
         question = asyncio.create_task(consumer.learn_log_bounds())
         await asked.wait()
     await consumer.drain()
@@ -397,8 +395,10 @@ async def test_what_is_answered_of_a_partition_that_went_to_another_worker_names
 
 @pytest.mark.parametrize("waits_for", ["what is committed", "where the log ends"])
 async def test_a_takeover_that_is_overtaken_takes_nothing_over(
-    kafka_script: Kafka, consumer: Consumer, waits_for: str
+    kafka_script: Kafka, consumer: Consumer, waits_for: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Faust's own part in an assignment belongs to an app that runs.
+    monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", nothing)
     asked, never = asyncio.Event(), asyncio.Event()
 
     async def unanswered(*_: object) -> Any:
@@ -408,8 +408,8 @@ async def test_a_takeover_that_is_overtaken_takes_nothing_over(
     await consumer.drain()
     seeks = len(kafka_script.seeks)
     what = {"what is committed": "read_progress", "where the log ends": "log_bounds"}[waits_for]
-    setattr(consumer._thread, what, unanswered)
-    consumer._takeover = asyncio.create_task(consumer.take_over(frozenset({HERE}), 2))
+    setattr(kafka_script, what, unanswered)
+    await consumer.on_partitions_assigned({HERE}, 2)
     await asked.wait()
     await consumer.drain()
     never.set()
@@ -422,7 +422,7 @@ async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_loses_not
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     """An error takes with it what the same fetch brought of others, whose positions have moved."""
-    partition = Partition(BESIDE, Progress(5), InFlightLimit(), consumer._partition_changed)
+    partition = Partition(BESIDE, Progress(5), InFlightLimit(), consumer.partition_changed)
     consumer.partitions[BESIDE] = partition
     partition.start()
     consumer.resume_partitions({BESIDE})
@@ -433,7 +433,7 @@ async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_loses_not
             raise UnsupportedCodecError
         return Fetched()
 
-    consumer._thread.fetch = broken  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = broken  # type: ignore[method-assign,assignment]
     handed_on = await chunks(consumer)
 
     assert handed_on == []
@@ -443,7 +443,9 @@ async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_loses_not
     assert (fetches(consumer), BESIDE in consumer._get_active_partitions()) == (False, True)
 
 
-async def test_an_error_that_is_no_partitions_own_is_raised(consumer: Consumer) -> None:
+async def test_an_error_that_is_no_partitions_own_is_raised(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
     errors = [UnsupportedCodecError()]
 
     async def once(*_: object) -> Fetched:
@@ -451,12 +453,14 @@ async def test_an_error_that_is_no_partitions_own_is_raised(consumer: Consumer) 
             raise errors.pop()
         return Fetched()
 
-    consumer._thread.fetch = once  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = once  # type: ignore[method-assign,assignment]
     with pytest.raises(UnsupportedCodecError):
         await chunks(consumer)
 
 
-async def test_a_right_that_is_back_before_anybody_looks_ends_nothing(consumer: Consumer) -> None:
+async def test_a_right_that_is_back_before_anybody_looks_ends_nothing(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
     errors = [TopicAuthorizationFailedError(HERE.topic)]
 
     async def once(*_: object) -> Fetched:
@@ -464,22 +468,22 @@ async def test_a_right_that_is_back_before_anybody_looks_ends_nothing(consumer: 
             raise errors.pop()
         return Fetched()
 
-    consumer._thread.fetch = once  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = once  # type: ignore[method-assign,assignment]
     assert await chunks(consumer) == []
     assert consumer.holds == {}
 
 
 async def test_what_may_not_be_read_is_held_with_the_right_that_lacks_until_it_is_back(
-    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    kafka_script: Kafka, consumer: Consumer
 ) -> None:
     async def refused(*_: object) -> Fetched:
         raise TopicAuthorizationFailedError(HERE.topic)
 
-    consumer._thread.fetch = refused  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = refused  # type: ignore[method-assign,assignment]
     assert await chunks(consumer) == []
     right = Right("Read", "topic", HERE.topic)
     held, fetched = consumer.holds[HERE], fetches(consumer)
-    consumer._go_on_with([HERE])
+    consumer.let_go_on([HERE])
 
     assert (held.state, fetched) == ("kafka_refused", False)
     assert held.said.endswith(f"have its user granted {right}")
@@ -695,9 +699,9 @@ async def test_runs_that_reach_beyond_the_end_of_the_log_are_of_another(
 
 
 async def test_a_partition_that_was_added_begins_when_what_was_before_it_has_ended(
-    kafka_script: Kafka, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    monkeypatch.setattr("streams.engine.consumer._ASK_AGAIN_SECONDS", 0.0)
+    consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
     kafka_script.unknown, kafka_script.first = {BESIDE}, 4
     kafka_script.start = Progress(5)
     await consumer.drain()
@@ -728,7 +732,7 @@ async def test_what_kafka_has_forgotten_is_not_read_again_unasked(
 
 
 def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partition:
-    partition = Partition(HERE, start, limit, consumer._partition_changed)
+    partition = Partition(HERE, start, limit, consumer.partition_changed)
     consumer.partitions[HERE] = partition
     partition.start()
     return partition
@@ -840,7 +844,7 @@ async def test_a_partition_that_began_with_many_holes_is_fetched_on(consumer: Co
     fetched(partition, 0)
     partition.ended(0)
     partition.committed = partition.progress
-    consumer._partition_changed(partition)
+    consumer.partition_changed(partition)
 
     assert partition.offsets.waiting == 0
     assert fetches(consumer)

@@ -16,7 +16,7 @@ from streams.kafka import log_bounds
 from streams.outcomes import Blocked
 from tests.streams.delivery import simulated_time
 from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
-from tests.streams.engine.unstarted import router_app
+from tests.streams.engine.unstarted import consumer_of
 
 
 @pytest.fixture
@@ -26,10 +26,7 @@ async def script() -> Kafka:
 
 @pytest.fixture
 async def assigned(script: Kafka) -> Consumer:
-    consumer: Any = router_app().consumer
-    consumer._thread = script
-    consumer.processor = Work()
-    consumer._set_active_tps({HERE})
+    consumer = consumer_of(script, Work(), {HERE})
     await consumer.take_over(frozenset({HERE}), 1)
     assert isinstance(consumer, Consumer)
     return consumer

@@ -1,12 +1,13 @@
 """A commit belongs to the generation of the group in which a worker asks for it."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from aiokafka.errors import CommitFailedError
+from faust.types import TP
 
-from tests.streams.engine.unstarted import router_app
+from streams.kafka.commit_metadata import Progress
+from streams.topics import RAW
+from tests.streams.engine.unstarted import coordinator_of, thread_of
 
 
 @pytest.mark.parametrize(
@@ -23,19 +24,14 @@ async def test_a_commit_is_sent_in_the_generation_in_which_it_was_asked_for_or_n
     async def send(assignment: object, offsets: object) -> None:
         sent.append(offsets)
 
-    coordinator: Any = SimpleNamespace(generation=4, _do_commit_offsets=send)
+    coordinator = coordinator_of(generation=4, _do_commit_offsets=send)
 
     async def commit(offsets: object) -> None:
         coordinator.generation = later
         await coordinator._do_commit_offsets(None, offsets)
 
-    consumer: Any = router_app().consumer
-    thread = consumer._thread
-    thread._consumer = SimpleNamespace(_coordinator=coordinator, commit=commit)
-    thread._commit_in_one_generation(coordinator)
-    try:
-        await thread._commit_as_member({"offsets": 1})
-    except CommitFailedError:
-        assert not is_sent
+    thread = thread_of(SimpleNamespace(_coordinator=coordinator, commit=commit))
+    thread.supervise(coordinator)
 
-    assert sent == ([{"offsets": 1}] if is_sent else [])
+    assert await thread.commit_progress({TP(RAW.name, 0): Progress(3)}) is is_sent
+    assert len(sent) == is_sent

@@ -1,12 +1,12 @@
 """What a leader divides among the members of its group."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
+from streams.engine.policy import EnginePolicy
 from streams.topics import RAW
-from tests.streams.engine.unstarted import router_app
+from tests.streams.engine.unstarted import coordinator_of, thread_of
 
 
 class Cluster:
@@ -26,14 +26,11 @@ class Cluster:
 
 
 @pytest.mark.parametrize("empty", [0, 1, 3])
-async def test_a_leader_divides_nothing_before_it_knows_the_topics(
-    monkeypatch: pytest.MonkeyPatch, empty: int
-) -> None:
+async def test_a_leader_divides_nothing_before_it_knows_the_topics(empty: int) -> None:
     """Brokers restarted while a worker subscribed, and nobody had partitions for ever.
 
     Static members that came later took over what those before them had (a simulation, seed 77).
     """
-    monkeypatch.setattr("streams.engine.consumer_thread._METADATA_AGAIN_SECONDS", 0.0)
     cluster = Cluster(empty)
     known_when_divided = []
 
@@ -42,9 +39,10 @@ async def test_a_leader_divides_nothing_before_it_knows_the_topics(
         return response
 
     client = SimpleNamespace(cluster=cluster, force_metadata_update=cluster.force_metadata_update)
-    coordinator: Any = SimpleNamespace(_perform_assignment=perform, _client=client)
-    consumer: Any = router_app().consumer
-    consumer._thread._assign_what_there_is(coordinator)
+    coordinator = coordinator_of(_perform_assignment=perform, _client=client)
+    thread = thread_of(None)
+    thread.consumer.transport.policy = EnginePolicy(metadata_again_s=0.0)
+    thread.supervise(coordinator)
 
     assert await coordinator._perform_assignment("members") == "members"
     assert (known_when_divided, cluster.updates) == ([{0, 1}], empty)

@@ -54,14 +54,12 @@ async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
     assert "KAFKA_BOOTSTRAP_SERVERS" in sentence(raised)
 
 
-async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("streams.engine.startup._KAFKA_SECONDS", 0.3)
+async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
+        silence = KafkaSettings(bootstrap_servers=address)
         with pytest.raises(StartError) as raised:
-            await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
+            await prepare(silence, "group", [RAW], patience_s=0.3)
 
     assert address in sentence(raised)
 

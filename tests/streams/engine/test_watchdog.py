@@ -105,7 +105,7 @@ def ends_with(
 
     async def story() -> str | None:
         lease = GroupLease(3600.0)
-        lease.record_heartbeat(lease.now() - silence)
+        lease.record_heartbeat(lease.clock() - silence)
         try:
             async with asyncio.timeout(10 * LIMIT):
                 await watch(LIMIT, kind({partition.tp: partition}), processor, lease, access)
