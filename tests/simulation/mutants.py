@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant(
         "a frozen worker believes that it is still a member",
         "streams/engine/group_lease.py",
-        "        return self._clock() - self._renewed_at < self._held_for",
+        "        return self.clock() - self._renewed_at < self._held_for",
         "        return self._renewed_at > 0",
     ),
     Mutant(
