@@ -23,7 +23,7 @@ log = structlog.get_logger()
 # Far above what an account has; what plays with ids must not fill the memory.
 _MOST_AUDIENCES = 100_000
 
-FIXED_NAMES = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
+AGREED_NAMES = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
 """What the topic holds: audiences by their ids, and whose a name is by the name."""
 
 Apart = Callable[[str, str], str]
@@ -37,7 +37,7 @@ class Called(NamedTuple):
     settled: bool
 
 
-class FixedNames:
+class AgreedNames:
     """Kept in a compacted topic, which all workers follow; without Kafka, in memory alone.
 
     Of each key the record that stands first in the log holds for ever: an audience's name, so that

@@ -5,7 +5,7 @@ from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
 
 
-class NameBook:
+class LearnedNames:
     """The newest name of each audience, however records of different partitions interleave.
 
     A name of spaces is none. With `keeps_first` the first one it meets, whatever comes later, also

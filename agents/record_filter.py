@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from agents.learned_names import NameBook
+from agents.learned_names import LearnedNames
 from agents.patterns import Allowed, patterns
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -23,7 +23,7 @@ _DEVELOPMENT = Dropped("development")
 _UNKNOWN = "unknown"
 
 
-class ChoiceSettings(Settings):
+class RecordFilterSettings(Settings):
     """What every destination lets its operator choose."""
 
     audiences_allow: str = Field(
@@ -56,7 +56,7 @@ class ChoiceSettings(Settings):
         return ",".join(map(_account, patterns(value)))
 
 
-def settings_behind(group: type[ChoiceSettings]) -> Mapping[str, str]:
+def settings_behind(group: type[RecordFilterSettings]) -> Mapping[str, str]:
     """Reason why a record is left out by choice -> the destination's setting that says so."""
     fields = {
         "development": "development_data",
@@ -68,14 +68,14 @@ def settings_behind(group: type[ChoiceSettings]) -> Mapping[str, str]:
     return {reason: group.variable(field) for reason, field in fields.items()}
 
 
-class Choice:
+class RecordFilter:
     """Says of a record why a destination is not to have it."""
 
-    def __init__(self, settings: ChoiceSettings) -> None:
+    def __init__(self, settings: RecordFilterSettings) -> None:
         self._accounts = Allowed(settings.accounts_allow, settings.accounts_deny)
         self._audiences = Allowed(settings.audiences_allow, settings.audiences_deny)
         self._drops_development = settings.development_data == "drop"
-        self._names = NameBook()
+        self._names = LearnedNames()
 
     def learn(self, record: Record) -> None:
         """Takes what an audience is called now, whether or not it is sent."""

@@ -107,7 +107,7 @@ def _lag(
     return Finding(
         "open",
         f"{who} is {behind} records behind in {topic}, and Kafka has deleted {deleted} that it has "
-        "not read: see KAFKA_DELETED_OFFSETS.",
+        "not read: see KAFKA_DELETED_RECORDS.",
     )
 
 

@@ -24,7 +24,7 @@ READY_STATES = (
     "no_partitions",
     "authentication_failed",
     "kafka_refused",
-    "offsets_deleted",
+    "records_deleted",
     "unreadable",
     "partitions_unavailable",
     "kafka_unreachable",
@@ -316,8 +316,8 @@ LAG = _gauge(
     "workers up to the partitions, unless a rate limit or a block is the reason.",
     ("topic", "partition"),
 )
-OFFSETS_DELETED = _counter(
-    "offsets_deleted",
+RECORDS_DELETED = _counter(
+    "records_deleted",
     "Records that Kafka deleted before they were read. Any: raise the retention; see /ready.",
     ("topic",),
 )

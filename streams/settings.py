@@ -129,7 +129,7 @@ class KafkaSettings(Settings):
         MAX_MESSAGE_BYTES,
         description="the topics' max.message.bytes, where Kafka does not let a worker ask for it",
     )
-    deleted_offsets: Literal["hold", "skip"] = Field(
+    deleted_records: Literal["hold", "skip"] = Field(
         "hold",
         description="when Kafka has deleted records before they were read: hold the partition and "
         "say so, or skip them, counted",

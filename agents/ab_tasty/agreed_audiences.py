@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from agents.ab_tasty.mapping import segment_apart
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
-from agents.agreed_names import FixedNames
+from agents.agreed_names import AgreedNames
 from models.accepted_audience import AcceptedAudience
 from models.audience import Audience
 from streams import metrics
@@ -14,7 +14,7 @@ from streams.settings import KafkaSettings
 _MOST_NAMED = 1_000
 
 
-class KnownAudiences(FixedNames):
+class AgreedAudiences(AgreedNames):
     """Fixed names, so that a rename does not split a segment; and who has had a member."""
 
     def __init__(self, kafka: KafkaSettings | None, most_named: int = _MOST_NAMED) -> None:

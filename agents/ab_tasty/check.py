@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import orjson
 
-from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.client import classify, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, probe
 from agents.ab_tasty.settings import AbTastySettings
@@ -26,7 +26,7 @@ _NOT_PROVED = (
 
 async def kept(kafka: KafkaSettings) -> AsyncIterator[Finding]:
     """Names the audiences whose segment is not called as they are, because another's is."""
-    for theirs, owner in await KnownAudiences(kafka).told_apart():
+    for theirs, owner in await AgreedAudiences(kafka).told_apart():
         yield Finding(
             "open",
             f"the segment of audience {theirs.audience_id} is called {theirs.owned}, because "

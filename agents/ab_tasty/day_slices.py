@@ -41,7 +41,7 @@ def turn(key: bytes, days: int) -> int:
     return crc32(key) % days
 
 
-class Slices:
+class DaySlices:
     """The members of some days in a row, in one reading of a partition.
 
     Where there are more than memory is for, the last days are left to another reading, but never

@@ -13,8 +13,8 @@ import orjson
 from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.mapping import audience_unknown, fold, no_visitor
 from agents.ab_tasty.settings import AbTastySettings
-from agents.ab_tasty.subscriptions import Connects
-from agents.learned_names import NameBook
+from agents.ab_tasty.subscriptions import Subscriptions
+from agents.learned_names import LearnedNames
 from models.audience_membership import AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement
@@ -49,7 +49,9 @@ class Firehose:
 
     endpoints = (MEMBERSHIP, SUBSCRIPTION)
 
-    def __init__(self, settings: AbTastySettings, names: NameBook, connects: Connects) -> None:
+    def __init__(
+        self, settings: AbTastySettings, names: LearnedNames, connects: Subscriptions
+    ) -> None:
         self._settings = settings
         self._names = names
         self._connects = connects

@@ -10,7 +10,7 @@ from agents.ab_tasty.calls import Member
 from agents.ab_tasty.day_slices import joined_value
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams.kafka import clients
-from streams.kafka.producing import partition_count
+from streams.kafka.patient_producer import partition_count
 from streams.settings import KafkaSettings
 
 

@@ -14,7 +14,7 @@ from streams.settings import KafkaSettings
 _AGAIN_SECONDS = 5.0
 
 
-class Unkept:
+class MembershipGap:
     """For a worker that sends no leaves, or no rows at all.
 
     Who leaves meanwhile would be joined again once it sends them: so whoever is a member by now is

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
-from agents.ab_tasty.day_slices import Joined, Slices
+from agents.ab_tasty.day_slices import DaySlices, Joined
 from agents.ab_tasty.refresh_progress import Done, Telling, keep_done, read_done
-from agents.ab_tasty.refreshed import again, source
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from models.audience_membership import MembershipChanged
+from models.record import Identity, RawPosition
 from streams import metrics
 from streams.delivery.sink import Feed, LaneKey, Placement, Repeat
 from streams.engine.partition import Partition
@@ -43,7 +44,7 @@ class RefreshPolicy:
 class Refresh:
     """Reads one slice of each partition a day, to its end, and sends the rows that are due.
 
-    Not record by record: who left stands later in the log than that he joined, and compaction is
+    Not record by record: who left stands later in the log than that they joined, and compaction is
     late. So a slice is read whole first. What changes while that goes on is left out: it is in the
     lanes already or will be, and its own delivery sets the time anew.
     """
@@ -66,7 +67,7 @@ class Refresh:
         self._is_disconnected = is_disconnected
         self._clock = clock
         self._topic = kafka.topic(AB_TASTY_MEMBERS.name)
-        self._watched: tuple[int, Slices] | None = None
+        self._watched: tuple[int, DaySlices] | None = None
         self._changed: set[bytes] = set()
         self._done: dict[Partition, int] = {}
 
@@ -121,7 +122,7 @@ class Refresh:
         while done < today:
             due_ms = self._now_ms() - (_LASTS_DAYS - self._days) * DAY_MS
             days = range(done + 1, today + 1)
-            slices = Slices(days, self._days, due_ms, self._policy.most_members, self._identity)
+            slices = DaySlices(days, self._days, due_ms, self._policy.most_members, self._identity)
             with self._watching(at.partition, slices):
                 if not await self._settled(consumer, feed.repeat(partition, self._topic), at):
                     return
@@ -148,7 +149,7 @@ class Refresh:
         return await repeat.settled((await consumer.end_offsets([changes]))[changes])
 
     @contextmanager
-    def _watching(self, partition: int, slices: Slices) -> Iterator[None]:
+    def _watching(self, partition: int, slices: DaySlices) -> Iterator[None]:
         self._watched = partition, slices
         try:
             yield
@@ -187,17 +188,21 @@ class Refresh:
         return await repeat.ended()
 
     def _queue(self, repeat: Repeat, at: TopicPartition, member: Joined, change: Change) -> None:
-        record = again(member, change, at.partition, self._identity, self._now_ms())
+        record = _refreshed(member, change, at.partition, self._identity, self._now_ms())
         placed = self._place(record, Placement(member.visitor_id, at.partition))
         if isinstance(placed, LaneKey):
-            repeat.queue(placed, source(member, at), record)
+            repeat.queue(placed, _source(member, at), record)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
 
 
 async def read(
-    kafka: KafkaSettings, consumer: AIOKafkaConsumer, at: TopicPartition, slices: Slices, first: int
+    kafka: KafkaSettings,
+    consumer: AIOKafkaConsumer,
+    at: TopicPartition,
+    slices: DaySlices,
+    first: int,
 ) -> int:
     """Reads a partition from an offset on; returns where it ended."""
     [there] = await ranges.whole(consumer, [at])
@@ -225,3 +230,46 @@ async def until_others(feed: Feed, assigned: Sequence[Partition], seconds: float
         async with asyncio.timeout(seconds):
             while feed.partitions == assigned:  # noqa: ASYNC110 - an assignment has no event
                 await asyncio.sleep(_ASSIGNED_SECONDS)
+
+
+def _refreshed(
+    member: Joined, change: Change, partition: int, identity: str, now_ms: int
+) -> MembershipChanged:
+    """Makes the record that says a member's row once more.
+
+    `identity` is the setting ABTASTY_IDENTITY: which of a user's ids is the visitor id.
+    """
+    kind, _, type_ = identity.partition(":")
+    identities = (Identity(type=type_, value=member.visitor_id),)
+    record = MembershipChanged(
+        id=f"refresh/{partition}/{member.offset}",
+        mpid=member.visitor_id if kind == "mpid" else None,
+        identities=identities if kind == "user" else (),
+        partner_identities=identities if kind == "partner" else (),
+        received_at_ms=now_ms,
+        raw=RawPosition(
+            topic=AB_TASTY_MEMBERS.name, partition=partition, offset=member.offset, index=0
+        ),
+        change=change,
+        audience_id=member.audience_id,
+    )
+    # Counted apart: no record of the router's is behind it.
+    return record.model_copy(update={"kind": "membership_refreshed"})
+
+
+def _source(member: Joined, at: TopicPartition) -> ConsumerRecord:
+    """Makes again the record that a member was read from, since a lane needs one."""
+    value = b"%d" % member.at_ms
+    return ConsumerRecord(
+        topic=at.topic,
+        partition=at.partition,
+        offset=member.offset,
+        timestamp=member.at_ms,
+        timestamp_type=0,
+        key=member.key,
+        value=value,
+        checksum=None,
+        serialized_key_size=len(member.key),
+        serialized_value_size=len(value),
+        headers=(),
+    )

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from agents.ab_tasty.setting_types import IdentitySource, Key, Path, SegmentTemplate, Value, fields
-from agents.record_filter import ChoiceSettings
+from agents.record_filter import RecordFilterSettings
 from streams.addresses import Url
 from streams.http import HttpSettings
 
@@ -19,7 +19,7 @@ _UDC_URL = "https://api-data-connector.abtasty.com"
 _PATHS = {"udc": "/accounts/{account}/segments/{partner}", "firehose": "/"}
 
 
-class AbTastySettings(ChoiceSettings, HttpSettings):
+class AbTastySettings(RecordFilterSettings, HttpSettings):
     """`udc` uploads rows to the Universal Data Connector; `firehose` plays mParticle's part."""
 
     model_config = SettingsConfigDict(env_prefix="ABTASTY_")

@@ -6,21 +6,21 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.ab_tasty import reasons
-from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
-from agents.ab_tasty.membership_gap import Unkept
+from agents.ab_tasty.membership_gap import MembershipGap
 from agents.ab_tasty.refresh import Refresh, RefreshPolicy
 from agents.ab_tasty.settings import AbTastySettings
-from agents.ab_tasty.subscriptions import Connects
+from agents.ab_tasty.subscriptions import Subscriptions
 from agents.ab_tasty.token import token_call
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS, REFRESH_GROUP
 from agents.ab_tasty.udc import Udc
-from agents.learned_names import NameBook
-from agents.record_filter import Choice, settings_behind
+from agents.learned_names import LearnedNames
+from agents.record_filter import RecordFilter, settings_behind
 from agents.registry import Destination
 from models.audience import Audience
 from models.audience_membership import MembershipChanged
@@ -72,16 +72,18 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
         self._clock = clock
         self._settings = settings
-        self._choice = Choice(settings)
-        self._names = NameBook()
-        self._known = KnownAudiences(kafka)
+        self._record_filter = RecordFilter(settings)
+        self._names = LearnedNames()
+        self._agreed = AgreedAudiences(kafka)
         self._members = Members(kafka if settings.keeps_members else None, settings.identity)
-        self._unkept = Unkept(kafka, refresh) if kafka and not settings.keeps_members else None
-        self._connects = Connects()
+        self._membership_gap = (
+            MembershipGap(kafka, refresh) if kafka and not settings.keeps_members else None
+        )
+        self._subscriptions = Subscriptions()
         self._mode: Udc | Firehose = (
-            Udc(settings, self._names, self._known)
+            Udc(settings, self._names, self._agreed)
             if settings.mode == "udc"
-            else Firehose(settings, self._names, self._connects)
+            else Firehose(settings, self._names, self._subscriptions)
         )
         self.refresh = (
             Refresh(
@@ -89,7 +91,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
                 settings.refresh_interval_days,
                 settings.identity,
                 self._place_again,
-                self._known.is_disconnected,
+                self._agreed.is_disconnected,
                 clock,
                 refresh,
             )
@@ -103,7 +105,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
         async with (
-            self._known.session(),
+            self._agreed.session(),
             self._members.session(),
             Http.open(self._settings, pacer.may_send) as http,
         ):
@@ -117,8 +119,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         if not isinstance(record, MembershipChanged):
             self._names.learn(record)  # of a membership it learns nothing, as that may be old
-        self._choice.learn(record)
-        if (unwanted := self._choice.reason_against(record)) is not None:
+        self._record_filter.learn(record)
+        if (unwanted := self._record_filter.reason_against(record)) is not None:
             return unwanted
         if self.refresh and self.refresh.reads(at.partition) and (member := self._member(record)):
             self.refresh.changed(member.key)
@@ -135,7 +137,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self, record: MembershipChanged, at: Placement
     ) -> LaneKey | Dropped | Rejected:
         """Where a member's row waits once more, whose account was chosen when they joined."""
-        return self._choice.audience_reason(record) or self._mode.place(record, at)
+        return self._record_filter.audience_reason(record) or self._mode.place(record, at)
 
     def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
         return self._mode.fold(lane, waiting)
@@ -144,9 +146,9 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         assert self._client is not None, "`send` belongs inside `session`"
         send = self._client.send
         if request.endpoint == SUBSCRIPTION:
-            return await self._connects.subscription(request, send)
+            return await self._subscriptions.subscription(request, send)
         if request.endpoint == MEMBERSHIP:
-            first = await self._connects.before_memberships(request.names, send)
+            first = await self._subscriptions.before_memberships(request.names, send)
             if first != Delivered():
                 return first
         elif isinstance(self._mode, Udc) and not await self._mode.settle(request):
@@ -155,7 +157,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         if isinstance(outcome, Delivered):
             await self._members.write(request.partition, request.members, self._now_ms())
             joined = {member.audience_id for member in request.members if member.joined}
-            await self._known.accept({each: request.names[each] for each in joined})
+            await self._agreed.accept({each: request.names[each] for each in joined})
         return outcome
 
     async def on_dead_letter(self, record: Record, partition: int) -> None:
@@ -164,8 +166,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
             await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
 
     async def resend(self, feed: Feed) -> None:
-        if self._unkept:
-            await self._unkept.run(feed)
+        if self._membership_gap:
+            await self._membership_gap.run(feed)
         if self.refresh:
             await self.refresh.run(feed)
 
@@ -181,14 +183,14 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         return Member(visitor, record.audience_id, record.change == "joined")
 
     def learn(self, audience: Audience) -> None:
-        self._choice.learn(audience)
+        self._record_filter.learn(audience)
         self._names.learn(audience)
-        self._connects.learn(audience)
-        if self._choice.reason_against(audience) is None:
-            self._known.learn(audience)
+        self._subscriptions.learn(audience)
+        if self._record_filter.reason_against(audience) is None:
+            self._agreed.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
-        self._choice.learn(record)
+        self._record_filter.learn(record)
         self._names.learn(record)
 
     def describe(self, request: Post) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from streams.outcomes import Delivered, Outcome, Rejected
 Send = Callable[[Post], Awaitable[Outcome]]
 
 
-class Connects:
+class Subscriptions:
     """The connects that are known here and have not been taken yet.
 
     An audience and its members may be in different partitions, so that their lanes know nothing of

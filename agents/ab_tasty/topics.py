@@ -2,11 +2,11 @@
 
 from pydantic import TypeAdapter
 
-from agents.agreed_names import FIXED_NAMES
+from agents.agreed_names import AGREED_NAMES
 from streams.topics import Topic
 
 # The audiences that AB Tasty has, and by what names.
-AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", FIXED_NAMES, compacted=True)
+AB_TASTY_AUDIENCES = Topic("ab-tasty-audiences", AGREED_NAMES, compacted=True)
 # Keyed by visitor and audience: when AB Tasty last took the membership, in milliseconds.
 AB_TASTY_MEMBERS = Topic("ab-tasty-members", TypeAdapter(int), compacted=True, together=True)
 

@@ -6,11 +6,11 @@ from typing import cast
 
 import orjson
 
-from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row, segment
 from agents.ab_tasty.settings import AbTastySettings
-from agents.learned_names import NameBook
+from agents.learned_names import LearnedNames
 from models.audience_membership import MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement
@@ -28,7 +28,9 @@ class Udc:
 
     endpoints = (SEGMENTS,)
 
-    def __init__(self, settings: AbTastySettings, names: NameBook, known: KnownAudiences) -> None:
+    def __init__(
+        self, settings: AbTastySettings, names: LearnedNames, known: AgreedAudiences
+    ) -> None:
         self._settings = settings
         self._names = names
         self._known = known

@@ -10,7 +10,7 @@ from streams import metrics
 _LEAST = 64 * 1024
 
 
-class Room:
+class MemoryBudget:
     """A budget of bytes: how many may still be held."""
 
     def __init__(self, most: int) -> None:
@@ -30,13 +30,13 @@ class Room:
 
 
 class Claim:
-    """One post's part of the room, given back when leaving it, or by who keeps it."""
+    """One post's part of the budget, given back when leaving it, or by who keeps it."""
 
-    def __init__(self, room: Room, size: int) -> None:
-        self._room = room
+    def __init__(self, budget: MemoryBudget, size: int) -> None:
+        self._budget = budget
         self._size = max(size, _LEAST)
         self._is_kept = False
-        room.take(self._size)
+        budget.take(self._size)
 
     def __enter__(self) -> Self:
         return self
@@ -53,13 +53,13 @@ class Claim:
     def grow(self, size: int) -> None:
         """Makes it at least so large; raises RefusedError when there is no room for that."""
         if size > self._size:
-            self._room.take(size - self._size)
+            self._budget.take(size - self._size)
             self._size = size
 
     def shrink(self, size: int) -> None:
         """Gives back what is more than that, once no more is held."""
         if (needed := max(size, _LEAST)) < self._size:
-            self._room.give_back(self._size - needed)
+            self._budget.give_back(self._size - needed)
             self._size = needed
 
     def keep(self) -> None:
@@ -67,4 +67,4 @@ class Claim:
         self._is_kept = True
 
     def release(self) -> None:
-        self._room.give_back(self._size)
+        self._budget.give_back(self._size)

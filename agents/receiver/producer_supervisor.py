@@ -29,7 +29,7 @@ _PAUSE_SECONDS = 1.0
 _FLUSH_SECONDS = 2.0
 
 
-class Producing:
+class ProducerSupervisor:
     """Gives the writer its producer, and another where that can write no more.
 
     Each has the settings of its time: a password that was exchanged in its file is read again.

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from agents.receiver import body, envelope, responses
-from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.memory_budget import Claim, MemoryBudget
 from agents.receiver.responses import Refusal, RefusedError
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
@@ -31,7 +31,7 @@ class Receiver:
     def __init__(self, settings: ReceiverSettings, writer: Writer) -> None:
         self._settings = settings
         self._writer = writer
-        self._room = Room(settings.max_in_flight_bytes)
+        self._budget = MemoryBudget(settings.max_in_flight_bytes)
         self._tokens = [token.encode() for token in settings.tokens]
         self._module = settings.module
         self._seldom = Seldom()
@@ -86,7 +86,7 @@ class Receiver:
         declared, most = request.content_length or 0, self._writer.most
         if declared > most:
             raise RefusedError(responses.TOO_LARGE)
-        with Claim(self._room, declared) as claim:
+        with Claim(self._budget, declared) as claim:
             value = await body.read(request, claim, most, self._settings.timeout_s)
             asked = await _look(value)
             await self._writer.write(asked.key, value, claim)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from agents.receiver.producer_supervisor import FRAME_BYTES, Producing
+from agents.receiver.producer_supervisor import FRAME_BYTES, ProducerSupervisor
 from agents.receiver.receiver import Receiver
 from agents.receiver.settings import ReceiverSettings
 from agents.receiver.writer import Writer
@@ -46,39 +46,39 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
-    async with Producing(writer, _kafka, worker.stall_timeout_s) as producing:
+    async with ProducerSupervisor(writer, _kafka, worker.stall_timeout_s) as supervisor:
         receiver = Receiver(settings, writer)
         beware = None if settings.tokens else _OPEN
         if beware:
             log.warning("authentication_disabled", detail=beware)
 
         def readiness() -> tuple[str, str | None]:
-            return _readiness(writer, producing)
+            return _readiness(writer, supervisor)
 
         inside, outside = Door("pages", PAGES), Door("posts", limits(settings))
-        page = pages.app(readiness, lambda: producing.dead, beware)
+        page = pages.app(readiness, lambda: supervisor.dead, beware)
         async with (
             serving(page, inside, worker.host, worker.port or _PAGES_PORT, "WORKER_PORT"),
             serving(
                 receiver.answer, outside, settings.host, settings.port, "RECEIVER_PORT"
             ) as posts,
-            _keeping(keep_states(readiness), keep_loop_lag(), producing.keep()),
+            _keeping(keep_states(readiness), keep_loop_lag(), supervisor.keep()),
         ):
-            await _first(stop, producing.ended)
+            await _first(stop, supervisor.ended)
             posts.close()
             await receiver.drain(worker.shutdown_timeout_s)
-    return producing.dead is None
+    return supervisor.dead is None
 
 
 def _kafka() -> KafkaSettings:
     return KafkaSettings.load().called("receiver")
 
 
-def _readiness(writer: Writer, producing: Producing) -> tuple[str, str | None]:
+def _readiness(writer: Writer, supervisor: ProducerSupervisor) -> tuple[str, str | None]:
     """The state, one of `metrics.READY_STATES`, and unless it is ready what to know about it."""
-    if producing.away is not None:
-        state = "authentication_failed" if producing.is_locked_out else "kafka_unreachable"
-        return state, f"{state}: {producing.away}"
+    if supervisor.away is not None:
+        state = "authentication_failed" if supervisor.is_locked_out else "kafka_unreachable"
+        return state, f"{state}: {supervisor.away}"
     if writer.is_away:
         return (
             "kafka_unreachable",

@@ -9,7 +9,7 @@ an event is known as well.
 A memory is one worker's and may forget: what is not remembered is routed, and is nothing new to a
 destination. It must never believe more than was written, nor what may be so no longer. A message
 that was sent before the memory began may be older than what others routed: what it says is routed
-as not sure, for sinks to judge (streams/delivery/ordering/update_order.py), and not believed.
+as not sure, for sinks to judge (streams/delivery/ordering/snapshot_order.py), and not believed.
 """
 
 from array import array
@@ -24,7 +24,7 @@ from faust.types import TP
 from msgspec import Struct
 
 from models.record import Value
-from streams.delivery.ordering.recollection import Recollection
+from streams.delivery.ordering.partition_memory import PartitionMemory
 
 
 class Gone:
@@ -89,7 +89,7 @@ class Snapshots:
     """Remembers `limit` users, by the partitions of the raw topic that their messages stand in."""
 
     def __init__(self, limit: int) -> None:
-        self.told = Recollection[int, Told](limit, self._forgot)
+        self.told = PartitionMemory[int, Told](limit, self._forgot)
         # A long message is mapped in a thread of its own, beside those of other partitions.
         self.lock = Lock()
         # The memory of users who are not in it: when it began, or the newest that it forgot.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agents.agreed_names import Called, FixedNames
-from agents.learned_names import NameBook
+from agents.agreed_names import AgreedNames, Called
+from agents.learned_names import LearnedNames
 from agents.sailthru import mapping
 from agents.sailthru.options import Options
 from agents.sailthru.topics import SAILTHRU_AUDIENCES
@@ -16,9 +16,9 @@ from streams.settings import KafkaSettings
 OfAudience = MembershipChanged | AudienceChanged
 
 
-def fixed_names(kafka: KafkaSettings | None) -> FixedNames:
+def fixed_names(kafka: KafkaSettings | None) -> AgreedNames:
     """What all workers have agreed on."""
-    return FixedNames(kafka, SAILTHRU_AUDIENCES, "sailthru", mapping.list_apart)
+    return AgreedNames(kafka, SAILTHRU_AUDIENCES, "sailthru", mapping.list_apart)
 
 
 class ListNames:
@@ -33,7 +33,7 @@ class ListNames:
         self, options: Options, kafka: KafkaSettings | None = None, *, keeps_first: bool
     ) -> None:
         self._template = options.list_name_template
-        self._audiences = NameBook(keeps_first=keeps_first)
+        self._audiences = LearnedNames(keeps_first=keeps_first)
         self._fixed = fixed_names(kafka)
         self._fixes = (
             kafka is not None and keeps_first and "{audience_name}" in options.list_name_template

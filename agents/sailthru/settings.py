@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validat
 from pydantic_settings import SettingsConfigDict
 
 from agents.patterns import patterns
-from agents.record_filter import ChoiceSettings
+from agents.record_filter import RecordFilterSettings
 from agents.sailthru.calls import Key
 from agents.sailthru.event_filter import reject_unknown_kinds
 from agents.sailthru.var_names import LONGEST_VAR, is_var
@@ -20,7 +20,7 @@ _FURTHER_KEYS = frozenset({"sms", "fb", "twitter"})
 _PLACEHOLDERS = {"audience_name", "audience_id"}
 
 
-class SailthruSettings(ChoiceSettings, HttpSettings):
+class SailthruSettings(RecordFilterSettings, HttpSettings):
     """The account, how users are found there, and what becomes of lists and events."""
 
     model_config = SettingsConfigDict(env_prefix="SAILTHRU_")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from agents.patterns import patterns
-from agents.record_filter import Choice, settings_behind
+from agents.record_filter import RecordFilter, settings_behind
 from agents.registry import Destination
 from agents.sailthru import identity, mapping, reasons
 from agents.sailthru.addresses import Addresses
@@ -132,9 +132,11 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             # The series begins at 0, or a board shows no data where all is well.
             metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
-        self._choice = Choice(settings)
+        self._record_filter = RecordFilter(settings)
         self._attributes = AttributeFilter(settings.attributes_allow, settings.attributes_deny)
-        self._filter = EventFilter(patterns(settings.events_allow), patterns(settings.events_deny))
+        self._event_filter = EventFilter(
+            patterns(settings.events_allow), patterns(settings.events_deny)
+        )
         self._no_identity: Dropped | Rejected = Dropped("no_identity")
         if settings.no_identity == "dead_letter":
             usable = " or ".join(settings.identity_keys)
@@ -161,8 +163,8 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         if isinstance(record, AudienceChanged | MembershipChanged):
-            self._choice.learn(record)
-        return self._choice.reason_against(record) or self._place(record, at, now_ms)
+            self._record_filter.learn(record)
+        return self._record_filter.reason_against(record) or self._place(record, at, now_ms)
 
     def _place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         if isinstance(record, AudienceChanged | MembershipChanged):
@@ -206,7 +208,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
     def _tells(self, event: Event) -> bool:
         """Whether an event is to be told as such."""
         is_told = self._settings.purchases != "purchase" or not is_purchase(event)
-        return is_told and self._filter.reason_against(event) is None
+        return is_told and self._event_filter.reason_against(event) is None
 
     def _reason_against(self, record: Record, now_ms: int) -> Dropped | Rejected | None:
         match record:
@@ -216,7 +218,9 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 return None if self._names.of(record) else _NO_LIST_NAME
             case Event():
                 is_bought = self._is_bought(record)
-                against = self._filter.denied if is_bought else self._filter.reason_against
+                against = (
+                    self._event_filter.denied if is_bought else self._event_filter.reason_against
+                )
                 return against(record) or self._too_old(record, now_ms)
             case AttributesChanged():
                 return self._attributes.reason_against(record)
@@ -308,12 +312,12 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         await self.lists.run(feed)
 
     def learn(self, audience: Audience) -> None:
-        self._choice.learn(audience)
+        self._record_filter.learn(audience)
         self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:
-        self._choice.learn(record)
-        if self._choice.reason_against(record) is not None:
+        self._record_filter.learn(record)
+        if self._record_filter.reason_against(record) is not None:
             return  # it never went to Sailthru
         self._names.learn(record)
         record = self._addresses.completed(at.user, record)

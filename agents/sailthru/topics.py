@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from agents.agreed_names import FIXED_NAMES
+from agents.agreed_names import AGREED_NAMES
 from models.list_state import ListState
 from streams.kafka.rights import Rights
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, Topic
@@ -14,4 +14,4 @@ FILL = Rights((*BY_USER, AUDIENCES), (DEAD_LETTERS,), ("sailthru", "sailthru-fil
 # it is to make.
 SAILTHRU_LISTS = Topic("sailthru-lists", TypeAdapter(ListState), compacted=True, together=True)
 # By what names its lists are called.
-SAILTHRU_AUDIENCES = Topic("sailthru-audiences", FIXED_NAMES, compacted=True)
+SAILTHRU_AUDIENCES = Topic("sailthru-audiences", AGREED_NAMES, compacted=True)

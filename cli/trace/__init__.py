@@ -10,7 +10,7 @@ from agents import registry, rights
 from cli.dead_letters.selection import PositionType
 from cli.kafka_command import ask
 from cli.times import Moment
-from cli.trace import of_raw, of_user, shown
+from cli.trace import of_raw, of_user, render
 from streams.dead_letters.reader import Position
 from streams.kafka.ranges import Reader
 from streams.operations.trace_search import NoRawMessageError, Span
@@ -80,7 +80,7 @@ def command(
                 hours_ago = int((time.time() - _HOURS * 3600) * 1000)
                 lately = span if since else span._replace(since_ms=hours_ago)
                 report = await of_user.trace(reader, user.encode(), lately, sinks)
-        shown.show(report, as_json=as_json)
+        render.show(report, as_json=as_json)
         return report.found
 
     ask(work, "trace", rights.of("trace"))

@@ -70,7 +70,7 @@ TILES = (
         "Records that Kafka deleted before the worker came to them, since it started. Any: they "
         "are lost to it unless they can be sent again, and the partition is held; see /ready. "
         "Raise the topic's retention.",
-        Query(or_zero(total("offsets_deleted_total", where=TOPIC)), "records"),
+        Query(or_zero(total("records_deleted_total", where=TOPIC)), "records"),
         limits=ANY_IS_BAD,
     ),
 )

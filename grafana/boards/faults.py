@@ -28,7 +28,7 @@ FAULTS = states(
     Query(_SILENT, "mParticle: silent for 30 minutes"),
     Query(or_zero(f"max({recorded('kafka_unreachable:max')})"), "Kafka: does not answer"),
     Query(
-        highest("readiness", where='state="offsets_deleted"'),
+        highest("readiness", where='state="records_deleted"'),
         "Kafka: deleted records that were not read",
     ),
     Query(

@@ -24,7 +24,7 @@ GROUP = (
         "A red line while a worker is not ready, and below it why: kafka_unreachable, "
         "authentication_failed, kafka_refused (a right, or a topic that is gone), "
         "no_partitions (more workers than partitions, or Kafka is away), starting (reads back what "
-        "has ended), offsets_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
+        "has ended), records_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
         "destination asked to wait for more than a minute), or blocked. /ready of the worker says "
         "what to do.",
         Query(

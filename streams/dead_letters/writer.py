@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from models.dead_letter import DeadLetter
 from streams import metrics
-from streams.kafka.producing import partition_count
+from streams.kafka.patient_producer import partition_count
 from streams.kafka.record_limits import RecordLimits, written_size
 from streams.outcomes import Blocked
 from streams.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES

@@ -10,8 +10,8 @@ from models.record import Record
 from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Refused, invalid_record, mapping_error
+from streams.delivery.components import Components
 from streams.delivery.lane import Item, Source
-from streams.delivery.parts import Parts
 from streams.delivery.sink import LaneKey, placement
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
@@ -36,14 +36,14 @@ class Queues(Protocol):
 class Admission:
     """Lets records in, one chunk of each partition at a time."""
 
-    def __init__(self, parts: Parts, queues: Queues, guard: FloodGuard) -> None:
-        self._outlet = parts.outlet
-        self._sink = parts.outlet.sink
-        self._topics = parts.topics
-        self._completion = parts.completion
-        self._deduplication = parts.deduplication
-        self._staleness = parts.staleness
-        self._barrier = parts.barrier
+    def __init__(self, components: Components, queues: Queues, guard: FloodGuard) -> None:
+        self._outlet = components.outlet
+        self._sink = components.outlet.sink
+        self._topics = components.topics
+        self._completion = components.completion
+        self._deduplication = components.deduplication
+        self._staleness = components.staleness
+        self._barrier = components.barrier
         self._queues = queues
         self._guard = guard
         self._turn = asyncio.Lock()

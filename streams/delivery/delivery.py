@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.admission import Admission
+from streams.delivery.components import Components
 from streams.delivery.history import History
-from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.recovery import Recovery
 from streams.delivery.resend import LaneFeed
@@ -28,7 +28,7 @@ class Delivery:
 
     def __init__(
         self,
-        parts: Parts,
+        components: Components,
         history: History,
         audiences: FollowedTable,
         connections: int,
@@ -36,19 +36,19 @@ class Delivery:
         sharing: DemandExchange | None = None,
         refusals: Refusals | None = None,
     ) -> None:
-        self._outlet = parts.outlet
-        self._deduplication = parts.deduplication
-        self._barrier = parts.barrier
+        self._outlet = components.outlet
+        self._deduplication = components.deduplication
+        self._barrier = components.barrier
         self._audiences = audiences
-        self._recovery = Recovery(parts, audiences, history, self._go_on)
-        behind = parts.outlet.sink.behind
+        self._recovery = Recovery(components, audiences, history, self._go_on)
+        behind = components.outlet.sink.behind
         # Two guards, because records are admitted far ahead of those that are being answered.
         answers, admissions = (FloodGuard(max_rejected_share, behind) for _ in range(2))
-        self._endpoints = Endpoints(parts, connections, answers, sharing)
+        self._endpoints = Endpoints(components, connections, answers, sharing)
         self._feed = LaneFeed(
-            self._endpoints, parts.may_send, refusals or Refusals(), parts.policy.resend
+            self._endpoints, components.may_send, refusals or Refusals(), components.policy.resend
         )
-        self._chunks = PartitionTasks(Admission(parts, self._endpoints, admissions).admit)
+        self._chunks = PartitionTasks(Admission(components, self._endpoints, admissions).admit)
 
     @property
     def blocked(self) -> Blocked | None:

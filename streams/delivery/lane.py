@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from models.record import Record
 from streams import clocks
+from streams.delivery.halving import Halving
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
 from streams.outcomes import Rejected
@@ -42,12 +43,7 @@ class Item:
 
 
 class Lane:
-    """The queue behind a lane, and how a refused batch is taken apart.
-
-    A refused batch is halved from the front, so the order stands. When a half passes, the bad
-    record is in the rest, which is halved again at once, and known without a request when it is the
-    last. When it is found, all that remains is tried together.
-    """
+    """The queue behind a lane key: its records in order, and since when they fail."""
 
     def __init__(self, key: LaneKey) -> None:
         self.key = key
@@ -56,9 +52,7 @@ class Lane:
         self._failing_seconds = 0.0
         self.failed_at = 0.0
         self._items: deque[Item] = deque()
-        self._suspects = 0
-        self._limit: int | None = None
-        self._why: Rejected | None = None
+        self._halving = Halving()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -75,7 +69,7 @@ class Lane:
 
     def head(self, most: int) -> Sequence[Record]:
         """The records that the next request may carry."""
-        count = most if self._limit is None else min(self._limit, most)
+        count = self._halving.max_size(most)
         return [item.record for item in islice(self._items, count) if item.record is not None]
 
     def tried(self, size: int) -> None:
@@ -98,31 +92,24 @@ class Lane:
     def passed(self, size: int) -> list[Item]:
         """Takes off what was delivered."""
         self._mended()
-        taken = [self._items.popleft() for _ in range(size)]
-        self._suspects = max(0, self._suspects - size)
-        self._limit = max(1, self._suspects // 2) if self._suspects else None
-        return taken
+        self._halving.record_success(size)
+        return [self._items.popleft() for _ in range(size)]
 
     def refused(self, size: int, why: Rejected) -> Item | None:
         """Takes off the one record that was refused alone; None when the batch is to be halved."""
         self._mended()
         if size == 1:
             return self._found()
-        self._why = why
-        self._suspects = size
-        self._limit = size // 2
+        self._halving.record_refusal(size, why)
         return None
 
     def suspect(self) -> tuple[Item, Rejected] | None:
         """Takes off the last of a refused batch of which all others passed, if that says enough."""
-        if self._suspects != 1 or self._why is None or self._why.blames == "batch":
-            return None
-        why = self._why
-        return self._found(), why
+        why = self._halving.culprit()
+        return None if why is None else (self._found(), why)
 
     def _found(self) -> Item:
-        self._suspects = 0
-        self._limit = self._why = None
+        self._halving.end()
         return self._items.popleft()
 
     def _mended(self) -> None:

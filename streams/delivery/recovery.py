@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from models.record import kinds_superseded_by
 from streams import headers
+from streams.delivery.components import Components
 from streams.delivery.history import Group, History
 from streams.delivery.lane import Source
-from streams.delivery.parts import Parts
 from streams.delivery.sink import placement
 from streams.engine.partition import Partition
 from streams.kafka.tables import FollowedTable
@@ -30,16 +30,16 @@ class Recovery:
 
     def __init__(
         self,
-        parts: Parts,
+        components: Components,
         audiences: FollowedTable,
         history: History,
         go_on: Callable[[Group], None],
     ) -> None:
         """`go_on` is told of what may be fetched."""
-        self._outlet = parts.outlet
-        self._topics = parts.topics
-        self._deduplication = parts.deduplication
-        self._staleness = parts.staleness
+        self._outlet = components.outlet
+        self._topics = components.topics
+        self._deduplication = components.deduplication
+        self._staleness = components.staleness
         self._audiences = audiences
         self._history = history
         self._go_on = go_on

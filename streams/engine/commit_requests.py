@@ -22,7 +22,7 @@ _CALL_TOO_LARGE = (InvalidCommitOffsetSizeError, UnknownError)
 Call = Mapping[TopicPartition, OffsetAndMetadata]
 
 
-class Offering:
+class CommitRequests:
     """Learns what fits from what is refused; runs that do not fit are only repeated after a crash.
 
     `room` is how long a text may be, `most` how many bytes a call: both only shrink.

@@ -23,8 +23,9 @@ from streams.engine.added_partitions import AddedPartitions
 from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread, Fetched
-from streams.engine.deleted_offsets import Gaps
-from streams.engine.duplicate_members import Twins
+from streams.engine.deleted_records import DeletedRecords
+from streams.engine.duplicate_members import DuplicateMembers
+from streams.engine.forgotten_offsets import refuse_forgotten
 from streams.engine.group_lease import GroupLease
 from streams.engine.held_partitions import Hold, Holds
 from streams.engine.partition import InFlightLimit, Partition
@@ -36,8 +37,8 @@ from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.granted_rights import lacking
 from streams.kafka.log_bounds import Bounds
+from streams.kafka.patient_producer import patient
 from streams.kafka.pending_writes import PENDING
-from streams.kafka.producing import patient
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import BY_USER, MAX_REQUEST_BYTES
@@ -72,7 +73,7 @@ class Consumer(driver.Consumer):
         """Partitions that Kafka answers nothing of, and its own word for why."""
         self.added = AddedPartitions((), ())
         """Of this assignment: what is not read before its turn comes."""
-        self.gaps = Gaps(self.transport.kafka, self.holds)
+        self.deleted_records = DeletedRecords(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
         self._is_over = False
@@ -80,7 +81,7 @@ class Consumer(driver.Consumer):
         self.lease = GroupLease(kafka.session_timeout_s)
         self.access = Access(kafka)
         self.refusals = Refusals()
-        self._twins = Twins(kafka.group_instance_id, kafka.session_timeout_s)
+        self._duplicates = DuplicateMembers(kafka.group_instance_id, kafka.session_timeout_s)
         self._final: asyncio.Queue[GroupError] = asyncio.Queue()
         self.commits = Committer(self.partitions, self.lease, self._commit)
 
@@ -130,11 +131,11 @@ class Consumer(driver.Consumer):
     def join_refused(self, error: Exception) -> None:
         """Is told by the consumer's thread."""
         refused = self.refusals.refused("join its group", error)
-        self._end_with(refused or self._twins.join_refused(error))
+        self._end_with(refused or self._duplicates.join_refused(error))
 
     def membership_lost(self) -> None:
         """Is told by the consumer's thread that Kafka does not know this member any more."""
-        self._end_with(self._twins.lost_membership(in_touch=self.lease.is_in_touch()))
+        self._end_with(self._duplicates.lost_membership(in_touch=self.lease.is_in_touch()))
 
     def _end_with(self, error: GroupError | None) -> None:
         if error is not None:
@@ -223,7 +224,11 @@ class Consumer(driver.Consumer):
             starts = {
                 tp: start
                 for tp, bounds in there.items()
-                if (start := self.gaps.begin(tp, committed.get(tp, Progress(bounds.first)), bounds))
+                if (
+                    start := self.deleted_records.begin(
+                        tp, committed.get(tp, Progress(bounds.first)), bounds
+                    )
+                )
             }
             if not await self._thread.seek_to(_offsets(starts), generation):
                 return  # the next rebalance has begun, and cancels this in a moment
@@ -240,13 +245,7 @@ class Consumer(driver.Consumer):
         if not without_offset:
             return AddedPartitions((), ())
         known = await self._thread.read_progress(self._thread.read_by_group())
-        if forgotten := startup.without_offset(without_offset, known):
-            names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(forgotten))
-            raise GroupError(
-                f"Kafka has forgotten how far the group {self.app.conf.id} was in {names}, as when "
-                "the group is deleted: this worker ends, so that KAFKA_INITIAL_OFFSET is asked "
-                "anew."
-            )
+        refuse_forgotten(self.app.conf.id, without_offset, known)
         return AddedPartitions(without_offset, known)
 
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
@@ -465,7 +464,7 @@ class Consumer(driver.Consumer):
         if there is None:
             await self._thread.seek_to({tp: position})
             return False
-        if there.first <= position or not self.gaps.holds(tp, position, there.first):
+        if there.first <= position or not self.deleted_records.holds(tp, position, there.first):
             return True
         self.pause_partitions({tp})
         return False
@@ -483,7 +482,7 @@ class Consumer(driver.Consumer):
             return
         if there is None or there.first <= position <= there.end:
             await self._thread.seek_to({tp: position})
-        elif self.gaps.holds(tp, position, there.first, there.end):
+        elif self.deleted_records.holds(tp, position, there.first, there.end):
             self.pause_partitions({tp})
         else:
             partition.closed = True  # of what it fetches now nothing is to be read

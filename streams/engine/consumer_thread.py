@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.engine.commit_requests import Offering
+from streams.engine.commit_requests import CommitRequests
 from streams.engine.committer import Committer
 from streams.engine.group_lease import GroupLease
 from streams.engine.policy import EnginePolicy
@@ -78,7 +78,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._offering = Offering(self._commit_as_member)
+        self._offering = CommitRequests(self._commit_as_member)
         # Set by the one commit that is under way.
         self._commits_in = -1
 

@@ -12,7 +12,7 @@ _LOSSES = 3
 _SESSIONS = 10
 
 
-class Twins:
+class DuplicateMembers:
     """Tells a member that another process replaces again and again.
 
     To Kafka whoever joins under a static member's name is that member, started anew, and the one

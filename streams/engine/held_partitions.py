@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from faust.types import TP
 
-State: TypeAlias = Literal["offsets_deleted", "unreadable", "kafka_refused"]
+State: TypeAlias = Literal["records_deleted", "unreadable", "kafka_refused"]
 
 
 class Hold(NamedTuple):

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 
-class Runs:
+class OffsetRuns:
     """A set of offsets, kept as runs that neither touch nor overlap, in order."""
 
     def __init__(self, runs: Iterable[tuple[int, int]] = ()) -> None:

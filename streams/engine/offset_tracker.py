@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from streams.engine.offset_runs import Runs
+from streams.engine.offset_runs import OffsetRuns
 
 
 class OffsetTracker:
@@ -21,7 +21,7 @@ class OffsetTracker:
         # As they came. A dict would search for its first among all that have gone.
         self._order = deque[int]()
         self._bytes = 0
-        self._ended = Runs(ended)
+        self._ended = OffsetRuns(ended)
 
     def fetched(self, records: Iterable[tuple[int, int]]) -> list[int]:
         """Takes (offset, size in bytes) in fetch order; returns the offsets that still need work.

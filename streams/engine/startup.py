@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,9 +17,9 @@ from aiokafka.errors import (
     UnknownError,
 )
 from aiokafka.structs import OffsetAndMetadata
-from faust.types import TP
 
 from streams import clocks, topics
+from streams.engine.forgotten_offsets import forgotten
 from streams.engine.refusals import sentence
 from streams.kafka import clients, log_bounds, topic_admin
 from streams.kafka.commit_metadata import Progress, decode, encode
@@ -31,8 +29,6 @@ from streams.kafka.rights import Right, Rights
 from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings
 from streams.topics import Topic
-
-P = TypeVar("P", TP, TopicPartition)
 
 _LOOK_SECONDS = 0.1
 # For the metadata to come, and for a leader to be elected.
@@ -152,7 +148,7 @@ async def _begin_group(
     try:
         async with clients.consumer(kafka, group_id=group) as consumer:
             committed = await read_committed(consumer, partitions)
-            partitions = without_offset(partitions, committed)
+            partitions = forgotten(partitions, committed)
             if not partitions:
                 return
             await _leaders(consumer, group, partitions)
@@ -182,16 +178,6 @@ def _where_to_begin(group: str, of: Collection[TopicPartition]) -> str:
         f"The group {group} has no offsets{which} are not empty: set KAFKA_INITIAL_OFFSET to "
         "earliest, latest, or a time to begin at."
     )
-
-
-def without_offset(partitions: Iterable[P], committed: Collection[P]) -> list[P]:
-    """What the group is to begin.
-
-    Partitions of higher numbers than any that it knows were added: all in them came since, and a
-    takeover reads them from their beginning.
-    """
-    known = max((tp.partition for tp in committed), default=math.inf)
-    return [tp for tp in partitions if tp not in committed and tp.partition <= known]
 
 
 async def _leaders(

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthoriza
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.kafka.producing import partition_count
+from streams.kafka.patient_producer import partition_count
 from streams.kafka.record_limits import written_size
 from streams.kafka.rights import Right
 

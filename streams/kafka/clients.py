@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from streams.kafka.consumers import Consumer
 from streams.kafka.diagnosis import examine
-from streams.kafka.producing import patient
+from streams.kafka.patient_producer import patient
 from streams.settings import KafkaSettings
 from streams.topics import MAX_REQUEST_BYTES
 

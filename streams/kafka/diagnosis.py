@@ -20,7 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams import tls
 from streams.addresses import broker_addresses
-from streams.kafka.first_word import listen
+from streams.kafka.tls_probe import probe
 from streams.oauth import TokenError, Tokens
 from streams.settings import KafkaSettings
 
@@ -238,7 +238,7 @@ async def _why(kafka: KafkaSettings, host: str, port: int, error: Exception) -> 
     word = None
     trouble = tls.explain(error)
     if trouble is None:
-        word = await listen(kafka, host, port)
+        word = await probe(kafka, host, port)
         trouble = word.trouble if kafka.speaks_tls else None
     if trouble is not None:
         todo = _TO_DO[trouble.fault]

@@ -11,7 +11,7 @@ from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from streams.kafka import clients
-from streams.kafka.producing import partition_count
+from streams.kafka.patient_producer import partition_count
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 

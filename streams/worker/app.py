@@ -141,7 +141,7 @@ def create_app(
     transport.make_processor = lambda: processor(app)
     for topic in reads:
         # The series begins at 0, or increase() does not see the first event.
-        for counter in (metrics.RECORDS_READ, metrics.RECORDS_ENDED, metrics.OFFSETS_DELETED):
+        for counter in (metrics.RECORDS_READ, metrics.RECORDS_ENDED, metrics.RECORDS_DELETED):
             counter.labels(topic=topic.name)
     _drain_on_shutdown(app)
     _serve_pages(app)

@@ -4,12 +4,12 @@ from typing import Any
 
 from streams.dead_letters.writer import DeadLetters
 from streams.delivery.completion import Completion
+from streams.delivery.components import Components
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import History
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
-from streams.delivery.parts import Parts
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sink import Outlet, Sink
@@ -52,7 +52,7 @@ def create_sink_app(
                 app.kafka_producer, kafka.topic(DEAD_LETTERS.name), RecordLimits.of(kafka)
             )
         )
-        parts = Parts(
+        components = Components(
             outlet,
             {kafka.topic(topic.name): topic for topic in sink.topics},
             Completion(outlet.name, letters, deduplication, barrier),
@@ -63,7 +63,7 @@ def create_sink_app(
             policy,
         )
         return Delivery(
-            parts,
+            components,
             History(kafka),
             FollowedTable.of_values(kafka, AUDIENCES, outlet.learn),
             connections,

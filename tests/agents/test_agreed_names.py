@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agents.agreed_names import FixedNames, same
+from agents.agreed_names import AgreedNames, same
 from agents.sailthru.topics import SAILTHRU_AUDIENCES
 from models.owned_name import OwnedName
 from sandbox.kafka import Kafka
@@ -36,12 +36,12 @@ def apart(name: str, audience_id: str) -> str:
     return f"{name} ({audience_id})"
 
 
-def names(to: KafkaSettings | None = None, **given: int) -> FixedNames:
-    return FixedNames(to, SAILTHRU_AUDIENCES, "sailthru", apart, **given)
+def names(to: KafkaSettings | None = None, **given: int) -> AgreedNames:
+    return AgreedNames(to, SAILTHRU_AUDIENCES, "sailthru", apart, **given)
 
 
 @asynccontextmanager
-async def worker(to: KafkaSettings) -> AsyncIterator[FixedNames]:
+async def worker(to: KafkaSettings) -> AsyncIterator[AgreedNames]:
     fixed = names(to)
     async with fixed.session():
         yield fixed

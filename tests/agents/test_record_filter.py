@@ -6,7 +6,7 @@ import pytest
 
 from agents import registry
 from agents.ab_tasty.sink import AbTastySink
-from agents.record_filter import Choice, ChoiceSettings
+from agents.record_filter import RecordFilter, RecordFilterSettings
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from models.record import RawPosition
@@ -37,7 +37,7 @@ def sinks(**changed: Any) -> list[Sink[Any]]:
 def test_every_destination_has_the_choice() -> None:
     for destination in registry.destinations().values():
         group: type = destination.settings
-        assert issubclass(group, ChoiceSettings)
+        assert issubclass(group, RecordFilterSettings)
 
 
 @pytest.mark.parametrize("learned", ["from the audiences", "from its own change", "recalled"])
@@ -58,7 +58,7 @@ def test_a_membership_without_a_name_is_judged_by_what_the_audience_is_called(
 
 
 def test_an_audience_is_judged_by_what_it_is_called_now() -> None:
-    choice = Choice(ChoiceSettings(audiences_allow="VIP"))
+    choice = RecordFilter(RecordFilterSettings(audiences_allow="VIP"))
     choice.learn(audience("VIP"))
     assert choice.reason_against(membership(audience=None)) is None
     choice.learn(audience("Test", change="updated"))
@@ -97,6 +97,6 @@ def test_attributes_that_are_left_out_of_what_is_sent_are_counted() -> None:
 
 @pytest.mark.parametrize("spelled", ["Workspace: 77", "WORKSPACE:7?", " workspace:77 "])
 def test_an_account_is_found_however_a_person_spells_it(spelled: str) -> None:
-    choice = Choice(ChoiceSettings(accounts_deny=f"4411,{spelled}"))
+    choice = RecordFilter(RecordFilterSettings(accounts_deny=f"4411,{spelled}"))
     said = membership(audience="VIP").model_copy(update={"workspace_id": "77"})
     assert choice.reason_against(said) == Dropped("account_denied")

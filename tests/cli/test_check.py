@@ -220,7 +220,7 @@ async def test_how_far_each_worker_is_behind_and_what_it_has_missed_is_a_line_a_
     [missed] = [line for line in lines(said, "?") if line.startswith("worker sailthru")]
     assert missed == (
         f"worker sailthru is 1 records behind in {updates}, and Kafka has deleted 1 that it has "
-        "not read: see KAFKA_DELETED_OFFSETS."
+        "not read: see KAFKA_DELETED_RECORDS."
     )
 
 

@@ -38,11 +38,11 @@ async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, pr
     async with assigned(cluster, group, [(raw, 0), (raw, 1)]) as consumer:
         held = [await consumer.committed(TopicPartition(raw, number)) for number in range(2)]
 
-    told_to = {**_where(kafka, prefix), "KAFKA_DELETED_OFFSETS": "skip"}
+    told_to = {**_where(kafka, prefix), "KAFKA_DELETED_RECORDS": "skip"}
     with _started(by_command("router"), told_to) as (process, url):
         _eventually(lambda: counted(url, "records_completed") == 1, process)
         ready, _ = _get(f"{url}/ready")
-        skipped = counted(url, "offsets_deleted")
+        skipped = counted(url, "records_deleted")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
@@ -71,7 +71,7 @@ async def test_a_worker_that_can_go_on_nowhere_holds_and_says_so_of_each(
             await client.delete_records({TopicPartition(raw, number): gone for number in range(2)})
 
     with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-        _eventually(lambda: b"offsets_deleted" in _get(f"{url}/ready")[1], process)
+        _eventually(lambda: b"records_deleted" in _get(f"{url}/ready")[1], process)
         _, why = _get(f"{url}/ready")
         live, _ = _get(f"{url}/live")
         process.send_signal(signal.SIGTERM)

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
-from agents.receiver.producer_supervisor import Producing
+from agents.receiver.producer_supervisor import ProducerSupervisor
 from agents.receiver.writer import Writer
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post
@@ -273,7 +273,7 @@ async def test_who_is_let_in_no_more_ends_so_that_it_is_started_again_and_live_s
         await create(settings(broker, ""), [RAW])
         login = broker.login
         writer = Writer(RAW.name, 1.0, 1_000_000)
-        async with Producing(writer, lambda: login, 2.0) as producing:
+        async with ProducerSupervisor(writer, lambda: login, 2.0) as producing:
             keeping = asyncio.create_task(producing.keep())
             await exchanged(broker, "the-second-password")
             async with asyncio.timeout(60):
@@ -295,7 +295,7 @@ async def test_where_kafka_answers_and_acknowledges_nothing_it_ends_with_the_rea
     cluster = settings(kafka, prefix)
     await create(cluster, [RAW])
     writer = Writer(cluster.topic(RAW.name), 1.0, 1_000_000)
-    async with Producing(writer, lambda: cluster, 1.0) as producing:
+    async with ProducerSupervisor(writer, lambda: cluster, 1.0) as producing:
         writer.waiting = 1
         with capture_logs() as lines:
             keeping = asyncio.create_task(producing.keep())

@@ -193,13 +193,13 @@ MUTANTS = (
     ),
     Mutant(
         "records that were deleted are passed in silence",
-        "streams/engine/deleted_offsets.py",
+        "streams/engine/deleted_records.py",
         "        missing.inc(max(0, first - position))",
         "        del missing",
     ),
     Mutant(
         "runs of another log are believed",
-        "streams/engine/deleted_offsets.py",
+        "streams/engine/deleted_records.py",
         "    return committed.ended if reaches <= there.end else ()",
         "    del reaches\n    return committed.ended",
     ),
@@ -232,7 +232,7 @@ MUTANTS = (
     ),
     Mutant(
         "an old message takes a user back whom the router does not remember",
-        "streams/delivery/ordering/update_order.py",
+        "streams/delivery/ordering/snapshot_order.py",
         "        if sent is None or sent.is_sure:",
         "        if True:",
     ),

@@ -29,7 +29,7 @@ Effects = Mapping[str, Sequence[Effect]]
 # A first start asks of every partition where it begins.
 _KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless", "moves", "refused", "slow"})
 _NO_KAFKA = (
-    *("does not answer", "cannot be reached", "breaks connections"),
+    *("does not answer", "did not answer all", "cannot be reached", "breaks connections"),
     *("ConnectionError", "NodeNotReadyError"),
 )
 _REFUSED = "does not start: Kafka does not let this worker read and commit"

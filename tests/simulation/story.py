@@ -111,7 +111,7 @@ class Story:
             update={
                 "group_instance_id": instance,
                 "bootstrap_servers": self.evidence.kafka.bootstrap,
-                "deleted_offsets": "skip" if self._skips else "hold",
+                "deleted_records": "skip" if self._skips else "hold",
             }
         )
         build = functools.partial(role.build, kafka, worker, self.evidence.service)
@@ -141,7 +141,7 @@ class Story:
         """As a person does who reads /ready: where offsets were deleted, they let it go on."""
         while not self._skips:
             await asyncio.sleep(1.0)
-            if any(worker.state().startswith("offsets_deleted") for worker in self._stage.alive):
+            if any(worker.state().startswith("records_deleted") for worker in self._stage.alive):
                 async with self._stage.all_stopped():
                     self._skips = True
 
@@ -186,7 +186,7 @@ def _count_deleted() -> float:
     """What all workers have counted: they share one process, and with it the counters."""
     return sum(
         sample.value
-        for metric in metrics.OFFSETS_DELETED.collect()
+        for metric in metrics.RECORDS_DELETED.collect()
         for sample in metric.samples
         if sample.name.endswith("_total")
     )

@@ -76,7 +76,7 @@ def is_locked_out(worker: Worker) -> None:
 
 
 def is_behind_the_log(worker: Worker) -> None:
-    worker.consumer.gaps.holds(HERE, 3, 8)
+    worker.consumer.deleted_records.holds(HERE, 3, 8)
 
 
 def cannot_unpack(worker: Worker) -> None:
@@ -117,7 +117,7 @@ STATES: dict[str, tuple[Callable[[Worker], None], str | None]] = {
         "authentication_failed: Kafka refuses the login by PLAIN: set",
     ),
     "kafka_refused": (may_not_join, "have its user granted Read on the group router"),
-    "offsets_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
+    "records_deleted": (is_behind_the_log, "offset 3 is next, Kafka has from 8 on"),
     "unreadable": (cannot_unpack, "the batch at offset 3 cannot be unpacked"),
     "partitions_unavailable": (has_lost_a_leader, "mparticle-raw-0 (LeaderNotAvailableError)"),
     "kafka_unreachable": (hears_nothing_of_kafka, "look at the brokers"),

@@ -9,8 +9,8 @@ import pytest
 from sandbox.kafka import Kafka
 from streams.kafka import clients
 from streams.kafka.metadata import paced
+from streams.kafka.patient_producer import partition_count, patient
 from streams.kafka.pending_writes import PendingWrites
-from streams.kafka.producing import partition_count, patient
 from streams.topics import EVENTS
 from tests.streams.cluster import configure, create, settings
 

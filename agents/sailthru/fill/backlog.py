@@ -10,9 +10,9 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from faust.types import TP
 
 from agents.sailthru.fill.error import FillError
-from agents.sailthru.fill.exclusive_group import Alone, alone
+from agents.sailthru.fill.exclusive_group import ExclusiveGroup, alone
 from agents.sailthru.topics import FILL
-from streams.engine.deleted_offsets import Gaps
+from streams.engine.deleted_records import DeletedRecords
 from streams.engine.held_partitions import Holds
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.startup import prepare, read_begins, read_progress
@@ -41,7 +41,7 @@ class Part:
         return max(0, self.end - self.partition.offsets.watermark)
 
 
-class Log:
+class Backlog:
     """Reads without joining the group, and commits, which Kafka allows while the group is empty."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Log:
         group: str,
         cluster: str,
         consumer: AIOKafkaConsumer,
-        held: Alone | None,
+        held: ExclusiveGroup | None,
     ) -> None:
         self._kafka = kafka
         self._worker = worker
@@ -73,13 +73,13 @@ class Log:
             begins = await read_begins(self._consumer, ours, self._kafka.initial_offset)
             starts = {tp: Progress(begins[tp]) for tp in ours}
         holds: Holds = {}
-        gaps = Gaps(self._kafka, holds)
+        deleted_records = DeletedRecords(self._kafka, holds)
         parts = []
         for tp, first, end in there:
-            progress = gaps.begin(TP(*tp), starts[tp], Bounds(first, end, end))
+            progress = deleted_records.begin(TP(*tp), starts[tp], Bounds(first, end, end))
             if progress is None:
                 said = holds[TP(*tp)].said
-                raise FillError(f"{said}: set KAFKA_DELETED_OFFSETS=skip to go on without them.")
+                raise FillError(f"{said}: set KAFKA_DELETED_RECORDS=skip to go on without them.")
             partition = Partition(TP(*tp), progress, InFlightLimit(), lambda _: None)
             parts.append(Part(partition, end))
         return parts
@@ -135,7 +135,7 @@ async def opened(
     reads: Sequence[Topic],
     *,
     execute: bool,
-) -> AsyncIterator[tuple[Log, Sequence[Part]]]:
+) -> AsyncIterator[tuple[Backlog, Sequence[Part]]]:
     """The log and what is to be filled; raises what says that it must not or cannot be.
 
     Only to `execute` must the group be stopped, and is one without offsets begun.
@@ -156,7 +156,7 @@ async def opened(
             auto_offset_reset="none",
             max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,
         ) as consumer:
-            log = Log(kafka, worker, group, cluster, consumer, held)
+            log = Backlog(kafka, worker, group, cluster, consumer, held)
             async with answering(kafka):
                 parts = await log.parts(every)
             yield log, parts

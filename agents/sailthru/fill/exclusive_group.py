@@ -21,7 +21,7 @@ def _protocol_of_its_own() -> type[RangePartitionAssignor]:
     return type("OneFill", (RangePartitionAssignor,), {"name": f"fill-{uuid4().hex}"})
 
 
-class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # as above
+class ExclusiveGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # as above
     """The only member of a group beside the worker's, which a worker may join at any time."""
 
     def __init__(self, member: AIOKafkaConsumer) -> None:
@@ -44,7 +44,7 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # as above
 
 
 @asynccontextmanager
-async def alone(kafka: KafkaSettings, group: str) -> AsyncIterator[Alone]:
+async def alone(kafka: KafkaSettings, group: str) -> AsyncIterator[ExclusiveGroup]:
     """Raises FillError when another fill is at work."""
     member = clients.new_consumer(
         kafka,
@@ -54,7 +54,7 @@ async def alone(kafka: KafkaSettings, group: str) -> AsyncIterator[Alone]:
         session_timeout_ms=int(kafka.session_timeout_s * 1000),
         heartbeat_interval_ms=int(kafka.session_timeout_s * 100),
     )
-    held = Alone(member)
+    held = ExclusiveGroup(member)
     member.subscribe([kafka.topic(USER_UPDATE.name)], listener=held)
     try:
         async with clients.answering(kafka):

@@ -1,6 +1,7 @@
 """A fill from start to end: window by window a job, then calls for what no job can say."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,21 +11,23 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.client import Client
-from agents.sailthru.fill.backlog import Log, Part, opened
+from agents.sailthru.fill.backlog import Backlog, Part, opened
 from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.job import Jobs
 from agents.sailthru.fill.job_file import Most, files
-from agents.sailthru.fill.window import CountedCompletion, NoDeadLetters, Waiting, planned
+from agents.sailthru.fill.job_selection import WindowLanes, job_lines
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
+from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.delivery.admission import Admission
+from streams.delivery.completion import Completion, Refused
+from streams.delivery.components import Components
 from streams.delivery.history import History
-from streams.delivery.lane import Lane
+from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier
-from streams.delivery.parts import Parts
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.recovery import Recovery
@@ -58,6 +61,40 @@ class Plan:
     after_job: str | None = None
 
 
+class CountedCompletion(Completion):
+    """Ends records as a worker does, and counts them for the person who asked for the fill."""
+
+    def __init__(
+        self, destination: str, letters: DeadLetters, deduplication: Deduplication
+    ) -> None:
+        super().__init__(destination, letters, deduplication, NoBarrier())
+        self.delivered_records = 0
+        self.dropped_records = Counter[str]()
+        self.refused_records = Counter[str]()
+
+    def delivered(self, items: Sequence[Item]) -> None:
+        self.delivered_records += len(items)
+        super().delivered(items)
+
+    def dropped(self, item: Item, reason: str) -> None:
+        self.dropped_records[reason] += 1
+        super().dropped(item, reason)
+
+    async def rejected(self, refused: Sequence[Refused]) -> None:
+        self.refused_records.update(why.reason for _, why in refused)
+        await super().rejected(refused)
+
+
+class NoDeadLetters(DeadLetters):
+    """Writes no dead letters: without --execute nothing is written."""
+
+    def __init__(self) -> None:
+        """Needs no producer."""
+
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
+        """Nothing: they are counted where they end."""
+
+
 @dataclass(slots=True)
 class Sums:
     """What the jobs carried; how the records ended is told by `ends`."""
@@ -79,7 +116,7 @@ class Fill:
         kafka: KafkaSettings,
         worker: WorkerSettings,
         plan: Plan,
-        log: Log,
+        log: Backlog,
         letters: DeadLetters,
         connections: int,
         say: Callable[[str], None],
@@ -87,7 +124,7 @@ class Fill:
         self._sink, self._plan, self._log, self._say = sink, plan, log, say
         deduplication = Deduplication(worker.dedup_max_ids)
         self.sums = Sums(CountedCompletion(sink.destination, letters, deduplication))
-        parts = Parts(
+        components = Components(
             Outlet.of(sink),
             {kafka.topic(USER_UPDATE.name): USER_UPDATE},
             self.sums.ends,
@@ -98,11 +135,11 @@ class Fill:
             policy=DeliveryPolicy(),
         )
         guards = [FloodGuard(worker.max_rejected_share, sink.behind) for _ in range(2)]
-        self._waiting = Waiting()
-        self._admission = Admission(parts, self._waiting, guards[0])
-        self._endpoints = Endpoints(parts, connections, guards[1])
+        self._lanes = WindowLanes()
+        self._admission = Admission(components, self._lanes, guards[0])
+        self._endpoints = Endpoints(components, connections, guards[1])
         self._audiences = FollowedTable.of_values(kafka, AUDIENCES, sink.learn)
-        self._recovery = Recovery(parts, self._audiences, History(kafka), _start)
+        self._recovery = Recovery(components, self._audiences, History(kafka), _start)
 
     async def run(self, parts: Sequence[Part], jobs: Jobs | None) -> None:
         """One partition after the other; raises FillError. Without `jobs` nothing leaves."""
@@ -132,10 +169,10 @@ class Fill:
     ) -> None:
         partition = part.partition
         await self._admission.admit(Chunk.of(partition, records, records[-1].offset + 1))
-        if self._waiting.why is not None:
-            raise FillError(self._waiting.why.what_to_do)
-        lanes = self._waiting.taken()
-        for file in files(planned(self._sink, lanes), self._plan.most):
+        if self._lanes.why is not None:
+            raise FillError(self._lanes.why.what_to_do)
+        lanes = self._lanes.taken()
+        for file in files(job_lines(self._sink, lanes), self._plan.most):
             await self._job(file, jobs)
         for lane in lanes:
             self._left(lane, jobs)

@@ -3,7 +3,7 @@
 from faust.types import TP
 
 from streams.delivery.lane import Item
-from streams.delivery.ordering.recollection import Recollection
+from streams.delivery.ordering.partition_memory import PartitionMemory
 
 
 class Deduplication:
@@ -11,7 +11,7 @@ class Deduplication:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._ended = Recollection[bytes, None](limit)
+        self._ended = PartitionMemory[bytes, None](limit)
         self._under_way: dict[bytes, Item] = {}
 
     def has_ended(self, tp: TP, id_: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Drops what is older than what was last seen: by its time, or by where its raw message stands.
 
 Which of the two the record says itself (`Record.superseded_by`): mParticle promises no order of its
-HTTP requests; of what a router writes again see update_order.py.
+HTTP requests; of what a router writes again see snapshot_order.py.
 """
 
 from collections import defaultdict
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from faust.types import TP
 
 from models.record import Record
-from streams.delivery.ordering.recollection import Recollection
-from streams.delivery.ordering.update_order import UpdateOrder
+from streams.delivery.ordering.partition_memory import PartitionMemory
+from streams.delivery.ordering.snapshot_order import SnapshotOrder
 
 
 class Subject(NamedTuple):
@@ -44,9 +44,9 @@ class Staleness:
         return cls(max(1, ids // _IDS_TO_A_TIME))
 
     def __init__(self, limit: int) -> None:
-        self._latest = Recollection[Subject, _Seen](limit)
+        self._latest = PartitionMemory[Subject, _Seen](limit)
         self._epochs = defaultdict[TP, set[bytes]](set)
-        self.updates = UpdateOrder(max(1, limit // _TIMES_TO_AN_UPDATE))
+        self.updates = SnapshotOrder(max(1, limit // _TIMES_TO_AN_UPDATE))
 
     def is_stale(self, tp: TP, record: Record, user: str, epoch: bytes, offset: int) -> bool:
         """Judges a change and remembers it; one without a time is never stale.

@@ -5,8 +5,8 @@ import math
 from collections.abc import Awaitable
 
 from streams.dead_letters.writer import FloodGuard
+from streams.delivery.components import Components
 from streams.delivery.lane import Item
-from streams.delivery.parts import Parts
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sending.circuit_breaker import Gate
@@ -24,13 +24,13 @@ class Endpoints:
 
     def __init__(
         self,
-        parts: Parts,
+        components: Components,
         connections: int,
         guard: FloodGuard,
         sharing: DemandExchange | None = None,
     ) -> None:
         """Without `sharing` this worker takes the rate limits for its own."""
-        outlet, may_send = parts.outlet, parts.may_send
+        outlet, may_send = components.outlet, components.may_send
         self._outlet = outlet
         self._sharing = sharing
         self._gate = Gate(outlet.name)
@@ -41,9 +41,9 @@ class Endpoints:
             may_send=may_send,
         )
         slots = Connections(connections)
-        turn = Turn(parts, guard, self._gate, slots)
+        turn = Turn(components, guard, self._gate, slots)
         self._endpoints = {
-            name: Endpoint(name, limit, slots, self._gate, turn, may_send, parts.policy)
+            name: Endpoint(name, limit, slots, self._gate, turn, may_send, components.policy)
             for name, limit in self.pacer.limits.items()
         }
         show(outlet.name, self._endpoints, slots, sharing)

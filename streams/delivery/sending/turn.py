@@ -5,8 +5,8 @@ from typing import Any
 from streams import clocks, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import mapping_error
+from streams.delivery.components import Components
 from streams.delivery.lane import Item, Lane
-from streams.delivery.parts import Parts
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.circuit_breaker import Quarantine as Quarantined
 from streams.delivery.sending.concurrency import Connections
@@ -35,20 +35,20 @@ class Turn:
 
     def __init__(
         self,
-        parts: Parts,
+        components: Components,
         guard: FloodGuard,
         gate: Gate,
         slots: Connections,
     ) -> None:
-        self._outlet = parts.outlet
-        self._completion = parts.completion
-        self._barrier = parts.barrier
-        self._may_send = parts.may_send
+        self._outlet = components.outlet
+        self._completion = components.completion
+        self._barrier = components.barrier
+        self._may_send = components.may_send
         self._guard = guard
         self._gate = gate
         self._slots = slots
-        self._patience_s = parts.policy.retry.patience_s
-        self._quarantine = Quarantined(parts.policy.retry.quarantine_s)
+        self._patience_s = components.policy.retry.patience_s
+        self._quarantine = Quarantined(components.policy.retry.quarantine_s)
 
     async def take(self, lane: Lane, endpoint: Endpoint) -> None:
         """Sends one request for a lane, or gives the permit back."""

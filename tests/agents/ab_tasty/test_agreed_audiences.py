@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from agents.ab_tasty.agreed_audiences import KnownAudiences
+from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.sink import AbTastySink
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
@@ -108,7 +108,7 @@ async def test_workers_that_see_an_audience_at_once_under_two_names_agree_on_one
     assert segments == [segments[0]] * 3
 
 
-class Overtaken(KnownAudiences):
+class Overtaken(AgreedAudiences):
     """Another worker writes in the moment before this one does."""
 
     def __init__(self, to: KafkaSettings) -> None:
@@ -145,7 +145,7 @@ async def test_what_cannot_be_read_there_harms_nothing(kafka: Kafka, prefix: str
         for value in (b"{", None):
             topic = to.topic(AB_TASTY_AUDIENCES.name)
             await producer.send_and_wait(topic, value, key=b"31001")
-    known = KnownAudiences(to)
+    known = AgreedAudiences(to)
     async with known.session():
         assert await known.settle("31001", "First", str) == "First"
 
@@ -174,7 +174,7 @@ async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_a
 
 
 async def test_no_more_audiences_are_named_than_a_metric_may_have() -> None:
-    known = KnownAudiences(None, most_named=3)
+    known = AgreedAudiences(None, most_named=3)
     for number in range(10):
         known.learn(about(str(number)))
     assert len(named_empty()) == 3

@@ -5,7 +5,7 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.ab_tasty.day_slices import Slices, joined_value, turn
+from agents.ab_tasty.day_slices import DaySlices, joined_value, turn
 from tests.streams.records import source
 
 DUE_MS = 1_000
@@ -17,19 +17,19 @@ def said(number: int, at_ms: int | None, offset: int) -> ConsumerRecord:
     return source(value, offset, key=b"%d/31001" % number)
 
 
-def slices(days: int, every: int = 21, most: int = 1_000) -> Slices:
+def slices(days: int, every: int = 21, most: int = 1_000) -> DaySlices:
     """Of the last days up to today."""
-    return Slices(range(TODAY - days + 1, TODAY + 1), every, DUE_MS, most, "mpid")
+    return DaySlices(range(TODAY - days + 1, TODAY + 1), every, DUE_MS, most, "mpid")
 
 
-def due(read: Slices) -> list[str]:
+def due(read: DaySlices) -> list[str]:
     return sorted(member.visitor_id for _, members in read.due() for member in members)
 
 
 @pytest.mark.parametrize("every", [1, 7, 21, 27])
 def test_everyone_has_a_turn_once_in_so_many_days(every: int) -> None:
     days = [slices(1, every)] + [
-        Slices(range(day, day + 1), every, DUE_MS, 1, "mpid")
+        DaySlices(range(day, day + 1), every, DUE_MS, 1, "mpid")
         for day in range(TODAY - every + 1, TODAY)
     ]
     for number in range(500):

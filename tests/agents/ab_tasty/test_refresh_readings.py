@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents.ab_tasty import refresh
-from agents.ab_tasty.day_slices import Slices
+from agents.ab_tasty.day_slices import DaySlices
 from agents.ab_tasty.refresh import DAY_MS, RefreshPolicy
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -26,7 +26,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read = refresh.read
 
     async def noted(
-        kafka: KafkaSettings, consumer: Any, at: TopicPartition, slices: Slices, first: int
+        kafka: KafkaSettings, consumer: Any, at: TopicPartition, slices: DaySlices, first: int
     ) -> int:
         end = await read(kafka, consumer, at, slices, first)
         found.append(len(list(slices.due())))

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from agents.receiver.producer_supervisor import FRAME_BYTES, Producing
+from agents.receiver.producer_supervisor import FRAME_BYTES, ProducerSupervisor
 from agents.receiver.receiver import Receiver
 from agents.receiver.server import largest, limits
 from agents.receiver.settings import ReceiverSettings
@@ -75,10 +75,10 @@ async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
     door = Door("posts", limits(settings))
     async with (
-        Producing(writer, lambda: kafka, WorkerSettings().stall_timeout_s) as producing,
+        ProducerSupervisor(writer, lambda: kafka, WorkerSettings().stall_timeout_s) as supervisor,
         serving(Receiver(settings, writer).answer, door, "127.0.0.1", 0, "RECEIVER_PORT") as server,
     ):
-        keeping = asyncio.create_task(producing.keep())
+        keeping = asyncio.create_task(supervisor.keep())
         try:
             port = server.sockets[0].getsockname()[1]
             yield Served(f"http://127.0.0.1:{port}", port, writer, most)

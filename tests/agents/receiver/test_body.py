@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.receiver.body import unpack
-from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.memory_budget import Claim, MemoryBudget
 from agents.receiver.responses import CUT_OFF, TOO_LARGE, RefusedError
 from tests.agents.receiver.served import held
 
@@ -26,7 +26,7 @@ def test_whatever_was_packed_in_members_is_unpacked(
     parts: list[bytes], repeats: int, level: int
 ) -> None:
     packed = b"".join(gzip.compress(part * repeats, level) for part in parts)
-    with Claim(Room(10 * MOST), len(packed)) as claim:
+    with Claim(MemoryBudget(10 * MOST), len(packed)) as claim:
         assert unpack(packed, "gzip", claim, MOST) == b"".join(part * repeats for part in parts)
 
 
@@ -49,7 +49,7 @@ def test_whatever_ends_early_is_never_taken(
     )
     packed = pack(text)
     cut = before + packed[: data.draw(st.integers(1 if before else 0, len(packed) - 1))]
-    with Claim(Room(10 * MOST), len(cut)) as claim, pytest.raises(RefusedError) as refused:
+    with Claim(MemoryBudget(10 * MOST), len(cut)) as claim, pytest.raises(RefusedError) as refused:
         unpack(cut, coding, claim, MOST)
     assert refused.value.refusal is CUT_OFF
 
@@ -57,7 +57,7 @@ def test_whatever_ends_early_is_never_taken(
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_of_a_bomb_no_more_is_held_than_a_message_may_have(coding: str) -> None:
     bomb = (gzip.compress if coding == "gzip" else zlib.compress)(bytes(200 * MOST))
-    room = Room(10 * MOST)
+    room = MemoryBudget(10 * MOST)
     with Claim(room, len(bomb)) as claim:
         with pytest.raises(RefusedError) as refused:
             unpack(bomb, coding, claim, MOST)
@@ -69,19 +69,19 @@ def test_of_a_bomb_no_more_is_held_than_a_message_may_have(coding: str) -> None:
 def test_members_without_end_are_no_way_to_waste_time() -> None:
     """Nobody packs so; it is kept as it came."""
     empty = gzip.compress(b"") * 100_000
-    with Claim(Room(10 * MOST), len(empty)) as claim:
+    with Claim(MemoryBudget(10 * MOST), len(empty)) as claim:
         assert unpack(empty, "gzip", claim, MOST) == empty
 
 
 def test_a_claim_grows_with_what_is_unpacked_and_not_before() -> None:
     small = gzip.compress(b"{}")
-    with Claim(Room(2 * LEAST), len(small)) as claim:
+    with Claim(MemoryBudget(2 * LEAST), len(small)) as claim:
         assert unpack(small, "gzip", claim, MOST) == b"{}"
         assert held() == LEAST
 
 
 def test_a_claim_shrinks_to_what_is_held_and_never_below_the_least() -> None:
-    with Claim(Room(MOST), MOST) as claim:
+    with Claim(MemoryBudget(MOST), MOST) as claim:
         claim.shrink(MOST // 2)
         assert held() == MOST // 2
         claim.shrink(MOST)

@@ -16,7 +16,7 @@ from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
 
 from agents.receiver import envelope as messages
-from agents.receiver.memory_budget import Claim, Room
+from agents.receiver.memory_budget import Claim, MemoryBudget
 from agents.receiver.producer_supervisor import FRAME_BYTES
 from sandbox.kafka import Kafka
 from streams import metrics
@@ -242,7 +242,7 @@ async def test_messages_that_come_together_go_to_kafka_in_one_request(
 
     producer.client.send = counted
     values = [b'{"mpid": "%d"}' % number for number in range(40)]
-    room = Room(2**30)
+    room = MemoryBudget(2**30)
 
     async def write_all() -> None:
         await asyncio.gather(

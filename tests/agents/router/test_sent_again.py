@@ -19,7 +19,7 @@ from agents.router.snapshots import Snapshots
 from models.record import RawPosition, Value, kinds_superseded_by
 from models.user_update import AttributesChanged
 from streams import headers
-from streams.delivery.ordering.update_order import UpdateOrder
+from streams.delivery.ordering.snapshot_order import SnapshotOrder
 from streams.headers import Marks
 from streams.topics import RAW, USER_UPDATE
 
@@ -47,7 +47,7 @@ class World:
         self._routed = 0
         self._memory = Snapshots(users)
         self._updates: list[Marks] = []
-        self._order = UpdateOrder(100)
+        self._order = SnapshotOrder(100)
         self._ids = set[bytes | None]()
         self.profiles: dict[str | None, Profile] = {}
         self.dropped = 0
@@ -70,7 +70,7 @@ class World:
 
     def restart_sink(self) -> None:
         """It reads back what it knew, as recovery does."""
-        self._order = UpdateOrder(100)
+        self._order = SnapshotOrder(100)
         for offset, marks in enumerate(self._updates):
             self._order.see(_UPDATES, "7", marks, offset)
             if marks.kind in kinds_superseded_by("raw position"):

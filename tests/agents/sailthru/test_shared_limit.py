@@ -13,11 +13,11 @@ from sandbox.kafka import Kafka
 from sandbox.sailthru import PUBLISHED_CEILINGS
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Completion
+from streams.delivery.components import Components
 from streams.delivery.lane import Item
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier
-from streams.delivery.parts import Parts
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sending.endpoints import Endpoints
@@ -45,7 +45,7 @@ class Worker:
         self._sink = SailthruSink(settings(base_url=url))
         self._sharing = DemandExchange(kafka, "sailthru")
         deduplication = Deduplication(10_000)
-        parts = Parts(
+        components = Components(
             Outlet.of(self._sink),
             {USER_UPDATE.name: USER_UPDATE},
             Completion("sailthru", Letters(), deduplication, NoBarrier()),
@@ -55,7 +55,7 @@ class Worker:
             lambda: True,
             DeliveryPolicy(),
         )
-        self._endpoints = Endpoints(parts, 32, FloodGuard(1.0), self._sharing)
+        self._endpoints = Endpoints(components, 32, FloodGuard(1.0), self._sharing)
         self._partition = new_partition(topic=USER_UPDATE.name)
         self._task = asyncio.create_task(self._endpoints.run())
 

@@ -21,7 +21,7 @@ def misrouted(evidence: Evidence) -> Iterator[str]:
     """Records written before others of the same user whose raw message came first.
 
     Of snapshots nothing is said: a router that goes through its last messages again tells some that
-    it had known before, and a sink drops them (streams/delivery/ordering/update_order.py).
+    it had known before, and a sink drops them (streams/delivery/ordering/snapshot_order.py).
     """
     events = _events(evidence.stored[RAW])
     for topic in BY_USER:

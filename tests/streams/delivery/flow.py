@@ -11,12 +11,12 @@ from faust.types import TP
 from models.dead_letter import DeadLetter
 from streams.dead_letters.writer import DeadLetters
 from streams.delivery.completion import Completion
+from streams.delivery.components import Components
 from streams.delivery.delivery import Delivery
 from streams.delivery.history import Group, History, Tell
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
-from streams.delivery.parts import Parts
 from streams.delivery.policy import BreakerPolicy, DeliveryPolicy, ResendPolicy, RetryPolicy
 from streams.delivery.sink import Outlet
 from streams.engine.partition import Partition
@@ -140,7 +140,7 @@ class Flow:
         barrier: UpdateBarrier = NoBarrier()
         if USER_UPDATE in topics:
             barrier = UpdateBarrier(USER_UPDATE.name, self.updates, policy, outlet.prepares)
-        parts = Parts(
+        components = Components(
             outlet,
             {topic.name: topic for topic in self.sink.topics},
             Completion("scripted", self.letters, deduplication, barrier),
@@ -151,7 +151,7 @@ class Flow:
             policy,
         )
         self.delivery = Delivery(
-            parts,
+            components,
             self.past,
             NoAudiences.of_values(KafkaSettings(), AUDIENCES, outlet.learn),
             connections,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kafka import Kafka
-from streams.engine.commit_requests import Call, Offering
+from streams.engine.commit_requests import Call, CommitRequests
 from streams.engine.startup import read_progress
 from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode
@@ -67,7 +67,7 @@ async def test_every_partition_is_committed_with_runs_that_are_true_and_fit(
 ) -> None:
     brokers = Brokers(text, call)
     offered = progress(partitions, runs)
-    await Offering(brokers.commit).offer(offered, CLUSTER)
+    await CommitRequests(brokers.commit).offer(offered, CLUSTER)
 
     back = brokers.read()
     assert back.keys() == offered.keys()
@@ -79,7 +79,7 @@ async def test_every_partition_is_committed_with_runs_that_are_true_and_fit(
 
 async def test_four_hundred_partitions_full_of_runs_are_not_one_call() -> None:
     brokers = Brokers()
-    await Offering(brokers.commit).offer(progress(400, 1_000), CLUSTER)
+    await CommitRequests(brokers.commit).offer(progress(400, 1_000), CLUSTER)
 
     assert len(brokers.taken) == 400
     assert brokers.calls > 1
@@ -87,7 +87,7 @@ async def test_four_hundred_partitions_full_of_runs_are_not_one_call() -> None:
 
 async def test_what_was_learned_is_not_tried_again() -> None:
     brokers = Brokers(text=1_000)
-    offering = Offering(brokers.commit)
+    offering = CommitRequests(brokers.commit)
     await offering.offer(progress(1, 1_000), CLUSTER)
     before = brokers.calls
     await offering.offer(progress(1, 1_000), CLUSTER)
@@ -103,7 +103,7 @@ async def test_a_text_that_is_too_long_without_any_run_is_refused_in_the_end(run
     """Without our text the offset would be one that a person set: all would be sent again."""
     brokers = Brokers(text=10)
     with pytest.raises(OffsetMetadataTooLargeError):
-        await Offering(brokers.commit).offer(progress(2, runs), CLUSTER)
+        await CommitRequests(brokers.commit).offer(progress(2, runs), CLUSTER)
 
     assert brokers.taken == {}
 
@@ -113,7 +113,7 @@ async def test_another_refusal_is_raised() -> None:
         raise TopicAuthorizationFailedError("events")
 
     with pytest.raises(TopicAuthorizationFailedError):
-        await Offering(refuse).offer(progress(2, 0), CLUSTER)
+        await CommitRequests(refuse).offer(progress(2, 0), CLUSTER)
 
 
 @pytest.mark.kafka
@@ -130,7 +130,7 @@ async def test_brokers_that_take_less_than_kafkas_defaults_are_given_less(prefix
             for number, each in enumerate(progress(6, 1_000).values())
         }
         async with assigned(to, group, list(offered)) as consumer:
-            await Offering(consumer.commit).offer(offered, CLUSTER)
+            await CommitRequests(consumer.commit).offer(offered, CLUSTER)
             back = await read_progress(consumer, list(offered), CLUSTER)
 
     assert back.keys() == offered.keys()

@@ -19,7 +19,7 @@ from faust.types import TP
 from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
 from streams.engine.consumer_thread import Fetched
-from streams.engine.deleted_offsets import Gaps
+from streams.engine.deleted_records import DeletedRecords
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import GroupError
@@ -580,7 +580,7 @@ async def test_a_log_that_went_back_and_is_empty_holds_the_partition_too(
 async def test_a_log_that_went_back_is_taken_over_anew_where_deleted_records_are_skipped(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
+    consumer.deleted_records = DeletedRecords(KafkaSettings(deleted_records="skip"), consumer.holds)
     kafka_script.fetched = [log(0, 1, 2, 3, 4), log(0, 1), log(0, 1)]
     await chunks(consumer)
     consumer.partitions[HERE].ended(0, 1, 2, 3, 4)
@@ -648,7 +648,7 @@ async def test_a_takeover_that_skips_what_is_deleted_still_knows_what_ended_behi
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     kafka_script.start, kafka_script.first = Progress(3, ((5, 9), (12, 14)), epoch=6), 8
-    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
+    consumer.deleted_records = DeletedRecords(KafkaSettings(deleted_records="skip"), consumer.holds)
     await rebalance(consumer)
     kafka_script.fetched = [log(*range(8, 16))]
     (chunk,) = await chunks(consumer)
@@ -677,7 +677,7 @@ async def test_runs_of_another_log_say_nothing_of_this_one(
 ) -> None:
     """A topic that was made anew, and is shorter than the old one was."""
     kafka_script.start, kafka_script.end = Progress(30, ((32, 40),), epoch=6), 20
-    consumer.gaps = Gaps(KafkaSettings(deleted_offsets="skip"), consumer.holds)
+    consumer.deleted_records = DeletedRecords(KafkaSettings(deleted_records="skip"), consumer.holds)
     await rebalance(consumer)
     kafka_script.fetched = [log(*range(42))]
     (chunk,) = await chunks(consumer)

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.engine.duplicate_members import Twins
+from streams.engine.duplicate_members import DuplicateMembers
 
 SESSION = 30.0
 
@@ -31,7 +31,7 @@ def test_a_member_that_is_replaced_three_times_in_a_row_has_a_twin(
     instance_id: str | None, pauses: list[float], in_touch: bool, ends: list[bool]
 ) -> None:
     clock = Clock()
-    twins = Twins(instance_id, SESSION, clock)
+    twins = DuplicateMembers(instance_id, SESSION, clock)
     said = []
     for pause in pauses:
         clock.now += pause
@@ -43,7 +43,10 @@ def test_a_member_that_is_replaced_three_times_in_a_row_has_a_twin(
 
 def test_joins_that_kafka_cannot_answer_are_a_twins_too_where_the_member_is_static() -> None:
     unknown, other = KafkaError("UnknownError()"), KafkaError("CoordinatorLoadInProgress()")
-    static, dynamic = Twins("replica", 6.0, lambda: 0.0), Twins(None, 6.0, lambda: 0.0)
+    static, dynamic = (
+        DuplicateMembers("replica", 6.0, lambda: 0.0),
+        DuplicateMembers(None, 6.0, lambda: 0.0),
+    )
 
     assert [static.join_refused(other) for _ in range(5)] == [None] * 5
     assert [dynamic.join_refused(unknown) for _ in range(5)] == [None] * 5

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.offset_runs import Runs
+from streams.engine.offset_runs import OffsetRuns
 from tests.streams.properties import SMALL
 
 _SPANS = st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda span: (span[0], sum(span)))
@@ -17,7 +17,7 @@ _STEPS = st.lists(st.tuples(st.booleans(), _SPANS), max_size=40)
 def test_runs_hold_what_was_added_and_not_forgotten(
     steps: list[tuple[bool, tuple[int, int]]],
 ) -> None:
-    runs, offsets = Runs(), set[int]()
+    runs, offsets = OffsetRuns(), set[int]()
     for adds, (first, end) in steps:
         if adds:
             runs.add(first, end)
@@ -36,7 +36,7 @@ def test_runs_hold_what_was_added_and_not_forgotten(
 
 
 def test_a_million_in_a_row_are_one_run_whatever_their_order() -> None:
-    runs = Runs()
+    runs = OffsetRuns()
     for offset in range(1, 1_000_000, 2):
         runs.add(offset, offset + 1)
         runs.add(offset - 1, offset)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from faust.types import TP
 
-from streams.delivery.ordering.recollection import Recollection
+from streams.delivery.ordering.partition_memory import PartitionMemory
 from streams.headers import Marks, Raw
 
 
@@ -37,14 +37,14 @@ class _Newest(NamedTuple):
     offset: int
 
 
-class UpdateOrder:
+class SnapshotOrder:
     """Remembers of `limit` users the newest update, and the last of each raw partition."""
 
     def __init__(self, limit: int) -> None:
-        self._latest = Recollection[bytes, _Seen](limit)
+        self._latest = PartitionMemory[bytes, _Seen](limit)
         # By digests of users: of two that share one, at worst an update that is not sure is left
         # out for the other's, and told by the next message.
-        self._newest = Recollection[int, _Newest](limit)
+        self._newest = PartitionMemory[int, _Newest](limit)
 
     def see(self, tp: TP, user: str, marks: Marks, offset: int) -> None:
         """Takes when an update's message was sent, of whatever kind the update is."""

@@ -1,4 +1,4 @@
-"""What the parts of one destination's delivery share."""
+"""The objects that several stages of one destination's delivery share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from streams.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Made once, for a worker or a bulk fill, and handed to whoever needs some of it."""
+class Components:
+    """They are made once, by a worker or a bulk fill, and handed to each stage."""
 
     outlet: Outlet
     topics: Mapping[str, Topic]

@@ -1,4 +1,4 @@
-"""What stands behind an address, by the first that it says to a client of Kafka."""
+"""Probes an address where no broker could be used: whether it speaks TLS or answers at all."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ _WORD_SECONDS: Final = 1.0
 _ALERT: Final = b"\x15"
 
 
-class FirstWord(NamedTuple):
-    """What somebody said before they broke off or fell silent.
+class TlsProbe(NamedTuple):
+    """What the other side was heard to say before it broke off or fell silent.
 
     `speaks_tls` is None where nothing tells, as of one that breaks off each time, whatever it is
     told: a broker that starts, or a load balancer without a broker behind it.
@@ -30,7 +30,7 @@ class FirstWord(NamedTuple):
     trouble: tls.Trouble | None = None
 
 
-async def listen(kafka: KafkaSettings, host: str, port: int) -> FirstWord:
+async def probe(kafka: KafkaSettings, host: str, port: int) -> TlsProbe:
     """Says hello by TLS, taking any certificate, and where that comes to nothing in clear.
 
     A Kafka that speaks no TLS breaks off at its hello as one does that is about to end.
@@ -41,20 +41,20 @@ async def listen(kafka: KafkaSettings, host: str, port: int) -> FirstWord:
     with contextlib.suppress(OSError):
         kafka.show_certificate(unverified)
     try:
-        word = await _first_byte(host, port, unverified)
+        word = await _ask(host, port, unverified)
     except OSError as error:  # a TimeoutError too
         trouble = tls.explain(error)
     else:
-        return FirstWord(speaks_tls=True, has_spoken=bool(word))
+        return TlsProbe(speaks_tls=True, has_spoken=bool(word))
     if trouble is not None:
-        return FirstWord(trouble.fault != "no_tls", has_spoken=True, trouble=trouble)
+        return TlsProbe(trouble.fault != "no_tls", has_spoken=True, trouble=trouble)
     with contextlib.suppress(OSError):
-        if (word := await _first_byte(host, port)) and word != _ALERT:
-            return FirstWord(speaks_tls=False, has_spoken=True, trouble=tls.NO_TLS)
-    return FirstWord(speaks_tls=None, has_spoken=False)
+        if (word := await _ask(host, port)) and word != _ALERT:
+            return TlsProbe(speaks_tls=False, has_spoken=True, trouble=tls.NO_TLS)
+    return TlsProbe(speaks_tls=None, has_spoken=False)
 
 
-async def _first_byte(host: str, port: int, context: ssl.SSLContext | None = None) -> bytes:
+async def _ask(host: str, port: int, context: ssl.SSLContext | None = None) -> bytes:
     """Empty where they break off or say nothing; raises OSError where no connection comes about.
 
     Whose certificate is not there, or not taken, learns of it after the handshake: as an error too.

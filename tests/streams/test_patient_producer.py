@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from streams.kafka.producing import partition_count
+from streams.kafka.patient_producer import partition_count
 
 
 class Nobody:

@@ -1,4 +1,4 @@
-"""A trace in tables and sentences, or as JSON lines."""
+"""Prints what a trace found: as tables and sentences, or as JSON lines."""
 
 from collections.abc import Iterator, Sequence
 

@@ -12,7 +12,7 @@ from streams.settings import KafkaSettings
 log = structlog.get_logger()
 
 
-class Gaps:
+class DeletedRecords:
     """Holds the partitions whose next records Kafka does not have, unless a setting skips them."""
 
     def __init__(self, kafka: KafkaSettings, holds: Holds) -> None:
@@ -43,14 +43,14 @@ class Gaps:
         there = f"from {first} on" if end is None or position < first else f"{first} to {end}"
         said = f"{tp.topic}-{tp.partition}: offset {position} is next, Kafka has {there}"
         at = {"topic": tp.topic, "partition": tp.partition, "offset": position}
-        missing = metrics.OFFSETS_DELETED.labels(topic=self._kafka.bare(tp.topic))
+        missing = metrics.RECORDS_DELETED.labels(topic=self._kafka.bare(tp.topic))
         missing.inc(max(0, first - position))
-        if self._kafka.deleted_offsets == "skip":
-            log.warning("offsets_deleted_skipped", **at, detail=said)
+        if self._kafka.deleted_records == "skip":
+            log.warning("records_deleted_skipped", **at, detail=said)
             return False
-        self._holds[tp] = Hold("offsets_deleted", said)
-        what_to_do = "set KAFKA_DELETED_OFFSETS=skip to go on without them"
-        log.error("offsets_deleted", **at, detail=said, what_to_do=what_to_do)
+        self._holds[tp] = Hold("records_deleted", said)
+        what_to_do = "set KAFKA_DELETED_RECORDS=skip to go on without them"
+        log.error("records_deleted", **at, detail=said, what_to_do=what_to_do)
         return True
 
 

@@ -4,14 +4,14 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.ordering.recollection import Recollection
+from streams.delivery.ordering.partition_memory import PartitionMemory
 from tests.streams.properties import SMALL
 
 BUSY, QUIET = TP("events", 0), TP("events", 1)
 
 
 def test_the_partition_that_has_most_forgets_its_oldest() -> None:
-    known = Recollection[int, None](4)
+    known = PartitionMemory[int, None](4)
     known.put(QUIET, 0, None)
     for number in range(5):
         known.put(BUSY, number, None)
@@ -21,7 +21,7 @@ def test_the_partition_that_has_most_forgets_its_oldest() -> None:
 
 
 def test_what_is_seen_again_counts_once_and_is_new() -> None:
-    known = Recollection[int, str](2)
+    known = PartitionMemory[int, str](2)
     known.put(BUSY, 1, "first")
     known.put(BUSY, 2, "second")
     known.put(BUSY, 1, "third")
@@ -31,7 +31,7 @@ def test_what_is_seen_again_counts_once_and_is_new() -> None:
 
 
 def test_a_partition_is_forgotten_alone_and_makes_room() -> None:
-    known = Recollection[int, None](2)
+    known = PartitionMemory[int, None](2)
     known.put(BUSY, 1, None)
     known.put(QUIET, 1, None)
     known.forget(BUSY)
@@ -51,7 +51,7 @@ def test_a_partition_is_forgotten_alone_and_makes_room() -> None:
 def test_it_never_holds_more_than_its_limit_and_always_the_newest(
     limit: int, puts: list[tuple[TP, int]], many: int
 ) -> None:
-    known = Recollection[int, None](limit)
+    known = PartitionMemory[int, None](limit)
     every = [*((BUSY, -number) for number in range(many)), *puts]
     for tp, number in every:
         known.put(tp, number, None)

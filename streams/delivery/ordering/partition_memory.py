@@ -10,7 +10,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Recollection(Generic[Key, Value]):
+class PartitionMemory(Generic[Key, Value]):
     """By partition, the newest last; of all partitions together `limit` entries.
 
     Above that the partition that has most forgets its oldest: several at once, as it has to be
