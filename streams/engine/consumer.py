@@ -164,7 +164,7 @@ class Consumer(driver.Consumer):
             return
         self._look_at_counts()
         for tp, there in (await self._log_bounds(partitions)).items():
-            partitions[tp].bounds = there.first, there.readable
+            partitions[tp].bounds = there.first, there.end
 
     def _look_at_counts(self) -> None:
         """Somebody may add partitions while it runs, to some topics before others, or for good."""

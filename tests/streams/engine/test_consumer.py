@@ -1,6 +1,7 @@
 """What the consumer hands on, what it commits, and when it fetches; Kafka answers from a script."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ class Kafka:
         self.commits: list[Mapping[TP, Progress]] = []
         self.seeks: list[Mapping[TP, int]] = []
         self.first, self.end = 0, 100
+        # Where a transaction that is open begins.
+        self.open_from = math.inf
         self.silent: dict[TP, KafkaError] = {}
         """Partitions that answer nothing, and why."""
         self.start = Progress(0)
@@ -72,7 +75,7 @@ class Kafka:
 
     async def log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds | KafkaError]:
         await self._answer()
-        there = Bounds(self.first, self.end, self.end)
+        there = Bounds(self.first, self.end, int(min(self.end, self.open_from)))
         return {tp: self.silent.get(tp, there) for tp in tps}
 
     async def read_progress(self, tps: Collection[TP]) -> Mapping[TP, Progress]:

@@ -56,6 +56,15 @@ async def test_the_log_of_what_is_assigned_is_asked_for(script: Kafka, assigned:
     assert (partition.bounds, partition.lag) == ((3, 40), 40)
 
 
+async def test_what_stands_behind_an_open_transaction_is_lag(
+    script: Kafka, assigned: Consumer
+) -> None:
+    script.end, script.open_from = 40, 5
+    await assigned.learn_log_bounds()
+
+    assert assigned.partitions[HERE].lag == 40
+
+
 async def test_without_partitions_nothing_is_asked(script: Kafka, assigned: Consumer) -> None:
     await assigned.drain()
     script.log_bounds = None  # type: ignore[method-assign,assignment]
