@@ -31,6 +31,10 @@ class Plan:
     transactions: int = 0
     routers: int = 0
     """Above nought, what is written is raw, and routed."""
+    refused_share: float = 0.02
+    """Of what is not raw, the share that the service never takes."""
+    within_s: float | None = None
+    """All faults begin within so many seconds; None: whenever they will."""
 
     @property
     def roles(self) -> dict[Role, int]:
@@ -56,6 +60,8 @@ class Plan:
             skips=rng.random() < 1 / 2,
             transactions=0 if routers else rng.choice([0, 0, 0, 3]),
             routers=routers,
+            refused_share=rng.choice([0.02, 0.02, 0.3]),
+            within_s=rng.choice([None, None, 0.3, 3.0]),
         )
 
 

@@ -6,6 +6,7 @@ What befalls the logs and the group's offsets is in `log_faults`.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.simulation.kafka import address
 from tests.simulation.log_faults import TAKING_RECORDS, LogFaults
 from tests.simulation.service import TIMEOUT_S
@@ -27,6 +28,7 @@ class Faults:
         self._service = stage.evidence.service
         self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "broker": self._restart_broker,
+            "crawls": self._slow_service_down,
             "cut": self._cut,
             "down": self._take_service_down,
             "fails": self._make_service_fail,
@@ -44,14 +46,22 @@ class Faults:
         }
 
     async def inflict(self) -> None:
-        """Each begins when it will: they overlap."""
+        """Each begins when it will, or soon after another: they overlap."""
         plan = self._stage.evidence.plan
+        first, last = 0.0, plan.seconds
+        if plan.within_s is not None:
+            first = self._rng.uniform(0, plan.seconds)
+            last = first + plan.within_s
         able = (*self.kinds, *_OFTEN)
         kinds = [each for each in able if not plan.routers or each not in TAKING_RECORDS]
-        await asyncio.gather(*(self._befall(self._rng.choice(kinds)) for _ in range(plan.faults)))
+        befalls = (
+            self._befall(self._rng.choice(kinds), self._rng.uniform(first, last))
+            for _ in range(plan.faults)
+        )
+        await asyncio.gather(*befalls)
 
-    async def _befall(self, kind: str) -> None:
-        await asyncio.sleep(self._rng.uniform(0, self._stage.evidence.plan.seconds))
+    async def _befall(self, kind: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
         await self.kinds[kind]()
 
     def _victim(self) -> Worker | None:
@@ -147,7 +157,9 @@ class Faults:
             partition.led_by(leader)
 
     async def _take_leader(self) -> None:
-        partition = self._stage.any_partition()
+        topics = self._kafka.topics
+        names = [each.name for each in (USER_UPDATE, EVENTS, DEAD_LETTERS, RAW)]
+        partition = self._rng.choice(topics[self._rng.choice(names)])
         seconds = self._rng.uniform(0.5, 8)
         self._stage.note("leaderless", "", seconds)
         partition.led_by(None)
@@ -179,6 +191,14 @@ class Faults:
         self._service.is_down = True
         await asyncio.sleep(seconds)
         self._service.is_down = False
+
+    async def _slow_service_down(self) -> None:
+        """It answers, and only just before its clients give up."""
+        seconds = self._rng.uniform(2, 15)
+        self._stage.note("crawls", "", seconds)
+        self._service.crawls = True
+        await asyncio.sleep(seconds)
+        self._service.crawls = False
 
     async def _lose_answers(self) -> None:
         seconds = self._rng.uniform(0.5, 5)

@@ -221,7 +221,8 @@ class Kafka:
         return any(
             (partition := self.partition(topic, number)) is None
             or partition.leader != broker
-            or offset != partition.readable(committed=bool(request.isolation_level))
+            or not partition.start <= offset <= partition.end
+            or offset < partition.readable(committed=bool(request.isolation_level))
             for topic, partitions in request.topics
             for number, offset, _ in partitions
         )

@@ -69,10 +69,13 @@ class Stored(NamedTuple):
     timestamp: int
 
 
-class Aborted(NamedTuple):
+class Ended(NamedTuple):
+    """A transaction from its first record to the mark that ended it."""
+
     producer_id: int
     first: int
     marker: int
+    is_aborted: bool
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Partition:
     disturbed: int = 0
     """How often a fault took records from here, or readers past them."""
     batches: list[Batch] = field(default_factory=list)
-    aborted: list[Aborted] = field(default_factory=list)
+    _ended: list[Ended] = field(default_factory=list)
     # Producer -> the first offset of its transaction, while that is open.
     _open: dict[int, int] = field(default_factory=dict)
     # Producer -> the sequences of its last batches, and where they stand.
@@ -132,7 +135,8 @@ class Partition:
 
     def readable(self, *, committed: bool) -> int:
         """Where a reader has to stop for now: one of committed records before what is open."""
-        return min(self._open.values(), default=self.end) if committed else self.end
+        stable = min(self._open.values(), default=self.end) if committed else self.end
+        return max(self.start, stable)
 
     def read(self, offset: int, most_bytes: int, *, committed: bool) -> tuple[int, bytes]:
         """Whole batches from the one that holds `offset` on; at least one where there is any."""
@@ -161,7 +165,12 @@ class Partition:
         return low
 
     def aborted_since(self, offset: int) -> list[tuple[int, int]]:
-        return [(each.producer_id, each.first) for each in self.aborted if each.marker >= offset]
+        """Producers and first offsets of what was aborted and reaches so far."""
+        return [(each.producer_id, each.first) for each in self._aborted if each.marker >= offset]
+
+    @property
+    def _aborted(self) -> Iterator[Ended]:
+        return (each for each in self._ended if each.is_aborted)
 
     def offset_at(self, timestamp: int) -> tuple[int, int]:
         """Time and offset of the first record of that time or later; -1 for none."""
@@ -177,23 +186,42 @@ class Partition:
         self.start = max(self.start, min(offset, self.end))
         self.batches = [batch for batch in self.batches if batch.end > self.start]
 
-    def cut_off(self, offset: int) -> None:
+    def cut_off(self, offset: int) -> list[int]:
         """As an unclean election does: records that were acknowledged are gone.
 
-        Not the mark alone of an aborted transaction, by which its records would be open again.
+        Of producers Kafka knows again what is left of them in the log (ProducerStateManager,
+        `truncateAndReload`). A transaction whose mark is gone is open, and whoever coordinates it
+        has ended it long ago: it hangs until a person aborts it (KIP-664). Returns the producers of
+        those.
         """
-        offset = min([offset, *(each.first for each in self.aborted if each.marker >= offset)])
         self.batches = [batch for batch in self.batches if batch.end <= offset]
-        self.end = max([self.start, *(batch.end for batch in self.batches)])
-        self._sequences.clear()
-        self._open = {each: first for each, first in self._open.items() if first < self.end}
-        self.aborted = [each for each in self.aborted if each.marker < self.end]
+        end = self.end = max([self.start, *(batch.end for batch in self.batches)])
+        left = {
+            producer: [each for each in known if each[2] < end]
+            for producer, known in self._sequences.items()
+        }
+        self._sequences = {producer: known for producer, known in left.items() if known}
+        hanging = {each.producer_id: each.first for each in self._ended if each.marker >= end}
+        self._ended = [each for each in self._ended if each.marker < end]
+        unended = hanging | self._open
+        self._open = {producer: first for producer, first in unended.items() if first < end}
+        return [producer for producer in hanging if producer in self._open]
+
+    def offsets_in_transaction(self, producer_id: int) -> list[int]:
+        """What a producer has written since its open transaction began."""
+        return [
+            offset
+            for batch in self.batches
+            if batch.base >= self._open[producer_id]
+            and Header.of(batch.data).producer_id == producer_id
+            for offset in range(batch.base, batch.end)
+        ]
 
     def records(self) -> Iterator[Stored]:
         """All that a reader of committed data sees."""
         aborted = {
             offset
-            for each in self.aborted
+            for each in self._aborted
             for batch in self.batches
             if each.first <= batch.base < each.marker
             and Header.of(batch.data).producer_id == each.producer_id
@@ -221,8 +249,7 @@ class Partition:
     def mark_transaction(self, producer_id: int, now_ms: int, *, aborts: bool) -> None:
         """Writes the marker that ends a producer's transaction, or takes it back."""
         first = self._open.pop(producer_id, self.end)
-        if aborts:
-            self.aborted.append(Aborted(producer_id, first, self.end))
+        self._ended.append(Ended(producer_id, first, self.end, aborts))
         builder = DefaultRecordBatchBuilder(2, 0, 1, producer_id, 0, -1, 1 << 20)
         kind = 0 if aborts else 1
         builder.append(0, now_ms, struct.pack(">hh", 0, kind), struct.pack(">hi", 0, 0), [])

@@ -1,7 +1,7 @@
 """What befalls the logs and the group's offsets: drawn from a story's seed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 
 from tests.simulation.evidence import GROUP
 from tests.simulation.groups import METADATA_BYTES
@@ -10,7 +10,7 @@ from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
-_NOTICED_S = 60.0
+_NOTICED_S, _HANGING_S = 60.0, 10.0
 TAKING_RECORDS = frozenset({"deleted", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say."""
 
@@ -34,8 +34,10 @@ class LogFaults:
         topic, number = self._stage.any_place()
         partition = self._kafka.topics[topic][number]
         first, end = partition.start, self._rng.randint(partition.start, partition.end)
+        if self._rng.random() < 1 / 2:
+            end = partition.end
         self._stage.note("deleted")
-        taken = self._may_be_lost(topic, number, first, end)
+        taken = self._may_be_lost(topic, number, range(first, end))
         if (topic, number) in self._group.offsets:
             # Before that the group had not begun, and misses nothing.
             self._stage.evidence.deleted |= taken
@@ -51,7 +53,7 @@ class LogFaults:
                 return
             to = self._rng.randint(partition.start, partition.end)
             self._stage.note("moved")
-            self._may_be_lost(topic, number, 0, to)
+            self._may_be_lost(topic, number, range(to))
             self._group.offsets[topic, number] = to, ""
 
     async def _forget(self) -> None:
@@ -83,11 +85,18 @@ class LogFaults:
             before = partition.end
             self._stage.note("truncated")
             # Batches go as wholes, so that the log may end before what was drawn.
-            partition.cut_off(self._rng.randint(partition.start, before))
-            self._may_be_lost(topic, number, partition.end, before)
+            hanging = partition.cut_off(self._rng.randint(partition.start, before))
+            self._may_be_lost(topic, number, range(partition.end, before))
         # What is written before anybody looks cannot be told from what was there.
         await self._until_noticed(topic, number, partition)
         partition.is_closed = False
+        for producer in hanging:
+            await asyncio.sleep(self._rng.uniform(0, _HANGING_S))
+            if partition.is_open(producer):
+                # As a person does with `kafka-transactions.sh abort`.
+                self._may_be_lost(topic, number, partition.offsets_in_transaction(producer))
+                partition.mark_transaction(producer, self._kafka.now_ms, aborts=True)
+                self._kafka.tell_arrived()
 
     async def _until_noticed(self, topic: str, number: int, partition: Partition) -> None:
         until = self._stage.loop.now_s + _NOTICED_S
@@ -97,13 +106,13 @@ class LogFaults:
         ):
             await asyncio.sleep(0.2)
 
-    def _may_be_lost(self, topic: str, partition: int, first: int, end: int) -> set[str]:
-        """Notes, and returns, the ids of what stands between two offsets."""
+    def _may_be_lost(self, topic: str, partition: int, offsets: Container[int]) -> set[str]:
+        """Notes, and returns, the ids of what stands there."""
         self._kafka.topics[topic][partition].disturbed += 1
         taken = {
             each.id
             for each in self._stage.evidence.written
-            if each.topic == topic and each.partition == partition and first <= each.offset < end
+            if each.topic == topic and each.partition == partition and each.offset in offsets
         }
         self._stage.evidence.excused |= taken
         return taken

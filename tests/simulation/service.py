@@ -53,13 +53,15 @@ class Service:
         # What is written raw has its id from the router: place in the raw log -> what we call it.
         self.names: dict[tuple[int, int], str] = {}
         self.fails, self.loses_answers = 0.0, 0.0
-        self.is_down = False
+        self.is_down = self.crawls = False
         self.requests = 0
         # What stands for a request under way: process and lane; two at once break the order.
         self._under_way: dict[tuple[str, LaneKey], int] = defaultdict(int)
         self.overlapping: list[str] = []
 
     def latency(self) -> float:
+        if self.crawls:
+            return self._rng.uniform(0.5, 0.45 * TIMEOUT_S)
         return (
             self._rng.uniform(0.005, 0.2)
             if self._rng.random() < 0.95

@@ -8,7 +8,6 @@ from random import Random
 
 from streams.topics import EVENTS, USER_UPDATE
 from tests.simulation.evidence import GROUP, Evidence, Fault
-from tests.simulation.log import Partition
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network, Weather
 from tests.simulation.roles import Role
@@ -48,10 +47,6 @@ class Stage:
         """A topic that workers read, and one of its partitions by number."""
         topic = self.rng.choice([USER_UPDATE, EVENTS]).name
         return topic, self.rng.randrange(len(self.evidence.kafka.topics[topic]))
-
-    def any_partition(self) -> Partition:
-        topic, number = self.any_place()
-        return self.evidence.kafka.topics[topic][number]
 
     @contextlib.asynccontextmanager
     async def all_stopped(self) -> AsyncIterator[None]:

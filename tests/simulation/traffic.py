@@ -17,7 +17,7 @@ from tests.simulation.log import Partition, ToWrite
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.service import REFUSED, SAID
 
-_REFUSED_SHARE, _MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.02, 0.03, 0.05
+_MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.03, 0.05
 # Of updates that are raw; the others are told by the attributes of their message alone.
 _TOLD_BY_EVENTS_SHARE = 0.5
 _SENT_MS_BEFORE = 300
@@ -58,7 +58,7 @@ class Traffic:
                 await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds / _BURST))
             user = str(100 + min(int(self._rng.expovariate(0.3)), plan.users - 1))
             topic = self._rng.choice([EVENTS, USER_UPDATE]).name
-            is_refused = not plan.routers and self._rng.random() < _REFUSED_SHARE
+            is_refused = not plan.routers and self._rng.random() < plan.refused_share
             place = self._place(user)
             written_to = RAW.name if plan.routers else topic
             partition = await self._open(written_to, place)
