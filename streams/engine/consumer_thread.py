@@ -159,13 +159,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Has no commit sent in another generation than the one in which it was asked for.
 
         aiokafka waits for a coordinator first, and meanwhile the member may be put out or join
-        anew: its commit would be one by hand, or one for what others have by now.
+        anew: its commit would be one for what others have by now. Who was put out has no
+        generation, and a group without members would take its commit for one by hand: back behind
+        what others have done meanwhile.
         """
         send = coordinator._do_commit_offsets  # noqa: SLF001 - as above
 
         async def send_in_it(assignment: Any, offsets: Any) -> None:
-            if coordinator.generation != self._commits_in:
-                raise CommitFailedError("the group has gone on")
+            if not 0 <= self._commits_in == coordinator.generation:
+                raise CommitFailedError("no member of the group, or it has gone on")
             await send(assignment, offsets)
 
         coordinator._do_commit_offsets = send_in_it  # noqa: SLF001 - as above
@@ -333,11 +335,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         consumer = self._ensure_consumer()
-        # Who was put out of the group has no generation, and a group without members would take
-        # its commit for one by hand: back behind what others have done meanwhile.
         self._commits_in = consumer._coordinator.generation  # noqa: SLF001 - as above
-        if self._commits_in < 0:
-            raise CommitFailedError("not a member of the group")
         # With the brokers away it would wait for ever, and a worker that is told to stop with it.
         async with asyncio.timeout(self.consumer.transport.policy.commit_s):
             await consumer.commit(offsets)

@@ -95,8 +95,14 @@ MUTANTS = (
     Mutant(
         "who was put out of the group commits as nobody",
         _THREAD,
-        "        if self._commits_in < 0:",
-        "        if False:",
+        "if not 0 <= self._commits_in == coordinator.generation:",
+        "if self._commits_in != coordinator.generation:",
+    ),
+    Mutant(
+        "a commit is sent in a later generation than the one that it was asked for in",
+        _THREAD,
+        "if not 0 <= self._commits_in == coordinator.generation:",
+        "if self._commits_in < 0:",
     ),
     Mutant(
         "a coordinator that still loads knows of no offsets",

@@ -11,12 +11,12 @@ from tests.streams.engine.unstarted import coordinator_of, thread_of
 
 
 @pytest.mark.parametrize(
-    ("later", "is_sent"),
-    [(4, True), (-1, False), (5, False)],
-    ids=["a member still", "put out", "joined anew"],
+    ("asked", "later", "is_sent"),
+    [(4, 4, True), (4, -1, False), (4, 5, False), (-1, -1, False), (-1, 5, False)],
+    ids=["a member still", "put out", "joined anew", "nobody", "nobody, and joined"],
 )
 async def test_a_commit_is_sent_in_the_generation_in_which_it_was_asked_for_or_not_at_all(
-    later: int, is_sent: bool
+    asked: int, later: int, is_sent: bool
 ) -> None:
     """A coordinator may first have to be found, and aiokafka takes the generation of then."""
     sent = []
@@ -24,7 +24,7 @@ async def test_a_commit_is_sent_in_the_generation_in_which_it_was_asked_for_or_n
     async def send(assignment: object, offsets: object) -> None:
         sent.append(offsets)
 
-    coordinator = coordinator_of(generation=4, _do_commit_offsets=send)
+    coordinator = coordinator_of(generation=asked, _do_commit_offsets=send)
 
     async def commit(offsets: object) -> None:
         coordinator.generation = later
