@@ -27,7 +27,7 @@ SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 
 # A file is for one process, and they are begun in the order of tests/longest_first.py. More processes
 # than cores, because many tests wait.
-TEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+TEST := $(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 # Each of the hundred processes that tests start would compile all our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,7 +39,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
-	@echo "make test    the tests, in three processes, each with a Kafka of its own (ARGS= for pytest:"
+	@echo "make test    the tests, in five processes that share one Kafka (ARGS= for pytest:"
 	@echo "             files to run, or -n 0 --pdb to debug in one process)"
 	@echo "make test-long   what is proved once and need not be each time, such as how stock Faust"
 	@echo "             loses records: the tests marked long (ARGS= as above)"

@@ -313,6 +313,10 @@ class Kafka:
         """Ends the broker with SIGKILL, as a crash would."""
         self._end()
 
+    def __getstate__(self) -> Mapping[str, object]:
+        """For another process, which may use the broker, and neither stops nor removes it."""
+        return {**vars(self), "_guard": None, "_broker": None}
+
     async def __aenter__(self) -> Self:
         try:
             await self.start()

@@ -1,9 +1,11 @@
 """What tests of every part ask for by name."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,9 @@ import pytest_asyncio
 from hypothesis import settings
 
 from sandbox.kafka import BrokerError, Kafka, prepare
-from tests import longest_first, on_uvloop, zygote
+from tests import brokers, longest_first, on_uvloop, zygote
+
+SHARED = pytest.StashKey[brokers.Brokers]()
 
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
@@ -32,14 +36,31 @@ def pytest_sessionstart() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes() -> None:
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     # Once and in no test's time, before each process would do it for itself.
     with suppress(BrokerError):  # what needs Kafka says so
         asyncio.run(prepare())
+    config.stash[SHARED] = brokers.Brokers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["brokers"] = node.config.stash[SHARED].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SHARED in config.stash:
+        config.stash[SHARED].end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: longest_first.rank(item.path, config.rootpath))
+
+
+def pytest_collection_finish() -> None:
+    # What is imported and collected stays: whoever looks for garbage need not look through it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,9 +72,12 @@ def workers_are_forked() -> Iterator[None]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka() -> AsyncIterator[Kafka]:
-    """The one broker of a test process; a test that stops or kills a broker starts its own."""
-    async with Kafka() as broker:
+async def kafka(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Kafka]:
+    """The one broker of a run; a test that stops or kills a broker starts its own."""
+    directory = tmp_path_factory.mktemp("plain")
+    async with brokers.running("plain", pytestconfig, directory) as broker:
         yield broker
 
 

@@ -16,6 +16,7 @@ import pytest
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from streams.topics import RAW
+from tests import zygote
 from tests.cli.command import COMMAND, FAUST, SECONDS, environment, run
 from tests.streams.cluster import create, settings, write
 
@@ -173,7 +174,7 @@ def _started(
     command: Sequence[str], given: Settings
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = next(free_ports())
-    with subprocess.Popen(  # noqa: S603 - our own words, and no shell
+    with zygote.Popen(
         command,
         env=environment({**given, "WORKER_PORT": str(port)}),
         stdout=subprocess.DEVNULL,

@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.kafka.secured import Secured, secured
+from tests import brokers
+from tests.kafka.secured import Secured
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
-    async with secured(tmp_path_factory.mktemp("secured")) as running:
-        yield running
+async def broker(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Secured]:
+    directory = tmp_path_factory.mktemp("secured")
+    async with brokers.running("secured", pytestconfig, directory) as shared:
+        yield shared
