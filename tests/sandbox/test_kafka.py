@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -111,17 +112,23 @@ async def test_a_directory_of_the_callers_keeps_its_records_for_another_broker(
         assert await read(kafka, "records", 1) == [b"kept"]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def another() -> AsyncIterator[Kafka]:
+    """One that this process started."""
+    async with Kafka() as broker:
+        yield broker
+
+
 async def test_two_brokers_side_by_side_do_not_see_each_others_topics(
-    kafka: Kafka, prefix: str
+    kafka: Kafka, another: Kafka, prefix: str
 ) -> None:
     topic = f"{prefix}records"
-    async with Kafka() as other:
-        for broker, value in ((kafka, b"ours"), (other, b"theirs")):
-            await create_topic(broker, topic)
-            await produce(broker, topic, value)
+    for broker, value in ((kafka, b"ours"), (another, b"theirs")):
+        await create_topic(broker, topic)
+        await produce(broker, topic, value)
 
-        assert await read(kafka, topic, 1) == [b"ours"]
-        assert await read(other, topic, 1) == [b"theirs"]
+    assert await read(kafka, topic, 1) == [b"ours"]
+    assert await read(another, topic, 1) == [b"theirs"]
 
 
 async def test_kafkas_own_command_line_lists_a_consumer_group(kafka: Kafka, prefix: str) -> None:
@@ -144,8 +151,8 @@ async def test_kafkas_own_command_line_lists_a_consumer_group(kafka: Kafka, pref
     )
 
 
-async def test_the_broker_is_out_of_reach_of_a_ctrl_c_in_our_terminal(kafka: Kafka) -> None:
-    assert os.getpgid(kafka.pid) != os.getpgid(0)
+async def test_the_broker_is_out_of_reach_of_a_ctrl_c_in_our_terminal(another: Kafka) -> None:
+    assert os.getpgid(another.pid) != os.getpgid(0)
 
 
 async def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ JOBS = "POST job"
 CALLS = "POST user"
 
 
+@cache
 def updates(messages: int = 1_500) -> Sequence[Out]:
     """What the router makes of generated traffic: changes of address, repeats and all."""
     found: list[Out] = []

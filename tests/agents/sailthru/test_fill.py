@@ -20,13 +20,11 @@ from tests.streams.cluster import commit
 
 pytestmark = pytest.mark.kafka
 
-UPDATES = updates()
-
 
 @pytest.fixture
 async def filled(kafka: Kafka, prefix: str, tmp_path: Path) -> AsyncIterator[World]:
     async with world(kafka, prefix, tmp_path) as made:
-        await made.write(UPDATES)
+        await made.write(updates())
         yield made
 
 
@@ -49,12 +47,13 @@ async def test_a_fill_ends_as_the_worker_alone_does(
     kafka: Kafka, prefix: str, tmp_path: Path, job_users: int
 ) -> None:
     """And the worker goes on after it, in the same epoch, without sending any of it again."""
-    first, later = UPDATES[: len(UPDATES) * 3 // 4], UPDATES[len(UPDATES) * 3 // 4 :]
+    cut = len(updates()) * 3 // 4
+    first, later = updates()[:cut], updates()[cut:]
     async with (
         world(kafka, f"{prefix}alone-", tmp_path) as alone,
         world(kafka, f"{prefix}filled-", tmp_path) as made,
     ):
-        await alone.write(UPDATES)
+        await alone.write(updates())
         await alone.work_off()
 
         await made.write(first)
@@ -99,7 +98,7 @@ async def test_a_fill_that_was_killed_begins_again_and_loses_nothing(
 ) -> None:
     seconds = 1.0 if moment == "before the job has ended" else 0.0
     async with world(kafka, prefix, tmp_path, job_seconds=seconds) as made:
-        await made.write(UPDATES)
+        await made.write(updates())
         if moment == "before the commit":
             made.service.set_faults([Hang(endpoint="GET job")])
         process = made.started()
@@ -118,7 +117,7 @@ async def test_a_fill_that_was_killed_begins_again_and_loses_nothing(
         assert await all_committed(made)
         killed = made.profiles()
     async with world(kafka, f"{prefix}whole-", tmp_path) as whole:
-        await whole.write(UPDATES)
+        await whole.write(updates())
         await whole.fill("--execute")
         assert killed == whole.profiles()
 
@@ -135,7 +134,7 @@ async def test_a_worker_that_joins_meanwhile_keeps_its_offsets(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
     async with world(kafka, prefix, tmp_path) as made:
-        await made.write(UPDATES[:50])
+        await made.write(updates()[:50])
         made.service.set_faults([Delay(endpoint="GET job", seconds=4.0, count=1)])
         filling = asyncio.create_task(made.fill("--execute"))
         await made.taken(1)
@@ -214,7 +213,7 @@ async def test_a_job_that_does_not_end_is_named_and_can_be_waited_for(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
     async with world(kafka, prefix, tmp_path, job_seconds=1.0) as made:
-        await made.write(UPDATES[:20])
+        await made.write(updates()[:20])
         ended = await made.fill("--execute", "--job-minutes", "0.005")
         assert ended.returncode == 1
         [job] = [word for word in ended.stderr.split() if word.isdecimal() and len(word) > 20][:1]
