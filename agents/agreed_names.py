@@ -11,7 +11,9 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from pydantic import TypeAdapter
 
+from agents.learned_names import LearnedNames
 from models.accepted_audience import AcceptedAudience
+from models.audience_membership import AudienceChanged, MembershipChanged
 from models.owned_name import OwnedName
 from streams import metrics
 from streams.kafka.tables import FollowedTable, Table, decode
@@ -101,8 +103,15 @@ class AgreedNames:
         return [(each, owner) for each, owner in owners if owner]
 
     def name(self, audience_id: str) -> str | None:
+        """Returns the name that is fixed for an audience; None until one is."""
         audience = self._known.get(audience_id)
         return audience.name if audience else None
+
+    def name_in(
+        self, change: AudienceChanged | MembershipChanged, learned: LearnedNames
+    ) -> str | None:
+        """Returns the fixed name of a record's audience, or else its own, or else the learned."""
+        return self.name(change.audience_id) or learned.name(change)
 
     @property
     def full(self) -> bool:

@@ -1,4 +1,4 @@
-"""What of all that comes a destination is to have.
+"""Leaves out the records that an operator does not want a destination to have.
 
 At mParticle this is chosen for each connection, which is lost when two destinations read one topic.
 """
@@ -24,7 +24,7 @@ _UNKNOWN = "unknown"
 
 
 class RecordFilterSettings(Settings):
-    """What every destination lets its operator choose."""
+    """The settings by which an operator chooses, the same at every destination."""
 
     audiences_allow: str = Field(
         "",
@@ -71,16 +71,12 @@ def settings_behind(group: type[RecordFilterSettings]) -> Mapping[str, str]:
 class RecordFilter:
     """Says of a record why a destination is not to have it."""
 
-    def __init__(self, settings: RecordFilterSettings) -> None:
+    def __init__(self, settings: RecordFilterSettings, names: LearnedNames) -> None:
+        """`names` are the newest names of audiences; the sink learns them, of all that comes."""
         self._accounts = Allowed(settings.accounts_allow, settings.accounts_deny)
         self._audiences = Allowed(settings.audiences_allow, settings.audiences_deny)
         self._drops_development = settings.development_data == "drop"
-        self._names = LearnedNames()
-
-    def learn(self, record: Record) -> None:
-        """Takes what an audience is called now, whether or not it is sent."""
-        if not self._audiences.all:
-            self._names.learn(record)
+        self._names = names
 
     def reason_against(self, record: Record) -> Dropped | None:
         if self._drops_development and record.environment == "development":

@@ -72,8 +72,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
         self._clock = clock
         self._settings = settings
-        self._record_filter = RecordFilter(settings)
         self._names = LearnedNames()
+        self._record_filter = RecordFilter(settings, self._names)
         self._agreed = AgreedAudiences(kafka)
         self._members = Members(kafka if settings.keeps_members else None, settings.identity)
         self._membership_gap = (
@@ -119,7 +119,6 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
         if not isinstance(record, MembershipChanged):
             self._names.learn(record)  # of a membership it learns nothing, as that may be old
-        self._record_filter.learn(record)
         if (unwanted := self._record_filter.reason_against(record)) is not None:
             return unwanted
         if self.refresh and self.refresh.reads(at.partition) and (member := self._member(record)):
@@ -183,14 +182,12 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         return Member(visitor, record.audience_id, record.change == "joined")
 
     def learn(self, audience: Audience) -> None:
-        self._record_filter.learn(audience)
         self._names.learn(audience)
         self._subscriptions.learn(audience)
         if self._record_filter.reason_against(audience) is None:
             self._agreed.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:  # noqa: ARG002 - the contract's signature
-        self._record_filter.learn(record)
         self._names.learn(record)
 
     def describe(self, request: Post) -> Mapping[str, Any]:

@@ -96,7 +96,7 @@ class Udc:
             yield (each.visitor_id, each.segment), len(self._line(each)), each
 
     def _name(self, change: MembershipChanged) -> str | None:
-        return self._known.name(change.audience_id) or self._names.name(change)
+        return self._known.name_of(change, self._names)
 
 
 def to_csv(rows: Iterable[Row]) -> str:

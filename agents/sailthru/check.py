@@ -6,7 +6,7 @@ from agents.live_check import refused
 from agents.registry import Finding
 from agents.sailthru.client import Client
 from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_SECRET
-from agents.sailthru.list_names import fixed_names
+from agents.sailthru.list_names import agreed_names
 from agents.sailthru.settings import SailthruSettings
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import Http
@@ -22,7 +22,7 @@ _NOT_PROVED = (
 
 async def kept(kafka: KafkaSettings) -> AsyncIterator[Finding]:
     """Names the audiences whose list is not called as they are, because another's is."""
-    for theirs, owner in await fixed_names(kafka).told_apart():
+    for theirs, owner in await agreed_names(kafka).told_apart():
         yield Finding(
             "open",
             f"the list of audience {theirs.audience_id} is called {theirs.owned}, because "

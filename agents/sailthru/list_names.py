@@ -16,8 +16,8 @@ from streams.settings import KafkaSettings
 OfAudience = MembershipChanged | AudienceChanged
 
 
-def fixed_names(kafka: KafkaSettings | None) -> AgreedNames:
-    """What all workers have agreed on."""
+def agreed_names(kafka: KafkaSettings | None) -> AgreedNames:
+    """Makes the names of lists on which all Sailthru workers agree."""
     return AgreedNames(kafka, SAILTHRU_AUDIENCES, "sailthru", mapping.list_apart)
 
 
@@ -33,8 +33,8 @@ class ListNames:
         self, options: Options, kafka: KafkaSettings | None = None, *, keeps_first: bool
     ) -> None:
         self._template = options.list_name_template
-        self._audiences = LearnedNames(keeps_first=keeps_first)
-        self._fixed = fixed_names(kafka)
+        self._learned = LearnedNames(keeps_first=keeps_first)
+        self._fixed = agreed_names(kafka)
         self._fixes = (
             kafka is not None and keeps_first and "{audience_name}" in options.list_name_template
         )
@@ -48,7 +48,7 @@ class ListNames:
             yield
 
     def learn(self, record: Record) -> None:
-        self._audiences.learn(record)
+        self._learned.learn(record)
 
     def of(self, record: OfAudience) -> str | None:
         """The list of a record's audience; None when its name needs what nobody has said."""
@@ -93,5 +93,6 @@ class ListNames:
         return mapping.list_name(self._template, record.audience_id, self._name(record))
 
     def _name(self, record: OfAudience) -> str | None:
-        fixed = self._fixed.name(record.audience_id) if self._fixes else None
-        return fixed or self._audiences.name(record)
+        if self._fixes:
+            return self._fixed.name_of(record, self._learned)
+        return self._learned.name(record)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
+from agents.learned_names import LearnedNames
 from agents.patterns import patterns
 from agents.record_filter import RecordFilter, settings_behind
 from agents.registry import Destination
@@ -132,7 +133,10 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             # The series begins at 0, or a board shows no data where all is well.
             metrics.ATTRIBUTES_LEFT_OUT.labels(self.destination, verdict)
         self._event_max_age_ms = settings.event_max_age_days * _DAY_MS
-        self._record_filter = RecordFilter(settings)
+        # The filter asks for what an audience is called now; a list may keep its first name, which
+        # no audience that is left out may take.
+        self._newest_names = LearnedNames()
+        self._record_filter = RecordFilter(settings, self._newest_names)
         self._attributes = AttributeFilter(settings.attributes_allow, settings.attributes_deny)
         self._event_filter = EventFilter(
             patterns(settings.events_allow), patterns(settings.events_deny)
@@ -163,7 +167,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         if isinstance(record, AudienceChanged | MembershipChanged):
-            self._record_filter.learn(record)
+            self._newest_names.learn(record)
         return self._record_filter.reason_against(record) or self._place(record, at, now_ms)
 
     def _place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
@@ -312,11 +316,11 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         await self.lists.run(feed)
 
     def learn(self, audience: Audience) -> None:
-        self._record_filter.learn(audience)
+        self._newest_names.learn(audience)
         self._names.learn(audience)
 
     def recall(self, record: Record, at: Placement) -> None:
-        self._record_filter.learn(record)
+        self._newest_names.learn(record)
         if self._record_filter.reason_against(record) is not None:
             return  # it never went to Sailthru
         self._names.learn(record)

@@ -6,6 +6,7 @@ import pytest
 
 from agents import registry
 from agents.ab_tasty.sink import AbTastySink
+from agents.learned_names import LearnedNames
 from agents.record_filter import RecordFilter, RecordFilterSettings
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
@@ -58,10 +59,11 @@ def test_a_membership_without_a_name_is_judged_by_what_the_audience_is_called(
 
 
 def test_an_audience_is_judged_by_what_it_is_called_now() -> None:
-    choice = RecordFilter(RecordFilterSettings(audiences_allow="VIP"))
-    choice.learn(audience("VIP"))
+    names = LearnedNames()
+    choice = RecordFilter(RecordFilterSettings(audiences_allow="VIP"), names)
+    names.learn(audience("VIP"))
     assert choice.reason_against(membership(audience=None)) is None
-    choice.learn(audience("Test", change="updated"))
+    names.learn(audience("Test", change="updated"))
     assert choice.reason_against(membership(audience=None)) == Dropped("audience_not_allowed")
 
 
@@ -97,6 +99,6 @@ def test_attributes_that_are_left_out_of_what_is_sent_are_counted() -> None:
 
 @pytest.mark.parametrize("spelled", ["Workspace: 77", "WORKSPACE:7?", " workspace:77 "])
 def test_an_account_is_found_however_a_person_spells_it(spelled: str) -> None:
-    choice = RecordFilter(RecordFilterSettings(accounts_deny=f"4411,{spelled}"))
+    choice = RecordFilter(RecordFilterSettings(accounts_deny=f"4411,{spelled}"), LearnedNames())
     said = membership(audience="VIP").model_copy(update={"workspace_id": "77"})
     assert choice.reason_against(said) == Dropped("account_denied")
