@@ -107,7 +107,7 @@ class AgreedNames:
         audience = self._known.get(audience_id)
         return audience.name if audience else None
 
-    def name_in(
+    def name_of(
         self, change: AudienceChanged | MembershipChanged, learned: LearnedNames
     ) -> str | None:
         """Returns the fixed name of a record's audience, or else its own, or else the learned."""
