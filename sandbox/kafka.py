@@ -277,6 +277,11 @@ class Kafka:
         return self._broker.pid
 
     @property
+    def has_process(self) -> bool:
+        """Whether there is a broker, answering or not."""
+        return self._broker is not None
+
+    @property
     def directory(self) -> Path:
         """What the broker keeps is in here, its log.dirs named relative to it."""
         return self._directory
@@ -290,7 +295,7 @@ class Kafka:
         if self._guard is not None:
             raise BrokerError(f"Kafka already runs on {self.bootstrap}: stop it first.")
         await asyncio.to_thread(fetch, release=self._release)
-        self._configure()
+        self.configure()
         self._guard = new_guard()
         try:
             await self._come_up()
@@ -331,7 +336,8 @@ class Kafka:
         finally:
             self._remove()
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
+        """Chooses the ports that are left open, and writes what the broker reads."""
         ours = {self._port, *self.listeners.values(), *self.ports.values()}
         for port in ours - {0}:
             if not is_free(port, again=True):

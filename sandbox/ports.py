@@ -16,12 +16,13 @@ _LOWEST, _HIGHEST = 20_000, 65_535
 _TRIES = 200
 
 
-def free_ports() -> Iterator[int]:
+def free_ports(clients: Path = _CLIENTS) -> Iterator[int]:
     """Ports that nobody has bound, in any order, so that two processes hardly meet.
 
-    A client that connects while a server is down is not given the server's port.
+    A client that connects while a server is down is not given the server's port. The system says
+    in the file `clients` which ports it gives them.
     """
-    outside = ports_outside(_clients())
+    outside = ports_outside(ports_of_clients(clients))
     # Not from the seed of whoever uses the sandbox.
     candidates = random.SystemRandom().sample(outside, min(_TRIES, len(outside)))
     return (port for port in candidates if is_free(port, again=False))
@@ -49,8 +50,9 @@ def is_free(port: int, *, again: bool) -> bool:
     return True
 
 
-def _clients() -> tuple[int, int]:
-    if not _CLIENTS.exists():
+def ports_of_clients(said: Path = _CLIENTS) -> tuple[int, int]:
+    """The first and the last port that the system gives to clients, as a file of its says."""
+    if not said.exists():
         return _CLIENTS_ELSEWHERE
-    first, last = _CLIENTS.read_text().split()
+    first, last = said.read_text().split()
     return int(first), int(last)

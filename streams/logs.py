@@ -33,7 +33,7 @@ KEYS = frozenset(
 _OWN = frozenset({"event", "level", "logger", "timestamp", "worker", "exc_info"})
 _PREFIXED = "_"  # structlog's own
 
-_NOISY = {
+NOISY = {
     # Say at INFO what our own lines and metrics say better.
     "faust": logging.WARNING,
     "mode": logging.WARNING,
@@ -84,6 +84,15 @@ class Repeats:
     def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[Hashable, _Repeated] = {}
+
+    def __len__(self) -> int:
+        """How many kinds of lines are remembered."""
+        return len(self._kinds)
+
+    @property
+    def held_back(self) -> int:
+        """How many lines no other has told of yet."""
+        return sum(each.held_back for each in self._kinds.values())
 
     def lets(self, record: logging.LogRecord) -> bool:
         """A filter of a handler; says in the line how many there were."""
@@ -167,7 +176,7 @@ def set_up(settings: WorkerSettings, worker: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for name, level in _NOISY.items():
+    for name, level in NOISY.items():
         logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(capture=True)
     sys.excepthook = _last_words

@@ -127,6 +127,8 @@ class Writer:
         self.waiting = 0
         self.is_away = False
         """Whether Kafka has acknowledged nothing since something became late."""
+        self.late = Counter[int]()
+        """Of each partition, how many messages were answered before Kafka acknowledged them."""
         self._topic = topic
         self._seconds = seconds
         self._producer: AIOKafkaProducer | None = None
@@ -135,7 +137,6 @@ class Writer:
         # Those with something to be written, until it is time for that.
         self._ready: list[_Lane] = []
         self._there = asyncio.Event()
-        self._late = Counter[int]()
         self._turn = 0
         self._seldom = Seldom()
 
@@ -156,7 +157,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._seconds
         partition = self._partition(key, self._known() or await self._asked(until))
-        if self._late[partition]:
+        if self.late[partition]:
             raise RefusedError(KAFKA_AWAY)
         # Another may have been refused meanwhile, and what is larger now is too large.
         if len(value) > self.most:
@@ -221,11 +222,11 @@ class Writer:
         # In turn, and none where something is late if there is another.
         self._turn += 1
         turns = [(self._turn + step) % count for step in range(count)]
-        return next((each for each in turns if not self._late[each]), turns[0])
+        return next((each for each in turns if not self.late[each]), turns[0])
 
     def _is_late(self, partition: int, post: _Post) -> None:
         self.is_away = True
-        self._late[partition] += 1
+        self.late[partition] += 1
         post.is_late = True
         post.answer()
 
@@ -243,7 +244,7 @@ class Writer:
                 self._renew(error)
         for post in batch.posts:
             post.claim.release()
-            self._late[partition] -= post.is_late
+            self.late[partition] -= post.is_late
             post.answer()
 
     def _learn(self, sizes: Sequence[int]) -> None:

@@ -63,7 +63,7 @@ _OUR_MISTAKE = Misconfigured(
 )
 
 # Keyed by the code's text; 99 is the catch-all and says less than the HTTP status.
-_BY_CODE: Mapping[str, Outcome] = MappingProxyType(
+BY_CODE: Mapping[str, Outcome] = MappingProxyType(
     {
         "1": _OUR_MISTAKE,
         "2": Rejected("bad_request", "a required parameter is missing"),
@@ -107,7 +107,7 @@ _BY_CODE: Mapping[str, Outcome] = MappingProxyType(
 )
 
 # Where the code says nothing.
-_BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
+BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
     {
         200: Rejected("refused", "an error in a successful answer"),
         400: _REFUSED,
@@ -149,13 +149,13 @@ def _judge_anybody(status: int) -> Outcome:
     """Judges what need not be the API's own answer: what no status leaves in doubt."""
     if is_too_large(status):
         return Rejected("too_large", f"HTTP {status}: the request is too large", blames="batch")
-    return _BY_STATUS[status] if status in _OF_ANYBODY else UNREADABLE
+    return BY_STATUS[status] if status in _OF_ANYBODY else UNREADABLE
 
 
 def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
     # Of a status that the documentation does not name, failure alone is certain.
     unheard_of = _REFUSED if status >= HTTPStatus.BAD_REQUEST else UNREADABLE
-    outcome = _BY_CODE.get(code) or _BY_STATUS.get(status, unheard_of)
+    outcome = BY_CODE.get(code) or BY_STATUS.get(status, unheard_of)
     if outcome is _RATE_LIMITED:
         return _until_reset(headers)
     if isinstance(outcome, Rejected):

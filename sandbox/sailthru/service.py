@@ -40,11 +40,11 @@ class Sailthru(Service):
     def __init__(self, options: Options | None = None, faults: Iterable[Fault] = ()) -> None:
         super().__init__(faults)
         self.options = options or Options()
-        self._limits = Limits(self.options)
+        self.limits = Limits(self.options)
         self.forget()
 
     def forget(self) -> None:
-        self._limits.forget()
+        self.limits.forget()
         self._profiles = Profiles()
         self._lists = MailingLists(self.options)
         users = UserEndpoints(self._profiles, self._lists, self.options)
@@ -103,14 +103,14 @@ class Sailthru(Service):
                 raise self._no_endpoint(request)
             parameters, files = _parameters(request, body)
             text = authenticate(parameters, self.options)
-            self._limits.spend(endpoint)
+            self.limits.spend(endpoint)
             result = await self._calls[endpoint]({**parse_arguments(text), **files})
             status = 200
         except RefusedError as refused:
             result = {"error": refused.refusal.code, "errormsg": refused.text}
             status = self.options.statuses.get(refused.refusal.name, refused.refusal.status)
         if endpoint != "unknown":
-            headers = self._limits.headers(endpoint)
+            headers = self.limits.headers(endpoint)
         return json_response(result, status, headers)
 
     def _no_endpoint(self, request: web.Request) -> RefusedError:

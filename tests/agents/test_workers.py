@@ -3,43 +3,30 @@
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import orjson
 import pytest
 
 from sandbox.kafka import Kafka
-from sandbox.ports import free_ports
 from streams.topics import RAW
-from tests import zygote
-from tests.cli.command import COMMAND, FAUST, SECONDS, environment, run
+from tests.cli.command import FAUST, SECONDS, run
+from tests.started_workers import (
+    AB_TASTY,
+    ENOUGH,
+    SAILTHRU,
+    Settings,
+    at_kafka,
+    by_command,
+    by_faust,
+    eventually,
+    get,
+    serving,
+)
 from tests.streams.cluster import create, settings, write
 
-Settings = Mapping[str, str]
 Way = Callable[[str], Sequence[str]]
-
-SAILTHRU = {"SAILTHRU_API_KEY": "0a1b2c3d4e5f", "SAILTHRU_API_SECRET": "not-a-real-secret"}
-AB_TASTY = {
-    "ABTASTY_ACCOUNT_ID": "our-account",
-    "ABTASTY_PARTNER_NAME": "mparticle",
-    "ABTASTY_CLIENT_ID": "our-client",
-    "ABTASTY_CLIENT_SECRET": "not-a-real-secret",
-}
-ENOUGH: Mapping[str, Settings] = {"router": {}, "sailthru": SAILTHRU, "ab-tasty": AB_TASTY}
-
-
-def by_command(worker: str) -> Sequence[str]:
-    return (*COMMAND, "worker", worker)
-
-
-def by_faust(worker: str) -> Sequence[str]:
-    return (*FAUST, "-A", f"agents.{worker.replace('-', '_')}.app", "worker")
-
 
 # Agents.
 
@@ -133,7 +120,7 @@ async def test_group_without_offsets_refuses_a_topic_that_is_not_empty(
     cluster = settings(kafka, prefix)
     await create(cluster)
     await write(cluster, RAW, b"{}")
-    done = run(of=by_command("router"), settings=_where(kafka, prefix))
+    done = run(of=by_command("router"), settings=at_kafka(kafka, prefix))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         f"router does not start. The group {prefix}mparticle-streams-router has no offsets and its "
@@ -149,66 +136,25 @@ async def test_started_worker_serves_its_pages_and_ends_well_when_told(
     cluster = settings(kafka, prefix)
     await create(cluster)
     await write(cluster, RAW, b"{", b'{"type": "event_processing_response"}')
-    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
-    with _started(by_faust("router"), where) as (process, url):
-        _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
-        assert orjson.loads(_get(f"{url}/ready")[1]) == {"ready": True, "why_not": None}
-        assert _get(f"{url}/live") == (HTTPStatus.OK, b'{"live":true}')
-        _eventually(lambda: _ended(url) == {"not_json": 1, "response": 1}, process)
+    where = {**at_kafka(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
+    with serving(by_faust("router"), where) as (process, url):
+        eventually(lambda: get(f"{url}/ready")[0] == HTTPStatus.OK, process)
+        assert orjson.loads(get(f"{url}/ready")[1]) == {"ready": True, "why_not": None}
+        assert get(f"{url}/live") == (HTTPStatus.OK, b'{"live":true}')
+        eventually(lambda: _ended(url) == {"not_json": 1, "response": 1}, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
     # A second start needs no word of where to begin: the first one committed.
-    with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-        _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
+    with serving(by_command("router"), at_kafka(kafka, prefix)) as (process, url):
+        eventually(lambda: get(f"{url}/ready")[0] == HTTPStatus.OK, process)
         assert _ended(url) == {}
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
 
-def _where(kafka: Kafka, prefix: str) -> Settings:
-    return {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_PREFIX": prefix}
-
-
-@contextmanager
-def _started(
-    command: Sequence[str], given: Settings
-) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = next(free_ports())
-    with zygote.Popen(
-        command,
-        env=environment({**given, "WORKER_PORT": str(port)}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process, f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-
-
-def _eventually(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert process.poll() is None, "the worker ended by itself"
-        assert time.monotonic() < deadline, "the worker never gets there"
-        time.sleep(0.1)
-
-
-def _get(url: str) -> tuple[int, bytes]:
-    """Status and body; 0 while nobody listens."""
-    try:
-        with urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 - http
-            return answer.status, answer.read()
-    except HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
-
-
 def _ended(url: str) -> Mapping[str, int]:
     """How many messages of the router's ended without a record, by reason."""
-    _, page = _get(f"{url}/metrics")
+    _, page = get(f"{url}/metrics")
     counted = re.findall(
         r'^mparticle_streams_(?:dead_letters|records_dropped)_total\{.*reason="(\w+)".*\} (\d+)',
         page.decode(),

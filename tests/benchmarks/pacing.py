@@ -136,7 +136,7 @@ class _Workers:
             for _ in range(int((clock() - began) * per_second) - tried):
                 tried += 1
                 with suppress(RefusedError):
-                    service._limits.spend(_ENDPOINT)
+                    service.limits.spend(_ENDPOINT)
                     self.foreign_requests += 1
             await asyncio.sleep(_TICK_SECONDS)
 

@@ -11,7 +11,7 @@ from sandbox.ports import HOST
 from streams.settings import KafkaSettings
 from tests.chaos.plan import WORKERS
 from tests.kafka.acls import allow
-from tests.kafka.secured import PASSWORD, _key_store, _tls
+from tests.kafka.secured import PASSWORD, key_store, tls_options
 
 # Brokers end logins, as managed ones do, and each time there is a new connection.
 _REAUTH_MS = 10_000
@@ -56,14 +56,14 @@ def locked(directory: Path, ways: int) -> Locks:
     authority = trustme.CA()
     ca_file = directory / "authority.pem"
     authority.cert_pem.write_to_path(ca_file)
-    store = _key_store(authority.issue_cert(HOST), directory / "broker.pem")
+    store = key_store(authority.issue_cert(HOST), directory / "broker.pem")
     listeners = [f"listener.name.proxied{number}" for number in range(ways)]
     settings = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "connections.max.reauth.ms": _REAUTH_MS,
-        **{f"ssl.{option}": value for option, value in _tls(store, ca_file).items()},
+        **{f"ssl.{option}": value for option, value in tls_options(store, ca_file).items()},
         **{f"{each}.scram-sha-512.sasl.jaas.config": _SCRAM for each in listeners},
     }
     return Locks("SASL_SSL", settings, dict.fromkeys(WORKERS, PASSWORD), ca_file)

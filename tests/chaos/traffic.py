@@ -21,7 +21,6 @@ TAG = "chaos"
 _BATCH = "events"
 # Nobody's key: several people may come with it.
 _NOBODY = b"0"
-_STOP_SECONDS = 5.0
 # Fewer users whom Sailthru cannot know: of what is not sent nothing can be judged.
 _UNKNOWN = 0.2
 # More of the messages whose memberships come once only: their repeats can be told for sure.
@@ -72,7 +71,12 @@ def tagged(plan: Plan, now_ms: int) -> Tagged:
 
 
 async def publish(
-    bootstrap: str, topic: str, messages: Iterator[Message], rate: float, largest: int
+    bootstrap: str,
+    topic: str,
+    messages: Iterator[Message],
+    rate: float,
+    largest: int,
+    stop_s: float = 5.0,
 ) -> int:
     """Writes `rate` messages a second, and makes up for an absence of the broker.
 
@@ -93,7 +97,7 @@ async def publish(
     finally:
         # It would wait for ever for a broker that does not come back, and hide why it does not.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
+            await asyncio.wait_for(producer.stop(), stop_s)
     return count
 
 

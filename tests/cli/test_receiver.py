@@ -22,9 +22,9 @@ from streams.topics import RAW
 from tests import zygote
 from tests.agents.receiver.served import until
 from tests.agents.receiver.slow import SlowPost
-from tests.agents.test_workers import _eventually, _get
 from tests.cli.command import COMMAND, SECONDS, environment, run
 from tests.kafka.log import everything
+from tests.started_workers import eventually, get
 from tests.streams.cluster import create, settings
 from tests.test_docs import ROOT
 
@@ -53,7 +53,7 @@ def started(
         ) as process,
     ):
         try:
-            _eventually(lambda: is_listening(port), process)
+            eventually(lambda: is_listening(port), process)
             yield process, port, pages
         finally:
             process.kill()
@@ -121,7 +121,7 @@ async def test_a_receiver_that_asks_for_no_token_says_so_at_start_and_when_asked
     await create(cluster, [RAW])
     log = tmp_path / "log"
     with started({**where(cluster), "RECEIVER_AUTHENTICATION": "none"}, log) as (_, port, pages):
-        status, body = _get(f"http://127.0.0.1:{pages}/ready")
+        status, body = get(f"http://127.0.0.1:{pages}/ready")
         assert post(port, token="another-token-altogether") == 202
     assert (status, orjson.loads(body)["ready"]) == (200, True)
     [line] = [
@@ -174,9 +174,9 @@ async def test_it_serves_its_pages_and_says_nothing_of_what_it_was_sent(
     with started(given, log) as (process, port, pages):
         assert post(port) == 202
         url = f"http://127.0.0.1:{pages}"
-        assert _get(f"{url}/live") == (200, b'{"live":true}')
-        assert _get(f"{url}/ready") == (200, b'{"ready":true,"why_not":null}')
-        told = _get(f"{url}/metrics")[1].decode()
+        assert get(f"{url}/live") == (200, b'{"live":true}')
+        assert get(f"{url}/ready") == (200, b'{"ready":true,"why_not":null}')
+        told = get(f"{url}/metrics")[1].decode()
         assert 'mparticle_streams_receiver_requests_total{outcome="accepted"} 1.0' in told
         assert f"mparticle_streams_receiver_accepted_bytes_total {float(len(BATCH))}" in told
         assert 'mparticle_streams_readiness{state="ready"} 1.0' in told
@@ -203,9 +203,9 @@ async def test_strangers_who_hold_connections_keep_neither_posts_nor_pages_away(
                 strangers.enter_context(closing(line))
                 line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
         assert await asyncio.to_thread(post, port) == 202
-        told = _get(f"http://127.0.0.1:{pages}/metrics")[1].decode()
+        told = get(f"http://127.0.0.1:{pages}/metrics")[1].decode()
         assert 'connections_rejected_total{port="posts",reason="evicted"} ' in told
-        assert _get(f"http://127.0.0.1:{pages}/live")[0] == 200
+        assert get(f"http://127.0.0.1:{pages}/live")[0] == 200
     assert log.stat().st_size < 10_000
 
 
@@ -252,7 +252,7 @@ async def test_told_to_stop_it_answers_what_is_under_way_and_takes_nothing_new(
     with started(where(cluster), tmp_path / "log") as (process, port, pages):
         under_way = [await SlowPost.begin(port, 1_000) for _ in range(5)]
         held = f"mparticle_streams_receiver_in_flight_bytes {5 * 64 * 1024}.0"
-        _eventually(lambda: held in _get(f"http://127.0.0.1:{pages}/metrics")[1].decode(), process)
+        eventually(lambda: held in get(f"http://127.0.0.1:{pages}/metrics")[1].decode(), process)
         process.send_signal(number)
         await until(lambda: not is_listening(port))
         assert process.poll() is None

@@ -37,11 +37,11 @@ class Outside:
     cluster: KafkaSettings
     directory: Path
     sent: Counter[int] = field(default_factory=Counter)
-    _urls: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, worker: str) -> WorkerProcess:
         environment = worker_environment(
-            self.cluster.bootstrap_servers, next(free_ports()), **self._urls
+            self.cluster.bootstrap_servers, next(free_ports()), **self.urls
         )
         return WorkerProcess(
             worker,
@@ -70,5 +70,5 @@ async def outside(cluster: KafkaSettings, directory: Path) -> AsyncIterator[Outs
         running(made.watch(Sailthru(Options(factor=50.0)))) as sailthru,
         running(made.watch(AbTasty())) as ab_tasty,
     ):
-        made._urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
+        made.urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
         yield made

@@ -91,19 +91,19 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
     expired = authority.issue_cert(
         HOST, not_before=now - timedelta(days=9), not_after=now - timedelta(days=1)
     )
-    good = _key_store(authority.issue_cert(HOST), directory / "broker.pem")
+    good = key_store(authority.issue_cert(HOST), directory / "broker.pem")
     stores = {
         "SECURED": good,
         "ENCRYPTED": good,
-        "EXPIRED": _key_store(expired, directory / "expired.pem"),
-        "MISNAMED": _key_store(authority.issue_cert(_ANOTHER_NAME), directory / "misnamed.pem"),
+        "EXPIRED": key_store(expired, directory / "expired.pem"),
+        "MISNAMED": key_store(authority.issue_cert(_ANOTHER_NAME), directory / "misnamed.pem"),
         "MUTUAL": good,
         "BRIEF": good,
     }
     tls = {
         f"listener.name.{name.lower()}.ssl.{option}": value
         for name, store in stores.items()
-        for option, value in _tls(store, ca_file).items()
+        for option, value in tls_options(store, ca_file).items()
     }
 
     def client(by: trustme.CA, ends: datetime = now + timedelta(days=1)) -> trustme.LeafCert:
@@ -114,7 +114,7 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
 
     ours = client(authority)
     certificates = {
-        name: _key_store(certificate, directory / f"client-{name}.pem")
+        name: key_store(certificate, directory / f"client-{name}.pem")
         for name, certificate in {
             "ours": ours,
             "renewed": client(authority),
@@ -150,7 +150,7 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
         yield Secured(broker, ca_file, other_ca_file, nowhere, certificates)
 
 
-def _tls(store: Path, ca_file: Path) -> Mapping[str, object]:
+def tls_options(store: Path, ca_file: Path) -> Mapping[str, object]:
     return {
         "keystore.type": "PEM",
         "keystore.location": store,
@@ -184,7 +184,7 @@ def token(lives_s: float, subject: str = USER) -> str:
     )
 
 
-def _key_store(certificate: trustme.LeafCert, path: Path) -> Path:
+def key_store(certificate: trustme.LeafCert, path: Path) -> Path:
     """Kafka's PEM key store, and any client's: the key as PKCS 8, then the chain."""
     chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
     path.write_bytes(_key(certificate, NoEncryption()) + chain)

@@ -11,8 +11,8 @@ from aiokafka.admin import RecordsToDelete
 from sandbox.kafka import Kafka
 from streams.kafka.clients import admin
 from streams.topics import RAW
-from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
+from tests.started_workers import at_kafka, by_command, eventually, get, serving
 from tests.streams.cluster import assigned, commit, create, settings, write
 
 NOT_JSON = b"{"
@@ -29,19 +29,19 @@ async def test_they_are_not_passed_over_before_a_person_says_so(kafka: Kafka, pr
     async with admin(cluster) as client:
         await client.delete_records({TopicPartition(raw, 0): RecordsToDelete(before_offset=3)})
 
-    with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-        _eventually(lambda: counted(url, "records_completed") == 1, process)
-        status, why = _get(f"{url}/ready")
-        live, _ = _get(f"{url}/live")
+    with serving(by_command("router"), at_kafka(kafka, prefix)) as (process, url):
+        eventually(lambda: counted(url, "records_completed") == 1, process)
+        status, why = get(f"{url}/ready")
+        live, _ = get(f"{url}/live")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
     async with assigned(cluster, group, [(raw, 0), (raw, 1)]) as consumer:
         held = [await consumer.committed(TopicPartition(raw, number)) for number in range(2)]
 
-    told_to = {**_where(kafka, prefix), "KAFKA_DELETED_RECORDS": "skip"}
-    with _started(by_command("router"), told_to) as (process, url):
-        _eventually(lambda: counted(url, "records_completed") == 1, process)
-        ready, _ = _get(f"{url}/ready")
+    told_to = {**at_kafka(kafka, prefix), "KAFKA_DELETED_RECORDS": "skip"}
+    with serving(by_command("router"), told_to) as (process, url):
+        eventually(lambda: counted(url, "records_completed") == 1, process)
+        ready, _ = get(f"{url}/ready")
         skipped = counted(url, "records_deleted")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
@@ -70,10 +70,10 @@ async def test_a_worker_that_can_go_on_nowhere_holds_and_says_so_of_each(
             gone = RecordsToDelete(before_offset=3)
             await client.delete_records({TopicPartition(raw, number): gone for number in range(2)})
 
-    with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-        _eventually(lambda: b"records_deleted" in _get(f"{url}/ready")[1], process)
-        _, why = _get(f"{url}/ready")
-        live, _ = _get(f"{url}/live")
+    with serving(by_command("router"), at_kafka(kafka, prefix)) as (process, url):
+        eventually(lambda: b"records_deleted" in get(f"{url}/ready")[1], process)
+        _, why = get(f"{url}/ready")
+        live, _ = get(f"{url}/live")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
@@ -94,18 +94,18 @@ async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_once_it_is_
     await create(cluster)
     for number in range(2):
         await write(cluster, RAW, *[NOT_JSON] * 4, partition=number)
-    to_begin = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
-    with _started(by_command("router"), to_begin) as (process, url):
-        _eventually(lambda: counted(url, "records_completed") == 8, process)
+    to_begin = {**at_kafka(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
+    with serving(by_command("router"), to_begin) as (process, url):
+        eventually(lambda: counted(url, "records_completed") == 8, process)
         async with admin(cluster) as client:
             await client.delete_topics([raw])
-        _eventually(lambda: b"refused" in _get(f"{url}/ready")[1], process)
-        _, gone = _get(f"{url}/ready")
+        eventually(lambda: b"refused" in get(f"{url}/ready")[1], process)
+        _, gone = get(f"{url}/ready")
         await create(cluster, [RAW])
         await write(cluster, RAW, NOT_JSON)
         assert process.wait(3 * SECONDS) == 1
-    with _started(by_command("router"), to_begin) as (process, url):
-        _eventually(lambda: counted(url, "records_completed") == 1, process)
+    with serving(by_command("router"), to_begin) as (process, url):
+        eventually(lambda: counted(url, "records_completed") == 1, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
@@ -114,7 +114,7 @@ async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_once_it_is_
 
 
 def counted(url: str, what: str) -> int:
-    _, page = _get(f"{url}/metrics")
+    _, page = get(f"{url}/metrics")
     found = re.search(
         rf"^mparticle_streams_{what}_total\{{.*\}} (\d+)", page.decode(), re.MULTILINE
     )

@@ -26,7 +26,7 @@ async def test_an_exception_in_one_lane_ends_the_process_and_what_the_others_did
     async with assigned(cluster, cluster.group(GROUP), [at]) as consumer:
         group = Group(consumer, at)
         with started(OURS, cluster, tmp_path) as program:
-            code = await asyncio.to_thread(program._process.wait, 30)
+            code = await asyncio.to_thread(program.process.wait, 30)
             await group.look()
 
     assert code != 0

@@ -16,7 +16,7 @@ from sandbox.ports import free_ports
 from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import RAW
-from tests.agents.test_workers import _get
+from tests.started_workers import get
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -38,7 +38,7 @@ class Router:
         return self._log.read_text()
 
     def why_not(self) -> str:
-        return _get(f"{self.url}/ready")[1].decode()
+        return get(f"{self.url}/ready")[1].decode()
 
 
 @asynccontextmanager

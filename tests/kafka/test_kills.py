@@ -21,6 +21,7 @@ from streams.kafka import clients
 from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
+from tests.chaos.oracle.verdict import without_repeats
 
 Sent: TypeAlias = tuple[str, str | None]
 
@@ -58,7 +59,7 @@ async def test_killing_each_worker_loses_nothing_and_repeats_only_what_was_not_c
 
     repeated = {sent for sent, count in _events(world).items() if count > 1}
     assert repeated <= may_repeat
-    assert differences(traffic.ledger, _without_repeats(sailthru), ab_tasty) == []
+    assert differences(traffic.ledger, without_repeats(sailthru), ab_tasty) == []
     assert repeated_events(sailthru) <= len(may_repeat)
 
 
@@ -103,15 +104,6 @@ def _sent(name: str, event_id: str | None) -> Sent:
 def _profiles(sailthru: Mapping[str, Any]) -> list[dict[str, Any]]:
     profiles: list[dict[str, Any]] = sailthru["profiles"]
     return profiles
-
-
-def _without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same state with each event of a profile once."""
-    profiles = []
-    for profile in _profiles(sailthru):
-        events = {(e["event"], e["vars"].get("mp_event_id")): e for e in profile["events"]}
-        profiles.append({**profile, "events": list(events.values())})
-    return {**sailthru, "profiles": profiles}
 
 
 async def _committed_events(kafka: KafkaSettings) -> set[Sent]:

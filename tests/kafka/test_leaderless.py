@@ -11,10 +11,10 @@ from streams.engine.startup import StartError, prepare
 from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import RAW
-from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
 from tests.cli.messages import event_batch
 from tests.kafka.test_deleted import counted
+from tests.started_workers import at_kafka, by_command, eventually, get, serving
 from tests.streams.cluster import commit, create, settings, write
 
 # Other topics have lost partitions too.
@@ -60,9 +60,9 @@ async def test_a_worker_starts_without_the_partition_that_has_no_leader(prefix: 
         while (await leaders(cluster))[lost] != -1:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
-        with _started(by_command("router"), _where(kafka, prefix)) as (process, url):
-            _eventually(lambda: counted(url, "records_completed") == 1, process)
-            status, why = _get(f"{url}/ready")
+        with serving(by_command("router"), at_kafka(kafka, prefix)) as (process, url):
+            eventually(lambda: counted(url, "records_completed") == 1, process)
+            status, why = get(f"{url}/ready")
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 0
 

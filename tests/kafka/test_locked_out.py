@@ -9,10 +9,10 @@ import pytest
 
 from agents import rights as components
 from streams.topics import EVENTS, RAW
-from tests.agents.test_workers import _get
 from tests.kafka.acls import grant
 from tests.kafka.secured import PASSWORD, USER, Secured, token
 from tests.kafka.test_group import Router, eventually, running
+from tests.started_workers import get
 from tests.streams.cluster import create, read, settings, write
 
 pytestmark = pytest.mark.kafka
@@ -88,8 +88,8 @@ async def test_a_login_that_is_refused_is_told_and_a_mended_secret_is_taken_with
         secret.write_text(wrong)
         await eventually(lambda: "authentication_failed" in router.why_not())
         why_not = router.why_not()
-        metrics = _get(f"{router.url}/metrics")[1].decode()
-        live = _get(f"{router.url}/live")[0]
+        metrics = get(f"{router.url}/metrics")[1].decode()
+        live = get(f"{router.url}/live")[0]
         await write(plain, RAW, MESSAGE)
         secret.write_text(right)
         await eventually(lambda: '"ready":true' in router.why_not())

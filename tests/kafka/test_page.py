@@ -1,6 +1,5 @@
 """The page of metrics of a worker that works on a real Kafka."""
 
-import re
 import signal
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,9 +8,9 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.topics import RAW
-from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.command import SECONDS
 from tests.cli.messages import custom_event, event_batch
+from tests.started_workers import at_kafka, by_command, eventually, get, series_of, serving
 from tests.streams.cluster import create, settings, write
 
 RAW_MESSAGES = (
@@ -39,12 +38,12 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
     cluster = settings(kafka, prefix)
     await create(cluster)
     await write(cluster, RAW, *RAW_MESSAGES)
-    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
-    with _started(by_command("router"), where) as (process, url):
-        _eventually(lambda: _get(f"{url}/ready")[0] == HTTPStatus.OK, process)
-        _eventually(lambda: _told(url).items() >= WORK_DONE.items(), process)
-        _eventually(lambda: _offsets(url, "log_end") == _offsets(url, "watermark"), process)
-        told = _told(url)
+    where = {**at_kafka(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
+    with serving(by_command("router"), where) as (process, url):
+        eventually(lambda: get(f"{url}/ready")[0] == HTTPStatus.OK, process)
+        eventually(lambda: series_of(url).items() >= WORK_DONE.items(), process)
+        eventually(lambda: _offsets(url, "log_end") == _offsets(url, "watermark"), process)
+        told = series_of(url)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
@@ -54,15 +53,8 @@ async def test_it_tells_of_work_done_and_of_the_log_it_was_done_on(
 
 
 def _offsets(url: str, what: str) -> list[float]:
-    return _of(_told(url), f"{what}_offset")
+    return _of(series_of(url), f"{what}_offset")
 
 
 def _of(told: Mapping[str, float], name: str) -> list[float]:
     return [value for series, value in told.items() if series.partition("{")[0] == name]
-
-
-def _told(url: str) -> Mapping[str, float]:
-    """Every series of ours, by its name without the prefix, and labels."""
-    _, page = _get(f"{url}/metrics")
-    found = re.findall(r"^mparticle_streams_(\S+) (\S+)$", page.decode(), re.MULTILINE)
-    return {series: float(value) for series, value in found}

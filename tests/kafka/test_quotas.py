@@ -12,7 +12,7 @@ from streams.topics import RAW
 from tests.cli.command import SECONDS
 from tests.cli.messages import custom_event, event_batch
 from tests.kafka.test_group import Router, running
-from tests.kafka.test_page import _told
+from tests.started_workers import series_of
 from tests.streams.cluster import commit, create, settings, write
 
 CONFIGS = "kafka.admin.ConfigCommand"
@@ -50,7 +50,7 @@ async def test_a_throttled_worker_works_on_in_its_group(
                 assert router.process.code is None, router.said()
                 await asyncio.sleep(0.04)
         took = asyncio.get_running_loop().time() - began
-        rebalances = _told(router.url)["rebalances_total"]
+        rebalances = series_of(router.url)["rebalances_total"]
         assert await router.process.stop() == 0
 
     assert rebalances == 1

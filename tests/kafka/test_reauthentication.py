@@ -14,7 +14,7 @@ from tests.cli.command import SECONDS
 from tests.kafka.acls import grant
 from tests.kafka.secured import PASSWORD, USER, secured
 from tests.kafka.test_group import Router, running
-from tests.kafka.test_page import _told
+from tests.started_workers import series_of
 from tests.streams.cluster import commit, create, settings, write
 
 LIFE_MS = 1_000
@@ -52,6 +52,6 @@ async def test_a_worker_logs_in_again_and_stays_in_its_group(prefix: str, tmp_pa
             while "KafkaConnectionError" not in router.said():
                 await work(plain, lag, router)
             await work(plain, lag, router)
-            rebalances = _told(router.url)["rebalances_total"]
+            rebalances = series_of(router.url)["rebalances_total"]
             assert await router.process.stop() == 0
     assert rebalances == 1

@@ -25,11 +25,11 @@ from streams.topics import RAW
 from streams.worker import pages
 from tests import zygote
 from tests.agents.receiver.served import TOKEN, held, served, until
-from tests.agents.test_workers import _get
 from tests.cli.command import COMMAND, environment
 from tests.cli.test_receiver import is_listening
 from tests.kafka.guarded import GuardedKafka
 from tests.kafka.log import everything
+from tests.started_workers import get
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -82,7 +82,7 @@ class Process:
             self._process.wait()
 
     async def page(self, name: str) -> tuple[int, bytes]:
-        return await asyncio.to_thread(_get, f"http://127.0.0.1:{self._pages}/{name}")
+        return await asyncio.to_thread(get, f"http://127.0.0.1:{self._pages}/{name}")
 
     def peak_bytes(self) -> int:
         assert self._process is not None
@@ -199,7 +199,7 @@ async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_aft
         assert clock() - began < 30
         was_away = receiver.writer.is_away
         # What the producer still holds counts, although it is answered.
-        assert held() == sum(receiver.writer._late.values()) * 64 * 1024 > 0
+        assert held() == sum(receiver.writer.late.values()) * 64 * 1024 > 0
         proxy.heal()
         async with asyncio.timeout(60):
             for body in (b'{"mpid": "9"}', b"{}"):

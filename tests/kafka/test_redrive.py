@@ -48,7 +48,7 @@ class World:
             running(self.ab_tasty.watch(AbTasty())) as ab_tasty,
             Lag.open(self.cluster) as self._lag,
         ):
-            self.sailthru._urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
+            self.sailthru.urls = {"sailthru": sailthru, "ab_tasty": ab_tasty}
             self._processes = {worker: self.sailthru.start(worker) for worker in workers}
             try:
                 await self.worked_off()

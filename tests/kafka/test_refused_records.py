@@ -66,7 +66,7 @@ async def test_what_kafka_refuses_for_good_is_named_and_goes_to_the_dead_letters
         await configure(cluster, USER_UPDATE, {"max.message.bytes": "5000"})
         refused = event_batch(attribute("likes", "x" * 9_000))
         await write(cluster, RAW, refused, event_batch(custom_event("Came after")))
-        code = await asyncio.to_thread(program._process.wait, 40)
+        code = await asyncio.to_thread(program.process.wait, 40)
     assert code != 0
     assert "ROUTER_DEAD_LETTER_OFFSETS=0/1" in program.logged()
 

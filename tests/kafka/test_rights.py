@@ -158,7 +158,7 @@ def logging_stays() -> Iterator[None]:
     """Commands set up the logs of a process of their own."""
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
-    noisy = {name: logging.getLogger(name).level for name in ("aiokafka", *logs._NOISY)}
+    noisy = {name: logging.getLogger(name).level for name in ("aiokafka", *logs.NOISY)}
     yield
     root.handlers[:], sys.excepthook = handlers, hook
     root.setLevel(level)

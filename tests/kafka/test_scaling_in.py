@@ -12,10 +12,9 @@ from sandbox.kafka import Kafka
 from streams.kafka.static_members import members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
-from tests.agents.test_workers import _started, _where, by_command
 from tests.cli.command import SECONDS, run_on
-from tests.kafka.test_page import _told
 from tests.kafka.test_static_membership import partitions
+from tests.started_workers import at_kafka, by_command, series_of, serving
 from tests.streams.cluster import create, settings, write
 
 PARTITIONS = 3
@@ -32,19 +31,19 @@ async def test_its_partitions_do_not_wait_for_the_end_of_its_session(
     cluster = settings(kafka, prefix, partitions=PARTITIONS)
     group = cluster.group("router")
     await create(cluster)
-    where = {**_where(kafka, prefix), **SESSION}
+    where = {**at_kafka(kafka, prefix), **SESSION}
     names = {
         name: {**where, "KAFKA_GROUP_INSTANCE_ID": name} for name in ("goes", "leaves", "stays")
     }
     names["leaves"]["KAFKA_LEAVE_GROUP_ON_STOP"] = "true"
     router = by_command("router")
     with (
-        _started(router, names["stays"]) as (_, url),
-        _started(router, names["goes"]) as (goes, second),
-        _started(router, names["leaves"]) as (leaves, third),
+        serving(router, names["stays"]) as (_, url),
+        serving(router, names["goes"]) as (goes, second),
+        serving(router, names["leaves"]) as (leaves, third),
     ):
         await _hold(url, second, third)
-        begun = _told(url)["rebalances_total"]
+        begun = series_of(url)["rebalances_total"]
 
         goes.send_signal(signal.SIGTERM)
         assert goes.wait(SECONDS) == 0
@@ -63,7 +62,7 @@ async def test_its_partitions_do_not_wait_for_the_end_of_its_session(
                 await asyncio.sleep(0.04)
 
         # Each departure is one rebalance.
-        assert _told(url)["rebalances_total"] - begun == 2
+        assert series_of(url)["rebalances_total"] - begun == 2
     assert put_out.returncode == 1
     assert put_out.stdout.splitlines() == [
         f"goes is out of the group {group}.",

@@ -10,9 +10,8 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.topics import BY_USER, EVENTS
-from tests.agents.test_workers import SAILTHRU, _eventually, _started, _where, by_command
 from tests.kafka.leaks.program import Program, started, write
-from tests.kafka.test_page import _told
+from tests.started_workers import SAILTHRU, at_kafka, by_command, eventually, series_of, serving
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -24,13 +23,13 @@ async def test_a_number_belongs_to_one_worker_in_all_topics(kafka: Kafka, prefix
     """Order across topics stands on it: an event's updates are where the event is."""
     cluster = settings(kafka, prefix, partitions=5)
     await create(cluster)
-    where = {**_where(kafka, prefix), **SAILTHRU}
+    where = {**at_kafka(kafka, prefix), **SAILTHRU}
     with (
-        _started(by_command("sailthru"), where) as (one, url),
-        _started(by_command("sailthru"), where) as (other, other_url),
+        serving(by_command("sailthru"), where) as (one, url),
+        serving(by_command("sailthru"), where) as (other, other_url),
     ):
-        _eventually(lambda: bool(numbers(url)) and bool(numbers(other_url)), one)
-        _eventually(lambda: sum(map(count, (url, other_url))) == 5 * len(BY_USER), other)
+        eventually(lambda: bool(numbers(url)) and bool(numbers(other_url)), one)
+        eventually(lambda: sum(map(count, (url, other_url))) == 5 * len(BY_USER), other)
         mine, theirs = numbers(url), numbers(other_url)
 
     for owned in (mine, theirs):
@@ -43,7 +42,7 @@ async def test_a_number_belongs_to_one_worker_in_all_topics(kafka: Kafka, prefix
 def numbers(url: str) -> Mapping[str, frozenset[str]]:
     """By topic, the partitions that a worker has."""
     found = defaultdict[str, set[str]](set)
-    for series in _told(url):
+    for series in series_of(url):
         name, _, labels = series.partition("{")
         if name == "committable_offset":
             partition, topic = (label.split('"')[1] for label in sorted(labels.split(",")))
@@ -65,14 +64,14 @@ async def test_what_stays_is_not_read_again_and_what_comes_back_from_another_is(
     for place in places:
         place.mkdir()
     with started(OURS, cluster, places[0]) as stays:
-        _eventually(lambda: len(recalled(stays)) == 1, stays._process)
-        _eventually(lambda: stays.numbers("did") == {0, 1, 2}, stays._process)
+        eventually(lambda: len(recalled(stays)) == 1, stays.process)
+        eventually(lambda: stays.numbers("did") == {0, 1, 2}, stays.process)
         with started(OURS, cluster, places[1]) as goes:
-            _eventually(lambda: len(recalled(goes)) == 1, goes._process)
-            _eventually(lambda: len(recalled(stays)) == 2, stays._process)
-            goes._process.send_signal(signal.SIGTERM)
-            goes._process.wait(60)
-        _eventually(lambda: len(recalled(stays)) == 3, stays._process)
+            eventually(lambda: len(recalled(goes)) == 1, goes.process)
+            eventually(lambda: len(recalled(stays)) == 2, stays.process)
+            goes.process.send_signal(signal.SIGTERM)
+            goes.process.wait(60)
+        eventually(lambda: len(recalled(stays)) == 3, stays.process)
         at_first, with_the_other, alone = recalled(stays)
 
     # Kept and read.
@@ -82,8 +81,6 @@ async def test_what_stays_is_not_read_again_and_what_comes_back_from_another_is(
 
 def recalled(program: Program) -> list[tuple[int, int]]:
     """Of each takeover, how many partitions were kept and how many were read."""
-    lines = [
-        line for line in program._log.read_bytes().splitlines() if b'"state_recovered"' in line
-    ]
+    lines = [line for line in program.log.read_bytes().splitlines() if b'"state_recovered"' in line]
     recoveries = [orjson.loads(line) for line in lines]
     return [(each["partitions_kept"], each["partitions_read"]) for each in recoveries]

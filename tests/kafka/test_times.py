@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.topics import EVENTS, RAW
-from tests.agents.test_workers import _eventually, _started, _where, by_command
 from tests.kafka.test_deleted import counted
+from tests.started_workers import at_kafka, by_command, eventually, serving
 from tests.streams.cluster import configure, create, producing, read, settings
 
 AGES = {
@@ -41,9 +41,9 @@ async def test_records_bear_the_time_of_their_writing_and_carry_their_messages(
                 cluster.topic(RAW.name), batch(number, name), timestamp_ms=at_ms
             )
 
-    where = {**_where(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
-    with _started(by_command("router"), where) as (process, url):
-        _eventually(lambda: counted(url, "records_completed") == len(stamps), process)
+    where = {**at_kafka(kafka, prefix), "KAFKA_INITIAL_OFFSET": "earliest"}
+    with serving(by_command("router"), where) as (process, url):
+        eventually(lambda: counted(url, "records_completed") == len(stamps), process)
         records = await read(cluster, EVENTS, len(stamps))
         now_ms = int(time.time() * 1000)
 

@@ -7,9 +7,9 @@ from sandbox.kafka import Kafka
 from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
-from tests.agents.test_workers import _eventually, _get, _started, _where, by_command
 from tests.cli.messages import custom_event, event_batch
 from tests.kafka.log import everything
+from tests.started_workers import at_kafka, by_command, eventually, get, serving
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -33,7 +33,7 @@ async def write_both_ways(to: KafkaSettings, prefix: str) -> None:
 
 
 def watermark(url: str) -> str:
-    _, page = _get(f"{url}/metrics")
+    _, page = get(f"{url}/metrics")
     lines = page.decode().splitlines()
     return next((each for each in lines if "_committable_offset{" in each), "")
 
@@ -55,12 +55,12 @@ async def test_what_was_aborted_is_routed_only_where_a_setting_says_so(
     await create(cluster)
     await write_both_ways(cluster, prefix)
     where = {
-        **_where(kafka, prefix),
+        **at_kafka(kafka, prefix),
         "KAFKA_INITIAL_OFFSET": "earliest",
         "KAFKA_ISOLATION_LEVEL": isolation,
     }
-    with _started(by_command("router"), where) as (process, url):
-        _eventually(lambda: f"}} {ENDS_AT}.0" in watermark(url), process)
+    with serving(by_command("router"), where) as (process, url):
+        eventually(lambda: f"}} {ENDS_AT}.0" in watermark(url), process)
         process.terminate()
         process.wait(60)
     values = b"".join(each.value or b"" for each in await everything(cluster, EVENTS))

@@ -26,7 +26,7 @@ async def test_an_event_is_not_written_whose_update_could_not_be(
         await configure(cluster, USER_UPDATE, {"max.message.bytes": "5000"})
         large = attribute("likes", "x" * 9_000)
         await write(cluster, RAW, event_batch(custom_event("Read"), large))
-        code = await asyncio.to_thread(program._process.wait, 40)
+        code = await asyncio.to_thread(program.process.wait, 40)
 
     assert code != 0
     assert len(await everything(cluster, EVENTS)) == 1

@@ -174,7 +174,7 @@ async def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> 
 async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
     kafka = Kafka(tmp_path)
     starting = asyncio.create_task(kafka.start())
-    while kafka._broker is None:  # noqa: ASYNC110 - nothing announces a spawned process
+    while not kafka.has_process:  # noqa: ASYNC110 - nothing announces a spawned process
         await asyncio.sleep(0.01)
     pid = kafka.pid
     starting.cancel()

@@ -15,11 +15,9 @@ LINUX = "32768\t60999\n"
 
 
 @pytest.fixture
-def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clients(tmp_path: Path) -> Path:
     """Where the system says which ports it gives to clients; nothing there yet."""
-    told = tmp_path / "ip_local_port_range"
-    monkeypatch.setattr(ports, "_CLIENTS", told)
-    return told
+    return tmp_path / "ip_local_port_range"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +35,7 @@ def test_servers_have_no_port_that_the_system_gives_to_clients(
 ) -> None:
     if told is not None:
         clients.write_text(told)
-    found = list(islice(free_ports(), 50))
+    found = list(islice(free_ports(clients), 50))
 
     assert found
     assert not set(found) & set(of_clients)
@@ -46,7 +44,7 @@ def test_servers_have_no_port_that_the_system_gives_to_clients(
 def test_where_clients_are_given_all_ports_servers_have_any(clients: Path) -> None:
     clients.write_text("1024 65535")
 
-    assert next(free_ports()) >= 20_000
+    assert next(free_ports(clients)) >= 20_000
 
 
 def test_what_is_left_for_servers_is_on_both_sides_of_the_clients() -> None:
@@ -86,10 +84,10 @@ def test_what_is_left_of_a_servers_connections_is_not_in_its_way() -> None:
 
 @pytest.mark.kafka
 async def test_a_broker_and_the_proxies_before_it_have_no_port_of_clients(tmp_path: Path) -> None:
-    first, last = ports._clients()
+    first, last = ports.ports_of_clients()
     async with Proxy() as proxy:
         kafka = Kafka(tmp_path, advertised=[proxy.port])
-        kafka._configure()
+        kafka.configure()
     told = [proxy.port, int(kafka.bootstrap.partition(":")[2]), *kafka.listeners.values()]
 
     assert [port for port in told if first <= port <= last] == []

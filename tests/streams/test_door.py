@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from streams import metrics
 from streams.worker.connection_limits import Door, Limits, serving
+from tests.counted import value
 
 SECRET = "Token of-somebody-else"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -84,7 +85,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def counted(reason: str) -> float:
-    return float(metrics.TURNED_AWAY.labels(port="posts", reason=reason)._value.get())
+    return value(metrics.TURNED_AWAY.labels(port="posts", reason=reason))
 
 
 # Slow heads.

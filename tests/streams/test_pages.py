@@ -20,6 +20,7 @@ from streams.kafka.pending_writes import PendingWrites
 from streams.outcomes import Blocked
 from streams.worker import readiness
 from streams.worker.app import App
+from tests.counted import value
 from tests.streams.engine.test_consumer import HERE, Kafka, Work
 from tests.streams.engine.unstarted import consumer_of, router_app
 from tests.streams.test_pending_writes import Cluster
@@ -188,8 +189,8 @@ def test_every_state_has_its_case() -> None:
 async def test_a_workers_pages_have_the_door_that_the_receivers_ports_have(worker: Worker) -> None:
     app: Any = worker.app
     app.conf.web_port = next(free_ports())
-    turned_away = metrics.TURNED_AWAY.labels(port="pages", reason="malformed")._value
-    before = turned_away.get()
+    turned_away = metrics.TURNED_AWAY.labels(port="pages", reason="malformed")
+    before = value(turned_away)
     app.web.init_server()
     await app.web.start_server()
     try:
@@ -200,4 +201,4 @@ async def test_a_workers_pages_have_the_door_that_the_receivers_ports_have(worke
             writer.close()
     finally:
         await app.web.stop_server()
-    assert turned_away.get() == before + 1
+    assert value(turned_away) == before + 1

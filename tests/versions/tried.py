@@ -19,8 +19,8 @@ from sandbox.mparticle import Traffic, duration_ms, generate
 from sandbox.ports import free_ports
 from streams.kafka import clients
 from streams.kafka.static_members import members, remove
+from tests.chaos.oracle.verdict import without_repeats
 from tests.cli.command import run
-from tests.kafka.test_kills import _without_repeats
 
 MESSAGES = 1_000
 _SECONDS = 240.0
@@ -90,7 +90,7 @@ async def _settled(world: World, traffic: Traffic) -> str:
                 world.check()
                 await asyncio.sleep(_LOOK_SECONDS)
     sailthru, ab_tasty = world.sailthru.state(), world.ab_tasty.state()
-    wrong = len(differences(traffic.ledger, _without_repeats(sailthru), ab_tasty))
+    wrong = len(differences(traffic.ledger, without_repeats(sailthru), ab_tasty))
     return f"{MESSAGES} messages, {wrong} differences, {repeated_events(sailthru)} repeats"
 
 

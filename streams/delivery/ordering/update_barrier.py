@@ -54,6 +54,11 @@ class UpdateBarrier:
         self._unprepared_at: dict[Future[None], float] = {}
 
     @property
+    def users(self) -> int:
+        """Of how many users an update has not ended, or something waits for one."""
+        return len(self._unfinished.keys() | self._parked.keys())
+
+    @property
     def prepares(self) -> bool:
         """Whether lanes wait for what the sink has to prepare."""
         return bool(self._unprepared)

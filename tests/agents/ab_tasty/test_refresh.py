@@ -18,6 +18,7 @@ from tests.agents.ab_tasty.factories import membership
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty
 from tests.agents.ab_tasty.test_delivery import ended
+from tests.counted import value
 from tests.streams.cluster import write
 from tests.streams.delivery.flow import AT_ONCE
 
@@ -243,7 +244,7 @@ async def test_a_leave_that_is_refused_is_not_taken_back(to: KafkaSettings, days
 async def test_refreshed_rows_are_counted_apart(to: KafkaSettings, days: Days) -> None:
     def counted() -> float:
         labels = {"destination": "scripted", "operation": "membership_refreshed"}
-        return metrics.DELIVERIES.labels(**labels, outcome="delivered")._value.get()  # type: ignore[no-any-return]  # untyped inside
+        return value(metrics.DELIVERIES.labels(**labels, outcome="delivered"))
 
     before = counted()
     async with ab_tasty(clock=days) as (_, url), working(to, url, days) as worker:

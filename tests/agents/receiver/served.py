@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiokafka import AIOKafkaProducer
 
 from agents.receiver.producer_supervisor import FRAME_BYTES, ProducerSupervisor
 from agents.receiver.receiver import Receiver
@@ -48,13 +49,23 @@ class Answer:
         return orjson.loads(self.body)
 
 
+class SeenWriter(Writer):
+    """Shows the producer that it has, for a test that stands between the two."""
+
+    producer: AIOKafkaProducer
+
+    def use(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+        super().use(producer)
+
+
 @dataclass(frozen=True)
 class Served:
     """`most` is how many bytes a message may have."""
 
     url: str
     port: int
-    writer: Writer
+    writer: SeenWriter
     most: int
 
     async def post(
@@ -72,7 +83,7 @@ class Served:
 async def served(kafka: KafkaSettings, **given: Any) -> AsyncIterator[Served]:
     settings = ReceiverSettings(**{"token": TOKEN, **given})
     most = await largest(kafka) - FRAME_BYTES
-    writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
+    writer = SeenWriter(kafka.topic(RAW.name), settings.timeout_s, most)
     door = Door("posts", limits(settings))
     async with (
         ProducerSupervisor(writer, lambda: kafka, WorkerSettings().stall_timeout_s) as supervisor,

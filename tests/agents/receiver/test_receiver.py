@@ -20,12 +20,12 @@ from agents.receiver.memory_budget import Claim, MemoryBudget
 from agents.receiver.producer_supervisor import FRAME_BYTES
 from sandbox.kafka import Kafka
 from streams import metrics
-from streams.kafka.batch_writer import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests import samples
 from tests.agents.receiver.served import AUTHORIZED, TOKEN, Served, held, served, until
 from tests.agents.receiver.slow import SlowPost
+from tests.counted import value
 from tests.kafka.log import everything
 from tests.streams.cluster import configure, create, settings
 
@@ -78,7 +78,7 @@ async def raw(cluster: KafkaSettings) -> list[ConsumerRecord]:
 
 
 def counted(outcome: str) -> float:
-    return float(metrics.RECEIVED.labels(outcome=outcome)._value.get())
+    return value(metrics.RECEIVED.labels(outcome=outcome))
 
 
 # What mParticle is answered.
@@ -232,7 +232,7 @@ async def test_another_method_is_told_which_there_is(receiver: Served) -> None:
 async def test_messages_that_come_together_go_to_kafka_in_one_request(
     receiver: Served, cluster: KafkaSettings
 ) -> None:
-    producer: Any = receiver.writer._producer
+    producer: Any = receiver.writer.producer
     send, requests = producer.client.send, []
 
     async def counted(node: object, request: object) -> object:
@@ -485,21 +485,6 @@ async def test_whoever_goes_away_after_the_body_has_had_it_written(cluster: Kafk
     assert len(await raw(cluster)) == 1
 
 
-async def test_while_something_is_late_in_a_partition_the_others_go_on(
-    receiver: Served, cluster: KafkaSettings
-) -> None:
-    users = {partition_of(str(user).encode(), 2): user for user in range(20)}
-    receiver.writer._late[0] = 1
-    assert (await receiver.post(orjson.dumps({"mpid": users[0]}))).status == 503
-    assert (await receiver.post(orjson.dumps({"mpid": users[1]}))).status == 202
-    for _ in range(3):
-        assert (await receiver.post(b"{}")).status == 202
-    assert {record.partition for record in await raw(cluster)} == {1}
-
-    receiver.writer._late[0] = 0
-    assert (await receiver.post(orjson.dumps({"mpid": users[0]}))).status == 202
-
-
 async def test_a_mistake_of_ours_is_asked_for_again_and_counted(
     receiver: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -515,7 +500,7 @@ async def test_a_mistake_of_ours_is_asked_for_again_and_counted(
 
 async def test_a_batch_without_a_leader_is_never_given_up(receiver: Served) -> None:
     """Else what follows it in that partition would be refused: this is where aiokafka looks."""
-    producer: Any = receiver.writer._producer
+    producer: Any = receiver.writer.producer
     accumulator = producer._message_accumulator
     builder = accumulator.create_builder()
     batch = accumulator._append_batch(builder, TopicPartition("mparticle-raw", 0))

@@ -111,9 +111,9 @@ def test_code_is_judged(status: int, code: Any, meaning: str) -> None:
 
 
 def test_every_code_and_status_of_the_tables_has_a_case() -> None:
-    assert {str(code) for _, code, _ in CODES} >= errors._BY_CODE.keys() | {"99"}
+    assert {str(code) for _, code, _ in CODES} >= errors.BY_CODE.keys() | {"99"}
     judged = {status for status, _, _ in (*CODES, *STATUSES)}
-    assert judged >= errors._BY_STATUS.keys() | {429, 500, 502, 503, 504}
+    assert judged >= errors.BY_STATUS.keys() | {429, 500, 502, 503, 504}
 
 
 @pytest.mark.parametrize(("status", "body", "meaning"), STATUSES)

@@ -7,18 +7,19 @@ from agents.sailthru.var_book import VarBook
 from agents.sailthru.var_names import VarNames
 from streams import metrics
 from tests.agents.sailthru.factories import attributes, event
+from tests.counted import value
 
 
 def learned(names: VarNames, *told: str, limit: int = 100) -> tuple[list[str], float]:
     """What was warned of, and how much was counted, after a message of each name."""
     counter = metrics.VAR_NAMES.labels(destination="sailthru", reason="collides")
-    before = counter._value.get()
+    before = value(counter)
     book = VarBook(names, limit)
     with capture_logs() as lines:
         for name in told:
             book.learn(attributes().model_copy(update={"attributes": {name: "x"}}))
             book.learn(attributes(removed=(name,)))
-    return [line["detail"] for line in lines], counter._value.get() - before
+    return [line["detail"] for line in lines], value(counter) - before
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def judge(evidence: Evidence) -> Verdict:
         moved_back = evidence.commits[group].moved_back
         verdict.wrong += [f"{group}: a commit moved {move}" for move in moved_back]
     verdict.wrong += differences(
-        evidence.ledger, _without_repeats(evidence.sailthru), evidence.ab_tasty
+        evidence.ledger, without_repeats(evidence.sailthru), evidence.ab_tasty
     )
     return verdict
 
@@ -103,7 +103,7 @@ def _broken(evidence: Evidence) -> Iterator[str]:
         yield f"{len(refused)} parts of {RAW} became dead letters and not {broken}"
 
 
-def _without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_repeats(sailthru: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same state with each event of a profile once."""
     profiles = []
     for profile in sailthru["profiles"]:

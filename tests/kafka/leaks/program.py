@@ -30,20 +30,20 @@ class Program:
     """One process and the journal in which it tells what it did."""
 
     def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
-        self._process = process
+        self.process = process
         self._journal = directory / "journal"
-        self._log = directory / "log"
+        self.log = directory / "log"
 
     @property
     def ended(self) -> bool:
-        return self._process.poll() is not None
+        return self.process.poll() is not None
 
     def said(self) -> str:
         """The journal and the end of the log, for whoever has to find out."""
         return f"{self.told()}\n{self.logged()[-4000:]}"
 
     def logged(self) -> str:
-        return self._log.read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def told(self) -> Sequence[str]:
         return self._journal.read_text().splitlines() if self._journal.exists() else ()

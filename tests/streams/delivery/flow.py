@@ -140,6 +140,7 @@ class Flow:
         barrier: UpdateBarrier = NoBarrier()
         if USER_UPDATE in topics:
             barrier = UpdateBarrier(USER_UPDATE.name, self.updates, policy, outlet.prepares)
+        self.barrier = barrier
         components = Components(
             outlet,
             {topic.name: topic for topic in self.sink.topics},

@@ -80,11 +80,14 @@ class ScriptedSink(Sink[Request], Resends, Learns):
         self.most_at_once: Counter[LaneKey] = Counter()
         self.mended = asyncio.Event()
         self.released = asyncio.Event()
+        self.pacer: Pacer | None = None
+        """That of the session that is on."""
         self._under_way: Counter[LaneKey] = Counter()
         self._tries: Counter[str] = Counter()
 
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
+        self.pacer = pacer
         yield
 
     def place(self, record: Any, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:

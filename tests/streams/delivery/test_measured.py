@@ -1,5 +1,8 @@
 """What the metrics say of a destination's endpoints while it is asked."""
 
+import time
+from unittest import mock
+
 from streams import metrics
 from tests.streams.delivery.flow import Flow
 
@@ -27,12 +30,19 @@ async def test_an_answer_that_asks_all_to_wait_is_counted() -> None:
 
 
 async def test_an_endpoint_is_closed_for_as_long_as_it_was_asked_to_wait() -> None:
-    flow = Flow()
-    limit = flow.delivery._endpoints.pacer.limits["call"]
-    limit.close_for(3600.0)
-    told = [shown("rate_limit_paused")]
-    limit._closed_until = 0.0
-    told.append(shown("rate_limit_paused"))
+    now = 1_000.0
+
+    def clock(_: int) -> float:
+        return now
+
+    with mock.patch.object(time, "clock_gettime", clock):
+        async with Flow().running() as flow:
+            await flow.until(lambda: flow.sink.pacer)
+            assert flow.sink.pacer is not None
+            flow.sink.pacer.limits["call"].close_for(3600.0)
+            told = [shown("rate_limit_paused")]
+            now += 3600.0
+            told.append(shown("rate_limit_paused"))
 
     assert told == [1, 0]
 

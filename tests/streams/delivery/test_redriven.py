@@ -7,6 +7,7 @@ from models.audience_membership import MembershipChanged
 from models.record import RawPosition, serialize
 from streams import headers, metrics
 from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.counted import value
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import RECEIVED_AT_MS, event, source
 
@@ -46,7 +47,7 @@ def change(offset: int, at_ms: int, *, epoch: int = 0, letter: str = "") -> Cons
 
 def dropped(reason: str) -> float:
     counter = metrics.RECORDS_DROPPED.labels(stage="scripted", reason=reason)
-    return float(counter._value.get())
+    return value(counter)
 
 
 async def test_what_failed_is_delivered_when_it_is_sent_again_and_the_second_time_it_is_known() -> (

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from faust.types import TP
@@ -207,9 +206,8 @@ async def test_nobody_is_remembered_once_nothing_waits() -> None:
         await flow.accept(updates, stored(*given))
         await flow.accept(events, log(*[(user, "passes") for user, _ in given]))
         await flow.settled(updates, events)
-        barrier: Any = flow.delivery._barrier
 
-        assert (len(barrier._unfinished), len(barrier._parked)) == (0, 0)
+        assert flow.barrier.users == 0
 
 
 class Looked(int):
