@@ -16,7 +16,6 @@ from aiokafka.protocol.group import JoinGroupRequest
 
 from streams.secret_files import current
 
-_FIRST_ANSWER_SECONDS = 3.0
 _FAREWELL_SECONDS = 1.0
 # For the way to the coordinator and back, and for its own delay.
 _JOIN_ROOM_SECONDS = 5.0
@@ -48,7 +47,11 @@ class _Bearer(OAuthAuthenticator):  # type: ignore[misc] # published without typ
         return answer
 
 
-class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without types
+class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without types
+    """Renews its login, and passes over an address that takes connections and says nothing."""
+
+    first_answer_s = 3.0
+    """For how many seconds a new one waits for its answer; of all, as aiokafka makes them."""
     _request_timeout: float
 
     def authenticator_plain(self) -> Any:
@@ -67,7 +70,7 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc] # published without
         # Who takes connections and says nothing is passed over for the next address in time, and
         # not after 40 seconds: which one is asked first is chance.
         self._patience = self._request_timeout
-        self._request_timeout = min(self._patience, _FIRST_ANSWER_SECONDS)
+        self._request_timeout = min(self._patience, self.first_answer_s)
         try:
             made = await super().connect()
         except Exception as error:
@@ -119,4 +122,4 @@ def _is_somebody_there(error: Exception) -> bool:
 
 def renew() -> None:
     """Has every connection that aiokafka makes in this process log in so."""
-    aiokafka.conn.AIOKafkaConnection = _Connection  # guarded by a test
+    aiokafka.conn.AIOKafkaConnection = Connection  # guarded by a test

@@ -220,7 +220,7 @@ OURS = [
     (run.Worker, faust.Worker),
     (web.Web, aiohttp_driver.Web),
     (consumers.Consumer, AIOKafkaConsumer),
-    (logins._Connection, AIOKafkaConnection),
+    (logins.Connection, AIOKafkaConnection),
     (MissingTopicsError, KafkaError),
     (logins._Bearer, OAuthAuthenticator),
     (oauth.Tokens, AbstractTokenProvider),
@@ -376,15 +376,15 @@ async def test_aiokafka_takes_our_producer_settings_and_is_idempotent() -> None:
 
 async def test_a_connection_has_the_login_that_ours_renews() -> None:
     logins.renew()
-    made: Any = logins._Connection("127.0.0.1", 1, sasl_plain_username="u", sasl_plain_password="p")
+    made: Any = logins.Connection("127.0.0.1", 1, sasl_plain_username="u", sasl_plain_password="p")
 
-    assert aiokafka.conn.AIOKafkaConnection is logins._Connection
+    assert aiokafka.conn.AIOKafkaConnection is logins.Connection
     assert (made._sasl_plain_username, made._sasl_plain_password) == ("u", "p")
     assert made._sasl_oauth_token_provider is None
 
 
 async def test_a_connection_gives_up_after_its_time_and_a_join_knows_its_own() -> None:
-    made: Any = logins._Connection("127.0.0.1", 1, request_timeout_ms=2_000)
+    made: Any = logins.Connection("127.0.0.1", 1, request_timeout_ms=2_000)
     join: Any = JoinGroupRequest("group", 1_000, 60_000, "", "", "consumer", [])
 
     assert made._request_timeout == 2

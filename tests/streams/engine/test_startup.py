@@ -20,6 +20,7 @@ from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.rights import Rights
+from streams.logins import Connection
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, BY_USER, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.streams.cluster import (
@@ -69,7 +70,7 @@ async def test_a_silent_address_among_several_keeps_nobody_from_starting(
     kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which one is asked first is chance, and here it is always the silent one."""
-    monkeypatch.setattr("streams.logins._FIRST_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(Connection, "first_answer_s", 0.2)
     monkeypatch.setattr("aiokafka.conn.random.shuffle", lambda _: None)
     to = settings(kafka, prefix)
     await create(to)

@@ -1,0 +1,169 @@
+"""Tests hang on the outside: what is private to us they neither read nor set nor import."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = ("agents", "cli", "examples", "models", "sandbox", "streams")
+PRIVATE = re.compile(r"_[a-zA-Z]\w*")
+OURS = re.compile(rf"(?:{'|'.join(PRODUCT)}|tests)(?:\.\w+)*\.(_[a-zA-Z]\w*)(?:\.\w+)*")
+BY_NAME = {"setattr", "getattr", "delattr", "object"}
+"""Functions whose second argument is a name; `object` is that of `mock.patch`."""
+DOCUMENTED = {"_replace"}
+"""Documented of every named tuple, whatever its first letter says."""
+
+READING = "models/mparticle/test_reading.py"
+GUARDS = "tests/streams/engine/test_guards.py"
+"""Private names are its subject: that those of others on which we stand are there."""
+
+# What is called so is another's, though something of ours is called the same; or cannot be asked
+# for in another way, and why.
+AIOKAFKA = "aiokafka's consumer, producer or client, where it has no other way to be asked"
+FAUST = "Faust's own: our consumer and its thread are made of its classes"
+EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
+    "_batches": (AIOKAFKA, {"agents/receiver/test_receiver.py"}),
+    "_build": (AIOKAFKA, {"fuzz/sinkhole.py"}),
+    "_client": (AIOKAFKA, {"kafka/acls.py", "kafka/test_kills.py"}),
+    "_coordinator": (
+        AIOKAFKA,
+        {
+            "agents/sailthru/fill_world.py",
+            "benchmarks/members.py",
+            "kafka/leaks/faults.py",
+            "kafka/leaks/program.py",
+            "kafka/test_kills.py",
+            "kafka/test_moved_offsets.py",
+            "simulation/test_conformance.py",
+        },
+    ),
+    "_subscription": (AIOKAFKA, {"kafka/leaks/faults.py"}),
+    "_commit_handler": (FAUST, {"streams/engine/test_consumer.py"}),
+    "_consumer": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),
+    "_thread": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),
+    "_serve": ("mode's thread, which the simulation runs in its own", {"simulation/worker.py"}),
+    "_run": ("asyncio's handle, which only a loop runs", {"simulation/loop.py"}),
+    "_buffer": (
+        "aiohttp's: how much it holds of a body that nobody reads",
+        {"streams/test_door.py"},
+    ),
+    "_name": ("prometheus_client's: a metric tells it nowhere else", {"grafana/boards.py"}),
+    "_type": ("prometheus_client's, as its name", {"grafana/boards.py"}),
+    "_BY_TYPE": (
+        "the router's table, each of whose types needs a case",
+        {"agents/router/test_cases.py"},
+    ),
+    "_DROPPED": ("the router's table, as above", {"agents/router/test_cases.py"}),
+    "_HANDLERS": ("a mistake in a handler can only be made", {"agents/router/test_bad_input.py"}),
+    "_MESSAGES": ("a mistake in a stage can only be made", {"agents/router/test_bad_input.py"}),
+    "_nested": ("how a field is spelled, which whoever reads it by hand must know", {READING}),
+    "_spellings": ("as above", {READING}),
+    "_fields": ("whether a field is read the fast way shows in nothing but time", {READING}),
+    "_functions": ("how many shapes are remembered shows in nothing but memory", {READING}),
+    "_MOST_FUNCTIONS": ("as above", {READING}),
+}
+
+
+def private_names_made(tree: ast.AST) -> Iterator[str]:
+    """Those that a module of ours brings: its own, its classes' and their objects'."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.Attribute(attr=name, ctx=ast.Store(), value=ast.Name(id="self"))
+                | ast.Name(id=name, ctx=ast.Store())
+            ) if PRIVATE.fullmatch(name):
+                yield name
+
+
+def private_names_reached_for(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Lines, and what they want of something that is not themselves."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, value=owner) if PRIVATE.fullmatch(name):
+                if ast.unparse(owner) not in {"self", "cls", "super()"}:
+                    yield node.lineno, name
+            case ast.ImportFrom(names=names):
+                yield from ((node.lineno, each.name) for each in names if each.name[0] == "_")
+            case ast.Constant(value=str(text)) if found := OURS.fullmatch(text):
+                yield node.lineno, found[1]
+            case ast.Call(
+                func=ast.Attribute(attr=name) | ast.Name(id=name),
+                args=[_, ast.Constant(value=str(text)), *_],
+            ) if name in BY_NAME and PRIVATE.fullmatch(text):
+                yield node.lineno, text
+
+
+def trees(*folders: str) -> dict[str, ast.Module]:
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text())
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+def found() -> Iterator[tuple[str, int, str]]:
+    """File, line and name of all that is reached for."""
+    tests = trees("tests")
+    ours = {
+        name
+        for tree in (trees(*PRODUCT) | tests).values()
+        for name in private_names_made(tree)
+        if name not in DOCUMENTED
+    }
+    for path, tree in tests.items():
+        own = set(private_names_made(tree))
+        for line, name in private_names_reached_for(tree):
+            if path != GUARDS and name in ours - own:
+                yield path, line, name
+
+
+def test_no_test_reaches_for_what_is_private_to_us() -> None:
+    excepted = {f"tests/{path}": set[str]() for _, paths in EXCEPTIONS.values() for path in paths}
+    for name, (_, paths) in EXCEPTIONS.items():
+        for path in paths:
+            excepted[f"tests/{path}"].add(name)
+    reached = list(found())
+
+    assert [each for each in reached if each[2] not in excepted.get(each[0], ())] == []
+    unused = {(path, name) for path, names in excepted.items() for name in names}
+    assert unused - {(path, name) for path, _, name in reached} == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "worker._late",
+        "worker._late[0] = 1",
+        "del worker.door._late",
+        "from streams.door import _late",
+        'patch.setattr("streams.door._late", 0.0)',
+        'LATE = "streams.door.Door._late"',
+        'patch.setattr(door, "_late", 0.0)',
+        'getattr(door, "_late")',
+        'mock.patch.object(door, "_late", new)',
+        "super().worker._late",
+    ],
+)
+def test_a_line_that_reaches_for_it_is_found(line: str) -> None:
+    assert list(private_names_reached_for(ast.parse(line))) == [(1, "_late")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "self._late",
+        "super()._late()",
+        "worker.late",
+        "worker.__class__",
+        '"aiokafka.conn._late"',
+        "_late",
+    ],
+)
+def test_what_is_ones_own_or_anothers_is_nobodys_business(line: str) -> None:
+    assert list(private_names_reached_for(ast.parse(line))) == []
