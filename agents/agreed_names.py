@@ -115,11 +115,11 @@ class AgreedNames:
 
     @property
     def full(self) -> bool:
-        """Whether no more names are fixed."""
+        """Returns whether no more names are fixed."""
         return max(len(self._known), len(self._owned)) >= self._most
 
     def called(self, audience_id: str, wanted: str) -> Called:
-        """What an audience is called at the destination that would be called as `wanted`.
+        """Returns what an audience is called at the destination that would be called as `wanted`.
 
         Until that is settled it may turn out to be another's. Without Kafka it is settled at once.
         """
@@ -232,7 +232,7 @@ def _claim(name: str, audience_id: str, wanted: str) -> OwnedName:
 # Few names, many memberships.
 @lru_cache(maxsize=4096)
 def same(name: str) -> str:
-    """What two names have in common that a service might take for one.
+    """Returns what two names have in common that a service might take for one.
 
     Neither says whether it tells upper from lower case, forms of a letter, or spaces apart.
     """

@@ -13,7 +13,7 @@ def patterns(text: str) -> list[str]:
 
 
 def one_of(globs: Iterable[str], *, ignore_case: bool = False) -> re.Pattern[str]:
-    """What matches whatever matches one of them, whole; of none, nothing.
+    """Returns what matches whatever matches one of them, whole; of none, nothing.
 
     * stands for any text, ? for one character, and every other character for itself.
     """
@@ -38,7 +38,7 @@ class Allowed:
         self._deny = one_of(patterns(deny), ignore_case=True)
 
     def verdict(self, *names: str) -> Verdict | None:
-        """Why something that has these names is not to be sent; None when it is."""
+        """Returns why something that has these names is not to be sent; None when it is."""
         said = [name.strip() for name in names]
         if any(map(self._deny.fullmatch, said)):
             return "denied"

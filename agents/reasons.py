@@ -48,7 +48,7 @@ def _given(
 
 
 def unknown(name: str) -> str | None:
-    """Why no dead letter has that reason; None where some may."""
+    """Returns why no dead letter has that reason; None where some may."""
     names = sorted({each.name for each in dead_letters()})
     if name in names:
         return None

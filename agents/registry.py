@@ -42,7 +42,7 @@ class Destination:
 
     @property
     def rights(self) -> Rights:
-        """What its worker needs at Kafka."""
+        """Returns what its worker needs at Kafka."""
         return of_sink(self.name, self.topics, self.keeps, self.groups)
 
 

@@ -40,6 +40,6 @@ def names() -> tuple[str, ...]:
 
 
 def of(component: str) -> Rights:
-    """What the component of that name needs, also in a dry run."""
+    """Returns what the component of that name needs, also in a dry run."""
     rights = components()[component.removesuffix(DRY_RUN_SUFFIX)]
     return rights.in_dry_run(component) if component.endswith(DRY_RUN_SUFFIX) else rights

@@ -106,7 +106,7 @@ async def check(names: Sequence[str], *, live: bool) -> AsyncIterator[Finding]:
 
 
 def _remembers(loaded: Mapping[type[Settings], Settings]) -> int:
-    """How many records a worker may know; the default where its settings are not right."""
+    """Returns how many records a worker may know; the default where its settings are not right."""
     worker = loaded.get(WorkerSettings)
     if isinstance(worker, WorkerSettings):
         return worker.dedup_max_ids
@@ -205,7 +205,7 @@ def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Ite
 
 
 def _needed(names: Iterable[str]) -> Sequence[Topic]:
-    """What the router and these destinations have to do with, in the order of the data."""
+    """Returns what the router and these destinations have to do with, in the order of the data."""
     needed = {topic for name in ("router", *names) for topic in rights.of(name).topics}
     return [topic for topic in registry.all_topics() if topic in needed]
 
@@ -240,7 +240,7 @@ async def _limits(kafka: KafkaSettings) -> AsyncIterator[Finding]:
 async def _workers(
     kafka: KafkaSettings, reads: Mapping[str, tuple[Topic, ...]]
 ) -> AsyncIterator[tuple[str, Finding]]:
-    """What each worker checks itself when it starts."""
+    """Yields what each worker checks itself when it starts."""
     for name, of_worker in reads.items():
         try:
             needed = rights.of(name)

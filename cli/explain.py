@@ -79,7 +79,7 @@ def command(
 
 
 def _taken_ms(message: bytes, before_ms: int, now_ms: int) -> int:
-    """When Kafka took a message: by its own time, or with the one before it.
+    """Returns when Kafka took a message: by its own time, or with the one before it.
 
     It cannot have taken by now what a clock that is ahead calls tomorrow.
     """
@@ -169,7 +169,7 @@ def _unread(sink: Sink[Any], outs: Sequence[Out]) -> Iterator[Mapping[str, Any]]
 
 
 def _setting(sink: Sink[Any], reason: str) -> Mapping[str, str]:
-    """What an operator would change to have it sent."""
+    """Returns what an operator would change to have it sent."""
     behind = {"deduplicated": "WORKER_DEDUP_MAX_IDS", **sink.behind}
     return {"setting": behind[reason]} if reason in behind else {}
 

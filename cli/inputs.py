@@ -53,7 +53,7 @@ def _messages(files: tuple[Path, ...], *, lines: bool) -> Iterator[bytes]:
 
 
 def _is_a_message_a_line(content: bytes) -> bool:
-    """Whether the first two lines are JSON objects, so that the whole is none."""
+    """Returns whether the first two lines are JSON objects, so that the whole is none."""
     first, _, others = content.lstrip().partition(b"\n")
     return _is_object(first) and _is_object(others.lstrip().partition(b"\n")[0])
 

@@ -65,7 +65,7 @@ async def _known(
     log: Sequence[Range],
     dedup_max_ids: int,
 ) -> Finding:
-    """How far back the log tells a worker that starts what it has had.
+    """Returns how far back the log tells a worker that starts what it has had.
 
     It reads what stands before its offsets, as many records as it may remember, if Kafka has them.
     """
@@ -88,7 +88,7 @@ async def _known(
 
 
 async def _first_ms(reader: Reader, log: Range) -> float:
-    """When Kafka took the first record that it still has; now, where it has none."""
+    """Returns when Kafka took the first record that it still has; now, where it has none."""
     if log.start < log.end:
         async for record in reader.records(log._replace(end=log.start + 1)):
             return float(record.timestamp)

@@ -55,7 +55,7 @@ def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
 
 
 def told(ends: Mapping[str, Counter[str]]) -> str:
-    """How messages ended, in a clause.
+    """Returns how messages ended, in a clause.
 
     `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and, told only where
     there are any, what no model knows as "unknown" and times that cannot be right as "odd_times".

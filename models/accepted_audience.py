@@ -1,4 +1,4 @@
-"""What a destination holds of an audience: compacted, by its id.
+"""An audience as a destination holds it: compacted, by its id.
 
 Topics `ab-tasty-audiences` and `sailthru-audiences`.
 """

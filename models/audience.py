@@ -1,4 +1,4 @@
-"""What is known of each audience: topic `audiences`, compacted, keyed by its id."""
+"""An audience and its state: topic `audiences`, compacted, keyed by its id."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Who is in which audience: topic `audience-membership`."""
+"""A change of a user's membership of an audience: topic `audience-membership`."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What could not go on, where and why: topic `dead-letters`."""
+"""A record that could not go on, where it stood and why: topic `dead-letters`."""
 
 import base64
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""What a person did: topic `events`."""
+"""An event, which a person caused: topic `events`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

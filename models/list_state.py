@@ -1,4 +1,4 @@
-"""What is known of a destination's list: topic `sailthru-lists`, compacted, keyed by its name."""
+"""The state of a list at Sailthru: topic `sailthru-lists`, compacted, keyed by its name."""
 
 from typing import Literal
 

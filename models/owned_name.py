@@ -1,4 +1,4 @@
-"""Which audience a destination's name belongs to: compacted, by the name.
+"""The audience that owns a name at a destination: compacted, by the name.
 
 Topics `ab-tasty-audiences` and `sailthru-audiences`, beside the audiences themselves.
 """

@@ -1,4 +1,4 @@
-"""What a person asked about their data: topic `privacy-requests`, never dropped."""
+"""A person's request about their data: topic `privacy-requests`, never dropped."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What one worker wants of the rate limits it shares: topic `rate-limits`, by worker."""
+"""One worker's demand on the rate limits it shares: topic `rate-limits`, by worker."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What every record on our topics carries."""
+"""The fields that every record on our topics carries."""
 
 from functools import cache
 from operator import not_
@@ -92,7 +92,7 @@ class Record(Shape):
 
     @property
     def counts_at_ms(self) -> int | None:
-        """When it counts as having happened; None where nothing says when."""
+        """Returns when it counts as having happened; None where nothing says when."""
         return self.judged_at_ms or self.occurred_at_ms
 
     def identity(self, type_: str) -> str | None:

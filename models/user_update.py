@@ -1,4 +1,4 @@
-"""Who a person is now: topic `user-update`."""
+"""A change of a user's attributes or identities: topic `user-update`."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What addresses in settings look like, and which of them stay on this machine."""
+"""Checks addresses in settings, and tells those that stay on this machine."""
 
 import re
 from ipaddress import ip_address
@@ -61,7 +61,7 @@ def broker_addresses(servers: str) -> list[tuple[str, int]]:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether what is sent to a host never leaves this machine."""
+    """Returns whether what is sent to a host never leaves this machine."""
     if host is None:
         return False
     if host.rstrip(".").lower() == "localhost":

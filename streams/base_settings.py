@@ -24,7 +24,7 @@ class SettingsError(Exception):
 
 
 def _set(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is blank: a secret that has not been written yet must not switch a lock off."""
+    """Leaves out what is blank: a secret not yet written must not switch a lock off."""
     return {name: value for name, value in given.items() if not _is_blank(value)}
 
 
@@ -34,7 +34,7 @@ def _is_blank(value: Any) -> bool:
 
 
 def is_service_link(name: str, value: object) -> bool:
-    """Whether Kubernetes has set the variable: beside a Service "receiver", RECEIVER_PORT.
+    """Returns whether Kubernetes has set the variable: beside a Service "receiver", RECEIVER_PORT.
 
     Kubernetes documentation, "Service", "Environment variables"; who sets it by hand comes first.
     """
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
 
 
 def _sentence(cls: type[Settings], error: ValidationError) -> str:
-    """What is wrong, each setting once.
+    """Returns what is wrong, each setting once.
 
     A setting of several kinds (`Literal[…] | datetime`) has an error for each kind that it is not,
     and none of them says what the others would take: its description does.

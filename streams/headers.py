@@ -34,7 +34,7 @@ class Raw(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """When mParticle sent an update's message, in ms since the epoch.
+    """The time at which mParticle sent an update's message, in ms since the epoch.
 
     Not `is_sure` is what a router says of a user whom it does not remember, where others may have
     said what is newer: it counts only if nobody has.
@@ -63,7 +63,7 @@ def redriven(destination: str, letter: str) -> list[tuple[str, bytes]]:
 
 
 class Marks(NamedTuple):
-    """What the headers of one record say; foreign records may have none of it.
+    """The headers of one record, read; foreign records may have none of them.
 
     `identity` makes a record the same one when it comes again: its id, within its epoch. What was
     sent again of a dead letter is another record than the one that failed, and the same as whatever

@@ -93,13 +93,13 @@ class Proxy:
 
     @property
     def tells_its_login(self) -> bool:
-        """Whether who listens on the way to the proxy reads the password."""
+        """Returns whether who listens on the way to the proxy reads the password."""
         parts = urlsplit(self.address)
         return bool(self.login) and parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 class HttpSettings(Settings):
-    """How a service is reached; subclasses name in `addresses` their fields that are URLs."""
+    """The settings by which a service is reached; subclasses name their URLs in `addresses`."""
 
     addresses: ClassVar[tuple[str, ...]] = ()
 
@@ -267,7 +267,7 @@ class Http:
         return Misconfigured(f"tls_{trouble.fault}", f"{to_do}: {trouble.said}.")
 
     def _refused_by_proxy(self, status: int) -> Transient | Misconfigured:
-        """What a proxy says in place of a way through (RFC 9110, 9.3.6)."""
+        """Returns what a proxy says in place of a way through (RFC 9110, 9.3.6)."""
         own = self._settings.proxy is not None
         name = self._settings.variable("proxy") if own else "HTTPS_PROXY"
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:

@@ -25,7 +25,7 @@ _closed_doors = set[tuple[str, int]]()
 
 
 def is_any_door_closed() -> bool:
-    """Whether a broker has just cut this process off, or refused its login."""
+    """Returns whether a broker has just cut this process off, or refused its login."""
     return bool(_closed_doors)
 
 
@@ -116,7 +116,7 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
 
 
 def _is_somebody_there(error: Exception) -> bool:
-    """Whether the network was not what kept us out."""
+    """Returns whether the network was not what kept us out."""
     return isinstance(error, ssl.SSLError) or not isinstance(error, OSError | TimeoutError)
 
 

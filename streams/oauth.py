@@ -38,7 +38,7 @@ class TokenError(KafkaError):  # type: ignore[misc] # published without types
 
 
 class OauthSettings(HttpSettings):
-    """Where tokens for Kafka come from."""
+    """The settings that say where tokens for Kafka come from."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_OAUTH_")
     addresses = ("token_url",)

@@ -94,7 +94,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why a worker sends nothing until a person has done something: a state, not an outcome."""
+    """The reason for which nothing is sent until a person acts: a state, not an outcome."""
 
     reason: str
     what_to_do: str

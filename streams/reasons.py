@@ -1,4 +1,4 @@
-"""Why records end without being delivered: what a reason is, and those of every destination.
+"""Reasons why records end undelivered: what one is, and those that all destinations share.
 
 A reason is a label of metrics and a field of dead letters, so it never changes its meaning.
 """

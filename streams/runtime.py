@@ -1,4 +1,4 @@
-"""What each process of ours sets of Python itself: its event loop, its collection of garbage."""
+"""Sets up Python for each process of ours: its event loop, its collection of garbage."""
 
 import gc
 import sys
@@ -13,12 +13,12 @@ NEW_OBJECTS = 200_000
 
 
 def use_fast_loop() -> None:
-    """To be called before there is any event loop: all that come, of every thread, are uvloop's."""
+    """Makes every event loop that is made after this uvloop's, in every thread."""
     if sys.platform != "win32":
         mode.loop.use("uvloop")
 
 
 def collect_seldom() -> None:
-    """To be called once all is imported, which stays."""
+    """Has garbage collected seldom. Call it once all is imported, which stays."""
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)

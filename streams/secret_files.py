@@ -5,7 +5,7 @@ from typing import Self
 
 
 def text_of(file: Path) -> str:
-    """What a mounted file says; raises OSError or UnicodeDecodeError.
+    """Returns what a mounted file says; raises OSError or UnicodeDecodeError.
 
     Some editors put a mark of the encoding in front.
     """
@@ -25,7 +25,7 @@ class Mounted(str):
         return made
 
     def now(self) -> str:
-        """What the file says by now; while it cannot be read or is blank, what it said first."""
+        """Returns the file's present text; while it is unreadable or blank, its first."""
         try:
             return text_of(self.file) or str(self)
         except (OSError, UnicodeDecodeError):

@@ -34,7 +34,7 @@ DRY_RUN_SUFFIX = "-dry-run"
 
 
 class KafkaSettings(Settings):
-    """How to reach Kafka, and how its clients behave."""
+    """The settings by which Kafka is reached, and its clients behave."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_")
 
@@ -235,14 +235,14 @@ class KafkaSettings(Settings):
         return self.model_copy(update={"client_id": self.client_id or default})
 
     def consumer_options(self) -> dict[str, Any]:
-        """What every consumer of records needs beyond what every client does."""
+        """Returns what every consumer of records needs beyond what every client does."""
         options = {**self.client_options(), "isolation_level": self.isolation_level}
         if self.client_rack is not None:
             options["client_rack"] = self.client_rack
         return options
 
     def client_options(self) -> dict[str, Any]:
-        """What every aiokafka client needs to connect.
+        """Returns what every aiokafka client needs to connect.
 
         Password, token and certificate are those of the moment in which a connection is made.
         """
@@ -266,7 +266,7 @@ class KafkaSettings(Settings):
         return options
 
     def tls_context(self) -> ssl.SSLContext:
-        """Of the files as they are now; raises OSError, as ssl.SSLError is one."""
+        """Makes a context of the files as they are now; raises OSError, as ssl.SSLError is one."""
         context = tls.context(self.ssl_cafile, besides_system=False)
         self.show_certificate(context)
         return context
@@ -285,7 +285,7 @@ class KafkaSettings(Settings):
 
 
 class WorkerSettings(Settings):
-    """What every worker process has: its port, its logs, and the bounds of what it holds."""
+    """The settings of every worker process: its port, its logs, and the bounds of what it holds."""
 
     model_config = SettingsConfigDict(env_prefix="WORKER_")
 
@@ -342,7 +342,7 @@ class WorkerSettings(Settings):
 
     @classmethod
     def load_beside(cls, kafka: KafkaSettings) -> Self:
-        """As `load`, for a process that talks to Kafka by those settings."""
+        """Loads as `load` does, for a process that talks to Kafka by those settings."""
         worker = cls.load()
         if "request_timeout_s" in kafka.model_fields_set:
             try:

@@ -1,4 +1,4 @@
-"""What data may not do to the terminal of whoever looks at it."""
+"""Escapes what data could do to the terminal of whoever looks at it."""
 
 import re
 

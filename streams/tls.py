@@ -58,7 +58,7 @@ _SAID: dict[Fault, str] = {
 
 
 class Trouble(NamedTuple):
-    """What is wrong with the other side's TLS, as a name and as a clause."""
+    """A fault of the other side's TLS, as a name and as a clause."""
 
     fault: Fault
     said: str
@@ -78,7 +78,7 @@ def explain(error: BaseException) -> Trouble | None:
 
 
 def context(ca_file: Path | None, *, besides_system: bool) -> ssl.SSLContext:
-    """What checks certificates and names; the file's authorities alone, or besides the system's."""
+    """Makes what checks certificates, by the file's authorities, alone or beside the system's."""
     if ca_file is None or besides_system:
         made = ssl.create_default_context()
         if ca_file is not None:
@@ -141,7 +141,7 @@ def _holds_certificates(path: Path) -> Path:
 
 
 def _is_der(path: Path) -> bool:
-    """Whether a file is of the binary kinds, PKCS 12 among them."""
+    """Returns whether a file is of the binary kinds, PKCS 12 among them."""
     with contextlib.suppress(OSError), path.open("rb") as opened:
         return opened.read(1) == b"\x30"
     return False

@@ -32,7 +32,7 @@ class Joined(NamedTuple):
 
 
 def joined_value(at_ms: int, identity: str) -> bytes:
-    """What the topic holds of a member; of one who left it holds nothing."""
+    """Returns what the topic holds of a member; of one who left it holds nothing."""
     return f"{at_ms} {identity}".encode()
 
 

@@ -42,7 +42,7 @@ class RowRules:
 def no_row(
     change: MembershipChanged, audience_name: str | None, rules: RowRules
 ) -> Rejected | None:
-    """Why a change can have no row; None when `row` makes it."""
+    """Returns why a change can have no row; None when `row` makes it."""
     visitor = visitor_id(change, rules.identity)
     if isinstance(visitor, Rejected):
         return visitor

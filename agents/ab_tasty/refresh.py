@@ -104,7 +104,7 @@ class Refresh:
         return max((min(today - done, self._days) for done in self._done.values()), default=0)
 
     def is_done(self, partition: Partition) -> bool:
-        """Whether all that was due of a partition until today has been sent again."""
+        """Returns whether all that was due of a partition until today has been sent again."""
         return self._done.get(partition) == self._today()
 
     def _today(self) -> int:

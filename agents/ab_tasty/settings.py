@@ -147,7 +147,7 @@ class AbTastySettings(RecordFilterSettings, HttpSettings):
 
     @property
     def refreshes(self) -> bool:
-        """Whether rows are sent again."""
+        """Returns whether rows are sent again."""
         return self.keeps_members and self.refresh_interval_days > 0
 
     def url(self, endpoint: str) -> str:

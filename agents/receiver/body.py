@@ -59,7 +59,7 @@ def _count(size: int, claim: Claim, most: int) -> None:
 
 
 def unpack(body: bytes, coding: str, claim: Claim, most: int) -> bytes:
-    """What was packed, never more than `most` bytes of it; raises RefusedError.
+    """Returns what was packed, never more than `most` bytes of it; raises RefusedError.
 
     What ends before its end did not arrive whole. What was never packed, whatever its head says,
     stays as it came, for the router to set aside.

@@ -58,12 +58,12 @@ class ProducerSupervisor:
 
     @property
     def away(self) -> str | None:
-        """What is wrong while Kafka does not answer us; None while it does."""
+        """Returns what is wrong while Kafka does not answer us; None while it does."""
         return self._away if self._writer.acknowledged == self._away_at else None
 
     @property
     def is_locked_out(self) -> bool:
-        """Whether Kafka is there, and does not let us in."""
+        """Returns whether Kafka is there, and does not let us in."""
         return self._is_locked_out and self.away is not None
 
     async def __aenter__(self) -> Self:

@@ -90,7 +90,7 @@ def _readiness(writer: Writer, supervisor: ProducerSupervisor) -> tuple[str, str
 
 
 def limits(settings: ReceiverSettings) -> Limits:
-    """What the port for posts grants, as far as the process may open so many."""
+    """Returns what the port for posts grants, as far as the process may open so many."""
     return Limits(
         connections=descriptors_for(settings.max_connections),
         head_s=settings.header_timeout_s,
@@ -100,7 +100,7 @@ def limits(settings: ReceiverSettings) -> Limits:
 
 
 async def largest(kafka: KafkaSettings) -> int:
-    """How large a record the raw topic takes, as far as Kafka tells us."""
+    """Returns how large a record the raw topic takes, as far as Kafka tells us."""
     name = kafka.topic(RAW.name)
     async with clients.answering(kafka), clients.admin(kafka) as admin:
         found = await look(admin, [name])

@@ -176,7 +176,7 @@ class Writer:
             raise RefusedError(TOO_LARGE if post.size > self.most else KAFKA_REFUSES)
 
     def _known(self) -> int | None:
-        """How many partitions there are, where a producer that may write knows it."""
+        """Returns how many partitions there are, where a producer that may write knows it."""
         if self._producer is None or not self._there.is_set():
             return None
         return len(self._producer.client.cluster.partitions_for_topic(self._topic) or ())

@@ -26,7 +26,7 @@ class Addresses:
         self._last: OrderedDict[Hashable, str] = OrderedDict()
 
     def present(self, user: Hashable, email: str, coming: Sequence[EmailChange] = ()) -> str:
-        """Where the profile stands now that a record names by `email`.
+        """Returns where the profile stands now that a record names by `email`.
 
         `coming` are the changes, not delivered yet, of records after it: a message names the
         address that its user had at the end of it, also in what came before a change.

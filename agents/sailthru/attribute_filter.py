@@ -26,7 +26,7 @@ class AttributeFilter:
         return {name: f"attribute_{verdict}" for name, verdict in verdicts if verdict}
 
     def reason_against(self, record: AttributesChanged) -> Dropped | None:
-        """Why nothing of it is sent; None when something is."""
+        """Returns why nothing of it is sent; None when something is."""
         left_out = self.left_out(record)
         if len(left_out) < len(_names(record)):
             return None

@@ -50,7 +50,7 @@ class UserCall:
         return payload
 
     def renames(self) -> dict[str, Mapping[str, str]]:
-        """What is called otherwise than mParticle calls it, by what it is."""
+        """Returns what is called otherwise than mParticle calls it, by what it is."""
         return {"vars": self.naming.renamed} if self.naming.renamed else {}
 
 
@@ -77,7 +77,7 @@ class EventCall:
         return payload
 
     def renames(self) -> dict[str, Mapping[str, str]]:
-        """What is called otherwise than mParticle calls it, by what it is."""
+        """Returns what is called otherwise than mParticle calls it, by what it is."""
         event = {self.name: self.event} if self.name != self.event else {}
         shown = {"event": event, "vars": self.naming.renamed, "details": self.naming.details}
         return {what: renamed for what, renamed in shown.items() if renamed}
@@ -113,7 +113,7 @@ class PurchaseCall:
         return payload | {name: value for name, value in more.items() if value}
 
     def renames(self) -> dict[str, Mapping[str, str]]:
-        """What is called otherwise than mParticle calls it, by what it is."""
+        """Returns what is called otherwise than mParticle calls it, by what it is."""
         shown = {"vars": self.naming.renamed, "details": self.naming.details}
         return {what: renamed for what, renamed in shown.items() if renamed}
 

@@ -49,7 +49,7 @@ def signature(secret: str, parameters: Mapping[str, str]) -> str:
 
 
 def quota(headers: Mapping[str, str], took: float) -> Quota | None:
-    """What an answer says of its endpoint's limit; it `took` so many seconds to come."""
+    """Returns what an answer says of its endpoint's limit; it `took` so many seconds to come."""
     limit = whole_number(headers.get("X-Rate-Limit-Limit", ""))
     remaining = whole_number(headers.get("X-Rate-Limit-Remaining", ""))
     if limit is None or not 0 < limit < _HIGHEST_LIMIT:

@@ -173,11 +173,11 @@ def _until_reset(headers: Mapping[str, str]) -> Transient:
 
 
 def reset_time(headers: Mapping[str, str]) -> float | None:
-    """When the current minute of the limit ends, in unix seconds."""
+    """Returns when the current minute of the limit ends, in unix seconds."""
     seconds = whole_number(headers.get("X-Rate-Limit-Reset", ""))
     return None if seconds is None else float(seconds)
 
 
 def service_time(headers: Mapping[str, str]) -> float | None:
-    """When Sailthru answered, in unix seconds."""
+    """Returns when Sailthru answered, in unix seconds."""
     return http_date(headers.get("Date", ""))

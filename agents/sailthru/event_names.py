@@ -10,7 +10,7 @@ _RESERVED = frozenset({"send", "cancel", "open", "click", "purchase", "daily"})
 
 
 def event_name(kind: str, name: str) -> str:
-    """What an event is called, so that no two kinds ever share a name.
+    """Returns what an event is called, so that no two kinds ever share a name.
 
     mParticle's own kinds begin with `mp_`. A custom event keeps its name, without outer spaces;
     where that is Sailthru's, or looks like one of ours, it begins with `custom_`.

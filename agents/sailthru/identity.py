@@ -64,7 +64,7 @@ def is_digest_of(email: str, identity: Identity) -> bool:
 
 
 def changes_keys(record: IdentitiesChanged, options: Options) -> bool:
-    """Whether Sailthru has a key for one of the identities added."""
+    """Returns whether Sailthru has a key for one of the identities added."""
     customer_id = options.extid_from == "customer_id" and _first(record.added, "customer_id")
     further = any(_first(record.added, type_) for type_ in options.keys_from)
     return bool(customer_id or further or _email(record.added))

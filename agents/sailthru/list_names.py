@@ -56,7 +56,7 @@ class ListNames:
         return called and called.name
 
     def settled(self, record: OfAudience) -> bool:
-        """Whether the list of a record's audience will always be called as it is now."""
+        """Returns whether the list of a record's audience will always be called as it is now."""
         if self._fixes and not self._fixed.full and not self._fixed.name(record.audience_id):
             return False
         called = self._called(record)

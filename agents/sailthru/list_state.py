@@ -91,7 +91,7 @@ class ListBook:
         return outcome if self._clock() < until else None
 
     def wanted(self, name: str) -> ConsumerRecord | None:
-        """Where it stands that a list is wanted; None when it does not, or no more."""
+        """Returns where it stands that a list is wanted; None when it does not, or no more."""
         return self._wanted.get(name)
 
     def next_wanted(self, partition: int, after: int) -> ConsumerRecord | None:

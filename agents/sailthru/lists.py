@@ -98,7 +98,7 @@ class Lists:
         return self._owner is None or self._owner.serves(partition)
 
     def there(self, name: str | None) -> bool:
-        """Whether a list is known to be there."""
+        """Returns whether a list is known to be there."""
         return name is not None and isinstance(self._book.outcome(name), Delivered)
 
     async def ensure(self, name: str) -> Outcome:

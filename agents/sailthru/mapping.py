@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def user_call(record: Record, who: Whom, options: Options) -> UserCall:
-    """What a user-update says of a user, as the change of one profile."""
+    """Returns what a user-update says of a user, as the change of one profile."""
     match record:
         case AttributesChanged():
             names, naming = options.var_names.profile((*record.attributes, *record.removed))
@@ -44,7 +44,7 @@ def user_call(record: Record, who: Whom, options: Options) -> UserCall:
 
 
 def membership_call(record: MembershipChanged, list_: str, who: Whom) -> UserCall:
-    """Who is on the list of that name, and who no more."""
+    """Returns who is on the list of that name, and who no more."""
     return UserCall(who.id, who.key, lists={list_: int(record.change == "joined")})
 
 

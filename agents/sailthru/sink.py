@@ -206,11 +206,11 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         return LaneKey("event" if self._tells(event) else "purchase", user)
 
     def _is_bought(self, event: Event) -> bool:
-        """Whether an event is to be recorded as a purchase."""
+        """Returns whether an event is to be recorded as a purchase."""
         return self._settings.purchases != "event" and is_purchase(event)
 
     def _tells(self, event: Event) -> bool:
-        """Whether an event is to be told as such."""
+        """Returns whether an event is to be told as such."""
         is_told = self._settings.purchases != "purchase" or not is_purchase(event)
         return is_told and self._event_filter.reason_against(event) is None
 
@@ -292,7 +292,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 yield mapping.user_call(record, who, self._options)
 
     def _is_filtered(self, record: Record) -> TypeGuard[AttributesChanged]:
-        """Whether a setting may leave some of its attributes out."""
+        """Returns whether a setting may leave some of its attributes out."""
         return isinstance(record, AttributesChanged) and not self._attributes.keeps_all
 
     def _whom(self, user: Hashable, record: Record, coming: Sequence[EmailChange] = ()) -> Whom:

@@ -126,7 +126,7 @@ class VarNames:
         return var if len(var) <= LONGEST_VAR else _with_tail(var, name)
 
     def is_same(self, one: str, other: str) -> bool:
-        """Whether mParticle means one attribute by both spellings."""
+        """Returns whether mParticle means one attribute by both spellings."""
         return one == other or (is_reserved(one) and _folded(one) == _folded(other))
 
     def _assign(self, names: Iterable[str], taken: set[str]) -> tuple[dict[str, str], Naming]:
@@ -164,17 +164,17 @@ class VarNames:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether an attribute is one of mParticle's own."""
+    """Returns whether an attribute is one of mParticle's own."""
     return _folded(name) in _RESERVED_ATTRIBUTES
 
 
 def is_switch(name: str) -> bool:
-    """Whether an attribute steers mParticle's SDKs and says nothing of its user."""
+    """Returns whether an attribute steers mParticle's SDKs and says nothing of its user."""
     return "$" in name and name.strip().casefold() in _SWITCHES
 
 
 def is_var(text: str) -> bool:
-    """Whether Sailthru would take a text as the name of a var, just as it is."""
+    """Returns whether Sailthru would take a text as the name of a var, just as it is."""
     return text == _clean(text) and len(text) <= LONGEST_VAR and text not in KEPT_VARS
 
 

@@ -76,7 +76,7 @@ class _Newest:
 
 
 def line_of(found: Found) -> Line:
-    """What may be shown of one: nothing of a person."""
+    """Returns what may be shown of one: nothing of a person."""
     letter = found.letter
     part = "" if letter.index is None else f"#{letter.index}"
     return {

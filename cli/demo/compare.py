@@ -29,7 +29,7 @@ def differences(
 
 
 def repeated_events(sailthru: State) -> int:
-    """How many events a profile holds more than once."""
+    """Returns how many events a profile holds more than once."""
     events = Counter(
         (profile["sid"], event["event"], event["vars"].get("mp_event_id"))
         for profile in sailthru["profiles"]

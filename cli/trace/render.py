@@ -79,7 +79,7 @@ def _of_raw(raw: Raw) -> Iterator[str]:
 
 
 def _notes(records: Sequence[Line]) -> Iterator[str]:
-    """What the words mean that were used."""
+    """Yields what the words mean that were used."""
     fates = {told.partition(",")[0] for line in records for told in line["destinations"].values()}
     if "ended" in fates:
         yield _ENDED

@@ -57,6 +57,6 @@ class Originals:
 
 
 def _has_id(record: ConsumerRecord, letter: DeadLetter) -> bool:
-    """Whether it is sent again as the same record: sinks know records by their id."""
+    """Returns whether it is sent again as the same record: sinks know records by their id."""
     id_ = dict(record.headers).get(headers.ID)
     return letter.record_id is None or id_ is None or id_ == letter.record_id.encode()

@@ -17,7 +17,7 @@ ROUTER = "router"
 
 
 class Position(NamedTuple):
-    """Where a record stands in its topic."""
+    """A record's partition and offset in its topic."""
 
     partition: int
     offset: int
@@ -41,7 +41,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which dead letters are meant; what is None or empty leaves nothing out."""
+    """Selects dead letters; what is None or empty leaves nothing out."""
 
     worker: str | None = None
     reason: str | None = None

@@ -26,7 +26,7 @@ def preserve_key(key: bytes | None) -> bytes | None:
 
 
 def key_is_whole(key: bytes | None) -> bool:
-    """Whether `preserve_key` kept all of it, as far as can be told."""
+    """Returns whether `preserve_key` kept all of it, as far as can be told."""
     return key is None or len(key) < _HEAD_BYTES
 
 
@@ -86,7 +86,7 @@ class DeadLetters:
     def __init__(
         self, producer: AIOKafkaProducer, topic: str, limits: RecordLimits | None = None
     ) -> None:
-        """Without `limits` the topic is taken for one that takes MAX_MESSAGE_BYTES."""
+        """Takes the topic for one that takes MAX_MESSAGE_BYTES where `limits` is None."""
         self._producer = producer
         self._topic = topic
         self._limits = limits

@@ -1,1 +1,1 @@
-"""From records to a destination: user queues, folding, rate limits, outcomes, retries."""
+"""Delivers records to a destination: lanes, folding, rate limits, outcomes and retries."""

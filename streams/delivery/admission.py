@@ -1,4 +1,4 @@
-"""From chunk to lane: know again, parse, place."""
+"""Admits the records of a chunk: drops repeats, parses, and places each in its lane."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from streams.outcomes import Blocked, Dropped, Rejected
 
 
 class Queues(Protocol):
-    """Where admitted records wait for their turn."""
+    """The lanes as admission sees them: it queues records there, and may hold them."""
 
     @property
     def held(self) -> bool:
-        """Whether to let nothing more in."""
+        """Returns whether to let nothing more in."""
 
     def hold(self, why: Blocked | None) -> None:
         """Lets nothing more in; None changes nothing."""

@@ -1,4 +1,4 @@
-"""The ways a record ends at a destination: delivered, dropped, or dead-lettered."""
+"""Ends records at a destination, each once: as delivered, dropped or dead-lettered."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from streams.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """They are made once, by a worker or a bulk fill, and handed to each stage."""
+    """A worker or a bulk fill makes them once, and hands them to each stage."""
 
     outlet: Outlet
     topics: Mapping[str, Topic]

@@ -1,4 +1,4 @@
-"""A destination's processor: takes its records from chunk to end."""
+"""Joins the stages of one destination's delivery; the engine hands it chunks as its processor."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The log as memory: what ended in a partition before this worker took it over."""
+"""Reads back from the log what ended in a partition before this worker took it over."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeAlias
@@ -48,7 +48,7 @@ class History:
 
 
 def _span(partition: Partition, there: Range, share: int) -> Range:
-    """Of what there is, the last `share` offsets before where the partition stands."""
+    """Returns the last `share` offsets that the log has before where the partition stands."""
     # An offset moved by hand may lie beyond the log's end.
     end = min(_end(partition), there.end)
     return there._replace(start=max(there.start, end - share), end=end)

@@ -1,4 +1,4 @@
-"""A lane: the records that must keep their order, one request in flight."""
+"""A lane is a queue of records that must keep their order; it has one request in flight."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence

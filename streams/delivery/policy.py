@@ -1,4 +1,4 @@
-"""How long a delivery waits, and how often it tries: values that whoever makes one passes in."""
+"""The waits and tries of a delivery, as frozen values that its maker passes in."""
 
 import random
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What one lane does that fails while others pass. All durations are in seconds."""
+    """The tries of a lane that fails while others pass. All durations are in seconds."""
 
     backoff_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
     """Seconds that a lane waits between two tries, by how often it has failed in a row."""
@@ -18,7 +18,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """What is an outage, and how often it is looked whether it is over. In seconds."""
+    """The limits that make failures an outage, and the pauses between probes, in seconds."""
 
     down_after: int = 5
     """So many lanes that fail without a success between them are an outage."""
@@ -30,7 +30,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ResendPolicy:
-    """When a sink sends something of its own accord. In seconds."""
+    """The pauses between the rounds in which a sink sends records of its own, in seconds."""
 
     look_s: float = 0.5
     """Between two looks at offsets, which tell nobody that they moved."""

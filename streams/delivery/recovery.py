@@ -1,4 +1,4 @@
-"""What must be known of the past before a partition may go on."""
+"""Recovers what a worker must know of a partition's past before it may go on there."""
 
 import asyncio
 from collections import defaultdict

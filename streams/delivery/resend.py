@@ -1,4 +1,4 @@
-"""What a sink sends of its own accord, through the same lanes as what comes from Kafka."""
+"""Sends records of a sink's own, through the same lanes as those that come from Kafka."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class LaneRepeat:
 
     @property
     def may_send(self) -> bool:
-        """Whether the partition surely still is this worker's; also after it was frozen."""
+        """Returns whether the partition surely still is this worker's; also after it was frozen."""
         return not self.gone and self._may_send()
 
     async def settled(self, end: int) -> bool:

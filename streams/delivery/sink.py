@@ -37,7 +37,7 @@ class Batch(Generic[Request]):
 
 
 class Placement(NamedTuple):
-    """Where a record stands: the owner of its order and the partition it came from."""
+    """The owner of a record's order, and the partition that the record came from."""
 
     user: str
     partition: int
@@ -53,11 +53,11 @@ class Repeat(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether the partition is no longer this worker's."""
+        """Returns whether the partition is no longer this worker's."""
 
     @property
     def may_send(self) -> bool:
-        """Whether the partition surely still is this worker's; also after it was frozen."""
+        """Returns whether the partition surely still is this worker's; also after it was frozen."""
 
     async def settled(self, end: int) -> bool:
         """Waits until all before `end`, and all that was fetched by now, has ended.
@@ -97,7 +97,7 @@ class Feed(Protocol):
 
 
 class Wire(ABC, Generic[Request]):
-    """What of a destination touches the network. A dry run has another, which sends nothing."""
+    """The part of a sink that touches the network; a dry run has one that sends nothing."""
 
     @abstractmethod
     def session(self, pacer: Pacer) -> AbstractAsyncContextManager[None]:

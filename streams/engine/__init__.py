@@ -1,1 +1,1 @@
-"""Kafka in, watermarks out: chunks, offsets, and what Faust has to be told otherwise."""
+"""Brings records from Kafka as chunks, and commits what has ended of them."""

@@ -1,4 +1,4 @@
-"""Partitions that were added to what a group reads: their turn comes after what was before them.
+"""Has partitions that were added to a topic wait until what came before them has been read.
 
 Kafka's partitioner gives a key another partition from then on. So what a user did before is in one,
 and what they did since in another: read side by side, the later could overtake the earlier.

@@ -1,4 +1,4 @@
-"""A chunk: all that one fetch brought of one partition, handed to an agent as one event."""
+"""A chunk is all that one fetch brought of one partition; an agent gets it as one event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Progress as calls that Kafka takes: not too large together, and with as many runs as it lets."""
+"""Makes commits of a size that Kafka takes, with as many runs as it lets."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -68,7 +68,7 @@ class CommitRequests:
         progress: Mapping[TopicPartition, Progress],
         cluster: str,
     ) -> bool:
-        """Whether to try again with less."""
+        """Returns whether to try again with less."""
         if isinstance(error, _CALL_TOO_LARGE) and len(call) > 1:
             # As it was, and not as it might have been: a call of few partitions is smaller.
             size = sum(len(each.metadata) + _ENTRY_BYTES for each in call.values())

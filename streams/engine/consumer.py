@@ -114,7 +114,7 @@ class Consumer(driver.Consumer):
         await self._or_drain(work)
 
     def _is_named(self) -> bool:
-        """Whether /ready says what may keep all from going on; without commits no lease is held."""
+        """Returns whether /ready names what may hold up all; without commits no lease is held."""
         return bool(self.unavailable or PENDING.said or self.refusals.said)
 
     @Service.task
@@ -175,7 +175,7 @@ class Consumer(driver.Consumer):
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:
-        """Nothing: Faust's only logs, and is wrong about idle and paused partitions."""
+        """Does nothing: Faust's only logs, and is wrong about idle and paused partitions."""
 
     # -- assignment
 
@@ -439,7 +439,7 @@ class Consumer(driver.Consumer):
         )
 
     async def _log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
-        """Of those that can be asked; the others are named as not available."""
+        """Returns the bounds of those that can be asked; names the others as not available."""
         there = {}
         # Of this assignment: an answer that comes after the next one says nothing of that.
         unavailable = self.unavailable
@@ -470,7 +470,7 @@ class Consumer(driver.Consumer):
         return False
 
     async def _go_back(self, partition: Partition) -> None:
-        """What is fetched stands before what has been read.
+        """Handles a fetch that begins before what has been read.
 
         The topic was made again, or a replica that had not got all leads it; aiokafka goes to the
         beginning of the log by itself. Holds the partition, unless the setting skips: then it is
@@ -506,7 +506,7 @@ class Consumer(driver.Consumer):
         )
 
     def may_fetch(self, partition: Partition) -> bool:
-        """Whether its records are wanted now, as far as it alone says."""
+        """Returns whether its records are wanted now, as far as it alone says."""
         return partition.started and partition.tp not in self.holds and not partition.full
 
     def pause_or_resume(self, partition: Partition) -> None:
@@ -539,10 +539,10 @@ class Consumer(driver.Consumer):
         return await self._thread.commit_progress(offsets)
 
     async def commit_and_end_transactions(self) -> None:
-        """Nothing: the drain has committed, and with Kafka away this would wait for ever."""
+        """Does nothing: the drain has committed, and with Kafka away this would wait for ever."""
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: every chunk is a gap to Faust's own bookkeeping."""
+        """Does nothing: every chunk is a gap to Faust's own bookkeeping."""
 
 
 def _offsets(starts: Mapping[TP, Progress]) -> Mapping[TP, int]:

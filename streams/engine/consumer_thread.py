@@ -1,4 +1,4 @@
-"""The thread that owns aiokafka's consumer, and all that is asked of Kafka through it."""
+"""The thread that owns aiokafka's consumer; whoever asks Kafka something goes through it."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ class Fetched:
 
 
 class Connection(Protocol):
-    """How Kafka is reached, how long it is waited for, and which cluster it was that answered."""
+    """The settings by which Kafka is reached, and the cluster that answered."""
 
     kafka: KafkaSettings
     policy: EnginePolicy
@@ -54,7 +54,7 @@ class Connection(Protocol):
 
 
 class Member(Protocol):
-    """Whose thread this is: it is told, in its own loop, what Kafka says of its membership."""
+    """The owner of the thread, which hears in its own loop what Kafka says of its membership."""
 
     lease: GroupLease
     commits: Committer
@@ -62,7 +62,7 @@ class Member(Protocol):
 
     @property
     def transport(self) -> Connection:
-        """How it reaches Kafka."""
+        """Returns how it reaches Kafka."""
 
     def join_refused(self, error: Exception) -> None:
         """Kafka does not let it into its group."""
@@ -275,14 +275,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return [TP(name, i) for name in topics for i in cluster.partitions_for_topic(name) or ()]
 
     async def read_progress(self, tps: Iterable[TP]) -> Mapping[TP, Progress]:
-        """How far the group has come; waits while Kafka cannot tell."""
+        """Returns how far the group has come; waits while Kafka cannot tell."""
         there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
         cluster = self.consumer.transport.cluster
         asking = read_progress(self._ensure_consumer(), there, cluster)
         return {TP(*tp): each for tp, each in (await self.ask(asking)).items()}
 
     async def log_bounds(self, tps: Iterable[TP]) -> Mapping[TP, Bounds | KafkaError]:
-        """Where each partition begins and ends now, or why it cannot be told."""
+        """Returns where each partition begins and ends now, or why it cannot be told."""
         there = [driver.ensure_aiokafka_TP(tp) for tp in tps]
         committed = self.consumer.transport.kafka.isolation_level == "read_committed"
         asking = log_bounds.ask(self._ensure_consumer(), there, committed=committed)

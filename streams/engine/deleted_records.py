@@ -1,4 +1,4 @@
-"""Gaps at the head of the log: what Kafka deleted before it was read is not passed in silence."""
+"""Notices records that Kafka deleted before they were read: gaps at the head of the log."""
 
 import structlog
 from faust.types import TP
@@ -20,7 +20,7 @@ class DeletedRecords:
         self._holds = holds
 
     def begin(self, tp: TP, committed: Progress, there: Bounds) -> Progress | None:
-        """Where a partition goes on; None when it is held."""
+        """Returns where a partition goes on; None when it is held."""
         if there.first <= committed.offset <= there.end:
             return Progress(committed.offset, _of_this_log(committed, there), committed.epoch)
         if self.holds(tp, committed.offset, there.first, there.end):

@@ -1,4 +1,4 @@
-"""Two processes with one KAFKA_GROUP_INSTANCE_ID."""
+"""Notices another process with the same KAFKA_GROUP_INSTANCE_ID."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a worker tells of itself: gauges when somebody asks, and a line of log a minute."""
+"""Tells how a worker is: by gauges when somebody asks, and by a line of log a minute."""
 
 import asyncio
 import contextlib
@@ -94,7 +94,7 @@ async def keep_loop_lag() -> None:
 
 
 async def lateness(pause: float) -> float:
-    """How many seconds after a pause the event loop comes back: many, and it is overloaded."""
+    """Returns by how many seconds the event loop comes back late: many mean overload."""
     clock = asyncio.get_running_loop().time
     due = clock() + pause
     await asyncio.sleep(pause)

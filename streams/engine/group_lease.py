@@ -1,4 +1,4 @@
-"""A lease on the partitions: while it is held, this worker surely is a member of its group."""
+"""A lease on the partitions: while a worker holds it, it surely is a member of its group."""
 
 from collections.abc import Callable
 
@@ -46,6 +46,6 @@ class GroupLease:
         return self.clock() - self._renewed_at < self._held_for
 
     def is_in_touch(self) -> bool:
-        """Whether Kafka answers at all."""
+        """Returns whether Kafka answers at all."""
         answered_at = max(self._answered_at, self._renewed_at)
         return self.clock() - answered_at < self._held_for

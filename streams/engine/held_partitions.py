@@ -11,7 +11,7 @@ State: TypeAlias = Literal["records_deleted", "unreadable", "kafka_refused"]
 
 
 class Hold(NamedTuple):
-    """Which of the states of a worker it is in for that, and a sentence that says what is wrong."""
+    """The worker's state for a held partition, and a sentence that says what is wrong."""
 
     state: State
     said: str

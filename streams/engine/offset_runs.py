@@ -1,4 +1,4 @@
-"""Offsets as runs [from, to): however many there are in a row, they take the room of one."""
+"""Holds a set of offsets as runs [from, to), each in the room of one offset."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Which offsets of a partition have ended, and what of that may be committed."""
+"""Tracks which offsets of a partition have ended, and which may be committed."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ class OffsetTracker:
 
     @property
     def waiting(self) -> int:
-        """How many fetched records have not ended."""
+        """Returns how many fetched records have not ended."""
         return len(self._waiting)
 
     @property
@@ -71,7 +71,7 @@ class OffsetTracker:
 
     @property
     def ahead(self) -> int:
-        """How many offsets beyond the watermark have been fetched."""
+        """Returns how many offsets beyond the watermark have been fetched."""
         return self.position - self.watermark
 
     def runs(self) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""One assigned partition: what is under way, and when to fetch no more."""
+"""The state of one assigned partition: what is under way, and whether to fetch more."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from streams.settings import WorkerSettings
 
 
 class Arrivals:
-    """When records came: of each second the first offset is kept, and not one a record."""
+    """Remembers when records came, by the first offset of each second and not by every one."""
 
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()
@@ -28,7 +28,7 @@ class Arrivals:
                 last = second
 
     def at(self, watermark: int) -> float | None:
-        """When the record at the watermark came; forgets what came before it."""
+        """Returns when the record at the watermark came; forgets what came before it."""
         while len(self._seconds) > 1 and self._seconds[1][0] <= watermark:
             self._seconds.popleft()
         return float(self._seconds[0][1]) if self._seconds else None
@@ -36,7 +36,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class InFlightLimit:
-    """How much of one partition may be under way; it bounds a worker's memory.
+    """The limit on what of one partition may be under way; it bounds a worker's memory.
 
     And how many offsets it may be `ahead` of its first record that has not ended, which bounds what
     is read again, and looked through, after a takeover.
@@ -49,7 +49,7 @@ class InFlightLimit:
 
     @classmethod
     def share(cls, worker: WorkerSettings, partitions: int) -> "InFlightLimit":
-        """What each of so many partitions may have of what a worker may have."""
+        """Returns what each of so many partitions may have of what a worker may have."""
         count = max(1, partitions)
         return cls(
             records=max(1, worker.max_in_flight_records // count),
@@ -116,18 +116,18 @@ class Partition:
         self._changed(self)
 
     def take_ended(self) -> int:
-        """How many records ended since it was last asked."""
+        """Returns how many records ended since it was last asked."""
         ended, self._ended = self._ended, 0
         return ended
 
     @property
     def oldest_at(self) -> float | None:
-        """When the oldest record under way came, in seconds; None when there is none."""
+        """Returns when the oldest record under way came, in seconds; None when there is none."""
         return self.arrivals.at(self.offsets.watermark) if self.offsets.waiting else None
 
     @property
     def lag(self) -> int:
-        """How many offsets of the log, as far as it is known, have not ended."""
+        """Returns how many offsets of the log, as far as it is known, have not ended."""
         known = self.bounds[1] if self.bounds else 0
         return max(known, self.offsets.position) - self.offsets.watermark
 
@@ -138,12 +138,12 @@ class Partition:
 
     @property
     def full(self) -> bool:
-        """Whether to fetch no more for now."""
+        """Returns whether to fetch no more for now."""
         return self._above(1.0)
 
     @property
     def drained(self) -> bool:
-        """Whether to fetch again: well below the limits, so that it does not flutter."""
+        """Returns whether to fetch again: well below the limits, so that it does not flutter."""
         return not self._above(0.5)
 
     def _above(self, share: float) -> bool:
@@ -157,5 +157,5 @@ class Partition:
 
     @property
     def holes(self) -> int:
-        """How many runs beyond the watermark had to be committed."""
+        """Returns how many runs beyond the watermark had to be committed."""
         return len(self.committed.ended)

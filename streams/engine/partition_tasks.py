@@ -1,4 +1,4 @@
-"""A task for each assigned partition, which works on its chunks one after the other."""
+"""Runs a task for each assigned partition, which works on its chunks one after the other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence

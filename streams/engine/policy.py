@@ -1,4 +1,4 @@
-"""How long a worker's consumer waits, and how often it asks: a value that its transport holds."""
+"""The waits of a worker's consumer, as a frozen value that its transport holds."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the engine asks of whoever works on the chunks."""
+"""The contract between the engine and whatever works on its chunks."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,15 +13,15 @@ class Processor(Protocol):
 
     @property
     def blocked(self) -> Blocked | None:
-        """Why nothing goes on until a person mends something; None while all is well."""
+        """Returns why nothing goes on until a person mends something; None while all is well."""
 
     @property
     def limited(self) -> str | None:
-        """Which limits of the destination have been closed for too long to be ordinary, if any."""
+        """Returns the destination's limits that have been closed for longer than is ordinary."""
 
     @property
     def waits_on_purpose(self) -> bool:
-        """Whether no progress is as it should be: blocked, or the destination is away."""
+        """Returns whether no progress is as it should be: blocked, or the destination is away."""
 
     async def run(self) -> None:
         """Works until cancelled; what it raises ends the worker."""

@@ -1,4 +1,4 @@
-"""What Kafka refuses this worker for a reason that a person must see to."""
+"""Keeps what Kafka refuses this worker, where a person must see to the reason."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class MissingTopicsError(KafkaError):  # type: ignore[misc] # published without types
-    """What the group reads is not there; it was when the worker started."""
+    """A topic that the group reads is gone; it was there when the worker started."""
 
 
 _WHAT_TO_DO: dict[type[BaseException], str] = {

@@ -1,4 +1,4 @@
-"""What must be in order before a worker starts, and where each partition begins."""
+"""Checks what must be in order before a worker starts, and settles where a group begins."""
 
 import asyncio
 import contextlib
@@ -111,7 +111,7 @@ async def _check_topics(
 
 
 def unequal(counts: Mapping[str, int]) -> str | None:
-    """What to do where topics that belong together do not have as many partitions each."""
+    """Returns what to do where topics that belong together do not have as many partitions each."""
     if len(set(counts.values())) <= 1:
         return None
     said = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -203,7 +203,7 @@ def _names(partitions: Iterable[TopicPartition]) -> str:
 async def read_begins(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
 ) -> Mapping[TopicPartition, int]:
-    """Where a group without offsets begins."""
+    """Returns where a group without offsets begins."""
     if start is None or start == "earliest":
         return dict(await consumer.beginning_offsets(partitions))
     # The ends first: what comes after this moment belongs to the group in any case.
@@ -218,7 +218,7 @@ async def read_begins(
 async def read_progress(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], cluster: str
 ) -> Mapping[TopicPartition, Progress]:
-    """Where the group has come to in each partition; leaves out those without an offset.
+    """Returns where the group has come to in each partition; leaves out those without an offset.
 
     A committed offset without our metadata was set by a person: a new epoch begins, named after the
     time in milliseconds and so larger than any before. Runs in the consumer's own loop.

@@ -30,7 +30,7 @@ class Watchdog:
         self._moved_at = clock()
 
     def stalled(self, mark: Hashable, *, excused: bool) -> bool:
-        """Whether the mark has stood still for too long; not while there is an excuse."""
+        """Returns whether the mark has stood still for too long; not while there is an excuse."""
         if excused or mark != self._mark:
             self._mark = mark
             self._moved_at = self._clock()

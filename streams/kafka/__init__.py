@@ -1,1 +1,1 @@
-"""Kafka, a worker's own consumer aside: what topics hold, groups committed, a cluster grants."""
+"""Talks to Kafka, but for a worker's own consumer: clients, topics, groups and rights."""

@@ -1,4 +1,4 @@
-"""Whether the brokers let this process in, told while it runs."""
+"""Keeps asking whether the brokers let this process in."""
 
 import asyncio
 

@@ -37,7 +37,7 @@ class UnansweredError(Exception):
 
 
 async def unanswered(kafka: KafkaSettings) -> UnansweredError:
-    """What to raise when Kafka did not answer; asks it once more for the reason."""
+    """Returns what to raise when Kafka did not answer; asks it once more for the reason."""
     found = await examine(kafka)
     return UnansweredError(found.said, is_locked_out=found.is_locked_out)
 

@@ -1,4 +1,4 @@
-"""The text beside a committed offset: what ended beyond it, and whose commit it was.
+"""Encodes the text beside a committed offset: what ended beyond it, and whose commit it was.
 
 Writing finished work into the commit's metadata is the idea of Confluent's Parallel Consumer.
 """

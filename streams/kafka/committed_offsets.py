@@ -1,4 +1,4 @@
-"""What a group has committed: all partitions in one call, and with metadata."""
+"""Reads what a group has committed: all partitions in one call, and with metadata."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""aiokafka's consumer, which ends when it is told to."""
+"""A consumer of aiokafka's that stops in a bounded time."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without types
-    """As aiokafka's, whose `stop` can hang for ever.
+    """A consumer whose `stop` ends, where aiokafka's can hang for ever.
 
     Its fetcher leaves out the cancellations of the fetches that it ends when partitions go, and
     with them its own, when `stop` comes at that moment. Then it waits for partitions that never

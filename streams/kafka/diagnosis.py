@@ -1,4 +1,4 @@
-"""Why Kafka cannot be reached: aiokafka says no more than that it could not bootstrap."""
+"""Finds out why Kafka cannot be reached, where aiokafka only says that it could not bootstrap."""
 
 import asyncio
 import re
@@ -63,7 +63,7 @@ _TO_DO: dict[tls.Fault, str] = {
 
 
 class Diagnosis(NamedTuple):
-    """What is wrong, in a sentence that says what to set.
+    """A sentence on what is wrong, which says what to set.
 
     `is_locked_out`: a broker, or whoever gives out tokens for it, is there and does not let us in.
     """
@@ -73,7 +73,7 @@ class Diagnosis(NamedTuple):
 
 
 class _WrongError(Exception):
-    """What a person must mend, as a sentence, and what the broker says of it in its own words."""
+    """A fault that a person must mend, as a sentence, and the broker's own words on it."""
 
     is_locked_out = False
 
@@ -91,7 +91,7 @@ class _LockedOutError(_WrongError):
 
 
 class _CutOffError(_WrongError):
-    """Nobody says anything, though somebody takes connections; that may pass by itself."""
+    """Connections are taken, and nothing is said on them; that may pass by itself."""
 
 
 class _SlowError(_WrongError):
@@ -131,7 +131,7 @@ async def examine(kafka: KafkaSettings) -> Diagnosis:
 
 
 async def _ask(kafka: KafkaSettings) -> _WrongError | None:
-    """What a person must mend or wait for; None where nobody is there to ask."""
+    """Returns what a person must mend or wait for; None where nobody is there to ask."""
     cut_off = None
     for host, port in broker_addresses(kafka.bootstrap_servers):
         try:

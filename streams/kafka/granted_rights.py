@@ -1,4 +1,4 @@
-"""What Kafka grants whoever asks, and what there is of the topics that they ask about."""
+"""Asks Kafka what it grants this process, and what there is of the topics concerned."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Consumer groups as Kafka knows them."""
+"""Looks consumer groups up."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ async def look(
 
 
 def stop_first(group: str) -> str:
-    """What is to be done before the offsets of a group with members are moved."""
+    """Returns what is to be done before the offsets of a group with members are moved."""
     return (
         f"The group {group} has live members: stop its workers first, and with "
         "KAFKA_GROUP_INSTANCE_ID put them out of it (mparticle-streams leave), or wait for "

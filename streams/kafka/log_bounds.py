@@ -1,4 +1,4 @@
-"""Where partitions begin and end: each answers for itself, or says why not."""
+"""Asks where partitions begin and end: each answers for itself, or says why not."""
 
 import asyncio
 from collections import defaultdict
@@ -24,7 +24,7 @@ _NODE_SECONDS = 5.0
 
 
 class Bounds(NamedTuple):
-    """What Kafka has of a partition: from `first` to before `end`.
+    """The offsets that Kafka has of a partition: from `first` to before `end`.
 
     `readable` is where whoever reads committed records has to stop for now, which is before the end
     while a transaction is open.

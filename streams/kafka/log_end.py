@@ -1,4 +1,4 @@
-"""Where a topic's partitions end now."""
+"""Asks where a topic's partitions end now."""
 
 from contextlib import AsyncExitStack
 from typing import Self

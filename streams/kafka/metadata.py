@@ -1,4 +1,4 @@
-"""How often clients ask what there is in a cluster: never in a circle."""
+"""Bounds how often a client asks for a cluster's metadata."""
 
 import asyncio
 import math

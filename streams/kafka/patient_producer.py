@@ -1,4 +1,4 @@
-"""Producers that wait for a Kafka that is away, for as long as it is."""
+"""Makes producers wait for a Kafka that is away, for as long as it is."""
 
 import asyncio
 import math
@@ -38,7 +38,7 @@ async def partition_count(
     pending: PendingWrites = PENDING,
     look_s: float = 1.0,
 ) -> int:
-    """How many partitions a topic has, once the brokers know of so many.
+    """Returns how many partitions a topic has, once the brokers know of so many.
 
     They were there when the worker started. Brokers that come back from a long outage may not know
     of a topic for a while, and aiokafka calls that an unknown topic after 40 seconds. One that was

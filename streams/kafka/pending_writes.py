@@ -1,4 +1,4 @@
-"""What was given to Kafka to write and is not acknowledged: whoever waits for it can say so."""
+"""Follows writes that Kafka has not acknowledged, so that /ready can name what they wait for."""
 
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from streams import clocks
 
 
 class PendingWrite(NamedTuple):
-    """Where it is to be written, by whose client, and since when (seconds of the clock)."""
+    """The place of a write, the client that makes it, and since when (seconds of the clock)."""
 
     topic: str
     partition: int | None
@@ -24,7 +24,7 @@ class PendingWrites:
     def __init__(
         self, clock: Callable[[], float] = clocks.monotonic, *, late_after_s: float = 5.0
     ) -> None:
-        """What waits for longer than `late_after_s` seconds is named.
+        """Names what waits for longer than `late_after_s` seconds.
 
         Acknowledgements take milliseconds; a leader's election takes a second or two.
         """

@@ -27,7 +27,7 @@ _MAX_POLL_RECORDS = 1_000
 
 
 class Range(NamedTuple):
-    """What is read of a partition: from `start` to before `end`."""
+    """A range of a partition's offsets: from `start` to before `end`."""
 
     tp: TopicPartition
     start: int
@@ -98,7 +98,7 @@ class Reader:
             yield cls(kafka, consumer, cluster, partitions)
 
     def count(self, topic: Topic) -> int:
-        """How many partitions it has; raises UnansweredError when there is no such topic."""
+        """Returns its number of partitions; raises UnansweredError where there is no such topic."""
         name = self.kafka.topic(topic.name)
         if name not in self.partitions:
             raise UnansweredError(
@@ -118,12 +118,12 @@ class Reader:
             return await whole(self._consumer, tps)
 
     async def since(self, ranges: Sequence[Range], at_ms: int) -> Sequence[Range]:
-        """Of each what begins with the first record of that time or later."""
+        """Returns of each range what begins with the first record of that time or later."""
         at = await self._at(ranges, at_ms)
         return [each._replace(start=max(each.start, at[each.tp])) for each in ranges]
 
     async def before(self, ranges: Sequence[Range], at_ms: int) -> Sequence[Range]:
-        """Of each what ends before the first record of that time or later."""
+        """Returns of each range what ends before the first record of that time or later."""
         at = await self._at(ranges, at_ms)
         return [each._replace(end=at[each.tp]) for each in ranges]
 

@@ -1,4 +1,4 @@
-"""How large a record each topic takes, and how large a record is as it will be written."""
+"""Asks how large a record each topic takes, and computes a record's size as it is written."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -30,7 +30,7 @@ def written_size(key: bytes | None, value: bytes, headers: Iterable[tuple[str, b
 
 
 class RecordLimits:
-    """What each topic takes, asked for once: topic's name without prefix -> bytes."""
+    """The largest record of each topic, asked for once: name without prefix -> bytes."""
 
     def __init__(self, ask: Callable[[], Awaitable[Mapping[str, int]]]) -> None:
         self._ask = ask

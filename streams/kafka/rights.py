@@ -1,4 +1,4 @@
-"""Rights at Kafka, and what a component says of those that it needs."""
+"""Rights at Kafka, as a component declares those that it needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True)
 class Rights:
-    """What a component reads and writes, and as whom; groups are named by their workers.
+    """The topics a component reads and writes, and its groups, which workers name.
 
     `Read` and `Write` include `Describe`, and `Write` the right of an idempotent producer (Kafka
     2.8 and newer).
@@ -52,7 +52,7 @@ class Rights:
         return Rights(self.reads, looks_at=(*self.joins, *self.looks_at))
 
     def in_dry_run(self, name: str) -> "Rights":
-        """What a worker needs that writes nothing, and joins a group of its own."""
+        """Returns what a worker needs that writes nothing, and joins a group of its own."""
         return replace(self, writes=(), joins=(name,))
 
     def on(self, kafka: KafkaSettings) -> Iterator[Right]:
@@ -77,7 +77,7 @@ def of_sink(
     keeps: tuple[Topic, ...] = (),
     groups: tuple[str, ...] = (),
 ) -> Rights:
-    """What a sink's worker needs: `keeps` are topics of its own, `groups` others that it joins."""
+    """Returns the rights of a sink's worker: `keeps` are its topics, `groups` further groups."""
     return Rights(
         (*reads, AUDIENCES, *keeps, RATE_LIMITS),
         (*keeps, RATE_LIMITS, DEAD_LETTERS),

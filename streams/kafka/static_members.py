@@ -1,4 +1,4 @@
-"""Members of a group that keep their place while they are away, and how one is put out of it.
+"""Lists the static members of a group, which keep their place while away, and removes one.
 
 A worker with KAFKA_GROUP_INSTANCE_ID leaves its group when its session is over, and not when it
 stops: it is to come back before that. One that does not come back is removed by its name (KIP-345).

@@ -1,4 +1,4 @@
-"""Compacted topics as tables: read whole at start, followed from then on, and written."""
+"""Keeps compacted topics as tables: read whole at start, followed from then on, and written."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ Tell = Callable[[ConsumerRecord], None]
 
 
 def decode(topic: Topic, record: ConsumerRecord) -> Any:
-    """What a record of this topic says; None where it says nothing.
+    """Returns what a record of this topic says; None where it says nothing.
 
     That is a tombstone, or was written by somebody else: it is no delivery, and nothing is lost.
     """

@@ -19,7 +19,7 @@ _ALERT: Final = b"\x15"
 
 
 class TlsProbe(NamedTuple):
-    """What the other side was heard to say before it broke off or fell silent.
+    """The answer of the other side before it broke off or fell silent.
 
     `speaks_tls` is None where nothing tells, as of one that breaks off each time, whatever it is
     told: a broker that starts, or a load balancer without a broker behind it.

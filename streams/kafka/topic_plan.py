@@ -1,4 +1,4 @@
-"""What topics to create, within what each kind of Kafka lets one set."""
+"""Plans the topics to create, within what each kind of Kafka lets one set."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SEGMENT_MS = _DAY_MS
 
 @dataclass(frozen=True)
 class Limits:
-    """What a service allows of a topic; `least_segment_ms` is None where it is not to be set."""
+    """The limits of a service on topics; `least_segment_ms` is None where it is not to be set."""
 
     max_message_bytes: int = MAX_MESSAGE_BYTES
     least_segment_ms: int | None = 0

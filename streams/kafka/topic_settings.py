@@ -1,4 +1,4 @@
-"""Settings of our topics that would refuse what is written there, or lose it."""
+"""Finds settings of our topics that would refuse what is written there, or lose it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ _IN_SYNC = "min.insync.replicas"
 async def unfit(
     admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Iterable[Topic]
 ) -> Sequence[str]:
-    """What to set, a clause for each fault; of what we may not ask about nothing is said."""
+    """Returns what to set, a clause for each fault; what we may not ask about is left out."""
     by_name = {kafka.topic(topic.name): topic for topic in topics}
     told = await _settings(admin, by_name)
     replicas = {

@@ -1,4 +1,4 @@
-"""How topics are kept: settings and replicas that lose records, or keep them for too long."""
+"""Finds settings and replicas of topics that lose records, or keep them for too long."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

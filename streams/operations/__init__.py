@@ -1,1 +1,1 @@
-"""What an operator runs beside the workers: replay, redrive and trace."""
+"""The operations that a person runs beside the workers: replay, redrive and trace."""

@@ -1,4 +1,4 @@
-"""How far back the workers of each destination still know what they have delivered."""
+"""Finds how far back each destination's workers still know what they have delivered."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ _CLOCKS_DIFFER_MS = 60_000
 
 
 class Reach(NamedTuple):
-    """What is forgotten, as of one look at Kafka.
+    """The reach of the workers' memory, as of one look at Kafka.
 
     `first` is the first offset that a worker would read back of a partition, were it to take over
     all there are; `since_ms` is a time before which some of what was written is forgotten, 0 where
@@ -24,11 +24,11 @@ class Reach(NamedTuple):
     since_ms: int = 0
 
     def knows(self, worker: str, topic: str, partition: int, offset: int) -> bool:
-        """Whether a record's end is remembered by whoever would be sent it again."""
+        """Returns whether a record's end is remembered by whoever would be sent it again."""
         return offset >= self.first.get((worker, topic, partition), 0)
 
     def knows_all_since(self, at_ms: int) -> bool:
-        """Whether all is remembered that was written since then, to whatever partition."""
+        """Returns whether all is remembered that was written since then, to whatever partition."""
         return at_ms - _CLOCKS_DIFFER_MS >= self.since_ms
 
     @classmethod
@@ -49,7 +49,7 @@ class Reach(NamedTuple):
 async def _edges(
     reader: Reader, worker: str, topics: Iterable[Topic], remembered: int
 ) -> Sequence[Range]:
-    """Of each partition what a worker reads back that has all of them."""
+    """Returns what of each partition a worker reads back that has all partitions."""
     known = [topic for topic in topics if reader.kafka.topic(topic.name) in reader.partitions]
     tps = [tp for topic in known for tp in reader.every(topic)]
     share = remembered // max(1, len(tps))

@@ -18,7 +18,7 @@ from streams.topics import BY_USER, RAW, USER_UPDATE
 
 
 class Again(NamedTuple):
-    """What is sent, and where to: the very partition and key that the record had."""
+    """A record to send again, to the very partition and under the key that it had."""
 
     topic: str
     partition: int

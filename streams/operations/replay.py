@@ -19,11 +19,11 @@ To: TypeAlias = Literal["earliest"] | int | datetime
 
 
 class ReplayError(Exception):
-    """Nothing was moved; the message is one sentence that says what to do."""
+    """No offset was moved; the message is one sentence that says what to do."""
 
 
 class Place(NamedTuple):
-    """Where a group stands in a partition, what Kafka's first record is, and what is asked for.
+    """A group's offset in a partition, Kafka's first there, and the one that is asked for.
 
     `wanted` is None where no record came at that time or later.
     """
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Move(NamedTuple):
-    """From the committed offset to another; `deleted` is how much that was asked for is gone."""
+    """A move from the committed offset to another; `deleted` of the offsets wanted are gone."""
 
     tp: TopicPartition
     committed: int

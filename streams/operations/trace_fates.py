@@ -1,4 +1,4 @@
-"""Where records stand, who has passed them, and what that says of them."""
+"""Tells the fates of records, by where they stand and who has passed them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from streams.kafka.commit_metadata import Progress
 
 
 class Place(NamedTuple):
-    """Where a record stands."""
+    """A record's topic, partition and offset."""
 
     topic: str
     partition: int
@@ -45,7 +45,7 @@ class Traced(NamedTuple):
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """As they came: by time, and within one moment by raw position."""
+        """Sorts as they came: by time, and within one moment by raw position."""
         raw = self.raw
         of = (raw.topic, raw.partition, raw.offset, raw.index) if raw else ()
         return self.at_ms, of, self.at
@@ -62,7 +62,7 @@ class Group(NamedTuple):
     stands: Mapping[TopicPartition, Progress]
 
     def has_ended(self, at: Place) -> bool:
-        """Whether it is before the watermark, or among what ended beyond it."""
+        """Returns whether it is before the watermark, or among what ended beyond it."""
         progress = self.stands.get(at.tp)
         return progress is not None and (
             at.offset < progress.offset
@@ -88,7 +88,7 @@ def made_of(found: Found) -> Place:
 
 
 def fate(record: Traced, group: Group, letters: Letters) -> str:
-    """What became of it at a destination: what was delivered and what was dropped has ended."""
+    """Returns a record's fate at a destination; `ended` is delivered or dropped."""
     if record.at.topic not in group.reads:
         return "not read"
     if record.redriven_for not in {None, group.worker}:
@@ -99,7 +99,7 @@ def fate(record: Traced, group: Group, letters: Letters) -> str:
 
 
 class _Head(Shape):
-    """What all our records have, and what somebody else writes may lack."""
+    """The fields that all our records have, and that a foreign one may lack."""
 
     kind: str = ""
     id: str = ""

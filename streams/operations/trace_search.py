@@ -29,7 +29,7 @@ class NoRawMessageError(Exception):
 
 
 class Span(NamedTuple):
-    """What is read: from the first record of `since_ms` or later to before that of `until_ms`.
+    """A span of time to read: from the first record of `since_ms` to before that of `until_ms`.
 
     None is where the topics begin and end; of each partition no more than `most` offsets.
     """
@@ -40,7 +40,7 @@ class Span(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Where reading a partition stopped because it was too much; `at_ms` is the last one's time."""
+    """The place where reading a partition stopped for being too much; `at_ms` is its last time."""
 
     at: Place
     at_ms: int
@@ -83,7 +83,7 @@ def partitions(
 
 
 def places_of(reader: Reader, outs: Iterable[tuple[Topic, bytes]]) -> list[TopicPartition]:
-    """Where the router writes records of these topics and keys; of a user, all he may have."""
+    """Returns where the router writes these topics and keys: all that a user may have."""
     by_topic = ((BY_USER if topic in BY_USER else (topic,), key) for topic, key in outs)
     return sorted({tp for topics, key in by_topic for tp in partitions(reader, topics, key)})
 

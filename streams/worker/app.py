@@ -39,7 +39,7 @@ class App(faust.App):
     needs: Rights | None
 
     def _create_directories(self) -> None:
-        """Nothing: they are for tables, of which there are none."""
+        """Does nothing: they are for tables, of which there are none."""
 
     def _new_web(self) -> Web:
         """Its pages' port lets strangers in as far as the receiver's ports do."""

@@ -54,7 +54,7 @@ _SAYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one port grants, in connections, seconds and bytes.
+    """The limits of one port, in connections, seconds and bytes.
 
     `request_s` is from the end of a head to the last byte of its answer. `idle_s` is what a
     connection may wait for the next request, longer than the proxies in front keep theirs.
@@ -116,7 +116,7 @@ class Door:
         return len(self._there)
 
     def enter(self, connection: "Connection") -> bool:
-        """Whether there is room for it, made if need be."""
+        """Returns whether there is room for it, made if need be."""
         if len(self._there) >= self.limits.connections:
             oldest = next(iter(self._new or self._known), None)
             if oldest is None:
@@ -146,7 +146,7 @@ class Door:
             log.warning("connection_rejected", name=self._name, reason=reason, detail=_SAYS[reason])
 
     def tells_fault(self) -> bool:
-        """Whether the stack of a mistake of ours is to be logged: one a minute tells it all."""
+        """Returns whether to log the stack of a fault of ours: one a minute tells it all."""
         return self._seldom.lets("fault")
 
 
@@ -194,7 +194,7 @@ class Connection(web.RequestHandler):
 
     @property
     def _is_in_head(self) -> bool:
-        """Whether what comes now belongs to a head; aiohttp counts the heads that it has read."""
+        """Returns whether bytes belong to a head; aiohttp counts the heads that it has read."""
         return self._request_count == self._answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""What a process says of itself on /metrics, /live and /ready, whoever serves the pages."""
+"""Makes the pages /metrics, /live and /ready of a process, whoever serves them."""
 
 from collections.abc import Callable
 from http import HTTPStatus

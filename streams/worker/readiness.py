@@ -1,4 +1,4 @@
-"""Whether a worker's records flow, and if not why and what to do."""
+"""Tells whether a worker's records flow, and if not why and what to do."""
 
 from typing import Any, TypeAlias
 

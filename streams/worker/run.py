@@ -29,7 +29,7 @@ class Worker(faust.Worker):
         self.spinner = None
 
     def _setup_logging(self) -> None:
-        """Nothing: set up once, before the checks."""
+        """Does nothing: logging is set up once, before the checks."""
 
     def _schedule_shutdown(self, signal: Signals) -> None:
         self._end_in_time()

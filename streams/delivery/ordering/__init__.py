@@ -1,1 +1,1 @@
-"""What must not overtake, be repeated or go back in time."""
+"""Keeps records from overtaking each other, from being repeated and from going back in time."""

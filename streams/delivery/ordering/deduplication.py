@@ -1,4 +1,4 @@
-"""Which records have ended lately, so that one that comes again is not sent twice."""
+"""Remembers the ids of records that have ended, so that a repeat is not sent."""
 
 from faust.types import TP
 

@@ -1,4 +1,4 @@
-"""What is remembered of each partition's past."""
+"""A bounded memory of keyed entries, kept by partition."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class PartitionMemory(Generic[Key, Value]):
-    """By partition, the newest last; of all partitions together `limit` entries.
+    """Holds `limit` entries at most, of all partitions together, each partition's newest last.
 
     Above that the partition that has most forgets its oldest: several at once, as it has to be
     found. `forgets` is told of each entry that has no room any more.

@@ -24,14 +24,14 @@ from streams.headers import Marks, Raw
 
 
 class _Seen(NamedTuple):
-    """Where the raw message of a user's last update stands, and the update itself in our log."""
+    """The position of the raw message of a user's last update, and the update's own offset."""
 
     raw: Raw
     offset: int
 
 
 class _Newest(NamedTuple):
-    """When a user's newest message was sent, in ms, and where its update stands in our log."""
+    """The time at which a user's newest message was sent, in ms, and its update's offset."""
 
     at_ms: int
     offset: int

@@ -15,7 +15,7 @@ from streams.delivery.ordering.snapshot_order import SnapshotOrder
 
 
 class Subject(NamedTuple):
-    """Who and what it is about; after a person moved offsets, everything may come again."""
+    """The user and thing a change is about; a new epoch, since offsets moved, may repeat it all."""
 
     epoch: bytes
     user: str
@@ -23,7 +23,7 @@ class Subject(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """When it happened, in milliseconds, and where in the log it stands."""
+    """The time of a change, in milliseconds, and its offset."""
 
     at_ms: int
     offset: int
@@ -40,7 +40,7 @@ class Staleness:
 
     @classmethod
     def beside(cls, ids: int) -> "Staleness":
-        """As many as may be remembered beside so many ids."""
+        """Makes one that remembers as many changes as fit beside so many ids."""
         return cls(max(1, ids // _IDS_TO_A_TIME))
 
     def __init__(self, limit: int) -> None:

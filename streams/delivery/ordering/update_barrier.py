@@ -1,4 +1,4 @@
-"""Updates first: what happened to a user does not overtake an update that came before it.
+"""Holds a user's events back until the user's updates that came before them are through.
 
 The router has a chunk's user-updates acknowledged before it writes the rest. So whoever asks for
 the end of `user-update` after having read an event knows a place before which all the updates
@@ -60,7 +60,7 @@ class UpdateBarrier:
 
     @property
     def prepares(self) -> bool:
-        """Whether lanes wait for what the sink has to prepare."""
+        """Returns whether lanes wait for what the sink has to prepare."""
         return bool(self._unprepared)
 
     def prepares_for(self) -> float:
@@ -139,7 +139,7 @@ class UpdateBarrier:
         return end
 
     def count_ready(self, lane: Lane, wake: Callable[[], None]) -> int:
-        """How many of a lane's first records may go now; with none, `wake` is called, once.
+        """Returns how many of a lane's first records may go now; with none, `wake` is called, once.
 
         Updates in the same lane keep their own place: only those in other lanes are waited for.
         """
@@ -231,16 +231,16 @@ class NoBarrier(UpdateBarrier):
         yield
 
     def begin(self, tp: TP, offset: int) -> None:
-        """Nothing: no partition is one of updates."""
+        """Does nothing: no partition is one of updates."""
 
     def advance(self, tp: TP, end: int) -> None:
-        """Nothing, as above."""
+        """Does nothing, as above."""
 
     def track(self, item: Item, lane: LaneKey) -> None:
-        """Nothing: no record is an update."""
+        """Does nothing: no record is an update."""
 
     def finish(self, item: Item) -> None:
-        """Nothing, as above."""
+        """Does nothing, as above."""
 
     async def wait_for_updates(self, tp: TP, since: float) -> int:
         del tp, since
@@ -251,4 +251,4 @@ class NoBarrier(UpdateBarrier):
         return len(lane)
 
     def forget(self) -> None:
-        """Nothing: nothing is remembered."""
+        """Does nothing: nothing is remembered."""

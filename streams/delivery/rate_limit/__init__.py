@@ -1,1 +1,1 @@
-"""How many requests a destination takes, and how workers share that number."""
+"""Keeps requests within a destination's limits, which its workers share."""

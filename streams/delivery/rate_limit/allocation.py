@@ -1,4 +1,4 @@
-"""Who may use how much of a limit that several workers share: pure, but for the clock."""
+"""Divides a rate limit among the workers that share it; pure, but for the clock."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ class _Share:
 
 
 class Shares:
-    """What this worker may use of each limit, from what all workers say in one log.
+    """Allots this worker its part of each limit, by what all workers say in one log.
 
     All read the same log, one record after the other, and what it says up to a record gives the
     same division to everyone. They read it at different moments; but within the last second each

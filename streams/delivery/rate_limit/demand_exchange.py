@@ -47,7 +47,7 @@ class Limited(Protocol):
 
 
 class _Want:
-    """What part of one limit would be used, from what has been used and what waits."""
+    """Estimates what this worker would use of one limit, from what it used and what waits."""
 
     def __init__(self) -> None:
         self._used: deque[tuple[float, int]] = deque(maxlen=round(_BEAT_SECONDS / LOOK_SECONDS) + 1)

@@ -1,4 +1,4 @@
-"""Rate limits: no more than a destination takes, and as much as it takes."""
+"""Limits the rate of requests to what a destination takes, and uses all of that."""
 
 import asyncio
 import math
@@ -34,7 +34,7 @@ class Part(Protocol):
     """This worker's part of a limit that it shares with others."""
 
     def share(self) -> float:
-        """From 0 to 1; of all workers together at most 1."""
+        """Returns this worker's part of the limit, from 0 to 1; all workers have 1 at most."""
 
     def used_by_others(self) -> int | None:
         """Requests that the other workers have ever sent; None while nobody tells."""
@@ -110,7 +110,7 @@ class RateLimit:
 
     @property
     def closed(self) -> bool:
-        """Whether the destination asked to wait."""
+        """Returns whether the destination asked to wait."""
         now = self._clock()
         return self._closed_for(now, self._budget.left(now)) > 0
 
@@ -120,7 +120,7 @@ class RateLimit:
 
     @property
     def closed_for_long(self) -> float | None:
-        """In how many seconds it opens, where it has been closed for longer than a minute or is to.
+        """Returns the seconds until it opens, where it is closed for over a minute in all.
 
         Waiting so long is no part of what a limit by the minute asks for.
         """
@@ -176,7 +176,7 @@ class RateLimit:
         return rate * self._part.share()
 
     def _spare(self, per_minute: int, left: Left) -> int:
-        """How many of this minute's requests are left, if all that is in flight takes one."""
+        """Returns how many of this minute's requests are left beside all that are in flight."""
         uncounted = per_minute - (self.used - self._used_before)
         return max(0, min(left.requests - self.in_flight, uncounted))
 
@@ -233,7 +233,7 @@ class RateLimit:
 
 
 class Pacer:
-    """When a request may go out: the rate limits of one destination, by endpoint, and `may_send`.
+    """Holds the rate limits of one destination, by endpoint, and asks `may_send`.
 
     That one says whether this worker surely still is a member of its group.
     """

@@ -1,4 +1,4 @@
-"""What a destination's own count leaves: of this minute, and to whom."""
+"""Follows the destination's own count of requests: what of this minute is left, and to whom."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SEEN_AT_LEAST_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What an answer says of the limit: requests a minute, how many are left, until when.
+    """An answer's word on the limit: requests a minute, how many are left, and until when.
 
     `reset_at` and `now` are the destination's own time in unix seconds, `now` without fractions;
     only their differences count. `took` is how long the answer took, in seconds of ours.
@@ -32,7 +32,7 @@ class Quota:
 
 
 def ends_this_minute(reset_at: float | None, now: float | None) -> bool:
-    """Whether a reset can be the end of the service's own present minute.
+    """Returns whether a reset can be the end of the service's own present minute.
 
     By the service's clock: what ours shows takes no part, nor is a header believed that is in
     milliseconds, an hour ahead or long past.
@@ -104,7 +104,7 @@ class Budget:
 
 
 class Proof:
-    """How many requests a destination has let pass in one of its minutes since it last refused one.
+    """Counts the requests that a destination let pass in one of its minutes since a refusal.
 
     Whatever it says of a lower limit, so many are within it.
     """
@@ -126,12 +126,12 @@ class Proof:
         self.per_minute = max(self.per_minute, sure)
 
     def refused(self) -> None:
-        """Nothing is proved any more."""
+        """Forgets the proof: the destination has refused a request."""
         self.per_minute, self._minute = 0, None
 
 
 class Foreign:
-    """How much of an account's limit somebody else uses, a minute.
+    """Estimates how many requests a minute of an account's limit somebody else uses.
 
     All that the destination counts, less what our workers have sent. Over the last 60 seconds:
     this minute's count, and of the last one's the part that is not 60 seconds ago.

@@ -1,1 +1,1 @@
-"""From a lane to an outcome: turns, retries and the circuit breaker."""
+"""Sends what waits in lanes: turns, decisions, retries and the circuit breaker."""

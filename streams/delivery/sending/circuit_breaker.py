@@ -1,4 +1,4 @@
-"""Whether requests may go out: an endpoint that fails is probed, and a lane that fails set aside.
+"""Stops requests to what fails: probes an endpoint that is down, sets aside a lane that fails.
 
 Three switches, from the smallest to the largest: a lane's quarantine, an endpoint's circuit
 breaker, a destination's gate.
@@ -81,7 +81,7 @@ class CircuitBreaker:
         return lane.failed(counts=self._passed_at >= lane.failed_at)
 
     def record_outage(self) -> None:
-        """Nobody is served: no lane's failure, and an outage at once."""
+        """Begins an outage at once, and charges no lane: the service says it serves nobody."""
         self._failures += self._policy.down_after
         self._judge()
 
@@ -108,7 +108,7 @@ class Gate:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether one request at a time probes."""
+        """Returns whether one request at a time probes."""
         return self.why is not None
 
     def block(self, why: Blocked) -> None:

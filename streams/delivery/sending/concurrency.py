@@ -1,4 +1,4 @@
-"""How many requests may be in flight: more while that costs no latency, fewer when it does."""
+"""Adapts the number of requests in flight: more while latency stays as it is, else fewer."""
 
 import asyncio
 from collections import defaultdict
@@ -65,7 +65,7 @@ class Connections:
             self._round_began, self._full_seconds = _now(), 0.0
 
     def _slowness(self, *, learns: bool) -> float:
-        """How much longer than usual the answers of this round took.
+        """Returns how much longer than usual the answers of this round took.
 
         While there may be too many requests at once, it learns nothing slower.
         """

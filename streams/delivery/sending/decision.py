@@ -1,4 +1,4 @@
-"""What is to be done after an outcome: decided here, without doing any of it."""
+"""Decides what follows from an outcome, as a pure function; turn.py does it."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from streams.outcomes import (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a lane and its endpoint stand once an outcome has been recorded."""
+    """The state of a lane and its endpoint once an outcome has been recorded."""
 
     size: int
     """Records that the request carried."""

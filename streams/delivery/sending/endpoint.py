@@ -1,4 +1,4 @@
-"""One endpoint: the lanes that wait for it, and when each has its turn."""
+"""Gives the lanes that wait for one endpoint their turns."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ from streams.fencing import MaySend
 
 
 class Turns(Protocol):
-    """What a lane does with its turn; see turn.py."""
+    """Takes a lane's turn; see turn.py."""
 
     async def take(self, lane: Lane, endpoint: "Endpoint") -> None:
         """Uses the permit that was taken for it, or gives it back."""
@@ -56,7 +56,7 @@ class Endpoint:
 
     @property
     def waits_on_purpose(self) -> bool:
-        """Whether the destination asked for it, or fails: not because something hangs here."""
+        """Returns whether the destination makes it wait: it asked for that, or fails."""
         return self.breaker.is_open or bool(self._timers) or self.limit.closed
 
     @property
@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def wanting(self) -> int:
-        """How many lanes wait for nothing but a permit."""
+        """Returns how many lanes wait for nothing but a permit."""
         return len(self._ready) if self._at_limit else 0
 
     def queue(self, key: LaneKey, item: Item) -> None:

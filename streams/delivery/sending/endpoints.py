@@ -1,4 +1,4 @@
-"""All endpoints of one destination: made here, run together, and closed together."""
+"""Makes, runs and closes all endpoints of one destination."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ from streams.outcomes import Blocked
 
 
 class Endpoints:
-    """Where records wait for their turn, and why nothing goes out if that is so."""
+    """The endpoints of a destination: records wait there, and one gate may hold them all."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Endpoints:
         guard: FloodGuard,
         sharing: DemandExchange | None = None,
     ) -> None:
-        """Without `sharing` this worker takes the rate limits for its own."""
+        """Has the rate limits for this worker alone where `sharing` is None."""
         outlet, may_send = components.outlet, components.may_send
         self._outlet = outlet
         self._sharing = sharing
@@ -54,7 +54,7 @@ class Endpoints:
 
     @property
     def limited(self) -> str | None:
-        """Which endpoints are closed for longer than a limit by the minute asks for, if any."""
+        """Returns the endpoints that are closed for longer than a limit by the minute asks for."""
         closed = {
             name: left
             for name, endpoint in self._endpoints.items()

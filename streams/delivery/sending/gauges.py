@@ -1,4 +1,4 @@
-"""What the metrics show of a destination's endpoints, looked at whenever somebody asks."""
+"""Gauges of a destination's endpoints, which are read when somebody asks for the metrics."""
 
 from collections.abc import Mapping
 from typing import get_args

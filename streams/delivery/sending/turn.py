@@ -1,4 +1,4 @@
-"""One turn of a lane, straight on: barrier, fold, fence, send, decide, apply."""
+"""Takes one turn of a lane: barrier, fold, fence, send, decide, apply."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Unavaila
 
 
 class Turn:
-    """What a lane does with its turn, at whichever endpoint of a destination it waits."""
+    """Takes the turns of all lanes of a destination, whichever endpoint they wait for."""
 
     def __init__(
         self,
