@@ -33,7 +33,7 @@ Apart = Callable[[str, str], str]
 
 
 class Called(NamedTuple):
-    """What an audience is called, and whether that is so at every worker and for ever."""
+    """An audience's name, and whether it is so at every worker and for ever."""
 
     name: str
     settled: bool
@@ -57,7 +57,7 @@ class AgreedNames:
         apart: Apart,
         most: int = _MOST_AUDIENCES,
     ) -> None:
-        """Of more than `most` audiences no name is fixed."""
+        """Fixes the names of `most` audiences at most."""
         self._kafka = kafka
         self._topic = topic
         # The series begins at 0, or a board shows no data where all is well.

@@ -1,4 +1,4 @@
-"""What audiences are called, for memberships that carry only an id."""
+"""Learns the names of audiences, for memberships that carry only an id."""
 
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged

@@ -1,4 +1,4 @@
-"""What a harmless call to a service found, in the sentences of `check --live`."""
+"""Words for `check --live`: the sentences on what a harmless call to a service found."""
 
 from agents.registry import Finding
 from streams.http import HttpSettings

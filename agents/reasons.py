@@ -23,13 +23,13 @@ class Given(NamedTuple):
 
 
 def drops() -> Sequence[Given]:
-    """Of what is left out on purpose."""
+    """Returns the reasons of what is left out on purpose."""
     own = {name: each.drops for name, each in registry.destinations().items()}
     return list(_given(of_router.DROPS, of_sinks.DROPS, own))
 
 
 def dead_letters() -> Sequence[Given]:
-    """Of what can never pass."""
+    """Returns the reasons of what can never pass."""
     own = {name: each.rejects for name, each in registry.destinations().items()}
     return list(_given(of_router.DEAD_LETTERS, of_sinks.DEAD_LETTERS, own))
 

@@ -95,7 +95,7 @@ class RecordFilter:
 
 
 def _account(pattern: str) -> str:
-    """As a record says it. Anything else is a typing error, and would match nothing."""
+    """Spells an account as records do; raises ValueError for what would match nothing."""
     kind, colon, id_ = (part.strip() for part in pattern.partition(":"))
     if colon and id_ and kind.lower() in ("workspace", "connection"):
         return f"{kind}:{id_}"

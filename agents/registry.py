@@ -19,7 +19,7 @@ from streams.topics import ALL, Topic
 
 @dataclass(frozen=True)
 class Destination:
-    """What a destination's `sink.py` says of itself in `DESTINATION`."""
+    """A destination as its `sink.py` describes it in `DESTINATION`."""
 
     name: str
     settings: type[HttpSettings]
@@ -47,7 +47,7 @@ class Destination:
 
 
 class Finding(NamedTuple):
-    """What a check found, in a sentence; `open` is what it could not prove."""
+    """The finding of a check, in a sentence; `open` is what it could not prove."""
 
     how: Literal["ok", "open", "wrong"]
     said: str

@@ -1,4 +1,4 @@
-"""What each component needs to be allowed at Kafka: these rights, and no more."""
+"""The rights that each component needs at Kafka: these, and no more."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +13,7 @@ _SENT_AGAIN = (RAW, *BY_USER)
 
 @cache
 def components() -> Mapping[str, Rights]:
-    """By the component's name. `check` looks with the rights of what it checks."""
+    """Returns the rights by component; `check` looks with those of what it checks."""
     destinations = registry.destinations()
     reads = {"router": (RAW,), **{name: each.topics for name, each in destinations.items()}}
     workers = tuple(reads)

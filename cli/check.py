@@ -211,7 +211,7 @@ def _needed(names: Iterable[str]) -> Sequence[Topic]:
 
 
 def _shaped(kafka: KafkaSettings, shapes: Iterable[Shape]) -> Iterator[Finding]:
-    """What may be lost, or kept too long, as the topics are set; a line for all of a kind."""
+    """Yields what the topics' settings lose or keep too long, a line for all of a kind."""
     names: dict[str, list[str]] = {}
     for shape in shapes:
         for doubt in shape.doubts():

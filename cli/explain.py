@@ -88,7 +88,7 @@ def _taken_ms(message: bytes, before_ms: int, now_ms: int) -> int:
 
 
 class Taken(NamedTuple):
-    """What a message became that Kafka and the destination took at a time, in milliseconds."""
+    """The outcome of a message that Kafka and the destination took at a time, in milliseconds."""
 
     routed: Routed
     at_ms: int
@@ -138,7 +138,7 @@ def _explaining(sink: Sink[Any]) -> Explains[Any]:
 
 
 class _Memory:
-    """What a worker remembers of records, so that what comes again or too late is not sent."""
+    """A worker's memory of records, so that what comes again or too late is not sent."""
 
     def __init__(self, most: int) -> None:
         self._seen = set[str]()

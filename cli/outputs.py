@@ -1,4 +1,4 @@
-"""What commands print: lines without a terminal's controls, whatever the data holds."""
+"""Prints lines without a terminal's controls, whatever the data holds."""
 
 import sys
 from collections.abc import Mapping

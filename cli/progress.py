@@ -1,4 +1,4 @@
-"""What `check` says of the log and of time: how far each worker is, and by whose clock."""
+"""The lines of `check` on the log and on time: how far each worker is, and by whose clock."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -54,7 +54,7 @@ class Moment(click.ParamType):
 
 
 class Target(Moment):
-    """Where a replay begins: `earliest`, an offset, or a time."""
+    """The beginning of a replay: `earliest`, an offset, or a time."""
 
     name = "target"
 

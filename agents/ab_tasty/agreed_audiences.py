@@ -1,4 +1,4 @@
-"""What all workers agree on about audiences: the name each is sent by, and who has had members."""
+"""Keeps what all workers agree on of audiences: each one's name, and whether it had members."""
 
 from collections.abc import Mapping
 

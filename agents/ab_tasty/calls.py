@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Member(NamedTuple):
-    """Whether a visitor is in an audience, as the records of a request leave it."""
+    """A visitor's membership of an audience, as the records of a request leave it."""
 
     visitor_id: str
     audience_id: str

@@ -1,4 +1,4 @@
-"""What can be tried at AB Tasty without changing anything there."""
+"""Tries at AB Tasty what changes nothing there, for `check --live`."""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus

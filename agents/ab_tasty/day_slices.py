@@ -50,7 +50,7 @@ class DaySlices:
     """
 
     def __init__(self, days: range, every: int, due_ms: int, most: int, identity: str) -> None:
-        """Whoever has had a row after `due_ms` is not due; `most` is how many members to hold.
+        """Leaves out whoever has had a row after `due_ms`, and holds `most` members at most.
 
         `identity` is the setting. Whose visitor id is another's is not due either: leaves of theirs
         come under the present one.

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    """What the settings say about rows. `identity` is `mpid`, `partner:<type>`, `user:<type>`."""
+    """The settings of rows; `identity` is `mpid`, `partner:<type>` or `user:<type>`."""
 
     identity: str
     segment_name_template: str

@@ -1,4 +1,4 @@
-"""Who is in which audience at AB Tasty, kept in a compacted topic."""
+"""Keeps in a compacted topic who is in which audience at AB Tasty."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Why this sink, beside what every one does, leaves a record out or cannot deliver it."""
+"""The reasons of AB Tasty's sink alone: to leave a record out, or not to be able to deliver it."""
 
 from streams.reasons import Reason
 

@@ -33,7 +33,7 @@ Place = Callable[[MembershipChanged, Placement], LaneKey | Dropped | Rejected]
 
 @dataclass(frozen=True, slots=True)
 class RefreshPolicy:
-    """How often it is looked what is due, and how much is held at once."""
+    """The pause between two looks at what is due, and the most that is held at once."""
 
     look_s: float = 60.0
     """Seconds between two looks at the partitions that this worker has."""
@@ -72,7 +72,7 @@ class Refresh:
         self._done: dict[Partition, int] = {}
 
     def reads(self, partition: int) -> bool:
-        """Whether slices of the partition are being read: then `changed` must hear of changes."""
+        """Returns whether slices of the partition are being read; then call `changed`."""
         return self._watched is not None and self._watched[0] == partition
 
     def changed(self, key: bytes) -> None:
@@ -99,7 +99,7 @@ class Refresh:
 
     @property
     def days_behind(self) -> int:
-        """Of how many days members' rows wait to be sent again, in the worst partition."""
+        """Returns of how many days members' rows wait, in the worst partition."""
         today = self._today()
         return max((min(today - done, self._days) for done in self._done.values()), default=0)
 

@@ -1,4 +1,4 @@
-"""How far sending members' rows again has come, kept where offsets are: beside a group's."""
+"""Keeps how far sending rows again has come, as offsets and metadata of a group of its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Done(NamedTuple):
-    """Of one partition of the members' topic."""
+    """The progress in one partition of the members' topic."""
 
     days: int = 0
     """What ABTASTY_REFRESH_INTERVAL_DAYS was: slices of other days are other slices."""

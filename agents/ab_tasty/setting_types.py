@@ -1,4 +1,4 @@
-"""What the values of settings look like."""
+"""Types that check the values of AB Tasty's settings."""
 
 import re
 from string import Formatter
@@ -36,7 +36,7 @@ def _segment_template(template: str) -> str:
 
 
 def _identity(source: str) -> str:
-    """As records spell it: mParticle has two spellings of types, and people write others."""
+    """Spells an identity's type as records do: mParticle has two spellings, people others."""
     kind, colon, type_ = (part.strip() for part in source.partition(":"))
     match kind.lower(), type_:
         case "mpid", "" if not colon:

@@ -1,4 +1,4 @@
-"""What an operator sets for AB Tasty."""
+"""The settings of AB Tasty."""
 
 import re
 from collections.abc import Sequence
@@ -142,7 +142,7 @@ class AbTastySettings(RecordFilterSettings, HttpSettings):
 
     @property
     def keeps_members(self) -> bool:
-        """Whether it is known who is a member: leaves must be sent, and only `udc` has rows."""
+        """Returns whether members are kept: leaves must be sent, and only `udc` has rows."""
         return self.mode == "udc" and self.delete_strategy == "overwrite"
 
     @property

@@ -69,7 +69,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         clock: Callable[[], float] = clocks.wall,
         refresh: RefreshPolicy = RefreshPolicy(),
     ) -> None:
-        """Without Kafka it remembers of audiences only what it has seen itself, and no member."""
+        """Remembers, where `kafka` is None, only audiences it has seen itself, and no member."""
         self._clock = clock
         self._settings = settings
         self._names = LearnedNames()
@@ -135,7 +135,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     def _place_again(
         self, record: MembershipChanged, at: Placement
     ) -> LaneKey | Dropped | Rejected:
-        """Where a member's row waits once more, whose account was chosen when they joined."""
+        """Places a member's row once more; the account was judged when they joined."""
         return self._record_filter.audience_reason(record) or self._mode.place(record, at)
 
     def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
@@ -160,7 +160,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         return outcome
 
     async def on_dead_letter(self, record: Record, partition: int) -> None:
-        """Whose row AB Tasty refuses, for leaving too, is not to be sent again."""
+        """Forgets a member whose row AB Tasty refuses: it is not to be sent again."""
         if member := self._member(record):
             await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
 

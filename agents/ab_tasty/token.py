@@ -39,7 +39,7 @@ Token = str | Transient | Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the token route gave; `expires_in` in seconds, endless where it did not say."""
+    """A token as its route gave it; `expires_in` is in seconds, endless where it did not say."""
 
     token: str = field(repr=False)
     expires_in: float

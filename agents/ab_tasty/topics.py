@@ -1,4 +1,4 @@
-"""What the sink keeps in Kafka; nobody else reads or writes these."""
+"""The topics that AB Tasty's sink keeps for itself; nobody else reads or writes these."""
 
 from pydantic import TypeAdapter
 

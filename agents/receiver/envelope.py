@@ -1,4 +1,4 @@
-"""What the receiver must know of a message: in which order it stands, and what it asks for."""
+"""Reads of a message what the receiver must know: its key, and what it asks for."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -17,7 +17,7 @@ _LONGEST_KEY = 4 * LONGEST_ID
 
 
 class Asked(NamedTuple):
-    """What of a message is kept while Kafka is waited for; parsed it may be ten times its bytes."""
+    """The part of a message kept while Kafka is waited for; parsed it is ten times as large."""
 
     key: bytes | None
     type: str | None
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
 
 
 def look(body: bytes) -> Asked:
-    """Nothing is known of what is no message: what is wrong with it is the router's to say."""
+    """Reads a message; of what is none nothing is told, as the router is to judge it."""
     message = _read(body)
     envelope = message if isinstance(message, dict) else {}
     type_, id_ = envelope.get("type"), envelope.get("id")
@@ -67,7 +67,7 @@ def _key(message: Any) -> bytes | None:
 
 
 def _parts(message: Any) -> Iterator[Mapping[str, Any]]:
-    """What is about one user each: a message may be a list of messages, and have profiles."""
+    """Yields the parts about one user each: a message may be a list, and have profiles."""
     for each in _objects(message if isinstance(message, list) else [message]):
         profiles = each.get("user_profiles")
         yield from _objects(profiles) if isinstance(profiles, list) else (each,)

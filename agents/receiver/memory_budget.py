@@ -1,4 +1,4 @@
-"""How many bytes of posts are held at once: a limit on memory, whatever mParticle sends."""
+"""Bounds the bytes of posts that are held at once, whatever mParticle sends."""
 
 from types import TracebackType
 from typing import Self

@@ -26,7 +26,7 @@ _LONG_BYTES = 256 * 1024
 
 
 class Receiver:
-    """Nothing is refused for what it says: what cannot be read is the router's to set aside."""
+    """Takes posts and writes them; what cannot be read is the router's to set aside."""
 
     def __init__(self, settings: ReceiverSettings, writer: Writer) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class Receiver:
                 await asyncio.wait_for(self._idle.wait(), seconds)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        """To be served as it comes: what is packed is unpacked here, within the limit."""
+        """Answers a post, which comes as it was packed: it is unpacked here, within the limit."""
         if request.method != hdrs.METH_POST:
             return web.Response(
                 status=HTTPStatus.METHOD_NOT_ALLOWED, headers={hdrs.ALLOW: hdrs.METH_POST}

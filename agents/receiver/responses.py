@@ -1,4 +1,4 @@
-"""What mParticle is answered, by what it sent.
+"""Makes the answers to mParticle, by what it sent.
 
 Types, fields and statuses: `mParticle/mparticle-firehose-java-sdk` 3.2.0 (`model/Message.java` and
 the classes of the responses) and mParticle docs, "Firehose Java SDK" and "Outbound Integrations".

@@ -1,4 +1,4 @@
-"""What an operator sets of the receiver."""
+"""The settings of the receiver."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,7 +14,7 @@ _SHORTEST_TOKEN = 16
 
 
 class ReceiverSettings(Settings):
-    """Where mParticle posts to, how it proves to be itself, and how much is taken at once."""
+    """The receiver's ports, the proof that mParticle has to give, and the bounds of posts."""
 
     model_config = SettingsConfigDict(env_prefix="RECEIVER_")
 

@@ -1,4 +1,4 @@
-"""Which e-mail address a user has at Sailthru, by what was delivered."""
+"""Remembers the e-mail address of users at Sailthru, by what was delivered."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence

@@ -1,4 +1,4 @@
-"""Which user attributes become vars."""
+"""Selects the user attributes that become vars."""
 
 from collections.abc import Mapping
 from functools import lru_cache

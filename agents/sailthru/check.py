@@ -1,4 +1,4 @@
-"""What can be tried at Sailthru without changing anything there."""
+"""Tries at Sailthru what changes nothing there, for `check --live`."""
 
 from collections.abc import AsyncIterator
 

@@ -36,7 +36,7 @@ _HIGHEST_LIMIT = 10**8
 
 
 class Ending(NamedTuple):
-    """How a call ended, and what the service said; nothing where it did not answer."""
+    """The outcome of a call, and the service's answer; None where it did not answer."""
 
     outcome: Outcome
     body: bytes = b""

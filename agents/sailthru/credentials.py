@@ -16,7 +16,7 @@ _Stamp = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What a request is signed with; its `repr` shows nothing of it."""
+    """The key and secret that sign a request; its `repr` shows nothing of them."""
 
     key: SecretStr
     secret: SecretStr

@@ -1,4 +1,4 @@
-"""What Sailthru's answers mean.
+"""Judges Sailthru's answers: each becomes an outcome.
 
 Sources: pages "Error Codes" (docs.sailthru.com/api/errors) and "HTTP Response Codes"
 (getstarted.sailthru.com); pairs of code and status: api-evangelist/sailthru errors/. What to do is

@@ -1,4 +1,4 @@
-"""Which events are sent: an account takes 40 a second, and few of them start a flow."""
+"""Selects the events to send: an account takes 40 a second, and few of them start a flow."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain

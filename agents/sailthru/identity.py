@@ -1,4 +1,4 @@
-"""Whom a record is about, as Sailthru finds a user. Pure."""
+"""Finds the keys by which Sailthru knows the user of a record. Pure."""
 
 from collections.abc import Iterable
 from hashlib import new as new_digest
@@ -56,7 +56,7 @@ def hashed_email_change(record: Record) -> tuple[Identity, str] | None:
 
 
 def is_digest_of(email: str, identity: Identity) -> bool:
-    """Whether an identity is that address: mParticle hashes it trimmed and in lower case."""
+    """Returns whether it is that address's digest, as mParticle hashes: trimmed, lower case."""
     if identity.encoding == "raw":
         return False
     digest = new_digest(identity.encoding, email.encode(), usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""What lists are called: by their audiences, also where a record carries only the id."""
+"""Names lists by their audiences, also where a record carries only the id."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Which worker makes a list: the one that holds the partition its name falls into."""
+"""Settles which worker makes a list: the one that holds the partition of its name."""
 
 import asyncio
 from collections.abc import Callable
@@ -76,7 +76,7 @@ class ListOwner:
         self._terms[partition] = term
 
     def serves(self, partition: int) -> bool:
-        """Whether lists whose names fall into that partition have been this worker's to make."""
+        """Returns whether lists of that partition's names have been this worker's to make."""
         return partition in self._terms
 
     def term(self, name: str) -> Term | None:

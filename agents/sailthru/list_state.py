@@ -1,4 +1,4 @@
-"""What the topic `sailthru-lists` says of each list."""
+"""Keeps the state of each list, as the topic `sailthru-lists` has it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ REFUSED_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ListPolicy:
-    """How many lists are known, and how often it is looked which are to be made."""
+    """The most lists that are known, and the pause between looks at which to make, in seconds."""
 
     most_names: int = 100_000
     """Far more than an account has; what plays with names must not fill the memory."""

@@ -31,7 +31,7 @@ _GIVEN_UP = Rejected("retries_exhausted", "the list could not be made")
 
 
 class Lists:
-    """What lists are there: kept in a compacted topic, which all workers follow.
+    """Knows the lists that are there, from a compacted topic that all workers follow.
 
     Who needs a list that is not there writes that it is wanted; its owner makes it and writes that
     it is ready, or why Sailthru refuses it. Without Kafka this process makes all lists itself.
@@ -94,7 +94,7 @@ class Lists:
         return self._awaited[name]
 
     def serves(self, partition: int) -> bool:
-        """Whether it is for this worker to make the lists of that partition of the topic."""
+        """Returns whether this worker is to make the lists of that partition of the topic."""
         return self._owner is None or self._owner.serves(partition)
 
     def there(self, name: str | None) -> bool:

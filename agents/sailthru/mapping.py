@@ -1,4 +1,4 @@
-"""From our records to Sailthru's calls: what is said of whom. Pure.
+"""Maps our records to Sailthru's calls. Pure.
 
 Source of the mapping: "mParticle HTTP Integration" of Sailthru's documentation.
 """
@@ -66,7 +66,7 @@ def event_call(record: Event, who: Whom, options: Options) -> EventCall:
 
 
 def purchase_call(record: Event, email: str, options: Options) -> PurchaseCall:
-    """What was bought, found by address; raises UnusableError where Sailthru could not take it."""
+    """Makes a purchase, found by address; raises UnusableError where Sailthru could not take it."""
     message_id = record.attributes.get(MESSAGE_ID)
     details = {
         name: value
@@ -157,7 +157,7 @@ def _plain(value: object) -> object:
 
 
 def _date(milliseconds: int | None) -> str | None:
-    """As the page "purchase" writes dates."""
+    """Writes a date as Sailthru's page "purchase" does."""
     time = _time(milliseconds)
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time else None
 

@@ -1,4 +1,4 @@
-"""What somebody bought, in the words of Sailthru's purchase API. Pure.
+"""Maps commerce events to the items of Sailthru's purchase API. Pure.
 
 Source: page "purchase" of the API documentation (getstarted.meetmarigold.com,
 docs.sailthru.com/api/purchase): items with `qty`, `title`, `price` in cents, `id` and `url`.

@@ -1,4 +1,4 @@
-"""What an operator sets for Sailthru."""
+"""The settings of Sailthru."""
 
 from collections.abc import Mapping
 from string import Formatter

@@ -115,7 +115,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         kafka: KafkaSettings | None = None,
         lists: ListPolicy = ListPolicy(),
     ) -> None:
-        """Without Kafka it agrees with no other worker on who makes a list."""
+        """Agrees with no other worker on who makes a list where `kafka` is None."""
         self._settings = settings
         self.rate_limit_share = settings.rate_limit_share
         self._options = Options(

@@ -1,4 +1,4 @@
-"""Which names of different messages share a var of profiles: no single call shows it."""
+"""Finds names of different messages that share a var of profiles: no single call shows it."""
 
 import re
 

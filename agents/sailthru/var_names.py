@@ -45,7 +45,7 @@ _MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What became of the names of one call.
+    """The vars that became of one call's names, and counts of the names that could not stay.
 
     `renamed` maps a name to its var, where that is another, and `details` does so for an event's
     own fields. `told_apart` counts names that would have become one var, `reserved` those that
@@ -179,7 +179,7 @@ def is_var(text: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    """What two spellings of one attribute share: only mParticle's own match without case."""
+    """Returns what spellings of one attribute share: mParticle's own match without case."""
     stripped = name.strip()
     folded = stripped.casefold()
     return folded if folded in _RESERVED_ATTRIBUTES else stripped

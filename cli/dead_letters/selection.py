@@ -1,4 +1,4 @@
-"""How dead letters are chosen: by what they are, or by where they stand."""
+"""The options that choose dead letters: by what they are, or by where they stand."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ class PositionType(click.ParamType):
 
 
 class ReasonType(click.ParamType):
-    """Why something became a dead letter."""
+    """A reason for a dead letter."""
 
     name = "reason"
 

@@ -70,7 +70,7 @@ def _profile(email: str, expected: Profile, profile: State) -> Iterator[str]:
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:
-    """As JSON, which tells 1 from true; a removed var is null, one that never arrived is absent."""
+    """Renders JSON, which tells 1 from true; a removed var is null, one never there is absent."""
     return orjson.dumps(values[name]).decode() if name in values else "absent"
 
 

@@ -1,4 +1,4 @@
-"""How far the groups are, as Kafka knows it: only what was committed counts."""
+"""Asks Kafka how far the groups are: only what was committed counts."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager

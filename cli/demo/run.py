@@ -32,7 +32,7 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the person asked for; `samples` is a folder of published messages."""
+    """A demo as it was asked for; `samples` is a folder of published messages."""
 
     messages: int
     users: int

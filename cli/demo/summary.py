@@ -14,7 +14,7 @@ _OF_THEIR_OWN = ("list_wanted", "membership_refreshed")
 
 @dataclass(frozen=True)
 class Run:
-    """What there is to say about a run.
+    """The figures of a run.
 
     `seconds` are those until each worker was done, `topics` the records on each topic.
     """

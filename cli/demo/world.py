@@ -29,7 +29,7 @@ class WorkerProcess:
     def __init__(
         self, worker: str, log: Path, environment: Mapping[str, str], tree: Path | None = None
     ) -> None:
-        """What it says goes to the end of `log`; its code is that in `tree`, else ours."""
+        """Appends what it says to `log`; runs the code in `tree`, or else ours."""
         self._guard = new_guard()
         with log.open("ab") as output:
             self._process = Popen(  # noqa: S603 - our own words, and no shell

@@ -1,4 +1,4 @@
-"""What a trace found as lines, for scripts and for tables; nothing of a person is in them."""
+"""Makes lines of what a trace found, for scripts and tables; nothing of a person is in them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -70,7 +70,7 @@ def _keyed(record: ConsumerRecord, routed: Routed) -> list[tuple[Topic, bytes]]:
 
 
 def _takes(at: Place, keys: set[bytes] | None) -> Callable[[ConsumerRecord], bool]:
-    """Without keys each record is looked into."""
+    """Makes the test for records of the raw message; without keys it looks into each."""
 
     def takes(record: ConsumerRecord) -> bool:
         if keys is not None and record.key not in keys:

@@ -25,7 +25,7 @@ _NOT_FOUND = (
 
 
 def show(report: Report, *, as_json: bool) -> None:
-    """As JSON only lines, and on standard error what was not read."""
+    """Prints tables, or as JSON only lines; what was not read then goes to standard error."""
     if as_json:
         for line in lines(report):
             outputs.show(line)

@@ -1,4 +1,4 @@
-"""What a trace found, before it is shown."""
+"""The findings of a trace, before they are shown."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

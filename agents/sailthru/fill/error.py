@@ -1,5 +1,5 @@
-"""Why a fill ends early."""
+"""The error that ends a fill early."""
 
 
 class FillError(Exception):
-    """Nothing was committed of what was under way; the message says what to do."""
+    """A fill ended early and committed nothing of what was under way; it says what to do."""

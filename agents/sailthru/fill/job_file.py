@@ -1,4 +1,4 @@
-"""What of a user's change an update job can say, and how the lines become files. Pure.
+"""Renders users' changes as lines of an update job, and parts the lines into files. Pure.
 
 Sources: pages "job - Update" and "job Examples" (getstarted.sailthru.com) for one JSON object a
 line; industrydive/dive_sailthru_client client.py for a line of `id`, `key` and `vars`.
@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 
 
 class Most(NamedTuple):
-    """How large a job may be: Sailthru publishes nothing.
+    """The largest job in users and bytes; Sailthru publishes no limit.
 
     Other programs close a file at 10,000 rows ("Sailthru Connector Setup Guide", docs.tealium.com)
     or at 5 MB (jsuggs/sailthru-toolkit UploadJobCommand.php).

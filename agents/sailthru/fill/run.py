@@ -53,7 +53,7 @@ _CEILINGS = {"job": 2_400, "job GET": 18_000}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the person asked for; without `execute` nothing is sent, written or committed."""
+    """A fill as it was asked for; without `execute` nothing is sent, written or committed."""
 
     execute: bool = False
     most: Most = field(default_factory=Most)
@@ -92,12 +92,12 @@ class NoDeadLetters(DeadLetters):
         """Needs no producer."""
 
     async def write(self, letters: Sequence[DeadLetter]) -> None:
-        """Nothing: they are counted where they end."""
+        """Does nothing: dead letters are counted where they end."""
 
 
 @dataclass(slots=True)
 class Sums:
-    """What the jobs carried; how the records ended is told by `ends`."""
+    """Counts of what the jobs carried; `ends` counts how the records ended."""
 
     ends: CountedCompletion
     read: int = 0
@@ -194,7 +194,7 @@ class Fill:
         self.sums.size += len(body)
 
     def _left(self, lane: Lane, jobs: Jobs | None) -> None:
-        """What no job can say goes as calls, paced and judged as the worker's."""
+        """Queues what no job can say as calls, paced and judged as a worker's."""
         if jobs is None:
             self.sums.ends.delivered(lane.passed(len(lane)))
         for item in lane:
