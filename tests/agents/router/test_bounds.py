@@ -204,7 +204,7 @@ _CALLS_PER_BYTE = 40
 @pytest.mark.parametrize("function", [_map, look, without_secrets])
 def test_work_grows_as_the_bytes_do(function: Callable[[bytes], object], name: str) -> None:
     """Counted in calls: no time is measured, and no machine is too busy for it."""
-    small, large = SHAPES[name](8_000), SHAPES[name](32_000)
+    small, large = SHAPES[name](4_000), SHAPES[name](16_000)
     few, many = _work(function, small), _work(function, large)
     assert many <= 6 * few + 500
     assert many <= _CALLS_PER_BYTE * len(large)
