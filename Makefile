@@ -139,6 +139,8 @@ endef
 
 $(READY): pyproject.toml constraints.txt
 	$(call environment,$(VENV))
+	@# Once, or each of the processes that share the tests compiles all of them.
+	-@$(BIN)/pytest --collect-only --quiet >/dev/null
 	@touch $@
 
 # One of its own, because what the rivals need contradicts what we have.

@@ -133,6 +133,10 @@ class Consumer(driver.Consumer):
         refused = self.refusals.refused("join its group", error)
         self._end_with(refused or self._duplicates.join_refused(error))
 
+    def join_granted(self) -> None:
+        """Is told by the consumer's thread that the group has this member."""
+        self.refusals.granted("join its group")
+
     def membership_lost(self) -> None:
         """Is told by the consumer's thread that Kafka does not know this member any more."""
         self._end_with(self._duplicates.lost_membership(in_touch=self.lease.is_in_touch()))
@@ -181,7 +185,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begins the takeover of an assignment, beside which heartbeats go on."""
-        self.refusals.granted("join its group")
+        self.join_granted()
         # Who is put out again before a first commit, by a twin, was in touch all the same.
         self.lease.record_assignment()
         await super().on_partitions_assigned(assigned, generation_id)

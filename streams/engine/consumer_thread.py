@@ -67,6 +67,9 @@ class Member(Protocol):
     def join_refused(self, error: Exception) -> None:
         """Kafka does not let it into its group."""
 
+    def join_granted(self) -> None:
+        """It is in its group."""
+
     def membership_lost(self) -> None:
         """Kafka does not know it any more."""
 
@@ -117,14 +120,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._assign_what_there_is(coordinator)
 
     def _confirm_heartbeats(self, coordinator: Any) -> None:
+        """Has heartbeats go on after one that was refused; aiokafka's would be over for good.
+
+        Whoever then has nothing to commit would stay out of the group, and never hear of it.
+        """
         heartbeat = coordinator._do_heartbeat  # noqa: SLF001 - as above
         lease = self.consumer.lease
 
         async def confirmed_heartbeat() -> bool:
             asked_at = lease.clock()
-            answered: bool = await heartbeat()
-            if answered and not lease.record_heartbeat(asked_at):
-                self.parent_loop.call_soon_threadsafe(self.consumer.commits.ask)
+            try:
+                answered: bool = await heartbeat()
+            except KafkaError as error:
+                await coordinator._push_error_to_user(error)  # noqa: SLF001 - as above
+                return False
+            if answered:
+                self.parent_loop.call_soon_threadsafe(self.consumer.join_granted)
+                if not lease.record_heartbeat(asked_at):
+                    self.parent_loop.call_soon_threadsafe(self.consumer.commits.ask)
             return answered
 
         coordinator._do_heartbeat = confirmed_heartbeat  # noqa: SLF001 - as above

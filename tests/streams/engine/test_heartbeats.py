@@ -1,0 +1,47 @@
+"""What a worker makes of the answers to its heartbeats."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
+
+from streams.engine import consumer_thread
+from tests.streams.engine.unstarted import coordinator_of, thread_of
+
+GROUP = "mparticle-streams-router"
+
+
+async def test_a_heartbeat_that_is_refused_is_told_until_one_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was the last of aiokafka's: a worker with nothing to commit would never come back.
+
+    The broker puts out who is silent, and only who asks hears of it.
+    """
+    monkeypatch.setattr(consumer_thread, "_JOIN_AGAIN_SECONDS", 0.0)
+    answers: Iterator[Exception | bool] = iter([GroupAuthorizationFailedError(GROUP), False, True])
+
+    async def heartbeat() -> bool:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    coordinator = coordinator_of(
+        _do_heartbeat=heartbeat, _closing=asyncio.get_running_loop().create_future()
+    )
+    thread = thread_of(None)
+    thread.supervise(coordinator)
+
+    async def beat() -> tuple[bool, str]:
+        answered = await coordinator._do_heartbeat()
+        await asyncio.sleep(0)  # what the consumer's thread tells is heard a turn later
+        return answered, thread.consumer.refusals.said
+
+    refused, unanswered, answered = [await beat() for _ in range(3)]
+
+    assert refused[0] is False
+    assert f"have its user granted Read on the group {GROUP}" in refused[1]
+    assert unanswered == refused
+    assert answered == (True, "")
