@@ -54,7 +54,7 @@ class Finding(NamedTuple):
 
 
 LiveCheck = Callable[[Any], AsyncIterator[Finding]]
-KeptCheck = Callable[[KafkaSettings], AsyncIterator[Finding]]
+ConflictCheck = Callable[[KafkaSettings], AsyncIterator[Finding]]
 
 
 @cache
@@ -87,10 +87,10 @@ def live_check(name: str) -> LiveCheck | None:
     return live
 
 
-def kept_check(name: str) -> KeptCheck | None:
-    """The function `kept` there, which tells of what the destination keeps in Kafka."""
-    kept: KeptCheck | None = _check(name, "kept")
-    return kept
+def conflict_check(name: str) -> ConflictCheck | None:
+    """The function `name_conflicts` there, which yields audiences that another took the name of."""
+    conflicts: ConflictCheck | None = _check(name, "name_conflicts")
+    return conflicts
 
 
 def _check(name: str, function: str) -> Any:

@@ -254,10 +254,10 @@ async def _workers(
 
 
 async def _kept(name: str, kafka: KafkaSettings) -> AsyncIterator[Finding]:
-    kept = registry.kept_check(name)
+    conflicts = registry.conflict_check(name)
     try:
         async with asyncio.timeout(_KAFKA_SECONDS):
-            findings = [finding async for finding in kept(kafka)] if kept else []
+            findings = [each async for each in conflicts(kafka)] if conflicts else []
     except (TimeoutError, KafkaError) as error:
         yield Finding("open", f"{name}: its topics cannot be read ({type(error).__name__}).")
         return

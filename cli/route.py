@@ -50,11 +50,11 @@ def command(files: tuple[Path, ...], lines: bool) -> None:
 
 
 def summary(messages: int, ends: Mapping[str, Counter[str]]) -> str:
-    """One line, of what `told` takes."""
-    return f"messages {messages:,}: {told(ends)}"
+    """Returns one line; `ends` are as `describe_ends` takes them."""
+    return f"messages {messages:,}: {describe_ends(ends)}"
 
 
-def told(ends: Mapping[str, Counter[str]]) -> str:
+def describe_ends(ends: Mapping[str, Counter[str]]) -> str:
     """Returns how messages ended, in a clause.
 
     `ends` counts records by "topic", reasons by "dropped" and "dead_letter", and, told only where

@@ -147,7 +147,8 @@ DEAD_LETTERS = _counter(
 )
 DEDUPLICATED = _counter(
     "records_deduplicated",
-    "Records that came again within the horizon and were not sent twice. A burst follows a crash.",
+    "Records that came again within the deduplication window and were not sent twice. A burst "
+    "follows a crash.",
     ("topic",),
 )
 OVERTAKEN = _counter(

@@ -24,7 +24,7 @@ _NOT_PROVED = (
 )
 
 
-async def kept(kafka: KafkaSettings) -> AsyncIterator[Finding]:
+async def name_conflicts(kafka: KafkaSettings) -> AsyncIterator[Finding]:
     """Names the audiences whose segment is not called as they are, because another's is."""
     for theirs, owner in await AgreedAudiences(kafka).told_apart():
         yield Finding(

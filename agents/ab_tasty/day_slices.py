@@ -67,7 +67,7 @@ class DaySlices:
     def holds(self, key: bytes) -> bool:
         return turn(key, self._every) in self._by_turn
 
-    def take(self, record: ConsumerRecord) -> None:
+    def add(self, record: ConsumerRecord) -> None:
         """Takes the next record of the partition."""
         key = record.key or b""
         members = self._by_turn.get(turn(key, self._every))

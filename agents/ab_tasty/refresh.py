@@ -209,7 +209,7 @@ async def read(
     rest = there._replace(start=max(there.start, first))
     async for _, records in ranges.read(kafka, consumer, [rest]):
         for record in records:
-            slices.take(record)
+            slices.add(record)
     return there.end
 
 

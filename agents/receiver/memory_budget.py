@@ -19,13 +19,13 @@ class MemoryBudget:
         # Asked when somebody reads it: it changes three times a post.
         metrics.RECEIVER_MAX_IN_FLIGHT_BYTES.set_function(lambda: self._taken)
 
-    def take(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Raises RefusedError when there is not so much left."""
         if self._taken + size > self._most:
             raise RefusedError(NO_ROOM)
         self._taken += size
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         self._taken -= size
 
 
@@ -36,7 +36,7 @@ class Claim:
         self._budget = budget
         self._size = max(size, _LEAST)
         self._is_kept = False
-        budget.take(self._size)
+        budget.reserve(self._size)
 
     def __enter__(self) -> Self:
         return self
@@ -53,13 +53,13 @@ class Claim:
     def grow(self, size: int) -> None:
         """Makes it at least so large; raises RefusedError when there is no room for that."""
         if size > self._size:
-            self._budget.take(size - self._size)
+            self._budget.reserve(size - self._size)
             self._size = size
 
     def shrink(self, size: int) -> None:
         """Gives back what is more than that, once no more is held."""
         if (needed := max(size, _LEAST)) < self._size:
-            self._budget.give_back(self._size - needed)
+            self._budget.release(self._size - needed)
             self._size = needed
 
     def keep(self) -> None:
@@ -67,4 +67,4 @@ class Claim:
         self._is_kept = True
 
     def release(self) -> None:
-        self._budget.give_back(self._size)
+        self._budget.release(self._size)

@@ -32,8 +32,8 @@ class AttributeFilter:
             return None
         return Dropped(next(iter(left_out.values()), "nothing_to_send"))
 
-    def kept(self, record: AttributesChanged) -> AttributesChanged:
-        """The record without them."""
+    def filtered(self, record: AttributesChanged) -> AttributesChanged:
+        """Returns the record without the attributes that are left out."""
         if not (left_out := self.left_out(record)):
             return record
         kept = {name: value for name, value in record.attributes.items() if name not in left_out}

@@ -65,11 +65,11 @@ class ListOwner:
         self._request_s = request_s
         self._topic = kafka.topic(SAILTHRU_LISTS.name)
         self._terms: dict[int, Term] = {}
-        self._told = asyncio.Event()
+        self._news = asyncio.Event()
 
-    def told(self) -> None:
-        """Something new stands in the book."""
-        self._told.set()
+    def wake(self) -> None:
+        """Has the lists looked at anew: the book has news."""
+        self._news.set()
 
     def begin(self, partition: int, term: Term) -> None:
         """Takes over a partition."""
@@ -119,9 +119,9 @@ class ListOwner:
                 await self._wait(min(pause, self._look_s) if wanted else self._look_s)
 
     async def _wait(self, seconds: float) -> None:
-        self._told.clear()
+        self._news.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), seconds)
+            await asyncio.wait_for(self._news.wait(), seconds)
 
 
 def _name(wanted: ConsumerRecord) -> str:

@@ -166,4 +166,4 @@ class Lists:
         if name is not None and self._book.outcome(name) and name in self._awaited:
             self._awaited.pop(name).set_result(None)
         if self._owner is not None:
-            self._owner.told()
+            self._owner.wake()

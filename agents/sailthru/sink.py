@@ -173,7 +173,9 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
     def _place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
         if isinstance(record, AudienceChanged | MembershipChanged):
             self._names.learn(record)
-        self._var_book.learn(self._attributes.kept(record) if self._is_filtered(record) else record)
+        self._var_book.learn(
+            self._attributes.filtered(record) if self._is_filtered(record) else record
+        )
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
@@ -286,7 +288,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
                 assert name, "place() lets no membership without a list pass"
                 yield mapping.membership_call(record, name, who)
             elif self._is_filtered(record):
-                call = mapping.user_call(self._attributes.kept(record), who, self._options)
+                call = mapping.user_call(self._attributes.filtered(record), who, self._options)
                 yield replace(call, left_out=self._attributes.left_out(record))
             else:
                 yield mapping.user_call(record, who, self._options)

@@ -27,7 +27,7 @@ from streams.settings import KafkaSettings, WorkerSettings
 @click.argument("positions", nargs=-1, metavar="[POSITION]...", type=PositionType())
 @selection.options
 @click.option(
-    "--beyond-horizon",
+    "--beyond-dedup-window",
     is_flag=True,
     help="Also those of which workers no longer know what they delivered (WORKER_DEDUP_MAX_IDS).",
 )
@@ -42,7 +42,7 @@ from streams.settings import KafkaSettings, WorkerSettings
 @click.option("--execute", is_flag=True, help="Send them, and not only show what would be sent.")
 def redrive(
     positions: tuple[Position, ...],
-    beyond_horizon: bool,
+    beyond_dedup_window: bool,
     uncompared: bool,
     whole: bool,
     execute: bool,
@@ -65,7 +65,7 @@ def redrive(
         async with AsyncExitStack() as stack:
             reader = await stack.enter_async_context(Reader.open(kafka))
             log = await DeadLetterLog.read_by(reader)
-            reach = None if beyond_horizon else await _reach(reader)
+            reach = None if beyond_dedup_window else await _reach(reader)
             plan = Plan(kafka, log.partitions, reach)
             other = await stack.enter_async_context(Reader.open(kafka))
             judge = _Judge(plan, Originals(other, without_secrets), uncompared=uncompared)

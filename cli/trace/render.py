@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from cli import outputs
 from cli.kafka_command import table
-from cli.route import told
+from cli.route import describe_ends
 from cli.times import shown
 from cli.trace.lines import NOT_FOUND, Line, letter_lines, lines, record_lines
 from cli.trace.report import Raw, Report
@@ -69,7 +69,7 @@ def _of_raw(raw: Raw) -> Iterator[str]:
     else:
         again = f", sent again of dead letter {message.redriven_of}" if message.redriven_of else ""
         yield f"{place}: {message.length:,} bytes, taken {shown(message.at_ms)}{again}."
-        yield f"With ROUTER_… as set here it becomes: {told(message.ends)}."
+        yield f"With ROUTER_… as set here it becomes: {describe_ends(message.ends)}."
     if raw.ended:
         yield "The router has passed it."
     elif raw.passed is None:

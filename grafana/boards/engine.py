@@ -148,7 +148,8 @@ READ = (
         35,
         "Came again, and not sent twice",
         RECORDS_PER_SECOND,
-        "Records seen before within the horizon. A burst after a crash or a rebalance is normal. A "
+        "Records seen before within the deduplication window. A burst after a crash or a "
+        "rebalance is normal. A "
         "steady stream: mParticle sends everything twice.",
         Query(rate("records_deduplicated", "worker, topic", TOPIC), _BOTH),
     ),

@@ -65,7 +65,7 @@ class FollowedTable:
         """Waits until all that was there at start has been told."""
         await self._whole.wait()
 
-    async def told(self, partition: int, offset: int) -> None:
+    async def wait_for(self, partition: int, offset: int) -> None:
         """Waits until the record at this place has been told."""
         while self._next.get(partition, 0) <= offset:
             self._moved.clear()
@@ -116,4 +116,4 @@ class Table:
         """Returns when it has been told; waits while Kafka is away."""
         await partition_count(self._producer, self._topic)
         at = await self._producer.send_and_wait(self._topic, value, key=key)
-        await self._followed.told(at.partition, at.offset)
+        await self._followed.wait_for(at.partition, at.offset)

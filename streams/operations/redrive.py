@@ -97,7 +97,7 @@ class Plan:
             known = reach.knows(found.failed_at, *place)
         if known:
             return None
-        return "workers no longer know what was delivered then: see --beyond-horizon"
+        return "workers no longer know what was delivered then: see --beyond-dedup-window"
 
 
 def _headers(found: Found) -> list[tuple[str, bytes]]:

@@ -189,7 +189,13 @@ async def test_what_is_not_the_record_that_it_names_is_never_sent(
     """Who may write dead letters must not write to `events` by somebody else's hand."""
     cluster = await compared(kafka, prefix, changed)
     said = await run_on(
-        cluster, "dead-letters", "redrive", "0/0", "--execute", "--uncompared", "--beyond-horizon"
+        cluster,
+        "dead-letters",
+        "redrive",
+        "0/0",
+        "--execute",
+        "--uncompared",
+        "--beyond-dedup-window",
     )
     assert said.returncode == 1
     name = cluster.topic(EVENTS.name)
@@ -236,7 +242,7 @@ async def test_what_cannot_be_compared_any_more_is_said_and_needs_a_word(
     cluster = await compared(kafka, prefix, {}, {"offset": 7})
     name = cluster.topic(EVENTS.name)
     await delete_before(cluster, name, 1)
-    words = ("dead-letters", "redrive", "--destination", "sailthru", "--beyond-horizon")
+    words = ("dead-letters", "redrive", "--destination", "sailthru", "--beyond-dedup-window")
     refused = await run_on(cluster, *words, "--execute")
     assert refused.returncode == 1
     for at, offset in (("0/0", 0), ("0/1", 7)):
@@ -279,7 +285,7 @@ async def test_nothing_of_a_dead_letter_reaches_the_terminal_as_a_control(
         {"topic": hostile, "reason": hostile, "key": hostile.encode(), "record_id": hostile},
         {"reason": hostile, **preserve(hostile.encode()), "key": hostile.encode()},
     )
-    everywhere = ("--since", "1h", "--execute", "--whole", "--beyond-horizon", "--uncompared")
+    everywhere = ("--since", "1h", "--execute", "--whole", "--beyond-dedup-window", "--uncompared")
     for words in (("list",), ("list", "--json"), ("show", "0/1"), ("redrive", *everywhere)):
         said = await run_on(cluster, "dead-letters", *words)
         assert "title" in said.stdout

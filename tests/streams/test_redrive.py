@@ -99,7 +99,10 @@ def test_a_raw_message_of_which_two_parts_failed_goes_once() -> None:
             "only the first 65536 of 10000000 bytes: replay eu-events/1/41",
         ),
         (found(key=preserve_key(b"k" * 70_000)), "key was too long"),
-        (found(offset=40), "workers no longer know what was delivered then: see --beyond-horizon"),
+        (
+            found(offset=40),
+            "workers no longer know what was delivered then: see --beyond-dedup-window",
+        ),
         (raw(age_ms=25 * HOUR_MS), "workers no longer know what was delivered then"),
         # One may have been written a moment before the other, by another machine's clock.
         (raw(age_ms=24 * HOUR_MS), "workers no longer know what was delivered then"),

@@ -40,7 +40,8 @@ def _left_out(name: str, where: str) -> tuple[Panel, ...]:
             35,
             "Came again, and not sent twice",
             RECORDS_PER_SECOND,
-            "Records seen before within the horizon. A burst after a restart, or when mParticle "
+            "Records seen before within the deduplication window. A burst after a restart, or when "
+            "mParticle "
             "sends again, is normal: it is what the memory of ids is for. A steady stream: "
             "mParticle sends everything twice, look at its outputs.",
             Query(or_zero(rate("records_deduplicated", where=f'worker="{name}"')), "came again"),

@@ -83,7 +83,7 @@ class Shares:
     def workers(self) -> int:
         return len(self._workers)
 
-    def told(self, worker: str, demand: RateDemand | None) -> None:
+    def record_demand(self, worker: str, demand: RateDemand | None) -> None:
         """Takes the next record of the log; without a demand the worker says farewell."""
         before = self._workers.pop(worker, None)
         if demand is not None:

@@ -172,4 +172,4 @@ class DemandExchange:
         except ValidationError as error:
             log.warning("rate_demand_unreadable", offset=record.offset, errors=error.error_count())
         else:
-            self.shares.told(worker, demand)
+            self.shares.record_demand(worker, demand)

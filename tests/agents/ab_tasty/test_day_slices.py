@@ -51,20 +51,20 @@ def test_everyone_has_a_turn_once_in_so_many_days(every: int) -> None:
 def test_the_last_word_on_a_member_holds(said_of_one: list[int | None], is_due: bool) -> None:
     read = slices(21)
     for offset, at_ms in enumerate(said_of_one):
-        read.take(said(1, at_ms, offset))
+        read.add(said(1, at_ms, offset))
     assert due(read) == (["1"] if is_due else [])
 
 
 @pytest.mark.parametrize("value", [b"", b"soon", b"-1", b"9" * 20, b"9" * 5_000])
 def test_what_is_no_time_is_nobody(value: bytes) -> None:
     read = slices(21)
-    read.take(source(value + b" mpid", 0, key=b"1/31001"))
+    read.add(source(value + b" mpid", 0, key=b"1/31001"))
     assert due(read) == []
 
 
 def test_a_key_of_somebody_elses_names_no_visitor_of_ours() -> None:
     read = slices(21)
-    read.take(source(joined_value(1, "mpid"), 0, key=b"\xff/31001"))
+    read.add(source(joined_value(1, "mpid"), 0, key=b"\xff/31001"))
     assert due(read) == ["\N{REPLACEMENT CHARACTER}"]
 
 
@@ -78,7 +78,7 @@ def test_however_little_room_there_is_the_first_days_are_read_whole(
 ) -> None:
     read = slices(days, most=most)
     for offset, (number, at_ms) in enumerate(log):
-        read.take(said(number, at_ms, offset))
+        read.add(said(number, at_ms, offset))
     found = dict(read.due())
 
     first = TODAY - days + 1

@@ -75,7 +75,7 @@ class Log:
                 await self._written.wait()
             await asyncio.sleep(self._delay())
             for worker, demand in self._records[read:]:
-                shares.told(worker, demand)
+                shares.record_demand(worker, demand)
                 read += 1
 
 

@@ -128,7 +128,7 @@ def test_together_workers_never_use_more_than_the_limit_however_they_read(
 
 def _read(reader: Reader, log: list[tuple[float, str, RateDemand | None]], end: int) -> None:
     for _, worker, demand in log[reader.read : end]:
-        reader.shares.told(worker, demand)
+        reader.shares.record_demand(worker, demand)
     reader.read = max(reader.read, end)
 
 
@@ -146,7 +146,7 @@ def test_a_worker_uses_nothing_before_all_can_have_heard_of_it(
     shares: Shares, clock: Clock
 ) -> None:
     seen = [shares.share(CALL)]
-    shares.told("a", wants(0.1))
+    shares.record_demand("a", wants(0.1))
     seen.append(shares.share(CALL))
     clock.now += 1.0
     seen.append(shares.share(CALL))
@@ -155,11 +155,11 @@ def test_a_worker_uses_nothing_before_all_can_have_heard_of_it(
 
 
 def test_a_share_shrinks_at_once_and_grows_a_second_later(shares: Shares, clock: Clock) -> None:
-    shares.told("a", wants(1))
+    shares.record_demand("a", wants(1))
     clock.now += 1.0
-    shares.told("b", wants(1))
+    shares.record_demand("b", wants(1))
     seen = [shares.share(CALL)]
-    shares.told("b", None)
+    shares.record_demand("b", None)
     clock.now += 0.9
     seen.append(shares.share(CALL))
     clock.now += 0.1
@@ -171,11 +171,13 @@ def test_a_share_shrinks_at_once_and_grows_a_second_later(shares: Shares, clock:
 def test_a_worker_is_gone_when_another_has_told_five_times_since(
     shares: Shares, clock: Clock
 ) -> None:
-    shares.told("b", wants(1))
+    shares.record_demand("b", wants(1))
     counts = []
     for beat in range(1, 8):
-        shares.told("a", wants(1, beat=beat))
-        shares.told("a", wants(1, beat=beat))  # word between the beats says nothing of time
+        shares.record_demand("a", wants(1, beat=beat))
+        shares.record_demand(
+            "a", wants(1, beat=beat)
+        )  # word between the beats says nothing of time
         counts.append(shares.workers)
 
     assert counts == [2, 2, 2, 2, 2, 1, 1]
@@ -183,8 +185,8 @@ def test_a_worker_is_gone_when_another_has_told_five_times_since(
 
 def test_a_worker_that_tells_stays_whatever_its_beats_say(shares: Shares) -> None:
     for beat in range(1, 20):
-        shares.told("a", wants(1, beat=beat + 100))
-        shares.told("b", wants(1, beat=beat % 4))
+        shares.record_demand("a", wants(1, beat=beat + 100))
+        shares.record_demand("b", wants(1, beat=beat % 4))
 
     assert shares.workers == 2
 
@@ -194,7 +196,7 @@ def test_without_word_from_kafka_the_shares_stay_and_then_are_even(
 ) -> None:
     """What others use is not known any more: it would be taken for somebody else's use."""
     for each in ("a", "b", "c", "d"):
-        shares.told(each, wants(1 if each == "a" else 0))
+        shares.record_demand(each, wants(1 if each == "a" else 0))
     clock.now += 4.9
     seen = [shares.share(CALL)]
     clock.now += 0.2
@@ -212,8 +214,8 @@ def test_one_who_never_hears_anything_goes_on_alone(shares: Shares, clock: Clock
 
 def test_what_the_others_use_is_what_they_say_more_than_before(shares: Shares) -> None:
     for worker, used in (("b", 1_000), ("b", 1_010), ("c", 5), ("a", 70), ("a", 80), ("c", 7)):
-        shares.told(worker, wants(1, used=used))
-    shares.told("b", wants(1, used=0))  # it has started again
-    shares.told("b", wants(1, used=3))
+        shares.record_demand(worker, wants(1, used=used))
+    shares.record_demand("b", wants(1, used=0))  # it has started again
+    shares.record_demand("b", wants(1, used=3))
 
     assert shares.used_by_others(CALL) == 15

@@ -55,7 +55,7 @@ async def test_all_that_is_there_is_known_at_once_and_what_comes_later_as_it_com
         await audiences.whole()
         at_first = list(learned)
         await write(to, AUDIENCES, audience("renamed again"))
-        await audiences.told(partition=0, offset=2)
+        await audiences.wait_for(partition=0, offset=2)
 
     assert at_first == ["new", "renamed"]
     assert learned == ["new", "renamed", "renamed again"]
