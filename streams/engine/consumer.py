@@ -218,6 +218,7 @@ class Consumer(driver.Consumer):
         self.unavailable = {}
         self.added = AddedPartitions((), ())
         metrics.REBALANCES.inc()
+        # Each is fetched when its processor starts it.
         self.pause_partitions(assigned)
         committed = await self._thread.read_progress(assigned)
         added = self.added = await self._added(assigned - committed.keys())
@@ -266,8 +267,6 @@ class Consumer(driver.Consumer):
             await self.processor.held(held)
 
     async def _go_on(self, starts: Mapping[TP, Progress], limit: InFlightLimit) -> None:
-        # Each is fetched when its processor starts it.
-        self.pause_partitions(starts)
         self._read_offset.update(dict.fromkeys(starts, None))
         taken = {
             tp: Partition(tp, start, limit, self.partition_changed) for tp, start in starts.items()

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
+from tests.simulation.evidence import GROUP
 from tests.simulation.kafka import address
 from tests.simulation.log_faults import TAKING_RECORDS, LogFaults
 from tests.simulation.service import TIMEOUT_S
@@ -14,6 +15,7 @@ from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
 
 _SPARE = 2
+_PATIENCE_S = 10.0
 # Most promises are about what a worker leaves when it goes.
 _OFTEN = ("freeze", "kill", "kill", "kill", "stop")
 
@@ -31,6 +33,7 @@ class Faults:
             "crawls": self._slow_service_down,
             "cut": self._cut,
             "down": self._take_service_down,
+            "elects": self._elect_coordinator,
             "fails": self._make_service_fail,
             "flaky": self._make_network_flaky,
             "freeze": self._freeze,
@@ -42,6 +45,7 @@ class Faults:
             "moves": self._move_leaders,
             "slow": self._slow_down,
             "stop": self._stop,
+            "stuck": self._fail_one_user,
             **LogFaults(stage).kinds,
         }
 
@@ -87,6 +91,10 @@ class Faults:
             self._stage.note("freeze", victim.name, seconds)
             suspended = self._rng.random() < 1 / 2
             self._stage.loop.freeze(victim.name, seconds, suspended=suspended)
+            if suspended and self._rng.random() < 1 / 2:
+                # Until its machine is told the time, it shows that of before.
+                leaps = self._stage.loop.leaps
+                leaps[victim.name] = leaps.get(victim.name, 0.0) - seconds
 
     async def _leap(self) -> None:
         """Its machine is told the time; of that nothing may come."""
@@ -156,6 +164,37 @@ class Faults:
         for partition, leader in moved:
             partition.led_by(leader)
 
+    async def _elect_coordinator(self) -> None:
+        """It goes elsewhere, or comes again, just after it gave partitions or as a worker wakes."""
+        able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
+        if self._rng.random() < 1 / 2:
+            await self._until_one_wakes()
+        else:
+            await self._until_partitions_are_given()
+            await asyncio.sleep(self._rng.uniform(0, 0.05))
+        loading = self._rng.uniform(0.5, 3)
+        self._stage.note("elects", "", loading)
+        self._kafka.move_coordinator(self._rng.choice(able), loading)
+
+    async def _until_one_wakes(self) -> None:
+        """It was put out of the group, and has still much to send."""
+        self._service.crawls = True
+        await asyncio.sleep(self._rng.uniform(0, 2))
+        if victim := self._victim():
+            seconds = self._rng.uniform(6, 12)
+            self._stage.note("freeze", victim.name, seconds)
+            self._stage.loop.freeze(victim.name, seconds)
+            await asyncio.sleep(seconds - self._rng.uniform(0, 0.1))
+        self._service.crawls = False
+
+    async def _until_partitions_are_given(self) -> None:
+        group = self._kafka.group(GROUP)
+        before, until = group.generation, self._stage.loop.now_s + _PATIENCE_S
+        while self._stage.loop.now_s < until and (  # noqa: ASYNC110 - simulated time
+            group.generation == before or group.state != "Stable"
+        ):
+            await asyncio.sleep(0.02)
+
     async def _take_leader(self) -> None:
         topics = self._kafka.topics
         names = [each.name for each in (USER_UPDATE, EVENTS, DEAD_LETTERS, RAW)]
@@ -191,6 +230,18 @@ class Faults:
         self._service.is_down = True
         await asyncio.sleep(seconds)
         self._service.is_down = False
+
+    async def _fail_one_user(self) -> None:
+        """The others go on, so that what ended is committed as runs beyond what has not."""
+        seconds = self._rng.uniform(2, 15)
+        self._stage.note("stuck", "", seconds)
+        self._service.fails_for = self._traffic_user()
+        await asyncio.sleep(seconds)
+        self._service.fails_for = None
+
+    def _traffic_user(self) -> str | None:
+        written = self._stage.evidence.written
+        return self._rng.choice(written).user if written else None
 
     async def _slow_service_down(self) -> None:
         """It answers, and only just before its clients give up."""

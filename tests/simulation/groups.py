@@ -40,6 +40,7 @@ class Joined(NamedTuple):
 @dataclass(eq=False)
 class Member:
     id: str
+    process: str
     instance: str | None
     session_s: float
     rebalance_s: float
@@ -65,17 +66,25 @@ class Group:
     members: dict[str, Member] = field(default_factory=dict)
     offsets: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     rebalances: int = 0
+    odd_commits: list[str] = field(default_factory=list)
+    """Those of nobody, and those that took an offset back."""
     _made: int = 0
+    _joined: set[str] = field(default_factory=set)
     _deadline: asyncio.TimerHandle | None = None
     _promised: set[str] = field(default_factory=set)
 
     # -- membership
 
-    async def join(self, request: Mapping[str, Any], client: str) -> Joined:
+    def has(self, process: str) -> bool:
+        """Whether Kafka takes a process for a member now."""
+        return any(each.process == process for each in self.members.values())
+
+    async def join(self, request: Mapping[str, Any], client: str, process: str) -> Joined:
         """Returns when all members have joined, or are given up on."""
         id_, instance = request["member_id"], request["group_instance_id"]
         asked = Member(
             id_,
+            process,
             instance,
             request["session_timeout"] / 1000,
             request["rebalance_timeout"] / 1000,
@@ -84,6 +93,7 @@ class Group:
                 for each in request["group_protocols"]
             ],
         )
+        self._joined.add(process)
         if not _MIN_SESSION_S <= asked.session_s <= _MAX_SESSION_S:
             return Joined(INVALID_SESSION_TIMEOUT, member=id_)
         if not id_ and instance is None:
@@ -281,9 +291,11 @@ class Group:
 
     # -- offsets
 
-    def commit(self, request: Mapping[str, Any]) -> int | dict[tuple[str, int], int]:
+    def commit(self, request: Mapping[str, Any], process: str) -> int | dict[tuple[str, int], int]:
         """An error for all, or one for each partition."""
         generation, id_ = request["consumer_group_generation_id"], request["consumer_id"]
+        if generation < 0 and process in self._joined:  # a first start commits before it joins
+            self.odd_commits.append(f"{process} committed to {self.name} and was no member")
         if generation < 0:
             if self.members:
                 return UNKNOWN_MEMBER
@@ -304,8 +316,14 @@ class Group:
                 if len(text.encode()) > self.metadata_bytes:
                     errors[tp] = METADATA_TOO_LARGE
                 else:
-                    self.offsets[tp] = each["offset"], text
+                    self._set_offset(tp, each["offset"], text)
         return errors
+
+    def _set_offset(self, tp: tuple[str, int], offset: int, text: str) -> None:
+        before, _ = self.offsets.get(tp, (0, ""))
+        if offset < before:
+            self.odd_commits.append(f"{self.name} went back from {before} to {offset} of {tp}")
+        self.offsets[tp] = offset, text
 
     def restart(self) -> None:
         """As after a coordinator's restart: members are read from its log, and joins are gone."""

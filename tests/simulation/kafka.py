@@ -31,10 +31,11 @@ _WITH_OFFLINE_REPLICAS, _WITH_LEADER_EPOCH, _WITH_RIGHTS = 5, 7, 8
 
 
 class Asked(NamedTuple):
-    """Who asks, by their client id, and which broker."""
+    """Who asks, by their client id and process, and which broker."""
 
     client: str
     broker: int
+    process: str
 
 
 def address(broker: int) -> str:
@@ -127,7 +128,9 @@ class Kafka:
         broker = next(each for each in self.brokers if address(each) == host)
         while (frame := await connection.frames.get()) is not None:
             correlation, client, request = wire.decode(frame)
-            answer = await self._handlers[request.API_KEY](request, Asked(client, broker))
+            answer = await self._handlers[request.API_KEY](
+                request, Asked(client, broker, connection.process)
+            )
             if request.API_KEY == 0 and not request.required_acks:
                 continue
             connection.write(wire.encode(correlation, request, answer))
@@ -311,7 +314,9 @@ class Kafka:
     async def _join(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         if refusal := self._refusal(asked):
             return 0, refusal, -1, "", "", request.member_id, []
-        joined = await self.group(request.group).join(request.to_object(), asked.client or "member")
+        joined = await self.group(request.group).join(
+            request.to_object(), asked.client or "member", asked.process
+        )
         return (
             0,
             joined.error,
@@ -344,7 +349,7 @@ class Kafka:
         await asyncio.sleep(self._rng.uniform(0, 0.003))
         errors: int | dict[tuple[str, int], int] = self._refusal(asked) or self.commits_get
         if not errors:
-            errors = self.group(request.consumer_group).commit(request.to_object())
+            errors = self.group(request.consumer_group).commit(request.to_object(), asked.process)
         answers = [
             (
                 topic,

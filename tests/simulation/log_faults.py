@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
 
+from streams.kafka.commit_metadata import decode
 from tests.simulation.evidence import GROUP
 from tests.simulation.groups import METADATA_BYTES
+from tests.simulation.kafka import CLUSTER
 from tests.simulation.log import NO_ERROR, Partition
 from tests.simulation.stage import Stage
 
@@ -30,8 +32,16 @@ class LogFaults:
         }
 
     async def _delete(self) -> None:
-        """Retention takes the beginning of a partition, read or not."""
+        """Retention takes the beginning of a partition, read or not; or while nobody is there."""
         topic, number = self._stage.any_place()
+        if self._rng.random() < 1 / 2:
+            self._delete_from(topic, number)
+            return
+        async with self._stage.all_stopped():
+            await asyncio.sleep(self._rng.uniform(0, 5))
+            self._delete_from(topic, number)
+
+    def _delete_from(self, topic: str, number: int) -> None:
         partition = self._kafka.topics[topic][number]
         first, end = partition.start, self._rng.randint(partition.start, partition.end)
         if self._rng.random() < 1 / 2:
@@ -84,8 +94,10 @@ class LogFaults:
             partition.is_closed = True
             before = partition.end
             self._stage.note("truncated")
+            committed, _ = self._group.offsets.get((topic, number), (0, ""))
+            least = self._rng.choice([partition.start, max(partition.start, committed)])
             # Batches go as wholes, so that the log may end before what was drawn.
-            hanging = partition.cut_off(self._rng.randint(partition.start, before))
+            hanging = partition.cut_off(self._rng.randint(min(least, before), before))
             self._may_be_lost(topic, number, range(partition.end, before))
         # What is written before anybody looks cannot be told from what was there.
         await self._until_noticed(topic, number, partition)
@@ -101,10 +113,15 @@ class LogFaults:
     async def _until_noticed(self, topic: str, number: int, partition: Partition) -> None:
         until = self._stage.loop.now_s + _NOTICED_S
         while (  # noqa: ASYNC110 - simulated time
-            self._stage.loop.now_s < until
-            and self._group.offsets.get((topic, number), (0, ""))[0] > partition.end
+            self._stage.loop.now_s < until and self._reach(topic, number) > partition.end
         ):
             await asyncio.sleep(0.2)
+
+    def _reach(self, topic: str, number: int) -> int:
+        """How far the group says that it has come, runs beyond its offset included."""
+        offset, text = self._group.offsets.get((topic, number), (0, ""))
+        told = decode(text, offset, CLUSTER)
+        return told.ended[-1][1] if told and told.ended else offset
 
     def _may_be_lost(self, topic: str, partition: int, offsets: Container[int]) -> set[str]:
         """Notes, and returns, the ids of what stands there."""

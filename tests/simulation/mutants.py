@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -89,8 +89,8 @@ MUTANTS = (
     Mutant(
         "partitions are open before their takeover",
         _CONSUMER,
-        "        self.pause_partitions(assigned)\n",
-        "",
+        "        self.pause_partitions(self._get_active_partitions() - opened)",
+        "        del opened",
     ),
     Mutant(
         "who was put out of the group commits as nobody",
@@ -266,7 +266,10 @@ def find_missing() -> Iterator[str]:
 
 
 def hunt(mutant: Mutant, most: int) -> int | None:
-    """How many seeds it took to find a mutant; None when it survives `most`."""
+    """How many seeds it took to find a mutant; None when it survives `most`.
+
+    Raises ClickException when the seed that found it breaks a promise without it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for name in _COPIED:
             shutil.copytree(
@@ -274,18 +277,28 @@ def hunt(mutant: Mutant, most: int) -> int | None:
             )
         mutated = Path(folder, mutant.path)
         mutated.write_text(mutated.read_text().replace(mutant.old, mutant.new))
-        done = subprocess.run(  # noqa: S603 - ourselves
-            [sys.executable, "-m", "tests.simulation", f"--seeds={most}", "--until-found"],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": folder, "PYTHONHASHSEED": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if not done.stdout:
-            raise RuntimeError(f"{mutant.name}: {done.stderr[-2000:]}")
-        result = json.loads(done.stdout.splitlines()[-1])
-        return int(result["seeds"]) if result["violations"] else None
+        result = _simulate(folder, f"--seeds={most}", "--until-found")
+    if not result["violations"]:
+        return None
+    seeds = int(result["seeds"])
+    if _simulate(str(ROOT), f"--seed={seeds - 1}")["violations"]:
+        raise click.ClickException(f"seed {seeds - 1} breaks a promise without any mistake")
+    return seeds
+
+
+def _simulate(folder: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "tests.simulation", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": folder, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not done.stdout:
+        raise RuntimeError(done.stderr[-2000:])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def read_table() -> dict[str, str]:

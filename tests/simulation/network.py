@@ -39,6 +39,7 @@ class Inbound:
 
     def __init__(self, end: "_Client") -> None:
         self._client = end
+        self.process = end.process
         self.frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._buffer = bytearray()
 

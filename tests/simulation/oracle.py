@@ -27,15 +27,17 @@ Effects = Mapping[str, Sequence[Effect]]
 """Id -> when it took effect."""
 
 # A first start asks of every partition where it begins.
-_KEEPING_AWAY = frozenset({"broker", "cut", "flaky", "leaderless", "moves", "refused", "slow"})
+_KEEPING_AWAY = frozenset(
+    {"broker", "cut", "elects", "flaky", "leaderless", "moves", "refused", "slow"}
+)
 _NO_KAFKA = (
     *("does not answer", "did not answer all", "cannot be reached", "breaks connections"),
     *("ConnectionError", "NodeNotReadyError"),
 )
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
 _REPEATING = frozenset(
-    {"broker", "cut", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves", "refused",
-     "slow", "stop"}
+    {"broker", "cut", "elects", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves",
+     "refused", "slow", "stop"}
 )  # fmt: skip
 # By these the group begins again where it was long before.
 _REWINDING = frozenset({"forgotten", "moved", "truncated"})
@@ -56,6 +58,8 @@ def judge(evidence: Evidence) -> list[str]:
         *_find_overtaken(evidence, effects),
         *_find_wrong_ends(evidence),
         *_find_repeated(evidence, effects),
+        *evidence.service.sent_by_strangers,
+        *_find_odd_commits(evidence),
         *_find_ended_by_themselves(evidence),
         *_find_slow_stops(evidence),
         *(f"{name} was not ready in the end: {why}" for name, why in evidence.not_ready.items()),
@@ -153,6 +157,14 @@ def _find_repeated(evidence: Evidence, effects: Effects) -> Iterator[str]:
                     f"{id_} was repeated: {before.process} at {before.at_s:.3f} s, "
                     f"{again.process} at {again.at_s:.3f} s"
                 )
+
+
+def _find_odd_commits(evidence: Evidence) -> Iterator[str]:
+    """Members alone commit, and nobody takes back what another has committed."""
+    if {fault.kind for fault in evidence.faults} & _REWINDING:
+        return  # a person took it back
+    for role in evidence.plan.roles:
+        yield from evidence.kafka.group(role.group).odd_commits
 
 
 def _explains(fault: Fault, before: Effect, again: Effect) -> bool:

@@ -4,8 +4,7 @@ The service keeps what took effect, when, and who sent it: what the oracles judg
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, NamedTuple
@@ -46,7 +45,9 @@ class Request(NamedTuple):
 class Service:
     """Takes requests; fails some of them, before or after they took effect, by its seed."""
 
-    def __init__(self, loop: SimulatedLoop, rng: Random) -> None:
+    def __init__(self, loop: SimulatedLoop, rng: Random, is_member: Callable[[str], bool]) -> None:
+        """`is_member` says of a process whether Kafka takes it for a member of the sink's group."""
+        self._is_member = is_member
         self._loop = loop
         self._rng = rng
         self.effects: list[Effect] = []
@@ -55,9 +56,9 @@ class Service:
         self.fails, self.loses_answers = 0.0, 0.0
         self.is_down = self.crawls = False
         self.requests = 0
-        # What stands for a request under way: process and lane; two at once break the order.
-        self._under_way: dict[tuple[str, LaneKey], int] = defaultdict(int)
-        self.overlapping: list[str] = []
+        self.fails_for: str | None = None
+        """The one user whose requests fail."""
+        self.sent_by_strangers: list[str] = []
 
     def latency(self) -> float:
         if self.crawls:
@@ -71,6 +72,11 @@ class Service:
     async def call(self, request: Request) -> Outcome:
         """Runs with the sender; what happens at the service happens in the world."""
         process = HOST.get().process
+        if not self._is_member(process):
+            self.sent_by_strangers.append(
+                f"{process} sent of {request.records[0].mpid} at {self._loop.now_s:.3f} s, "
+                "and was no member of the group"
+            )
         answer: asyncio.Future[Outcome] = self._loop.create_future()
         # A request that has left arrives, whatever becomes of who sent it.
         self._loop.on_host(Host("service"), self._arrive(request, process, answer))
@@ -93,7 +99,8 @@ class Service:
             answer.set_result(outcome)
 
     def _take(self, request: Request, process: str) -> Outcome:
-        if self.is_down or self._rng.random() < self.fails:
+        fails = any(record.mpid == self.fails_for for record in request.records)
+        if self.is_down or fails or self._rng.random() < self.fails:
             return RetryRecord("server_error")
         if any(is_refused(record) for record in request.records):
             return Rejected(REFUSED)

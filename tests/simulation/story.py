@@ -23,7 +23,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
 from tests.simulation.loop import OfProcess, SimulatedLoop
 from tests.simulation.network import Network, Weather
-from tests.simulation.roles import Role
+from tests.simulation.roles import SINK, Role
 from tests.simulation.service import Service
 from tests.simulation.stage import Stage
 from tests.simulation.traffic import Traffic
@@ -49,7 +49,8 @@ class Story:
         kafka = Kafka(self.loop, Random(f"kafka {seed}"), self.plan.brokers)
         weather = Weather(Random(f"weather {seed}"))
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
-        service = Service(self.loop, Random(f"service {seed}"))
+        members = kafka.group(SINK.group).has
+        service = Service(self.loop, Random(f"service {seed}"), members)
         for topic in ALL:
             policy = "compact" if topic.compacted else "delete"
             kafka.create(topic.name, self.plan.partitions, **{"cleanup.policy": policy})
