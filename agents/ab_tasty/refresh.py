@@ -146,7 +146,7 @@ class Refresh:
         Before the end there may also be a leave that AB Tasty took just before a crash.
         """
         changes = TopicPartition(self._kafka.topic(AUDIENCE_MEMBERSHIP.name), at.partition)
-        return await repeat.settled((await consumer.end_offsets([changes]))[changes])
+        return await repeat.wait_until_settled((await consumer.end_offsets([changes]))[changes])
 
     @contextmanager
     def _watching(self, partition: int, slices: DaySlices) -> Iterator[None]:
@@ -165,7 +165,7 @@ class Refresh:
             if member.key in self._changed or self._is_disconnected(member.audience_id):
                 continue
             self._queue(repeat, at, member, "joined")
-        return await repeat.ended()
+        return await repeat.wait_until_ended()
 
     async def _take_back(
         self,
@@ -185,7 +185,7 @@ class Refresh:
             if not await repeat.room():
                 return False
             self._queue(repeat, at, member, "left")
-        return await repeat.ended()
+        return await repeat.wait_until_ended()
 
     def _queue(self, repeat: Repeat, at: TopicPartition, member: Joined, change: Change) -> None:
         record = _refreshed(member, change, at.partition, self._identity, self._now_ms())

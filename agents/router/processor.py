@@ -221,7 +221,7 @@ class Router:
             if not is_written:
                 self._snapshots.forget(partition.tp)
         partition.accounted += became.accounted
-        partition.ended(*(source.offset for source in chunk.records))
+        partition.mark_ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 

@@ -66,7 +66,7 @@ class Admission:
             refused += self._admit_together(partition, records[first : first + size], barrier)
         self._barrier.advance(partition.tp, chunk.end)
         if refused:
-            await self._completion.rejected(refused)
+            await self._completion.end_rejected(refused)
 
     def _admit_together(
         self, partition: Partition, sources: Sequence[Source], barrier: int
@@ -96,7 +96,7 @@ class Admission:
     ) -> Refused | Blocked | None:
         marks = headers.read(source.headers)
         if not marks.is_for(self._outlet.name):
-            self._completion.dropped(
+            self._completion.end_dropped(
                 Item(source, partition, clocks.wall_ms()), "redriven_elsewhere"
             )
             return None
@@ -105,13 +105,13 @@ class Admission:
             return None
         item = Item(source, partition, clocks.wall_ms(), identity=identity, barrier=barrier)
         if identity is not None:
-            self._deduplication.started(identity, item)
+            self._deduplication.mark_started(identity, item)
         placed = self._place(item, marks, record)
         match placed:
             case Rejected():
                 return item, placed
             case Dropped():
-                self._completion.dropped(item, placed.reason)
+                self._completion.end_dropped(item, placed.reason)
             case Blocked():
                 return placed
             case LaneKey():
@@ -124,7 +124,7 @@ class Admission:
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
         if self._deduplication.has_ended(partition.tp, identity):
             partition.accounted += 1
-            partition.ended(source.offset)
+            partition.mark_ended(source.offset)
         elif (original := self._deduplication.under_way(identity)) is not None:
             original.repeats.append((partition, source.offset))
         else:

@@ -34,7 +34,7 @@ class Completion:
         self._deduplication = deduplication
         self._barrier = barrier
 
-    def delivered(self, items: Sequence[Item]) -> None:
+    def end_delivered(self, items: Sequence[Item]) -> None:
         """Ends what one request has delivered."""
         now = clocks.wall_ms()
         ages = defaultdict[str, list[float]](list)
@@ -49,11 +49,11 @@ class Completion:
                 histogram.observe(each)
         self._end(items)
 
-    def dropped(self, item: Item, reason: str) -> None:
+    def end_dropped(self, item: Item, reason: str) -> None:
         metrics.RECORDS_DROPPED.labels(stage=self._destination, reason=reason).inc()
         self._end([item])
 
-    async def rejected(self, refused: Sequence[Refused]) -> None:
+    async def end_rejected(self, refused: Sequence[Refused]) -> None:
         """Writes dead letters, then ends the items."""
         if refused:
             await self._dead_letters.write([self._letter(item, why) for item, why in refused])
@@ -82,14 +82,14 @@ class Completion:
         offsets = defaultdict[Partition, list[int]](list)
         for item in items:
             if item.identity is not None:
-                self._deduplication.ended(item.partition.tp, item.identity)
+                self._deduplication.mark_ended(item.partition.tp, item.identity)
             self._barrier.finish(item)
             offsets[item.partition].append(item.source.offset)
             for partition, offset in item.repeats:
                 offsets[partition].append(offset)
         for partition, ended in offsets.items():
             partition.accounted += len(ended)
-            partition.ended(*ended)
+            partition.mark_ended(*ended)
 
 
 def mapping_error(error: Exception) -> Rejected:

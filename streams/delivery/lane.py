@@ -72,11 +72,11 @@ class Lane:
         count = self._halving.max_size(most)
         return [item.record for item in islice(self._items, count) if item.record is not None]
 
-    def tried(self, size: int) -> None:
+    def record_attempt(self, size: int) -> None:
         for item in islice(self._items, size):
             item.attempts += 1
 
-    def failed(self, *, counts: bool) -> float:
+    def record_failure(self, *, counts: bool) -> float:
         """Notes a failure; returns for how many seconds this lane has failed while others passed.
 
         `counts` is False while nothing passes at all: then it is not this lane's fault.
@@ -89,13 +89,13 @@ class Lane:
         self.failed_at = now
         return self._failing_seconds
 
-    def passed(self, size: int) -> list[Item]:
+    def pop_delivered(self, size: int) -> list[Item]:
         """Takes off what was delivered."""
         self._mended()
         self._halving.record_success(size)
         return [self._items.popleft() for _ in range(size)]
 
-    def refused(self, size: int, why: Rejected) -> Item | None:
+    def record_refusal(self, size: int, why: Rejected) -> Item | None:
         """Takes off the one record that was refused alone; None when the batch is to be halved."""
         self._mended()
         if size == 1:
@@ -103,7 +103,7 @@ class Lane:
         self._halving.record_refusal(size, why)
         return None
 
-    def suspect(self) -> tuple[Item, Rejected] | None:
+    def pop_culprit(self) -> tuple[Item, Rejected] | None:
         """Takes off the last of a refused batch of which all others passed, if that says enough."""
         why = self._halving.culprit()
         return None if why is None else (self._found(), why)

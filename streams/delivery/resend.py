@@ -80,7 +80,7 @@ class LaneRepeat:
         """Returns whether the partition surely still is this worker's; also after it was frozen."""
         return not self.gone and self._may_send()
 
-    async def settled(self, end: int) -> bool:
+    async def wait_until_settled(self, end: int) -> bool:
         """Waits until all before `end`, and all that was fetched by now, has ended.
 
         False if the partition is gone, or that takes too long.
@@ -99,7 +99,7 @@ class LaneRepeat:
 
     def queue(self, lane: LaneKey, source: Source, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
-        self._under_way.fetched([(source.offset, len(source.value or b""))])
+        self._under_way.track([(source.offset, len(source.value or b""))])
         self._endpoints.queue(lane, Item(source, self._under_way, clocks.wall_ms(), record=record))
 
     async def _until(self, reached: Callable[[], bool]) -> bool:
@@ -109,6 +109,6 @@ class LaneRepeat:
                 await asyncio.wait_for(self._moved.wait(), self._policy.look_s)
         return not self.gone
 
-    async def ended(self) -> bool:
+    async def wait_until_ended(self) -> bool:
         """Waits until all that was queued has ended; False if the partition is gone."""
         return await self._until(lambda: not self._under_way.offsets.waiting)

@@ -59,7 +59,7 @@ class Repeat(Protocol):
     def may_send(self) -> bool:
         """Returns whether the partition surely still is this worker's; also after it was frozen."""
 
-    async def settled(self, end: int) -> bool:
+    async def wait_until_settled(self, end: int) -> bool:
         """Waits until all before `end`, and all that was fetched by now, has ended.
 
         False if the partition is gone, or that takes too long.
@@ -71,7 +71,7 @@ class Repeat(Protocol):
     def queue(self, lane: LaneKey, source: ConsumerRecord, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
 
-    async def ended(self) -> bool:
+    async def wait_until_ended(self) -> bool:
         """Waits until all that was queued has ended; False if the partition is gone."""
 
 

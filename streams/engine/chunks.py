@@ -30,12 +30,12 @@ class Chunk:
     @classmethod
     def of(cls, partition: Partition, records: Sequence[ConsumerRecord], end: int) -> "Chunk":
         """Keeps the records of a fetch that need work; the offset tracker gets all of them."""
-        partition.arrivals.came(
+        partition.arrivals.record(
             ((r.offset, r.timestamp) for r in records), partition.offsets.watermark
         )
-        todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
+        todo = set(partition.track((r.offset, len(r.value or b"")) for r in records))
         partition.read += len(todo)
-        partition.passed(end)
+        partition.advance_to(end)
         return cls(
             partition,
             [r for r in records if r.offset in todo],

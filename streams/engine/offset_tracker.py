@@ -23,7 +23,7 @@ class OffsetTracker:
         self._bytes = 0
         self._ended = OffsetRuns(ended)
 
-    def fetched(self, records: Iterable[tuple[int, int]]) -> list[int]:
+    def track(self, records: Iterable[tuple[int, int]]) -> list[int]:
         """Takes (offset, size in bytes) in fetch order; returns the offsets that still need work.
 
         Offsets that the log no longer has (compaction, transaction marks) are simply not named.
@@ -41,12 +41,12 @@ class OffsetTracker:
                 todo.append(offset)
         return todo
 
-    def passed(self, end: int) -> None:
+    def advance_to(self, end: int) -> None:
         """Says that no record stands between the position and this offset."""
         self._ended.add(self.position, end)
         self.position = max(self.position, end)
 
-    def ended(self, *offsets: int) -> None:
+    def mark_ended(self, *offsets: int) -> None:
         """Says that the records' work is over: delivered, dead-lettered or dropped."""
         for offset in offsets:
             self._bytes -= self._waiting.pop(offset)

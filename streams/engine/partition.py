@@ -17,7 +17,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()
 
-    def came(self, records: Iterable[tuple[int, int]], watermark: int) -> None:
+    def record(self, records: Iterable[tuple[int, int]], watermark: int) -> None:
         """Takes (offset, Kafka's timestamp in milliseconds) in fetch order."""
         self.at(watermark)
         last = self._seconds[-1][1] if self._seconds else None
@@ -88,21 +88,21 @@ class Partition:
         self._limit = limit
         self._changed = changed
 
-    def fetched(self, records: Iterable[tuple[int, int]]) -> list[int]:
+    def track(self, records: Iterable[tuple[int, int]]) -> list[int]:
         """Takes (offset, bytes) of fetched records; returns the offsets that need work."""
-        todo = self.offsets.fetched(records)
+        todo = self.offsets.track(records)
         self._changed(self)
         return todo
 
-    def passed(self, end: int) -> None:
+    def advance_to(self, end: int) -> None:
         """Says that no record stands before this offset which was not fetched."""
         if end > self.offsets.position:
-            self.offsets.passed(end)
+            self.offsets.advance_to(end)
             self._changed(self)
 
-    def ended(self, *offsets: int) -> None:
+    def mark_ended(self, *offsets: int) -> None:
         """Ends records; also when the partition is closed, so that they can be committed."""
-        self.offsets.ended(*offsets)
+        self.offsets.mark_ended(*offsets)
         self._ended += len(offsets)
         self._changed(self)
 

@@ -103,7 +103,7 @@ def new_partition(
 
 def fetch(partition: Partition, records: Sequence[ConsumerRecord]) -> Chunk:
     """Tells the partition of its records, as the consumer does, and returns what needs work."""
-    todo = set(partition.fetched((r.offset, len(r.value or b"")) for r in records))
+    todo = set(partition.track((r.offset, len(r.value or b"")) for r in records))
     return Chunk(
         partition,
         [r for r in records if r.offset in todo],

@@ -75,9 +75,9 @@ async def test_a_record_whose_key_is_large_too_still_fits_into_a_letter() -> Non
     letters = Letters()
     ends = Completion("scripted", letters, Deduplication(10), NoBarrier())
     partition = new_partition()
-    partition.fetched([(0, len(value))])
+    partition.track([(0, len(value))])
     item = Item(source(value, 0, key=key), partition, 0)
-    await ends.rejected([(item, Rejected("refused"))])
+    await ends.end_rejected([(item, Rejected("refused"))])
 
     (written,) = letters.written
     assert len(written.model_dump_json()) < MAX_MESSAGE_BYTES

@@ -40,10 +40,10 @@ def under_way(*ages: int, number: int = 0) -> Partition:
     """A partition of records that came so many seconds ago."""
     partition = new_partition(topic="eu-events", number=number)
     now_ms = int(time.time() * 1000)
-    partition.arrivals.came(
+    partition.arrivals.record(
         ((offset, now_ms - age * 1000) for offset, age in enumerate(ages)), watermark=0
     )
-    partition.read = len(partition.fetched((offset, 1) for offset, _ in enumerate(ages)))
+    partition.read = len(partition.track((offset, 1) for offset, _ in enumerate(ages)))
     return partition
 
 
@@ -60,7 +60,7 @@ def test_the_oldest_undelivered_record_is_the_first_that_has_not_ended(
 ) -> None:
     partition = under_way(90, 60, 20)
     for offset in ended:
-        partition.ended(offset)
+        partition.mark_ended(offset)
     seen(partition)
 
     told = shown("oldest_record_age_seconds", destination="sailthru", topic="events")
@@ -77,7 +77,7 @@ def test_of_several_partitions_the_oldest_record_counts() -> None:
 
 def test_lag_is_what_of_the_log_has_not_ended() -> None:
     partition = under_way(3, 2, 1)
-    partition.ended(0)
+    partition.mark_ended(0)
     partition.bounds = 0, 40
     seen(partition)
 
@@ -112,10 +112,10 @@ def test_holes_are_those_of_the_partition_with_the_most() -> None:
 def test_records_that_end_are_counted_once() -> None:
     before = shown("records_completed_total", topic="events") or 0
     partition = under_way(1, 1)
-    partition.ended(1)
+    partition.mark_ended(1)
     seen(partition)
     seen(partition)
-    partition.ended(0)
+    partition.mark_ended(0)
     seen(partition)
 
     assert shown("records_completed_total", topic="events") == before + 2
@@ -125,7 +125,7 @@ def test_a_record_that_ends_without_a_known_end_is_unaccounted_for() -> None:
     partition = under_way(1, 1)
     seen(partition)
     found = [shown("records_unaccounted")]
-    partition.ended(1)
+    partition.mark_ended(1)
     seen(partition)
     found.append(shown("records_unaccounted"))
 

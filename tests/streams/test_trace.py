@@ -49,8 +49,8 @@ def test_what_has_ended_is_told_from_what_is_beside_the_offset(
     start: int, ended: list[bool]
 ) -> None:
     offsets = OffsetTracker(start)
-    offsets.fetched((start + number, 1) for number in range(len(ended)))
-    offsets.ended(*(start + number for number, has_ended in enumerate(ended) if has_ended))
+    offsets.track((start + number, 1) for number in range(len(ended)))
+    offsets.mark_ended(*(start + number for number, has_ended in enumerate(ended) if has_ended))
     committed = Progress(offsets.watermark, tuple(offsets.runs()))
     read = decode(encode(committed, CLUSTER), committed.offset, CLUSTER)
     assert read is not None

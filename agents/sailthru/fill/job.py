@@ -41,7 +41,7 @@ class Jobs:
         """Returns when Sailthru has carried it out; raises FillError otherwise."""
         job_id = await self._post(file)
         self._say(f"job {job_id} was taken")
-        await self.ended(job_id)
+        await self.wait_until_ended(job_id)
 
     async def _post(self, file: bytes) -> str:
         for _ in range(_TRIES):
@@ -64,7 +64,7 @@ class Jobs:
             "smaller --job-users, or let the worker deliver."
         )
 
-    async def ended(self, job_id: str) -> None:
+    async def wait_until_ended(self, job_id: str) -> None:
         """Waits for a job's end."""
         until = clocks.monotonic() + self._wait_s
         looks = 0

@@ -72,17 +72,17 @@ class CountedCompletion(Completion):
         self.dropped_records = Counter[str]()
         self.refused_records = Counter[str]()
 
-    def delivered(self, items: Sequence[Item]) -> None:
+    def end_delivered(self, items: Sequence[Item]) -> None:
         self.delivered_records += len(items)
-        super().delivered(items)
+        super().end_delivered(items)
 
-    def dropped(self, item: Item, reason: str) -> None:
+    def end_dropped(self, item: Item, reason: str) -> None:
         self.dropped_records[reason] += 1
-        super().dropped(item, reason)
+        super().end_dropped(item, reason)
 
-    async def rejected(self, refused: Sequence[Refused]) -> None:
+    async def end_rejected(self, refused: Sequence[Refused]) -> None:
         self.refused_records.update(why.reason for _, why in refused)
-        await super().rejected(refused)
+        await super().end_rejected(refused)
 
 
 class NoDeadLetters(DeadLetters):
@@ -187,7 +187,7 @@ class Fill:
         if jobs is not None:
             await jobs.update(body)
         for (lane, size), _ in file:
-            self.sums.ends.delivered(lane.passed(size))
+            self.sums.ends.end_delivered(lane.pop_delivered(size))
             self.sums.by_job += size
         self.sums.jobs += 1
         self.sums.users += len(file)
@@ -196,7 +196,7 @@ class Fill:
     def _left(self, lane: Lane, jobs: Jobs | None) -> None:
         """Queues what no job can say as calls, paced and judged as a worker's."""
         if jobs is None:
-            self.sums.ends.delivered(lane.passed(len(lane)))
+            self.sums.ends.end_delivered(lane.pop_delivered(len(lane)))
         for item in lane:
             self._endpoints.queue(lane.key, item)
 
@@ -245,7 +245,7 @@ async def fill(
             pacer = Pacer(_CEILINGS, ours=settings.rate_limit_share)
             jobs = Jobs(Client(http, settings, pacer), plan.job_seconds, say)
             if plan.after_job:
-                await jobs.ended(plan.after_job)
+                await jobs.wait_until_ended(plan.after_job)
         try:
             await made.run(parts, jobs)
         except* (FillError, UnansweredError) as errors:

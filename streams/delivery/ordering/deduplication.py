@@ -20,10 +20,10 @@ class Deduplication:
     def under_way(self, id_: bytes) -> Item | None:
         return self._under_way.get(id_)
 
-    def started(self, id_: bytes, item: Item) -> None:
+    def mark_started(self, id_: bytes, item: Item) -> None:
         self._under_way[id_] = item
 
-    def ended(self, tp: TP, id_: bytes) -> None:
+    def mark_ended(self, tp: TP, id_: bytes) -> None:
         self._under_way.pop(id_, None)
         self._ended.put(tp, id_, None)
 

@@ -91,7 +91,7 @@ class Demand:
             return RateDemand(beat=self._beat + beats, endpoints=said)
         return None
 
-    def said(self, demand: RateDemand) -> None:
+    def record_written(self, demand: RateDemand) -> None:
         """Notes what has reached the others; only that may make another worker seem silent."""
         if demand.beat > self._beat:
             self._beat, self._beat_at = demand.beat, self._clock()
@@ -132,7 +132,7 @@ class DemandExchange:
             while True:
                 if (due := demand.due()) is not None:
                     await self._write(producer, due.model_dump_json().encode())
-                    demand.said(due)
+                    demand.record_written(due)
                 await asyncio.sleep(LOOK_SECONDS)
 
     @asynccontextmanager

@@ -205,20 +205,20 @@ class RateLimit:
         self.ignored[header] += 1
         self.on_ignored(header)
 
-    def passed(self) -> None:
+    def record_success(self) -> None:
         """The destination took a request, or had something against what is in it alone."""
         now = self._clock()
         self._closed_since = None
         minute = self._budget.reset if self._budget.left(now) else now // _MINUTE_SECONDS
-        self._proof.passed(minute, self.in_flight)
+        self._proof.record_success(minute, self.in_flight)
 
-    def refused(self, after: float | None) -> None:
+    def record_refusal(self, after: float | None) -> None:
         """The destination asks to wait, for so many seconds if it says how many.
 
         Not beyond the end of its minute, which is known better than in whole seconds.
         """
         now = self._clock()
-        self._proof.refused()
+        self._proof.record_refusal()
         left = self._budget.left(now)
         self.close_for(min(after or 1.0, left.seconds) if left else after or 1.0)
         if self._closed_since is None:

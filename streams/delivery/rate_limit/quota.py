@@ -114,7 +114,7 @@ class Proof:
         self._minute: object = None
         self._passed = self._before = 0
 
-    def passed(self, minute: object, in_flight: int) -> None:
+    def record_success(self, minute: object, in_flight: int) -> None:
         """A request passed in the `minute`, whatever that is named by.
 
         What was in flight as the minute began may have been counted in the one before.
@@ -125,7 +125,7 @@ class Proof:
         sure = int((self._passed - self._before) * _SURE)
         self.per_minute = max(self.per_minute, sure)
 
-    def refused(self) -> None:
+    def record_refusal(self) -> None:
         """Forgets the proof: the destination has refused a request."""
         self.per_minute, self._minute = 0, None
 

@@ -78,7 +78,7 @@ class CircuitBreaker:
         self._failures += 1
         self._judge()
         self._probes += self.is_open
-        return lane.failed(counts=self._passed_at >= lane.failed_at)
+        return lane.record_failure(counts=self._passed_at >= lane.failed_at)
 
     def record_outage(self) -> None:
         """Begins an outage at once, and charges no lane: the service says it serves nobody."""

@@ -75,7 +75,7 @@ class Turn:
             endpoint.limit.give_back()
             endpoint.requeue(lane)
             return
-        lane.tried(batch.size)
+        lane.record_attempt(batch.size)
         standing = self._record(outcome, lane, batch.size, endpoint)
         decision = decide(outcome, standing, self._patience_s)
         await self._apply(decision, lane, batch.size, endpoint)
@@ -103,7 +103,7 @@ class Turn:
                 if self._gate.why is not None:
                     self._gate.unblock()
                 breaker.record_success()
-                endpoint.limit.passed()
+                endpoint.limit.record_success()
             case RetryRecord():
                 failing_s = breaker.record_failure(lane)
                 is_quarantined = self._quarantine.holds(lane.key)
@@ -120,16 +120,16 @@ class Turn:
             case Complete():
                 await self._complete(lane, size)
             case Bury(why):
-                await self._bury(lane.refused(size, why), why)
+                await self._bury(lane.record_refusal(size, why), why)
             case Halve(why):
-                lane.refused(size, why)
+                lane.record_refusal(size, why)
             case BackOff(after):
                 if not lane.closed:
                     endpoint.ready_later(lane, after)
                 return  # not before its pause is over
             case CloseLimit(after):
                 metrics.RATE_LIMITED.labels(self._outlet.name, lane.key.endpoint).inc()
-                endpoint.limit.refused(after)
+                endpoint.limit.record_refusal(after)
             case Pause(seconds):
                 endpoint.limit.close_for(seconds)
             case Block(why):
@@ -138,10 +138,10 @@ class Turn:
 
     async def _complete(self, lane: Lane, size: int) -> None:
         self._quarantine.release(lane.key)
-        delivered = lane.passed(size)
+        delivered = lane.pop_delivered(size)
         # Where all others of a refused batch have passed, the last of it is the bad one.
-        found = lane.suspect()
-        self._completion.delivered(delivered)
+        found = lane.pop_culprit()
+        self._completion.end_delivered(delivered)
         for _ in range(size):
             self._guard.count(None)
         if found is not None:
@@ -151,6 +151,6 @@ class Turn:
         assert item is not None, "of one record, the refused one is known"
         if item.record is not None and self._outlet.resends is not None:
             await self._outlet.resends.on_dead_letter(item.record, item.source.partition)
-        await self._completion.rejected([(item, why)])
+        await self._completion.end_rejected([(item, why)])
         if why.blames != "account":
             self._gate.hold(self._guard.count(why.reason))

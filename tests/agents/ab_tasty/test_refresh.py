@@ -183,14 +183,14 @@ async def test_while_the_partition_is_behind_nothing_is_sent_again(
 ) -> None:
     """What stands there may be a leave that AB Tasty has taken already, before a crash."""
     impatient = replace(AT_ONCE, resend=replace(AT_ONCE.resend, settled_s=0.1))
-    settled, gave_up = resend.LaneRepeat.settled, asyncio.Event()
+    settled, gave_up = resend.LaneRepeat.wait_until_settled, asyncio.Event()
 
     async def told(feed: resend.LaneRepeat, end: int) -> bool:
         if not (is_so := await settled(feed, end)):
             gave_up.set()
         return is_so
 
-    monkeypatch.setattr(resend.LaneRepeat, "settled", told)
+    monkeypatch.setattr(resend.LaneRepeat, "wait_until_settled", told)
     async with (
         ab_tasty(clock=days) as (service, url),
         working(to, url, days, delivery=impatient) as worker,

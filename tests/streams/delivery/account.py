@@ -128,10 +128,10 @@ class Worker:
             self.endpoint.ready_later(lane, None)
             return
         self.endpoint.breaker.record_success()
-        self.limit.passed()
+        self.limit.record_success()
         self.limit.observe(replace(quota, took=took))
         if not accepted:
-            self.limit.refused(None)
+            self.limit.record_refusal(None)
         self._backlog -= accepted
         self._queued -= 1
         self._queue()
@@ -141,7 +141,7 @@ class Worker:
         while True:
             if not log.away and (due := self._demand.due()) is not None:
                 log.write(self.name, due)
-                self._demand.said(due)
+                self._demand.record_written(due)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def run(self) -> None:

@@ -38,7 +38,7 @@ class Looking:
             if (due := self._demand.due()) is not None:
                 said.append(due)
                 if written:
-                    self._demand.said(due)
+                    self._demand.record_written(due)
             self.now += LOOK_SECONDS
         return said
 

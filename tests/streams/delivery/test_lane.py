@@ -53,13 +53,13 @@ def send_all(count: int, poison: Collection[int], most: int = MOST) -> Course:
     while lane:
         records = lane.head(most)
         size = len(records)
-        lane.tried(size)
+        lane.record_attempt(size)
         course.sizes.append(size)
         if any(int(record.id) in poison for record in records):
-            item = lane.refused(size, REFUSED)
+            item = lane.record_refusal(size, REFUSED)
         else:
-            course.passed.extend(item.source.offset for item in lane.passed(size))
-            item, _ = lane.suspect() or (None, REFUSED)
+            course.passed.extend(item.source.offset for item in lane.pop_delivered(size))
+            item, _ = lane.pop_culprit() or (None, REFUSED)
         if item is not None:
             course.refused.append(item.source.offset)
             course.found_after.append(len(course.sizes))
@@ -105,7 +105,7 @@ def test_each_poison_in_a_thousand_costs_at_most_twelve_requests_more(poison: se
 
 def test_what_came_meanwhile_waits_until_the_suspects_are_through() -> None:
     lane = lane_of(8)
-    assert lane.refused(8, REFUSED) is None
+    assert lane.record_refusal(8, REFUSED) is None
     for item in [Item(event_source("17", "passes", 8), new_partition(), 0)]:
         item.record = event("17", "passes", "8")
         lane.append(item)
@@ -115,11 +115,11 @@ def test_what_came_meanwhile_waits_until_the_suspects_are_through() -> None:
 
 def test_what_was_too_large_is_tried_to_the_last_record_and_none_is_taken_for_bad() -> None:
     lane, tried = lane_of(3), []
-    assert lane.refused(3, Rejected("too_large", blames="batch")) is None
+    assert lane.record_refusal(3, Rejected("too_large", blames="batch")) is None
     while lane:
         tried.append(len(lane.head(MOST)))
-        lane.passed(tried[-1])
-        assert lane.suspect() is None
+        lane.pop_delivered(tried[-1])
+        assert lane.pop_culprit() is None
 
     assert tried == [1, 1, 1]
 
@@ -130,10 +130,10 @@ def test_no_request_carries_more_than_is_allowed() -> None:
 
 def test_each_try_of_a_record_is_counted_and_no_other() -> None:
     lane = lane_of(3)
-    lane.tried(1)
-    lane.tried(2)
+    lane.record_attempt(1)
+    lane.record_attempt(2)
 
-    assert [item.attempts for item in lane.passed(3)] == [2, 1, 0]
+    assert [item.attempts for item in lane.pop_delivered(3)] == [2, 1, 0]
 
 
 class Seconds:
@@ -158,20 +158,20 @@ def test_a_lane_that_keeps_failing_while_others_pass_counts_its_seconds(clock: S
     lane, counted = lane_of(1), []
     for now in (0, 30, 60, 90):
         clock.at(now)
-        counted.append(lane.failed(counts=True))
+        counted.append(lane.record_failure(counts=True))
 
     assert counted == [0, 30, 60, 90]
 
 
 def test_what_passes_in_between_starts_the_count_anew(clock: Seconds) -> None:
     lane = lane_of(2)
-    lane.failed(counts=True)
+    lane.record_failure(counts=True)
     clock.at(100)
-    lane.failed(counts=True)
-    lane.passed(1)
+    lane.record_failure(counts=True)
+    lane.pop_delivered(1)
     clock.at(200)
 
-    assert lane.failed(counts=True) == 0
+    assert lane.record_failure(counts=True) == 0
 
 
 @pytest.mark.parametrize("tries_meanwhile", [[], [60.0], [60.0, 1_800.0, 3_590.0]])
@@ -180,10 +180,10 @@ def test_an_outage_does_not_count_against_a_lane_that_failed_before_it(
 ) -> None:
     """It fails, nothing passes for an hour, and it fails once more when all is well again."""
     lane = lane_of(1)
-    lane.failed(counts=True)
+    lane.record_failure(counts=True)
     for now in tries_meanwhile:
         clock.at(now)
-        lane.failed(counts=False)
+        lane.record_failure(counts=False)
     clock.at(3_600)
 
-    assert lane.failed(counts=True) < 15 * 60
+    assert lane.record_failure(counts=True) < 15 * 60

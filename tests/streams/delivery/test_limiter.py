@@ -230,7 +230,7 @@ def test_a_refusal_closes_for_as_long_as_is_said_but_not_beyond_the_minute(
     limit = RateLimit(600, Clock())
     if minute is not None:
         limit.observe(told(600, 100, minute))
-    limit.refused(after)
+    limit.record_refusal(after)
 
     assert limit.reserve() == pytest.approx(waits)
 
@@ -284,13 +284,13 @@ def test_no_limit_is_believed_that_is_below_what_passes_without_a_refusal(minute
     if minute == "known":
         limit.observe(told(6_000, 6_000, 60.0))
     for _ in take(limit, clock, clock.now + 50):
-        limit.passed()
+        limit.record_success()
     limit.observe(Quota(300))
 
     assert limit.per_minute == 6_000
     assert limit.ignored == {"limit": 1}
 
-    limit.refused(None)
+    limit.record_refusal(None)
     limit.observe(Quota(300))
 
     assert limit.per_minute == 300, "a refusal proves that it was too much"
@@ -318,7 +318,7 @@ def test_what_is_proved_is_never_more_than_the_service_counts_in_one_minute(
             clock.now += 0.01
             if len(waiting) > in_flight:
                 waiting.pop(0)
-                limit.passed()
+                limit.record_success()
                 limit.in_flight -= 1
         limit.observe(Quota(600))
     assert limit.ignored == {}
@@ -327,17 +327,17 @@ def test_what_is_proved_is_never_more_than_the_service_counts_in_one_minute(
 def test_a_limit_that_is_closed_for_more_than_a_minute_is_told() -> None:
     clock = Clock()
     limit = RateLimit(600, clock)
-    limit.refused(30.0)
+    limit.record_refusal(30.0)
     assert limit.closed_for_long is None
 
     clock.now += 31
-    limit.refused(40.0)
+    limit.record_refusal(40.0)
     assert limit.closed_for_long == pytest.approx(40.0)
 
     clock.now += 41
     assert limit.closed_for_long is None, "it is open"
-    limit.passed()
-    limit.refused(30.0)
+    limit.record_success()
+    limit.record_refusal(30.0)
     assert limit.closed_for_long is None
 
     limit.close_for(3_600)

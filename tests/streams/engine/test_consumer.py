@@ -226,8 +226,8 @@ async def test_a_commit_that_was_refused_is_offered_again(
     kafka_script.fetched = [log(0, 1, 2)]
     await chunks(consumer)
     partition = consumer.partitions[HERE]
-    partition.ended(0)
-    partition.ended(2)
+    partition.mark_ended(0)
+    partition.mark_ended(2)
     kafka_script.takes_commits = False
     refused = await consumer.commit()
     kafka_script.takes_commits = True
@@ -253,9 +253,9 @@ async def test_commits_follow_each_other_while_something_ends(
     before = len(kafka_script.commits)
 
     async def more() -> None:
-        partition.ended(2)
+        partition.mark_ended(2)
 
-    partition.ended(0)
+    partition.mark_ended(0)
     kafka_script.meanwhile = more
     await some_turns()
     loop.cancel()
@@ -273,11 +273,11 @@ async def test_what_ends_while_a_commit_is_under_way_is_in_the_one_that_waited_f
     kafka_script.fetched = [log(0, 1)]
     await chunks(consumer)
     partition = consumer.partitions[HERE]
-    partition.ended(0)
+    partition.mark_ended(0)
     last: list[bool] = []
 
     async def more() -> None:
-        partition.ended(1)
+        partition.mark_ended(1)
 
     kafka_script.meanwhile = more
     await consumer.commit()
@@ -292,7 +292,7 @@ async def test_what_its_processor_raises_is_raised_after_what_has_ended_is_commi
     kafka_script.fetched = [log(0, 1, 2)]
     await chunks(consumer)
     for offset in (0, 2):
-        consumer.partitions[HERE].ended(offset)
+        consumer.partitions[HERE].mark_ended(offset)
     with pytest.raises(ZeroDivisionError):
         await consumer.run_processor(consumer)
 
@@ -304,7 +304,7 @@ async def test_a_drain_closes_commits_and_forgets(kafka_script: Kafka, consumer:
     kafka_script.fetched = [log(0, 1)]
     await chunks(consumer)
     partition = consumer.partitions[HERE]
-    partition.ended(0)
+    partition.mark_ended(0)
     await consumer.drain()
 
     assert partition.closed
@@ -320,7 +320,7 @@ async def test_kafkas_own_marks_after_the_last_record_are_passed_and_committed(
     kafka_script.marks = 2
     (chunk,) = await chunks(consumer)
     partition = consumer.partitions[HERE]
-    partition.ended(0, 1)
+    partition.mark_ended(0, 1)
     await consumer.commit()
 
     assert chunk.end == 4
@@ -586,7 +586,7 @@ async def test_a_log_that_went_back_is_taken_over_anew_where_deleted_records_are
     consumer.deleted_records = DeletedRecords(KafkaSettings(deleted_records="skip"), consumer.holds)
     kafka_script.fetched = [log(0, 1, 2, 3, 4), log(0, 1), log(0, 1)]
     await chunks(consumer)
-    consumer.partitions[HERE].ended(0, 1, 2, 3, 4)
+    consumer.partitions[HERE].mark_ended(0, 1, 2, 3, 4)
     await consumer.commit()
     kafka_script.end = 2
     assert await chunks(consumer) == []
@@ -620,7 +620,7 @@ async def test_a_partition_that_is_held_still_commits_what_ends_and_is_drained(
     partition = consumer.partitions[HERE]
     kafka_script.first = 9
     await chunks(consumer)
-    partition.ended(0)
+    partition.mark_ended(0)
     await consumer.drain()
 
     assert partition.closed
@@ -742,7 +742,7 @@ def assign(consumer: Consumer, start: Progress, limit: InFlightLimit) -> Partiti
 
 
 def fetched(partition: Partition, *offsets: int) -> None:
-    partition.fetched((offset, 1) for offset in offsets)
+    partition.track((offset, 1) for offset in offsets)
 
 
 def fetches(consumer: Consumer) -> bool:
@@ -757,7 +757,7 @@ async def test_a_full_partition_is_not_fetched_until_it_is_half_empty(
     fetched(partition, 0, 1, 2, 3)
     seen = [fetches(consumer)]
     for offset in range(3):
-        partition.ended(offset)
+        partition.mark_ended(offset)
         seen.append(fetches(consumer))
 
     assert seen == [False, False, False, True]
@@ -770,7 +770,7 @@ async def test_a_partition_with_too_many_holes_is_not_fetched_until_half_of_them
     fetched(partition, *range(10))
     seen = []
     for offset in (1, 3, 5, 7, 0, 2, 4):
-        partition.ended(offset)
+        partition.mark_ended(offset)
         await consumer.commit()
         seen.append((len(kafka_script.commits[-1][HERE].ended), fetches(consumer)))
 
@@ -845,7 +845,7 @@ async def test_a_partition_that_began_with_many_holes_is_fetched_on(consumer: Co
     holes = tuple((n * 2 + 1, n * 2 + 2) for n in range(1_000))
     partition = assign(consumer, Progress(0, holes), InFlightLimit())
     fetched(partition, 0)
-    partition.ended(0)
+    partition.mark_ended(0)
     partition.committed = partition.progress
     consumer.partition_changed(partition)
 

@@ -77,7 +77,7 @@ async def test_what_is_read_is_counted_and_dated(script: Kafka, assigned: Consum
     script.fetched = [log(0, 1, 2)]
     (chunk,) = await chunks(assigned)
     partition = assigned.partitions[HERE]
-    partition.ended(0)
+    partition.mark_ended(0)
 
     assert partition.read == 3
     assert partition.oldest_at == chunk.records[1].timestamp // 1000
@@ -89,7 +89,7 @@ async def test_what_ended_before_a_rebalance_is_counted_too(
     before = metrics.total(metrics.RECORDS_ENDED)
     script.fetched = [log(0, 1, 2)]
     await chunks(assigned)
-    assigned.partitions[HERE].ended(1)
+    assigned.partitions[HERE].mark_ended(1)
     await rebalance(assigned)
 
     assert metrics.total(metrics.RECORDS_ENDED) == before + 1
@@ -101,7 +101,7 @@ async def test_a_line_sums_up_what_was_done_and_what_waits(
     summary = gauges.Summary()
     script.fetched = [log(0, 1, 2)]
     await chunks(assigned)
-    assigned.partitions[HERE].ended(0)
+    assigned.partitions[HERE].mark_ended(0)
     blocked = Blocked("bad_key", "Set the key.")
     with capture_logs() as lines:
         gauges.log_summary(summary, assigned.partitions.values(), blocked, str)

@@ -18,7 +18,7 @@ LIMIT = InFlightLimit(records=6, size=120, runs=100)
 
 
 def fetched(offsets: OffsetTracker, *numbers: int) -> list[int]:
-    return offsets.fetched((number, 10) for number in numbers)
+    return offsets.track((number, 10) for number in numbers)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_watermark_is_the_first_offset_that_has_not_ended(
     offsets = OffsetTracker(5)
     fetched(offsets, 5, 6, 7, 8, 9)
     for offset in ends:
-        offsets.ended(offset)
+        offsets.mark_ended(offset)
 
     assert (offsets.watermark, offsets.runs()) == (watermark, runs)
 
@@ -47,8 +47,8 @@ def test_the_watermark_is_the_first_offset_that_has_not_ended(
 def test_a_single_unended_record_at_the_head_is_not_committed_over() -> None:
     offsets = OffsetTracker(31)
     fetched(offsets, 31, 32, 33)
-    offsets.ended(32)
-    offsets.ended(33)
+    offsets.mark_ended(32)
+    offsets.mark_ended(33)
 
     assert offsets.watermark == 31
 
@@ -56,8 +56,8 @@ def test_a_single_unended_record_at_the_head_is_not_committed_over() -> None:
 def test_a_gap_in_the_log_is_passed_but_not_the_record_behind_it() -> None:
     offsets = OffsetTracker(0)
     assert fetched(offsets, 7, 10, 11) == [7, 10, 11]
-    offsets.ended(7)
-    offsets.ended(11)
+    offsets.mark_ended(7)
+    offsets.mark_ended(11)
 
     assert (offsets.watermark, offsets.runs()) == (10, [(11, 12)])
 
@@ -67,16 +67,16 @@ def test_offsets_without_records_part_no_runs() -> None:
     offsets = OffsetTracker(0)
     for offset in range(0, 2_000, 2):
         fetched(offsets, offset)
-        offsets.passed(offset + 2)
-    offsets.ended(*range(2, 2_000, 2))
+        offsets.advance_to(offset + 2)
+    offsets.mark_ended(*range(2, 2_000, 2))
 
     assert (offsets.watermark, offsets.runs()) == (0, [(1, 2_000)])
 
 
 def test_a_million_that_ended_behind_one_that_does_not_are_one_run() -> None:
     offsets = OffsetTracker(0)
-    offsets.fetched((offset, 1) for offset in range(1_000_000))
-    offsets.ended(*range(1, 1_000_000))
+    offsets.track((offset, 1) for offset in range(1_000_000))
+    offsets.mark_ended(*range(1, 1_000_000))
 
     assert (offsets.watermark, offsets.ahead) == (0, 1_000_000)
     assert offsets.runs() == [(1, 1_000_000)]
@@ -99,10 +99,10 @@ def test_a_record_fetched_before_the_position_is_refused() -> None:
 def test_a_record_ends_once() -> None:
     offsets = OffsetTracker(0)
     fetched(offsets, 0, 1)
-    offsets.ended(1)
+    offsets.mark_ended(1)
 
     with pytest.raises(KeyError):
-        offsets.ended(1)
+        offsets.mark_ended(1)
 
 
 @given(
@@ -117,11 +117,11 @@ def test_waiting_and_its_bytes_are_those_of_what_was_fetched_and_has_not_ended(
     offsets = OffsetTracker(0)
     log = [offset for offset in range(61) if offset not in holes]
     for at in range(0, len(log), chunk):
-        offsets.fetched((offset, offset) for offset in log[at : at + chunk])
+        offsets.track((offset, offset) for offset in log[at : at + chunk])
     left = set(log)
     for offset in ends:
         if offset in left:
-            offsets.ended(offset)
+            offsets.mark_ended(offset)
             left.remove(offset)
 
     assert offsets.waiting == len(left)
@@ -160,7 +160,7 @@ class Life(RuleBasedStateMachine):
         for gap in gaps[: count - len(ahead)]:
             ahead.append(max(position, self.log[-1] + 1 if self.log else 0) + gap)
             self.log.append(ahead[-1])
-        todo = self.partition.fetched((offset, offset % 50) for offset in ahead)
+        todo = self.partition.track((offset, offset % 50) for offset in ahead)
 
         assert todo == [offset for offset in ahead if offset not in self.skippable]
         self.working |= {offset: offset % 50 for offset in todo}
@@ -171,7 +171,7 @@ class Life(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         some = st.sampled_from(sorted(self.working))
         together = data.draw(st.lists(some, min_size=1, max_size=4, unique=True))
-        self.partition.ended(*together)
+        self.partition.mark_ended(*together)
         for offset in together:
             del self.working[offset]
         self.ended.update(together)

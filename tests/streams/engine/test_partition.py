@@ -26,10 +26,10 @@ def test_it_is_full_at_the_limit_and_drained_below_half_of_it(
     partition = new_partition(limit=limit)
     seen = []
     for offset in range(4):
-        partition.fetched([(offset, size)])
+        partition.track([(offset, size)])
         seen.append((partition.full, partition.drained))
     for offset in range(4):
-        partition.ended(offset)
+        partition.mark_ended(offset)
         seen.append((partition.full, partition.drained))
 
     neither, full, drained = (False, False), (True, False), (False, True)
@@ -38,17 +38,17 @@ def test_it_is_full_at_the_limit_and_drained_below_half_of_it(
 
 def test_it_is_full_when_too_many_runs_had_to_be_committed() -> None:
     partition = new_partition(limit=InFlightLimit(runs=2))
-    partition.fetched((offset, 1) for offset in range(6))
+    partition.track((offset, 1) for offset in range(6))
     for offset in (1, 3, 5):
-        partition.ended(offset)
+        partition.mark_ended(offset)
     before = partition.full
     commit(partition)
 
     assert (before, partition.full, partition.drained) == (False, True, False)
 
-    partition.ended(0)
-    partition.ended(2)
-    partition.ended(4)
+    partition.mark_ended(0)
+    partition.mark_ended(2)
+    partition.mark_ended(4)
     commit(partition)
 
     assert (partition.full, partition.drained) == (False, True)
@@ -59,11 +59,11 @@ def test_it_is_full_when_it_is_too_far_ahead_of_what_has_not_ended() -> None:
     partition = new_partition(limit=InFlightLimit(ahead=10))
     seen = []
     for offset in range(10):
-        partition.fetched([(offset, 1)])
+        partition.track([(offset, 1)])
         if offset:
-            partition.ended(offset)
+            partition.mark_ended(offset)
         seen.append(partition.full)
-    partition.ended(0)
+    partition.mark_ended(0)
 
     assert seen == [False] * 9 + [True]
     assert (partition.full, partition.drained) == (False, True)
@@ -86,8 +86,8 @@ def test_partitions_share_what_a_worker_may_have_under_way(
 def test_one_that_has_nothing_under_way_is_drained_however_it_began(runs: int) -> None:
     """Else it is paused for ever: what would close its holes is not even fetched."""
     partition = new_partition(Progress(0, tuple((n * 2 + 1, n * 2 + 2) for n in range(runs))))
-    partition.fetched([(0, 10_000)])
-    partition.ended(0)
+    partition.track([(0, 10_000)])
+    partition.mark_ended(0)
     commit(partition)
 
     assert partition.offsets.waiting == 0
@@ -97,9 +97,9 @@ def test_one_that_has_nothing_under_way_is_drained_however_it_began(runs: int) -
 def test_it_tells_of_every_change_also_when_it_is_closed() -> None:
     changes: list[Partition] = []
     partition = Partition(TP("events", 0), Progress(0), InFlightLimit(), changes.append)
-    partition.fetched([(0, 1)])
+    partition.track([(0, 1)])
     partition.closed = True
-    partition.ended(0)
+    partition.mark_ended(0)
 
     assert changes == [partition, partition]
     assert partition.progress == Progress(1)
@@ -108,9 +108,9 @@ def test_it_tells_of_every_change_also_when_it_is_closed() -> None:
 def test_it_tells_once_of_what_ended_together() -> None:
     changes: list[Partition] = []
     partition = Partition(TP("events", 0), Progress(0), InFlightLimit(), changes.append)
-    partition.fetched((offset, 1) for offset in range(4))
+    partition.track((offset, 1) for offset in range(4))
     changes.clear()
-    partition.ended(0, 3, 1)
+    partition.mark_ended(0, 3, 1)
 
     assert changes == [partition]
     assert partition.take_ended() == 3

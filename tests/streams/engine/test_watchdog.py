@@ -76,7 +76,7 @@ class Recalling(dict[TP, Partition]):
 
 def at_work() -> Partition:
     partition = idle()
-    partition.fetched([(0, 1)])
+    partition.track([(0, 1)])
     return partition
 
 
