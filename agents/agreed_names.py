@@ -26,7 +26,7 @@ log = structlog.get_logger()
 _MOST_AUDIENCES = 100_000
 
 AGREED_NAMES = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
-"""What the topic holds: audiences by their ids, and whose a name is by the name."""
+"""The records of the topic: audiences by their ids, and the owner of a name by the name."""
 
 Apart = Callable[[str, str], str]
 """Makes another name of a name and the id of the audience that cannot have it."""

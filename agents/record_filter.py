@@ -19,7 +19,7 @@ from streams.outcomes import Dropped
 
 _OfAudience = MembershipChanged | AudienceChanged | Audience
 _DEVELOPMENT = Dropped("development")
-# What says nothing of where it comes from, such as a Kafka connection without a Unique ID.
+# The account of records that name none, as from a Kafka connection without a Unique ID.
 _UNKNOWN = "unknown"
 
 

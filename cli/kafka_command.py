@@ -23,7 +23,7 @@ def ask(work: Work, component: str, needed: Rights) -> None:
     So does a user who lacks what is `needed`, before anything is done: what Kafka refuses on the
     way it refuses without the name of what it refuses, or as if it were not there.
     """
-    # What it has to say of a Kafka that is away is said in one sentence.
+    # aiokafka's own lines about a Kafka that is away are replaced by one sentence.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     async def work_if_granted() -> bool:

@@ -16,7 +16,7 @@ from streams.topics import RAW, Topic
 
 # Clocks that are kept by NTP differ by milliseconds, and a record may be on its way for seconds.
 _MOST_AHEAD_S = 60
-# What comes again, after a replay or a redrive, is seldom older.
+# Records that come again, after a replay or a redrive, are seldom older.
 _LEAST_KNOWN_S = 24 * 3600
 
 

@@ -19,7 +19,7 @@ Format = Literal["kafka", "strimzi", "confluent", "msk-iam"]
 
 _FLAGS = {"topic": "--topic", "group": "--group"}
 _NONE = "\u2013"
-# Of Amazon's actions those that each operation takes, with what they ask for themselves.
+# The actions of Amazon's that each operation takes, with those which they require.
 _IAM: Mapping[tuple[str, str], Sequence[str]] = {
     ("topic", "Read"): ("DescribeTopic", "ReadData"),
     ("topic", "Write"): ("DescribeTopic", "WriteData"),

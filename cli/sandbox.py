@@ -155,7 +155,7 @@ async def _publish(traffic: Traffic) -> None:
     from streams.kafka.rights import Rights  # noqa: PLC0415 - as above
     from streams.settings import KafkaSettings  # noqa: PLC0415 - as above
 
-    # What it has to say of a Kafka that is away is said below, in one sentence.
+    # aiokafka's own lines about a Kafka that is away are replaced by one sentence below.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         kafka = KafkaSettings.load()

@@ -13,7 +13,7 @@ BATCH_KINDS: Mapping[str, str] = MappingProxyType(
     {"crash_report": "error", "push_registration": "push_subscription"}
 )
 
-# What becomes of a batch's `commerce_event`: each of its parts that is there, or else itself.
+# The kinds that a batch's `commerce_event` becomes: one for each part it has, or else itself.
 COMMERCE_KINDS = ("product_action", "promotion_action", "impression", "commerce_event")
 # Published names of events that have no published shape; nothing is known of what they say.
 SHAPELESS_KINDS = ("pre_attribution", "push_reaction", "validation_result", "unknown")

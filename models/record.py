@@ -26,7 +26,7 @@ class Shape(BaseModel):
 
 
 class RawPosition(Shape):
-    """Where the raw message stands, and which of its parts this is (0-based)."""
+    """The position of the raw message, and the index of the part that this is (from 0)."""
 
     topic: str
     partition: int

@@ -86,7 +86,7 @@ def _of_msk(host: str, region: str | None, _scope: str | None) -> CloudToken:
 
 
 _GCP_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-# As Google's own handler for Java reads it.
+# Google's own handler for Java reads it so.
 _GCP_PRINCIPAL = "GOOGLE_MANAGED_KAFKA_AUTH_PRINCIPAL"
 
 

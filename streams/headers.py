@@ -12,7 +12,7 @@ EPOCH = "epoch"
 REDRIVEN_FOR = "redriven-for"
 REDRIVEN_OF = "redriven-of"
 
-# Where an update's raw message stands: partition, offset, and when Kafka took it, in ms.
+# The raw message of an update: its partition, offset, and when Kafka took it, in ms.
 RAW = "raw"
 # When an update's message was sent, in ms; with this behind it where the update says all of a user
 # that the router does not remember, so that it may be what was true before.

@@ -67,7 +67,7 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
 
     async def connect(self) -> Any:
         broker = (self.host, self.port)
-        # Who takes connections and says nothing is passed over for the next address in time, and
+        # A broker that takes connections and says nothing is passed over for the next in time, and
         # not after 40 seconds: which one is asked first is chance.
         self._patience = self._request_timeout
         self._request_timeout = min(self._patience, self.first_answer_s)

@@ -18,7 +18,7 @@ from streams import clocks
 from streams.settings import WorkerSettings
 from streams.terminal import escaped
 
-# What a line may say beside its event; a payload has no place among them. `error` is the name of a
+# The keys that a line may have beside its event; a payload is not among them. `error` names a
 # type, `detail` and `what_to_do` are ours, and topic, partition and offset are a raw position.
 KEYS = frozenset(
     {
@@ -78,7 +78,7 @@ class Repeats:
 
     _FIRST_SECONDS = 60.0
     _MOST_SECONDS = 3600.0
-    # Of lines that differ by more than numbers there are few.
+    # There are few lines that differ by more than numbers.
     _MOST_KINDS = 500
 
     def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
@@ -86,12 +86,12 @@ class Repeats:
         self._kinds: dict[Hashable, _Repeated] = {}
 
     def __len__(self) -> int:
-        """How many kinds of lines are remembered."""
+        """The number of kinds of lines that are remembered."""
         return len(self._kinds)
 
     @property
     def held_back(self) -> int:
-        """How many lines no other has told of yet."""
+        """The number of lines that were held back and not yet told of."""
         return sum(each.held_back for each in self._kinds.values())
 
     def lets(self, record: logging.LogRecord) -> bool:
@@ -99,7 +99,7 @@ class Repeats:
         if record.name.startswith(_OURS):
             return True
         now = self._clock()
-        # As it is before arguments are put in: nodes, ports and offsets are no other kind.
+        # The text before arguments are put in: another node, port or offset is no other kind.
         kind = record.name, record.levelno, _NUMBER.sub("0", str(record.msg))
         repeated = self._kinds.get(kind)
         if repeated is None or now - repeated.last_at > repeated.pause:

@@ -18,7 +18,7 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
-# What `readiness` may say.
+# The states that `readiness` may have.
 READY_STATES = (
     "ready",
     "no_partitions",

@@ -22,9 +22,10 @@ from streams.http import Answer, Http, HttpSettings, is_success, json_object, wh
 from streams.outcomes import Misconfigured, RetryRecord, Throttled, Transient, Unavailable
 
 Source: TypeAlias = Literal["oidc", "file"] | Cloud
-"""Where tokens come from: an identity provider, a file, or a cloud's own library."""
+"""The source of tokens: an identity provider, a file, or a cloud's own library."""
 
-# As Kafka's own clients do: sasl.login.refresh.window.factor.
+# Kafka's own clients renew a token after this share of its life
+# (sasl.login.refresh.window.factor).
 _RENEW_SHARE = 0.8
 # While a renewal fails and the old token still lives.
 _PAUSE_SECONDS = 10.0

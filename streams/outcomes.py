@@ -67,7 +67,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """Nothing passes until a person mends a key or a setting; `what_to_do` is one sentence."""
+    """A key or a setting is wrong, and nothing passes before a person mends it by `what_to_do`."""
 
     tag: ClassVar[str] = "misconfigured"
 

@@ -30,7 +30,7 @@ _METADATA_MAX_AGE_MS = 10_000
 
 GROUP_PREFIX = "mparticle-streams-"
 DRY_RUN_SUFFIX = "-dry-run"
-"""What a worker's name ends in, and so its group's, while it sends nothing."""
+"""The end of a worker's name, and so of its group's, while it sends nothing."""
 
 
 class KafkaSettings(Settings):

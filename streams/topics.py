@@ -41,7 +41,7 @@ AUDIENCES = Topic("audiences", TypeAdapter(Audience), compacted=True)
 PRIVACY_REQUESTS = Topic("privacy-requests", TypeAdapter(PrivacyRequest))
 DEAD_LETTERS = Topic("dead-letters", TypeAdapter(DeadLetter))
 
-# What each worker wants of its destination's rate limits, in partition 0: the last seconds count.
+# Each worker's demand on its destination's rate limits, in partition 0: the last seconds count.
 RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000)
 
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)

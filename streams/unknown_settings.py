@@ -12,7 +12,7 @@ from streams.base_settings import Settings, is_service_link
 
 log = structlog.get_logger()
 
-# Of what follows the prefix, which is equal in any case.
+# The likeness of what follows the prefix, which is equal in any case.
 _ALIKE = 0.7
 # Kubernetes documentation, "Service", "Environment variables": one set for each Service of the
 # namespace, so that one called kafka makes KAFKA_SERVICE_HOST. `NAME_PORT` is told by its value.

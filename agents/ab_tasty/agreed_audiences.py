@@ -10,7 +10,7 @@ from models.audience import Audience
 from streams import metrics
 from streams.settings import KafkaSettings
 
-# What plays with ids must not fill the metrics.
+# A sender that makes up ids must not fill the metrics.
 _MOST_NAMED = 1_000
 
 

@@ -34,7 +34,7 @@ from streams.outcomes import (
 )
 
 # Sources: AB Tasty docs, "Universal data connector API"; mParticle docs, "HTTP Integrations".
-# Of udc only 202, 413 and 415 are known, and those second-hand; the rest is HTTP's own meaning.
+# For udc only 202, 413 and 415 are known, and at second hand; the rest is HTTP's own meaning.
 _REFUSED: Mapping[int, Outcome] = {
     400: Rejected("refused_rows", "HTTP 400"),
     409: Rejected("refused_rows", "HTTP 409"),
@@ -102,7 +102,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str
         return RetryRecord(f"http_{status}", after)
     if is_too_large(status):
         return Rejected("too_large", f"HTTP {status}", blames="batch")
-    # What nobody documents may hit every record: hold, rather than drain the topic.
+    # An undocumented refusal may hit every record: hold, rather than drain the topic.
     return _ENDINGS[endpoint].get(status) or Misconfigured(
         "unexpected_answer",
         f"Check ABTASTY_BASE_URL and ABTASTY_PATH_TEMPLATE: AB Tasty answers HTTP {status}, which "

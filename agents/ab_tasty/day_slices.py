@@ -6,7 +6,7 @@ from zlib import crc32
 
 from aiokafka.structs import ConsumerRecord
 
-# Of a time in milliseconds; Python reads no number of thousands of them.
+# The digits of a time in milliseconds; Python refuses to read a number of thousands of digits.
 _MOST_DIGITS = 19
 
 
@@ -19,7 +19,7 @@ class Joined(NamedTuple):
 
     @property
     def _text(self) -> str:
-        # Of somebody else's key there is no visitor that AB Tasty would take.
+        # A key that somebody else wrote names no visitor that AB Tasty would take.
         return self.key.decode(errors="replace")
 
     @property

@@ -33,7 +33,7 @@ _ACTIONS = {
     "updated": "update",
     "disconnected": "remove",
 }
-# What may surround one audience in a message: its user's profile, and commas.
+# The bytes that may surround one audience in a message: its user's profile, and commas.
 _PROFILE_BYTES = len('{"mpid":"","audiences":[]},,')
 # All of a message but its profiles and the key.
 _ENVELOPE_BYTES = 512

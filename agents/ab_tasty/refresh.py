@@ -23,7 +23,7 @@ from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 
 DAY_MS = 24 * 60 * 60 * 1000
-# Of the 30 days that AB Tasty keeps a row ("Universal data connector API") two are for delays.
+# AB Tasty keeps a row for 30 days ("Universal data connector API"); two of them are for delays.
 _LASTS_DAYS = 28
 _ASSIGNED_SECONDS = 0.5
 
@@ -38,7 +38,7 @@ class RefreshPolicy:
     look_s: float = 60.0
     """Seconds between two looks at the partitions that this worker has."""
     most_members: int = 250_000
-    """Of one reading, some 60 MB. A day's slice may be larger: then it is a reading of its own."""
+    """The members of one reading, some 60 MB; a day's slice that has more is read alone."""
 
 
 class Refresh:

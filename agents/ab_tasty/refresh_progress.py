@@ -22,7 +22,7 @@ class Done(NamedTuple):
     """The progress in one partition of the members' topic."""
 
     days: int = 0
-    """What ABTASTY_REFRESH_INTERVAL_DAYS was: slices of other days are other slices."""
+    """ABTASTY_REFRESH_INTERVAL_DAYS as it was: another number makes other slices."""
     day: int = 0
     """The last day whose slice was sent."""
     since: int = 0

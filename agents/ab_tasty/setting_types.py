@@ -8,7 +8,7 @@ from pydantic import AfterValidator, SecretStr
 
 from models.mparticle.identity import user_type
 
-# What "Universal data connector API" permits in a value besides letters and digits.
+# The characters that "Universal data connector API" permits besides letters and digits.
 _SIGNS = "$€£[]{}&(§!)-_%=+:/.?<>@#"
 _LETTERS = r"A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF"
 _VALUE = re.compile(f"[{_LETTERS}{re.escape(_SIGNS)}]+")

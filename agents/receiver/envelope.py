@@ -62,7 +62,7 @@ def _key(message: Any) -> bytes | None:
     """
     keys = map(_key_of, _parts(message))
     key = next(keys, None)
-    # What is about nobody, or another, ends the search: there may be half a million.
+    # A part about nobody, or about another, ends the search: there may be half a million.
     return key if key is not None and all(each == key for each in keys) else None
 
 

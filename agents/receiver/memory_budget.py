@@ -6,7 +6,7 @@ from typing import Self
 from agents.receiver.responses import NO_ROOM, RefusedError
 from streams import metrics
 
-# What a connection reads ahead of a small post, and what a post costs beside its bytes.
+# A connection reads so much ahead, and a small post costs as much beside its bytes.
 _LEAST = 64 * 1024
 
 

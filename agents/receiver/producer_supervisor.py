@@ -18,7 +18,7 @@ from streams.settings import KafkaSettings
 log = structlog.get_logger()
 
 FRAME_BYTES = 2048
-"""What a key and Kafka's own frame need beside a message."""
+"""Room for a key and Kafka's own frame beside a message."""
 
 _LOOK_SECONDS = 5.0
 # How long a broker may take to say that it is there.
@@ -45,7 +45,7 @@ class ProducerSupervisor:
         self._writer = writer
         self._read = read
         self._away: str | None = None
-        # What was acknowledged until then: whatever is afterwards says that Kafka is back.
+        # The count of acknowledged messages at that moment: one more says that Kafka is back.
         self._away_at = 0
         self._limit_s = stall_timeout_s
         self._work, self._login = Watchdog(stall_timeout_s), Watchdog(stall_timeout_s)

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 _ACCEPTED = "accepted"
 _FAULT = "fault"
 _SCHEME = "token"
-# Of so many bytes a message is looked into in a thread.
+# Messages of so many bytes are looked into in a thread, beside the event loop.
 _LONG_BYTES = 256 * 1024
 
 

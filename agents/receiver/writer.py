@@ -132,7 +132,7 @@ class Writer:
         self._topic = topic
         self._seconds = seconds
         self._producer: AIOKafkaProducer | None = None
-        # Of the present producer.
+        # The lanes belong to the present producer.
         self._lanes: dict[int, _Lane] = {}
         # Those with something to be written, until it is time for that.
         self._ready: list[_Lane] = []
@@ -219,7 +219,7 @@ class Writer:
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is not None:
             return partition_of(key, count)
-        # In turn, and none where something is late if there is another.
+        # Partitions take turns; one where something is late is passed over if there is another.
         self._turn += 1
         turns = [(self._turn + step) % count for step in range(count)]
         return next((each for each in turns if not self.late[each]), turns[0])
@@ -239,7 +239,7 @@ class Writer:
         else:
             if isinstance(error, MessageSizeTooLargeError):
                 self._learn([post.size for post in batch.posts])
-            # What comes of one that is left says nothing of the present one.
+            # The answer of a producer that was replaced says nothing about the present one.
             if producer is self._producer:
                 self._renew(error)
         for post in batch.posts:

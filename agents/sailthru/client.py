@@ -31,7 +31,7 @@ from streams.outcomes import Delivered, Outcome, Rejected
 _SIGNATURES_REFUSED_AT_MOST = 10
 # A file of some megabytes takes longer than any call.
 _UPLOAD_SECONDS = 300.0
-# Of a minute; nothing of Sailthru's comes near.
+# More requests a minute than any limit of Sailthru's.
 _HIGHEST_LIMIT = 10**8
 
 

@@ -106,7 +106,7 @@ BY_CODE: Mapping[str, Outcome] = MappingProxyType(
     }
 )
 
-# Where the code says nothing.
+# Used where the error code says nothing.
 BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
     {
         200: Rejected("refused", "an error in a successful answer"),
@@ -117,12 +117,12 @@ BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
         405: _OUR_MISTAKE,
         406: _OUR_MISTAKE,
         408: TIMED_OUT,
-        # Of the keys that two people may share: other conflicts are merged.
+        # Only a key that two people may share; Sailthru merges other conflicts.
         409: Rejected("key_conflict", "a key belongs to another profile", blames="account"),
     }
 )
 
-# Of these the status alone decides, whoever answers: the API, or what stands before it.
+# For these the status alone decides, whoever answers: the API, or a proxy before it.
 _OF_ANYBODY = frozenset({401, 405, 406, 408})
 
 
@@ -153,7 +153,7 @@ def _judge_anybody(status: int) -> Outcome:
 
 
 def _judge(status: int, code: str, headers: Mapping[str, str]) -> Outcome:
-    # Of a status that the documentation does not name, failure alone is certain.
+    # The documentation does not name the status, so only the failure is certain.
     unheard_of = _REFUSED if status >= HTTPStatus.BAD_REQUEST else UNREADABLE
     outcome = BY_CODE.get(code) or BY_STATUS.get(status, unheard_of)
     if outcome is _RATE_LIMITED:

@@ -17,7 +17,7 @@ _IN_BATCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: (kind,) for name, kind in BATCH_KINDS.items()} | {"commerce_event": COMMERCE_KINDS}
 )
 
-# What these tell is none of marketing's business, or a secret: addresses with tokens in them, push
+# These tell what is none of marketing's business, or a secret: addresses with tokens, push
 # tokens and what was pushed, stack traces, who refused to be measured, who else uses a device
 # (Firehose Java SDK, `eventprocessing/`; mParticle docs, "JSON Reference").
 PRIVATE_KINDS = frozenset(

@@ -15,7 +15,7 @@ from streams.outcomes import Delivered, Rejected
 
 log = structlog.get_logger()
 
-# What Sailthru refuses today it may take when somebody has mended it.
+# Sailthru may take a list later that it refuses now, when somebody has mended something.
 REFUSED_SECONDS = 600.0
 
 

@@ -45,7 +45,7 @@ class Sender:
         self._lists = lists
         self._addresses = addresses
         self._events_at_most_once = events_at_most_once
-        # What Sailthru may not find yet, because reads can lag behind writes.
+        # Writes that Sailthru may not find yet, because its reads lag behind.
         self._recorded: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 

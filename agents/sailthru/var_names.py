@@ -78,7 +78,7 @@ class VarNames:
 
     def __init__(self, given: Mapping[str, str] = MappingProxyType({})) -> None:
         self._given = {_folded(name): var for name, var in given.items()}
-        # Of the names that came first: an account has few, and each comes with every record.
+        # A cache for the names that came first: an account has few, and every record has them.
         self._alone: dict[str, str] = {}
 
     def profile(self, names: Iterable[str]) -> tuple[dict[str, str], Naming]:
@@ -122,7 +122,7 @@ class VarNames:
         var = _clean(name)
         if var in KEPT_VARS:
             return f"{_OURS}{var}"
-        # What is cut always gets the tail: it must not depend on what else the record holds.
+        # A cut name always gets the tail: the result must not depend on the record's other names.
         return var if len(var) <= LONGEST_VAR else _with_tail(var, name)
 
     def is_same(self, one: str, other: str) -> bool:

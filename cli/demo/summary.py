@@ -8,7 +8,7 @@ from rich.table import Table
 from cli.demo.figures import Figures
 from sandbox.mparticle import Ledger
 
-# What sinks send of their own accord: it stands on no topic that they read.
+# Records that sinks send of their own accord stand on no topic that they read.
 _OF_THEIR_OWN = ("list_wanted", "membership_refreshed")
 
 

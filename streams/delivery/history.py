@@ -38,7 +38,7 @@ class History:
         async with clients.range_consumer(
             self._kafka, max_partition_fetch_bytes=self._kafka.max_partition_fetch_bytes
         ) as consumer:
-            # Where retention is faster than we are: what is left is read, and not the end of it.
+            # Retention may be faster than we are: then what is left is read.
             there = {each.tp: each for each in await ranges.whole(consumer, of_tp)}
             for group in groups:
                 spans = [_span(each, there[TopicPartition(*each.tp)], share) for each in group]

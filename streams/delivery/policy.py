@@ -35,7 +35,7 @@ class ResendPolicy:
     look_s: float = 0.5
     """Between two looks at offsets, which tell nobody that they moved."""
     settled_s: float = 60.0
-    """How long what came before may take: others do not wait for a partition that is held."""
+    """The longest wait for what came before: others do not wait for a held partition."""
 
 
 @dataclass(frozen=True, slots=True)

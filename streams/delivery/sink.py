@@ -128,13 +128,13 @@ class Sink(Wire[Request]):
     rate_limit_share: float = 1.0
     """The part of its limits that all our workers together may use."""
     admitted_in_a_turn: int = 50
-    """How many records are admitted, of all partitions together, in one turn of the event loop.
+    """The most records that one turn of the event loop admits, of all partitions together.
 
     A request takes several turns, so few where many requests are in flight; more where a request is
     to find much waiting.
     """
     most_records: int = 10_000
-    """How many records `fold` is shown at most: no request carries more."""
+    """The most records that `fold` is shown: no request carries more."""
     behind: Mapping[str, str] = MappingProxyType({})
     """Reason of a drop or a dead letter -> the one or two settings an operator would change."""
 

@@ -34,11 +34,11 @@ class AddedPartitions:
         """
         self._added = frozenset(added)
         numbers = {tp.partition for tp in added}
-        # Where each ended; None until Kafka has said it.
+        # The end of each; None until Kafka has said it.
         self._before: dict[TP, int | None] = {
             tp: None for tp in before if tp.partition not in numbers
         }
-        # What is read at once until it is known what is waited for.
+        # Added partitions are read at once until it is known what they wait for.
         self._waits = False
         if added:
             log.info("partitions_added", detail=f"{_names(added)} wait for what was before them")

@@ -70,7 +70,7 @@ class CommitRequests:
     ) -> bool:
         """Returns whether to try again with less."""
         if isinstance(error, _CALL_TOO_LARGE) and len(call) > 1:
-            # As it was, and not as it might have been: a call of few partitions is smaller.
+            # The size that the call had, not the allowed one: few partitions make a smaller call.
             size = sum(len(each.metadata) + _ENTRY_BYTES for each in call.values())
             self.most = min(self.most, size) // 2
             return True

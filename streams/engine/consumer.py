@@ -72,7 +72,7 @@ class Consumer(driver.Consumer):
         self.unavailable: dict[TP, str] = {}
         """Partitions that Kafka answers nothing of, and its own word for why."""
         self.added = AddedPartitions((), ())
-        """Of this assignment: what is not read before its turn comes."""
+        """The partitions of this assignment that are not read before their turn comes."""
         self.deleted_records = DeletedRecords(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
@@ -186,7 +186,7 @@ class Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begins the takeover of an assignment, beside which heartbeats go on."""
         self.join_granted()
-        # Who is put out again before a first commit, by a twin, was in touch all the same.
+        # A member that another puts out before its first commit was in touch all the same.
         self.lease.record_assignment()
         await super().on_partitions_assigned(assigned, generation_id)
         if not self._is_over:
@@ -444,7 +444,7 @@ class Consumer(driver.Consumer):
     async def _log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
         """Returns the bounds of those that can be asked; names the others as not available."""
         there = {}
-        # Of this assignment: an answer that comes after the next one says nothing of that.
+        # The dict of this assignment: an answer that comes after the next says nothing of that one.
         unavailable = self.unavailable
         for tp, answer in (await self._thread.log_bounds(tps)).items():
             if isinstance(answer, KafkaError):

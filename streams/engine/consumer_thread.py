@@ -146,7 +146,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Has a join tried again after a refusal; aiokafka waits until somebody asks for it."""
 
         def told(error: Exception) -> Awaitable[Any]:
-            # What comes of an assignment is handed on as the text of another error.
+            # aiokafka hands an error in an assignment on as the text of another error.
             if isinstance(error.__cause__, MissingTopicsError):
                 error = error.__cause__
             self.parent_loop.call_soon_threadsafe(self.consumer.join_refused, error)
@@ -272,7 +272,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch(self, active: set[TP], seconds: float) -> Fetched:
         consumer = self._ensure_consumer()
         records = await self._fetch_records(consumer, active, timeout=seconds)
-        # In the same turn of the loop: what is fetched from here on is the next answer's.
+        # In the same turn of the loop: records fetched after this belong to the next answer.
         subscription = consumer._subscription.subscription  # noqa: SLF001 - guarded by a test
         assignment = subscription and subscription.assignment
         assigned = active & assignment.tps if assignment else ()

@@ -24,7 +24,7 @@ class GroupLease:
     ) -> None:
         self._held_for = session_timeout_s * self._HELD_SHARE
         self.clock = clock
-        """What it goes by, and whoever renews it."""
+        """The clock, in seconds, that the lease and its renewals go by."""
         self._renewed_at = self._answered_at = float("-inf")
 
     def renew(self, asked_at: float) -> None:

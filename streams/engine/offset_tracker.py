@@ -18,7 +18,7 @@ class OffsetTracker:
         """Starts at the committed offset; `ended` are the runs [from, to) that ended beyond it."""
         self.position = start
         self._waiting: dict[int, int] = {}
-        # As they came. A dict would search for its first among all that have gone.
+        # In order of arrival. A dict would search for its first entry among all that are gone.
         self._order = deque[int]()
         self._bytes = 0
         self._ended = OffsetRuns(ended)

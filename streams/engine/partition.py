@@ -80,7 +80,7 @@ class Partition:
         self.bounds: tuple[int, int] | None = None
         """The first offset of the log and the one after its last, when Kafka was last asked."""
         self.recalled = 0
-        """How many records of its past were read back before it started."""
+        """The number of records of its past that were read back before it started."""
         # Counted apart from the offsets, so that the two can be compared.
         self.read = 0
         self.accounted = 0

@@ -35,7 +35,7 @@ _LOOK_SECONDS = 0.1
 _LEADER_LOOKS = 80
 # Brokers that come back do not know all topics at once.
 _TOPIC_LOOKS = 20
-# Of a group's offsets, for other reasons than that Kafka is not there.
+# Refusals to read or commit offsets, where Kafka itself is there.
 _REFUSALS = (
     GroupAuthorizationFailedError,
     InvalidCommitOffsetSizeError,

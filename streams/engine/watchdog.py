@@ -65,6 +65,6 @@ async def watch(
             raise StalledError(f"Kafka let it in no more for {limit_s:.0f} s: {access.locked_out}")
         if work.stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
             raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
-        # Who is locked out is told so, and not that it is silent.
+        # A worker that is locked out says so, and not that it hangs.
         if group.stalled(None, excused=lease.is_in_touch() or access.locked_out is not None):
             raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

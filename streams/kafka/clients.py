@@ -16,7 +16,7 @@ from streams.settings import KafkaSettings
 from streams.topics import MAX_REQUEST_BYTES
 
 SECONDS = 5.0
-"""How long a command waits for an answer: it fails within ten seconds, start included."""
+"""The wait of a command for an answer, in seconds: it fails within ten, start included."""
 
 # A fetch that waits at the end of one partition holds up what is read of the next.
 _FETCH_WAIT_MS = 20

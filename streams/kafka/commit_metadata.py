@@ -7,7 +7,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-# What a broker takes of a partition unless its `offset.metadata.max.bytes` is set otherwise.
+# A broker takes so many bytes unless its `offset.metadata.max.bytes` is set otherwise.
 MAX_LENGTH = 4096
 _VERSION = "1"
 

@@ -42,7 +42,7 @@ _UNSTEADY = (
     "at what stands between."
 )
 
-# Of what a broker says.
+# The most that is quoted of a broker's own words.
 _MOST_WORDS = 200
 # No word is so long; a token, or what is made of a password, is.
 _LONG = re.compile(r"\S{60}")
@@ -120,7 +120,7 @@ async def examine(kafka: KafkaSettings) -> Diagnosis:
         async with asyncio.timeout(_SECONDS):
             if (wrong := await _ask(kafka)) is None:
                 return away
-            # What is wrong is wrong each time; a connection that breaks looks like much of it.
+            # A real fault shows each time; a connection that breaks looks like many a fault.
             again = await _ask(kafka)
     except TimeoutError:
         return away  # it is as if nobody were there
@@ -153,7 +153,7 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
         try:
             metadata = await connection.send(MetadataRequest([]))
         except (KafkaError, OSError) as error:
-            # Who has not logged in is cut off at the first question; so is anybody, by chance.
+            # Brokers cut off at the first question whoever has not logged in; so may the network.
             if not await _asks_for_login(kafka, host, port):
                 raise _AwayError from error
             raise _LockedOutError(
@@ -209,7 +209,7 @@ async def _has_token(tokens: Tokens) -> None:
         async with asyncio.timeout(_CONNECT_SECONDS):
             await tokens.token()
     except TokenError as error:
-        # As text it has the name of its kind in front.
+        # As text the error has the name of its class in front.
         raise _LockedOutError(str(error.args[0])) from error
     except TimeoutError as error:
         raise _LockedOutError(

@@ -26,7 +26,7 @@ from streams.settings import KafkaSettings
 
 # Kafka's AclOperation, of which an answer has a bit for each.
 _BITS: Mapping[Operation, int] = {"Read": 3, "Write": 4, "Describe": 8}
-# Where a broker says nothing of rights, as without an authorizer of its own kind.
+# The answer of a broker that tells no rights, as one without an authorizer of Kafka's kind.
 _UNSAID = -(2**31)
 _UNAUTHORIZED = TopicAuthorizationFailedError.errno
 

@@ -14,7 +14,7 @@ from streams.logs import Seldom
 
 log = structlog.get_logger()
 
-# Of all who wait for a topic.
+# Shared by all who wait for a topic, so that one of them logs it.
 _seldom = Seldom()
 
 

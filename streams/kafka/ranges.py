@@ -22,7 +22,7 @@ from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 _POLL_MS = 200
-# Of one poll; others get a turn of the event loop after it.
+# The most records of one poll; others get a turn of the event loop after it.
 _MAX_POLL_RECORDS = 1_000
 
 

@@ -16,7 +16,7 @@ SMALL = (
 )
 
 _LIMIT = "max.message.bytes"
-# What the router makes of raw messages.
+# The topics of what the router makes of raw messages.
 _WRITTEN = (*BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS)
 
 

@@ -165,7 +165,7 @@ async def _answer(admin: AIOKafkaAdminClient, group: str, question: Request[Any]
 def _errors(answer: Any) -> Iterable[int]:
     told = answer.to_object()
     codes = [told.get("error_code", 0), *(each["error_code"] for each in told.get("groups", ()))]
-    # Who is not there is the answer to a question about somebody else.
+    # "No such member" may be the answer to a question about another member.
     codes += [
         each["error_code"]
         for each in told.get("members", ())

@@ -14,7 +14,7 @@ _HELLO: Final = b"\x00\x12\x00\x00\x00\x00\x00\x01\xff\xff"
 # For a connection with its handshake, and then for a word.
 _CONNECT_SECONDS: Final = 1.0
 _WORD_SECONDS: Final = 1.0
-# Whoever speaks TLS alone answers with its alert to whatever it does not understand.
+# A server that speaks only TLS answers with this alert to what it does not understand.
 _ALERT: Final = b"\x15"
 
 

@@ -8,7 +8,7 @@ from streams.kafka.ranges import Range, Reader
 from streams.operations.trace_search import stands
 from streams.topics import Topic
 
-# Who writes records and who writes dead letters are different machines.
+# Records and dead letters are written by different machines, whose clocks may differ.
 _CLOCKS_DIFFER_MS = 60_000
 
 

@@ -16,7 +16,7 @@ from streams.kafka.ranges import Range, Reader
 from streams.operations.trace_fates import Group, Letters, Place, Traced, traced
 from streams.topics import BY_USER, RAW, Topic
 
-# Who writes records and who writes dead letters are different machines.
+# Records and dead letters are written by different machines, whose clocks may differ.
 _CLOCKS_DIFFER_MS = 60_000
 
 Takes = Callable[[ConsumerRecord], bool]

@@ -32,7 +32,7 @@ _LINGER_SECONDS = 2.0
 # So many wait at a port until they are let in or sent away, and an event loop may take all of them
 # in one turn.
 _QUEUE = 128
-# What a process opens beside connections that were let in: Kafka, files, a turn's of two ports.
+# Descriptors that a process opens beside connections it let in: Kafka, files, two ports' turn.
 _OTHER_DESCRIPTORS = 128 + 2 * _QUEUE
 _FEWEST = 16
 _SHUTDOWN_SECONDS = 1.0
@@ -188,7 +188,7 @@ class Connection(web.RequestHandler):
         # aiohttp forgets it when it closes, which lasts as long as nobody reads what was written.
         self._line: asyncio.Transport | None = None
         self._answered = 0
-        # Of a head that has begun: how many bytes have come, and the last of them.
+        # The bytes that have come of a head that has begun: their number, and the last of them.
         self._head_bytes = 0
         self._last = b""
 
@@ -282,7 +282,7 @@ class Connection(web.RequestHandler):
         self._head_bytes += len(data)
         self._last = joined[1 - len(_HEAD_END) :]
         end = joined.find(_HEAD_END)
-        # Of what has no end yet, the last may be the end's beginning.
+        # The last bytes of what has no end yet may be the beginning of its end.
         size += end if end >= 0 else len(joined) - len(self._last)
         return size <= self._door.limits.head_bytes
 

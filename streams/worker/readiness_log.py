@@ -9,7 +9,7 @@ import structlog
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
-# What every start and rebalance passes through.
+# States that every start and rebalance passes through.
 _ORDINARY = frozenset({"ready", "no_partitions", "starting"})
 
 

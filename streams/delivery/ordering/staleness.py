@@ -31,7 +31,7 @@ class _Seen(NamedTuple):
 
 # A time takes two and a half times the room of an id, and most records are none.
 _IDS_TO_A_TIME = 4
-# Of updates only those matter that a router had under way when it was killed, so few are enough.
+# Few updates are enough: only those count that a router had under way when it was killed.
 _TIMES_TO_AN_UPDATE = 5
 
 

@@ -20,7 +20,7 @@ from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import LaneKey, Prepares
 from streams.kafka.log_end import LogEnd
 
-# Of one user no request carries more, and a lane is not looked through for every request.
+# No request carries more of one user, and no request has to look through a whole lane.
 _MOST_TOGETHER = 100
 
 
@@ -55,7 +55,7 @@ class UpdateBarrier:
 
     @property
     def users(self) -> int:
-        """Of how many users an update has not ended, or something waits for one."""
+        """Returns the number of users with an update under way, or something that waits."""
         return len(self._unfinished.keys() | self._parked.keys())
 
     @property
@@ -98,7 +98,7 @@ class UpdateBarrier:
             return
         self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
         self._finish(item.user, item.source.offset)
-        # Whoever still has to wait parks again.
+        # A lane that still has to wait is parked again.
         for wake in list(self._parked.get(item.user, ())):
             wake()
 

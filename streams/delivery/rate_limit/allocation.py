@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from models.rate_demand import RateDemand
 from streams import clocks
 
-# Of an even share, for whoever wants nothing: what comes of a sudden can start.
+# The part of an even share kept for a worker that wants nothing, so that it can start at once.
 _FLOOR = 0.05
-# What all have written within this time, all have read. Until then others may still use what this
+# Within this time everybody has read what anybody wrote. Until then others may still use what this
 # worker is to get.
 _HEARD_SECONDS = 1.0
 _GONE_BEATS = 5

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
-# What is no longer wanted is forgotten within seconds, and not between two requests.
+# A demand that has ceased is forgotten within seconds, and not between two requests.
 _DECAY = 0.8
 _MORE_THAN_USED = 1.25
 # One order holds only within a partition.

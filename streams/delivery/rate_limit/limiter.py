@@ -20,7 +20,7 @@ _ROUNDING = 1e-9
 _LOOK_SECONDS = 0.25
 # Catches up within the minute on what a pause left unused.
 _HEADROOM = 1.1
-# Whoever else uses the limit, so much of what is left is ours.
+# So much of what is left is ours, whoever else uses the limit.
 _LEAST = 0.1
 _MINUTE_SECONDS = 60.0
 # A limit that counts by the minute opens within one, and what an answer takes.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _WINDOW_SECONDS = 60.0
-# What two machines of one service may differ by, and how long an answer may be on its way.
+# Clocks of one service's machines may differ so much, and an answer be so long on its way.
 _SLACK_SECONDS = 5.0
 # At the edges of a minute an answer may be counted in another than it came in.
 _SURE = 0.9
@@ -59,7 +59,7 @@ class Budget:
     def __init__(self) -> None:
         self._behind = math.inf
         self.reset = -math.inf
-        """When the present minute ends, by the destination's clock."""
+        """The end of the present minute, by the destination's clock."""
         self._limit = self._remaining = 0
 
     def observe(self, quota: Quota, now: float) -> bool:
@@ -87,7 +87,7 @@ class Budget:
         self._clamp(sent - reset, now - reset + _WINDOW_SECONDS)
 
     def _clamp(self, low: float, high: float) -> None:
-        # From above: too late costs a moment, too early is refused.
+        # Rounded up: too late costs a moment, too early is refused.
         self._behind = min(max(self._behind, low), high)
 
     def left(self, now: float) -> Left | None:

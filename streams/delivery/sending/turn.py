@@ -139,7 +139,7 @@ class Turn:
     async def _complete(self, lane: Lane, size: int) -> None:
         self._quarantine.release(lane.key)
         delivered = lane.pop_delivered(size)
-        # Where all others of a refused batch have passed, the last of it is the bad one.
+        # When all others of a refused batch have passed, its last record is the bad one.
         found = lane.pop_culprit()
         self._completion.end_delivered(delivered)
         for _ in range(size):
