@@ -29,7 +29,6 @@ from streams.settings import KafkaSettings
 T = TypeVar("T")
 
 _COMMIT_AGAIN_SECONDS = 1.0
-_JOIN_AGAIN_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 
@@ -144,13 +143,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _tell_of_refusals(self, coordinator: Any) -> None:
         """Has a join tried again after a refusal; aiokafka waits until somebody asks for it."""
+        join_again_s = self.consumer.transport.policy.join_again_s
 
         def told(error: Exception) -> Awaitable[Any]:
             # aiokafka hands an error in an assignment on as the text of another error.
             if isinstance(error.__cause__, MissingTopicsError):
                 error = error.__cause__
             self.parent_loop.call_soon_threadsafe(self.consumer.join_refused, error)
-            again = asyncio.create_task(asyncio.sleep(_JOIN_AGAIN_SECONDS))
+            again = asyncio.create_task(asyncio.sleep(join_again_s))
             closing = coordinator._closing  # noqa: SLF001 - as above
             return asyncio.wait({again, closing}, return_when=asyncio.FIRST_COMPLETED)
 

@@ -13,6 +13,8 @@ class EnginePolicy:
     """After which a commit that nobody answers is given up, and asked for again."""
     ask_again_s: float = 1.0
     """After which a partition that could not be asked for its bounds is asked again."""
+    join_again_s: float = 1.0
+    """After which a join or a heartbeat that Kafka refused is tried again."""
     metadata_s: float = 5.0
     """For how long the leader of a group waits for topics that brokers do not know yet."""
     metadata_again_s: float = 0.1

@@ -188,12 +188,10 @@ async def test_after_a_silence_a_commit_of_what_was_committed_already_confirms()
 class Driver:
     """In place of aiokafka's consumer, whose broker does not answer."""
 
-    def __init__(self, generation: int) -> None:
-        self._coordinator = coordinator_of(generation=generation)
-        self.asked = 0
+    def __init__(self) -> None:
+        self._coordinator = coordinator_of()
 
     async def commit(self, _offsets: object) -> None:
-        self.asked += 1
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
@@ -201,17 +199,9 @@ class Driver:
         raise asyncio.CancelledError
 
 
-async def test_a_worker_that_is_no_member_commits_nothing() -> None:
-    """Kafka takes it from nobody in particular, when its group has no members at that moment."""
-    driver = Driver(generation=-1)
-
-    assert not await thread_of(driver).commit_progress({HERE: Progress(3)})
-    assert driver.asked == 0
-
-
 async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again() -> None:
     """Told to stop while the broker was away, workers needed 82 seconds; this was 20 of them."""
-    thread = thread_of(Driver(generation=1))
+    thread = thread_of(Driver())
     thread.consumer.transport.policy = EnginePolicy(commit_s=0.01)
 
     assert not await thread.commit_progress({HERE: Progress(3)})
@@ -220,7 +210,7 @@ async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again() ->
 
 async def test_a_consumer_that_is_cancelled_while_it_stops_does_not_end_its_thread_untold() -> None:
     """And these were the other 60: whoever waits for the thread gives up after a minute."""
-    await thread_of(Driver(generation=1)).on_thread_stop()
+    await thread_of(Driver()).on_thread_stop()
 
 
 async def test_a_takeover_that_the_next_rebalance_overtakes_leaves_no_connection_behind() -> None:

@@ -3,23 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 
-import pytest
 from aiokafka.errors import GroupAuthorizationFailedError
 
-from streams.engine import consumer_thread
+from streams.engine.policy import EnginePolicy
 from tests.streams.engine.unstarted import coordinator_of, thread_of
 
 GROUP = "mparticle-streams-router"
 
 
-async def test_a_heartbeat_that_is_refused_is_told_until_one_is_answered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_heartbeat_that_is_refused_is_told_until_one_is_answered() -> None:
     """It was the last of aiokafka's: a worker with nothing to commit would never come back.
 
     The broker puts out who is silent, and only who asks hears of it.
     """
-    monkeypatch.setattr(consumer_thread, "_JOIN_AGAIN_SECONDS", 0.0)
     answers: Iterator[Exception | bool] = iter([GroupAuthorizationFailedError(GROUP), False, True])
 
     async def heartbeat() -> bool:
@@ -32,6 +28,7 @@ async def test_a_heartbeat_that_is_refused_is_told_until_one_is_answered(
         _do_heartbeat=heartbeat, _closing=asyncio.get_running_loop().create_future()
     )
     thread = thread_of(None)
+    thread.consumer.transport.policy = EnginePolicy(join_again_s=0.0)
     thread.supervise(coordinator)
 
     async def beat() -> tuple[bool, str]:
