@@ -18,9 +18,9 @@ from cli.progress import standing
 from cli.settings import groups as all_groups
 from streams.base_settings import Settings, SettingsError
 from streams.engine.startup import StartError, prepare
-from streams.kafka import clients, record_limits, topic_shapes
+from streams.kafka import clients, record_limits, topic_settings
 from streams.kafka.granted_rights import Granted, look
-from streams.kafka.topic_shapes import Shape
+from streams.kafka.topic_settings import TopicSettings
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.terminal import escaped
 from streams.topics import RAW, Topic
@@ -154,7 +154,7 @@ async def _kafka(
     try:
         async with clients.answering(kafka, _KAFKA_SECONDS), clients.admin(kafka) as admin:
             found = await look(admin, [kafka.topic(topic.name) for topic in needed])
-            shapes = await topic_shapes.look(
+            as_set = await topic_settings.look(
                 admin,
                 kafka,
                 [topic for topic in needed if kafka.topic(topic.name) in found.partitions],
@@ -163,7 +163,7 @@ async def _kafka(
         yield Finding("wrong", str(error))
         return
     yield Finding("ok", f"Kafka answers at {kafka.bootstrap_servers}.")
-    for finding in (*_there(kafka, needed, found), *_shaped(kafka, shapes)):
+    for finding in (*_there(kafka, needed, found), *_doubts(as_set)):
         yield finding
     if all(kafka.topic(topic.name) in found.partitions for topic in needed):
         async for finding in _with_all_topics(names, kafka, reads, dedup_max_ids):
@@ -210,12 +210,12 @@ def _needed(names: Iterable[str]) -> Sequence[Topic]:
     return [topic for topic in registry.all_topics() if topic in needed]
 
 
-def _shaped(kafka: KafkaSettings, shapes: Iterable[Shape]) -> Iterator[Finding]:
+def _doubts(topics: Iterable[TopicSettings]) -> Iterator[Finding]:
     """Yields what the topics' settings lose or keep too long, a line for all of a kind."""
     names: dict[str, list[str]] = {}
-    for shape in shapes:
-        for doubt in shape.doubts():
-            names.setdefault(doubt, []).append(kafka.topic(shape.topic.name))
+    for topic in topics:
+        for doubt in topic.doubts():
+            names.setdefault(doubt, []).append(topic.name)
     for doubt, of_topics in names.items():
         yield Finding("open", f"topics {', '.join(of_topics)}: {doubt}.")
 

@@ -21,12 +21,11 @@ from aiokafka.structs import OffsetAndMetadata
 from streams import clocks, topics
 from streams.engine.forgotten_offsets import forgotten
 from streams.engine.refusals import sentence
-from streams.kafka import clients, log_bounds, topic_admin
+from streams.kafka import clients, log_bounds, topic_admin, topic_settings
 from streams.kafka.commit_metadata import Progress, decode, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.granted_rights import Granted, lacking_on_groups, look, too_little
 from streams.kafka.rights import Right, Rights
-from streams.kafka.topic_settings import unfit
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
@@ -105,7 +104,8 @@ async def _check_topics(
         together = [kafka.topic(topic.name) for topic in topics if topic.together]
         if (why := unequal({name: found.partitions[name] for name in together})) is not None:
             raise StartError(f"{why}.")
-        if faults := await unfit(admin, kafka, topics):
+        as_set = await topic_settings.look(admin, kafka, topics)
+        if faults := [fault for topic in as_set for fault in topic.faults()]:
             raise StartError(f"Set the topics right: {'; '.join(faults)}.")
         return found.cluster, found.partitions
 
