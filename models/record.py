@@ -4,7 +4,6 @@ from functools import cache
 from operator import not_
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 Encoding = Literal["raw", "md5", "sha1", "sha256"]
@@ -101,23 +100,6 @@ class Record(Shape):
             if identity.type == type_ and identity.encoding == "raw":
                 return identity.value
         return None
-
-
-def serialize(record: Record) -> bytes:
-    """Writes a record as JSON bytes for its topic; nulls inside attributes and details stay.
-
-    The same bytes as pydantic's `model_dump_json`, without asking each field whether to be left
-    out.
-    """
-    left_out = sparse(type(record))
-    said = {name: value for name, value in vars(record).items() if value or name not in left_out}
-    return orjson.dumps(said, default=vars)
-
-
-@cache
-def sparse(of: type[Record]) -> frozenset[str]:
-    """The fields that are left out where they say nothing."""
-    return frozenset(name for name, field in of.model_fields.items() if field.exclude_if)
 
 
 @cache

@@ -22,13 +22,14 @@ from agents.router.routing import route
 from agents.router.schema_drift import Drift
 from agents.router.settings import RouterSettings
 from models.audience import Audience
-from models.record import RawPosition, serialize
+from models.record import RawPosition
 from sandbox.mparticle import LEAK_MARKER, Message, generate, handwritten
-from streams import headers, logs, metrics
+from streams import logs, metrics
 from streams.dead_letters.writer import count
 from streams.placeholder_settings import with_placeholders
 from streams.topics import Topic
 from streams.worker.dry_run import CountedDeadLetters, dry_run
+from tests.routed import outgoing
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
 from tests.test_docs import ROOT
@@ -82,14 +83,14 @@ def routed(messages: Sequence[Message]) -> Routed:
         count(made.dead_letters)
         for out in made.outs:
             ours = found.records[out.topic.name]
-            made_of = headers.make(out.record.id, out.record.kind, 0)
+            made_of = outgoing(out)
             ours.append(
                 source(
-                    serialize(out.record),
+                    made_of.value,
                     len(ours),
-                    key=out.key,
-                    topic=out.topic.name,
-                    headers=made_of,
+                    key=made_of.key,
+                    topic=made_of.topic,
+                    headers=made_of.headers,
                 )
             )
             found.topics[out.topic.name] = out.topic

@@ -6,13 +6,14 @@ from random import Random
 
 from models.audience_membership import MembershipChanged
 from models.event import Event
-from models.record import Identity, RawPosition, serialize
+from models.record import Identity, RawPosition
 from models.user_update import AttributesChanged
 from streams import headers
 from streams.kafka.batch_writer import Outgoing, partition_of
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE
 from tests.benchmarks.work import RECEIVED_MS
+from tests.routed import written
 
 _RAW = RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0)
 _ID, _USER = "{id}", "{user}"
@@ -21,7 +22,7 @@ AUDIENCES = 50
 
 def events(kafka: KafkaSettings, numbers: range, users: int) -> Iterator[Outgoing]:
     """Events of `users` users, each by turns; the number is the id."""
-    written = serialize(
+    made = written(
         Event(
             kind="custom_event",
             name="Order Completed",
@@ -29,7 +30,7 @@ def events(kafka: KafkaSettings, numbers: range, users: int) -> Iterator[Outgoin
             **_shared(),
         )
     )
-    return _copies(kafka.topic(EVENTS.name), written, ((n, n % users) for n in numbers))
+    return _copies(kafka.topic(EVENTS.name), made, ((n, n % users) for n in numbers))
 
 
 def updates(
@@ -39,12 +40,12 @@ def updates(
 
     With `leaning`, the users of the first partition have that share of all together.
     """
-    written = serialize(AttributesChanged(attributes={"$City": "Boca Raton"}, **_shared()))
+    made = written(AttributesChanged(attributes={"$City": "Boca Raton"}, **_shared()))
     shares = [1 / rank for rank in range(1, users + 1)]
     if leaning is not None:
         shares = _leant(shares, leaning, kafka.topic_partitions)
     drawn = Random(seed).choices(range(users), cum_weights=list(accumulate(shares)), k=count)
-    return _copies(kafka.topic(USER_UPDATE.name), written, enumerate(drawn))
+    return _copies(kafka.topic(USER_UPDATE.name), made, enumerate(drawn))
 
 
 def _leant(shares: Sequence[float], leaning: float, partitions: int) -> list[float]:
@@ -57,8 +58,8 @@ def _leant(shares: Sequence[float], leaning: float, partitions: int) -> list[flo
 def memberships(kafka: KafkaSettings, numbers: range, pairs: int) -> Iterator[Outgoing]:
     """Changes of `pairs` pairs of user and audience, each by turns joined and left."""
     topic = kafka.topic(AUDIENCE_MEMBERSHIP.name)
-    written = {
-        (audience, change): serialize(
+    made = {
+        (audience, change): written(
             MembershipChanged(
                 change=change,
                 audience_id=str(900 + audience),
@@ -73,7 +74,7 @@ def memberships(kafka: KafkaSettings, numbers: range, pairs: int) -> Iterator[Ou
         turn, pair = divmod(number, pairs)
         change = "left" if turn % 2 else "joined"
         user = pair // AUDIENCES
-        yield _copy(topic, written[pair % AUDIENCES, change], number, user)
+        yield _copy(topic, made[pair % AUDIENCES, change], number, user)
 
 
 def _shared() -> dict[str, object]:
@@ -86,13 +87,13 @@ def _shared() -> dict[str, object]:
     }
 
 
-def _copies(topic: str, written: bytes, who: Iterable[tuple[int, int]]) -> Iterator[Outgoing]:
+def _copies(topic: str, made: Outgoing, who: Iterable[tuple[int, int]]) -> Iterator[Outgoing]:
     for number, user in who:
-        yield _copy(topic, written, number, user)
+        yield _copy(topic, made, number, user)
 
 
-def _copy(topic: str, written: bytes, number: int, user: int) -> Outgoing:
-    kind = written.partition(b'"kind":"')[2].partition(b'"')[0].decode()
-    id_, mpid = f"{number:032x}", f"{user}"
-    value = written.replace(_ID.encode(), id_.encode()).replace(_USER.encode(), mpid.encode())
-    return Outgoing(topic, mpid.encode(), value, headers.make(id_, kind, 0))
+def _copy(topic: str, made: Outgoing, number: int, user: int) -> Outgoing:
+    id_, mpid = f"{number:032x}".encode(), f"{user}".encode()
+    value = made.value.replace(_ID.encode(), id_).replace(_USER.encode(), mpid)
+    marks = [(name, id_ if name == headers.ID else said) for name, said in made.headers]
+    return Outgoing(topic, mpid, value, marks)

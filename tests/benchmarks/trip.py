@@ -18,10 +18,9 @@ import orjson
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.sink import AbTastySink
 from agents.sailthru.sink import SailthruSink
-from models.record import Record, serialize
+from models.record import Record
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import Service, running
-from streams import headers
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import Sink
 from streams.topics import AUDIENCE_MEMBERSHIP, USER_UPDATE, Topic
@@ -30,7 +29,7 @@ from tests.agents.sailthru.factories import attributes
 from tests.agents.sailthru.simulated import KEY, SECRET, settings
 from tests.contracts import ab_tasty
 from tests.streams.delivery.flow import Flow
-from tests.streams.records import source
+from tests.streams.records import stored
 
 _ROOT = Path(__file__).parents[2]
 _PRODUCT = tuple(f"{_ROOT / name}/" for name in ("agents", "models", "streams"))
@@ -76,8 +75,7 @@ async def _trip(sink: Sink[Any], topic: Topic, records: Sequence[Record]) -> Tri
     async with flow.running():
         partition = await flow.assign(topic=topic)
         for offset, record in enumerate(records):
-            marks = headers.make(record.id, record.kind, 0)
-            come = [source(serialize(record), offset, topic=topic.name, headers=marks)]
+            come = [stored(record, offset)]
             with trip.noted() if offset else Trip().noted():
                 await flow.accept(partition, come)
                 await flow.settled(partition)

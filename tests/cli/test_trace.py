@@ -16,13 +16,13 @@ from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.record import RawPosition
 from sandbox.kafka import Kafka
-from streams import headers
 from streams.dead_letters.writer import DeadLetters, preserve
-from streams.kafka.batch_writer import Outgoing, write
+from streams.kafka.batch_writer import write
 from streams.kafka.clients import admin
 from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
 from tests.cli.command import run, run_on
 from tests.cli.messages import EMAIL, MPID, attribute, custom_event, event_batch, memberships
+from tests.routed import outgoing
 from tests.streams.cluster import commit, create, keep, producing, settings
 
 VALUE = "Lyon"
@@ -57,13 +57,7 @@ class Log:
                 raw = RawPosition(topic=written.topic, partition=0, offset=written.offset, index=0)
                 routed = route(value, raw, written.timestamp, RouterSettings(), key)
                 records = [
-                    Outgoing(
-                        self.topic(out.topic),
-                        out.key,
-                        out.written(),
-                        headers.make(out.id, out.kind, 0),
-                    )
-                    for out in routed.outs
+                    outgoing(out)._replace(topic=self.topic(out.topic)) for out in routed.outs
                 ]
                 await write(producer, records)
                 await letters.write(routed.dead_letters)

@@ -1,25 +1,35 @@
 """Both destinations as the workers' processes find them, and what reached them."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
 from cli.demo.world import WorkerProcess, worker_environment
+from models.event import Event
+from models.record import Identity, RawPosition
 from sandbox.ab_tasty import AbTasty
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import Service, running
+from streams.kafka.batch_writer import Outgoing
 from streams.settings import KafkaSettings
+from streams.topics import RAW
+from tests.routed import written
 
 USER = 7_700_112_200
 """Of each user the mpid; no other number in a request looks like it."""
 _USER = re.compile(r"77001122(\d\d)")
+
+RECORDS = 6
+"""In each of two partitions, of users 0 to 5 and 6 to 11."""
 
 
 def mpid(number: int) -> str:
@@ -28,6 +38,22 @@ def mpid(number: int) -> str:
 
 def email(number: int) -> str:
     return f"user{mpid(number)}@shop.example"
+
+
+def event(number: int) -> Outgoing:
+    """An event of a user."""
+    return written(Event(kind="custom_event", name="Read", **common(number)))
+
+
+def common(number: int) -> dict[str, Any]:
+    """What all records of a user say."""
+    return {
+        "id": f"record-{number}",
+        "mpid": mpid(number),
+        "identities": (Identity(type="email", value=email(number)),),
+        "received_at_ms": int(time.time() * 1000),
+        "raw": RawPosition(topic=RAW.name, partition=0, offset=number, index=0),
+    }
 
 
 @dataclass

@@ -12,15 +12,14 @@ import pytest
 
 from cli.demo.world import WorkerProcess, worker_environment
 from models.audience_membership import MembershipChanged
-from models.record import serialize
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
-from streams import headers
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.sailthru.factories import membership
+from tests.routed import written
 from tests.streams.cluster import create, producing, settings
 
 AUDIENCES = [f"Audience {number}" for number in range(20)]
@@ -134,10 +133,10 @@ async def publish(to: KafkaSettings) -> None:
         sent = [
             await producer.send(
                 topic,
-                serialize(change),
-                key=mpid(user).encode(),
+                (made := written(change)).value,
+                key=made.key,
                 partition=user % PARTITIONS,
-                headers=headers.make(change.id, change.kind, 0),
+                headers=made.headers,
             )
             for user, change in changes()
         ]

@@ -13,8 +13,8 @@ from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.kafka.log import everything
-from tests.kafka.outside import outside
-from tests.kafka.test_moved_offsets import CASES, RECORDS, work_off, write
+from tests.kafka.outside import RECORDS, outside
+from tests.kafka.test_moved_offsets import CASES, work_off, write
 from tests.streams.cluster import commit, create, delete_before, producing, settings
 
 [CASE] = [case for case in CASES if case.worker == "sailthru"]

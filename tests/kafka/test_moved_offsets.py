@@ -2,57 +2,38 @@
 
 import asyncio
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from cli.demo.lag import Lag
 from cli.demo.run import READS
 from models.audience_membership import MembershipChanged
-from models.event import Event
-from models.record import Identity, RawPosition, serialize
 from sandbox.kafka import Kafka, command_line
-from streams import headers
+from streams.kafka.batch_writer import Outgoing
 from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, RAW, Topic
 from tests.cli.messages import custom_event, event_batch
-from tests.kafka.outside import Outside, email, mpid, outside
+from tests.kafka.outside import RECORDS, Outside, common, email, event, mpid, outside
+from tests.routed import written
 from tests.streams.cluster import assigned, commit, create, producing, settings
 
 RESET = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
-RECORDS = 6
-"""In each of two partitions, of users 0 to 5 and 6 to 11."""
 
 
-def raw(number: int) -> bytes:
+def raw(number: int) -> Outgoing:
     identity = {"identity_type": "email", "identity": email(number)}
-    return event_batch(custom_event("Read"), mpid=mpid(number), user_identities=[identity])
+    value = event_batch(custom_event("Read"), mpid=mpid(number), user_identities=[identity])
+    return Outgoing(RAW.name, mpid(number).encode(), value, [])
 
 
-def event(number: int) -> bytes:
-    return serialize(Event(kind="custom_event", name="Read", **common(number)))
-
-
-def membership(number: int) -> bytes:
+def membership(number: int) -> Outgoing:
     audience = {"audience_id": "2101", "audience_name": "Readers"}
-    return serialize(MembershipChanged(change="joined", **audience, **common(number)))
-
-
-def common(number: int) -> dict[str, Any]:
-    return {
-        "id": f"record-{number}",
-        "mpid": mpid(number),
-        "identities": (Identity(type="email", value=email(number)),),
-        "received_at_ms": int(time.time() * 1000),
-        "raw": RawPosition(topic=RAW.name, partition=0, offset=number, index=0),
-    }
+    return written(MembershipChanged(change="joined", **audience, **common(number)))
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ class Case:
 
     worker: str
     topic: Topic
-    value: Callable[[int], bytes]
+    record: Callable[[int], Outgoing]
     workers: Sequence[str]
     move: tuple[str, str]
     again: range
@@ -108,18 +89,14 @@ async def test_exactly_what_is_behind_a_moved_offset_is_delivered_again(
 async def write(cluster: KafkaSettings, case: Case) -> None:
     async with producing(cluster) as producer:
         for number in range(2 * RECORDS):
-            value = case.value(number)
+            topic, key, value, headers = case.record(number)
             await producer.send_and_wait(
-                cluster.topic(case.topic.name),
+                cluster.topic(topic),
                 value,
-                key=mpid(number).encode(),
-                headers=[] if case.topic is RAW else headers_of(orjson.loads(value)),
+                key=key,
+                headers=headers,
                 partition=number // RECORDS,
             )
-
-
-def headers_of(record: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-    return headers.make(record["id"], record["kind"], 0)
 
 
 async def work_off(world: Outside, lag: Lag, case: Case) -> None:

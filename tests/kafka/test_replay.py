@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
 import pytest
 from aiokafka import TopicPartition
 
@@ -19,8 +18,7 @@ from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.cli.command import run_on
-from tests.kafka.outside import Outside, mpid, outside
-from tests.kafka.test_moved_offsets import RECORDS, event, headers_of
+from tests.kafka.outside import RECORDS, Outside, event, outside
 from tests.streams.cluster import create, keep, producing, settings
 
 BEGAN = int(time.time()) - 3_600
@@ -36,12 +34,12 @@ async def cluster(kafka: Kafka, prefix: str) -> KafkaSettings:
     await keep(made, EVENTS)
     async with producing(made) as producer:
         for number in ALL:
-            value = event(number)
+            topic, key, value, headers = event(number)
             await producer.send_and_wait(
-                made.topic(EVENTS.name),
+                made.topic(topic),
                 value,
-                key=mpid(number).encode(),
-                headers=headers_of(orjson.loads(value)),
+                key=key,
+                headers=headers,
                 partition=number // RECORDS,
                 timestamp_ms=(BEGAN + 60 * (number % RECORDS)) * 1000,
             )

@@ -17,8 +17,7 @@ from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
 from tests.cli.command import run_on
 from tests.cli.messages import attribute, custom_event, event_batch
-from tests.kafka.outside import email, mpid
-from tests.kafka.test_moved_offsets import event, headers_of
+from tests.kafka.outside import email, event, mpid
 from tests.kafka.test_redrive import POISON, World
 from tests.streams.cluster import create, producing, settings
 
@@ -129,10 +128,8 @@ async def test_who_waits_is_told_from_those_who_passed_him(
         )
         async with producing(cluster) as producer:
             for user in USERS:
-                value = event(user)
-                marks = headers_of(orjson.loads(value))
-                key = mpid(user).encode()
-                await producer.send_and_wait(topic, value, key=key, headers=marks)
+                _, key, value, headers = event(user)
+                await producer.send_and_wait(topic, value, key=key, headers=headers)
         async with Reader.open(cluster) as reader, asyncio.timeout(60):
             while not (await stands(reader, "sailthru", [EVENTS], [last.tp])).has_ended(last):  # noqa: ASYNC110 - only Kafka knows
                 await asyncio.sleep(0.1)

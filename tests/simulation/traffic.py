@@ -8,10 +8,10 @@ import orjson
 from aiokafka.partitioner import DefaultPartitioner
 
 from models.event import Event
-from models.record import RawPosition, Record, serialize
+from models.record import RawPosition, Record
 from models.user_update import AttributesChanged
-from streams import headers
 from streams.topics import EVENTS, RAW, USER_UPDATE
+from tests.routed import written
 from tests.simulation.evidence import Evidence, Written
 from tests.simulation.log import Partition, ToWrite
 from tests.simulation.loop import SimulatedLoop
@@ -175,4 +175,5 @@ class Traffic:
 
 
 def _encoded(user: str, record: Record) -> ToWrite:
-    return user.encode(), serialize(record), headers.make(record.id, record.kind, 0)
+    _, key, value, headers = written(record)
+    return key, value, headers

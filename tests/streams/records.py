@@ -7,13 +7,13 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from models.event import Event
-from models.record import RawPosition, serialize
+from models.record import RawPosition, Record
 from models.user_update import AttributesChanged
-from streams import headers
 from streams.engine.chunks import Chunk
 from streams.engine.partition import InFlightLimit, Partition
 from streams.kafka.commit_metadata import Progress
-from streams.topics import EVENTS, USER_UPDATE
+from streams.topics import EVENTS
+from tests.routed import written
 
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 RECEIVED_AT_MS = 1_767_225_600_000
@@ -45,6 +45,27 @@ def source(
     )
 
 
+def stored(
+    record: Record,
+    offset: int,
+    *,
+    partition: int = 0,
+    key: bytes | None = None,
+    epoch: int = 0,
+    marks: Headers = (),
+) -> ConsumerRecord:
+    """A record as the router writes it; with another key than its own, and further headers."""
+    out = written(record, epoch)
+    return source(
+        out.value,
+        offset,
+        key=key or out.key,
+        topic=out.topic,
+        partition=partition,
+        headers=(*out.headers, *marks),
+    )
+
+
 def event(user: str, name: str, id_: str) -> Event:
     return Event(
         kind="custom_event",
@@ -61,13 +82,7 @@ def event_source(
 ) -> ConsumerRecord:
     """An event as the router writes it; without an id of its own it is named after its place."""
     record = event(user, name, id_ or f"{user}/{partition}/{offset}")
-    return source(
-        serialize(record),
-        offset,
-        key=user.encode(),
-        partition=partition,
-        headers=headers.make(record.id, record.kind, 0),
-    )
+    return stored(record, offset, partition=partition)
 
 
 def update_source(user: str, fate: str, offset: int, *, partition: int = 0) -> ConsumerRecord:
@@ -79,14 +94,7 @@ def update_source(user: str, fate: str, offset: int, *, partition: int = 0) -> C
         received_at_ms=RECEIVED_AT_MS,
         raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
     )
-    return source(
-        serialize(record),
-        offset,
-        key=user.encode(),
-        topic=USER_UPDATE.name,
-        partition=partition,
-        headers=headers.make(record.id, record.kind, 0),
-    )
+    return stored(record, offset, partition=partition)
 
 
 def new_partition(

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from models.dead_letter import DeadLetter
-from models.record import serialize
 from streams import headers
 from streams.dead_letters.reader import Choice, Found, Position
 from streams.dead_letters.writer import preserve, preserve_key
 from streams.operations.dedup_reach import Reach
 from streams.operations.redrive import Again, Plan
 from streams.settings import KafkaSettings
+from tests.routed import written
 from tests.streams.records import event
 
 HOUR_MS = 3_600_000
@@ -38,7 +38,7 @@ def found(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
         "first_at_ms": 1,
         "last_at_ms": 2,
         "key": b"17",
-        **keeping(serialize(RECORD)),
+        **keeping(written(RECORD).value),
         **changed,
     }
     return Found(Position(3, at), NOW_MS - age_ms, DeadLetter(**fields))
@@ -60,7 +60,7 @@ def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_fa
         "eu-events",
         1,
         b"17",
-        serialize(RECORD),
+        written(RECORD).value,
         [("id", b"record-1"), ("kind", b"custom_event"), *marks],
     )
 

@@ -13,11 +13,9 @@ from aiokafka.structs import ConsumerRecord
 from agents.ab_tasty.calls import Post
 from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceChanged, MembershipChanged
-from models.record import serialize
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
 from sandbox.server import running
-from streams import headers
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import LaneKey, Placement
 from streams.engine.partition import Partition
@@ -26,7 +24,7 @@ from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import audience, firehose, membership, udc
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty
 from tests.streams.delivery.flow import AT_ONCE, Flow, some_turns
-from tests.streams.records import source
+from tests.streams.records import stored
 
 POISON = 613
 # Among those that cost twelve requests, and thirteen if the last suspect were tried too.
@@ -66,15 +64,7 @@ def log(
 ) -> list[ConsumerRecord]:
     """The records as the router writes them."""
     return [
-        source(
-            serialize(change),
-            offset,
-            key=(change.mpid or change.audience_id).encode(),
-            topic=AUDIENCE_MEMBERSHIP.name,
-            partition=partition,
-            headers=headers.make(change.id, change.kind, 0),
-        )
-        for offset, change in enumerate(changes, start)
+        stored(change, offset, partition=partition) for offset, change in enumerate(changes, start)
     ]
 
 

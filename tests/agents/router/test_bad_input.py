@@ -12,7 +12,6 @@ from agents.router.settings import RouterSettings
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.mparticle.published_fields import Fields
-from models.record import serialize
 from streams.topics import DEAD_LETTERS, EVENTS, MAX_MESSAGE_BYTES
 from tests.agents.router.routing import AT, RECEIVED_MS, routed, together
 
@@ -76,7 +75,7 @@ def test_five_megabytes_of_good_message_are_a_record() -> None:
     [out] = routed(request).outs
     assert isinstance(out.record, Event)
     assert out.record.attributes == {"essay": "x" * 5 * _MB}
-    assert EVENTS.holds.validate_json(serialize(out.record)) == out.record
+    assert EVENTS.holds.validate_json(out.written()) == out.record
 
 
 def test_a_record_that_its_topic_would_refuse_is_a_dead_letter() -> None:

@@ -25,13 +25,13 @@ from sandbox.mparticle import generate
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
-from streams import headers
 from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 from tests import zygote
 from tests.cli.command import COMMAND, environment, run
+from tests.routed import outgoing
 from tests.streams.cluster import assigned, create, producing, settings
 
 PARTITIONS = 2
@@ -82,9 +82,9 @@ class World:
             sent = [
                 await producer.send(
                     topic,
-                    USER_UPDATE.holds.dump_json(out.record),
+                    out.written(),
                     key=out.key,
-                    headers=headers.make(out.id, out.kind, 0),
+                    headers=outgoing(out).headers,
                 )
                 for out in outs
             ]

@@ -11,15 +11,14 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.list_state import ListPolicy
 from agents.sailthru.sink import SailthruSink
-from models.record import Record, serialize
-from streams import headers
+from models.record import Record
 from streams.engine.partition import Partition
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, USER_UPDATE
 from tests.agents.sailthru.factories import membership
 from tests.agents.sailthru.simulated import Simulated, settings
 from tests.streams.delivery.flow import Flow
-from tests.streams.records import source
+from tests.streams.records import stored
 
 PARTITIONS = 2
 
@@ -50,14 +49,7 @@ class Worker:
 def log(records: Sequence[Record], start: int, partition: int) -> list[ConsumerRecord]:
     """Each of a user of its own."""
     return [
-        source(
-            serialize(record),
-            offset,
-            key=f"{partition}/{offset}".encode(),
-            topic=AUDIENCE_MEMBERSHIP.name,
-            partition=partition,
-            headers=headers.make(record.id, record.kind, 0),
-        )
+        stored(record, offset, key=f"{partition}/{offset}".encode(), partition=partition)
         for offset, record in enumerate(records, start)
     ]
 

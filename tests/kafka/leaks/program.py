@@ -9,15 +9,15 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.record import RawPosition, serialize
+from models.record import RawPosition
 from sandbox.guard import new_guard
 from sandbox.ports import free_ports
-from streams import headers
 from streams.kafka.commit_metadata import decode
 from streams.settings import KafkaSettings
-from streams.topics import EVENTS, RAW
+from streams.topics import RAW
 from tests import zygote
 from tests.cli.command import environment
+from tests.routed import written
 from tests.streams.cluster import producing
 from tests.streams.records import event
 
@@ -130,10 +130,7 @@ async def write(
             user = "17" if one_user else str(offset)
             at = RawPosition(topic=RAW.name, partition=0, offset=offset, index=0)
             record = event(user, fate, f"event-{offset}").model_copy(update={"raw": at})
+            topic, key, value, headers = written(record)
             await producer.send_and_wait(
-                cluster.topic(EVENTS.name),
-                serialize(record),
-                key=user.encode(),
-                headers=headers.make(record.id, record.kind, 0),
-                partition=0,
+                cluster.topic(topic), value, key=key, headers=headers, partition=0
             )

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from models.audience import Audience
-from models.record import RawPosition, serialize
+from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams.kafka.log_end import LogEnd
 from streams.kafka.tables import FollowedTable
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCES, USER_UPDATE
+from tests.routed import written
 from tests.streams.cluster import create, producing, settings, write
 from tests.streams.records import RECEIVED_AT_MS
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.kafka
 
 
 def audience(name: str) -> bytes:
-    return serialize(
+    return written(
         Audience(
             id=name,
             audience_id="7",
@@ -29,7 +30,7 @@ def audience(name: str) -> bytes:
             received_at_ms=RECEIVED_AT_MS,
             raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
         )
-    )
+    ).value
 
 
 @asynccontextmanager

@@ -4,13 +4,11 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from models.record import serialize
-from streams import headers
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import Progress
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.delivery.flow import Flow, log, some_turns
-from tests.streams.records import event, new_partition, source, update_source
+from tests.streams.records import event, new_partition, stored, update_source
 
 HERE = TP(EVENTS.name, 0)
 COMMITTED = Progress(1, ((2, 3),))
@@ -19,7 +17,7 @@ COMMITTED = Progress(1, ((2, 3),))
 def same(offset: int) -> ConsumerRecord:
     """One event of user 17, however often it was produced."""
     record = event("17", "passes", "1")
-    return source(serialize(record), offset, headers=headers.make(record.id, record.kind, 0))
+    return stored(record, offset)
 
 
 async def left(flow: Flow) -> None:

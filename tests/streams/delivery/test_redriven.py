@@ -4,26 +4,24 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from models.audience_membership import MembershipChanged
-from models.record import RawPosition, serialize
+from models.record import RawPosition
 from streams import headers, metrics
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.counted import value
 from tests.streams.delivery.flow import Flow
-from tests.streams.records import RECEIVED_AT_MS, event, source
+from tests.streams.records import RECEIVED_AT_MS, event, stored
 
 
 def failed(offset: int, fate: str = "is refused") -> ConsumerRecord:
     record = event("17", fate, "1")
-    return source(serialize(record), offset, headers=headers.make(record.id, record.kind, 0))
+    return stored(record, offset)
 
 
 def redriven(offset: int, letter: str, *, to: str = "scripted") -> ConsumerRecord:
     """The event that failed, after its cause was mended."""
     record = event("17", "passes", "1")
     marks = headers.redriven(to, letter)
-    return source(
-        serialize(record), offset, headers=headers.make(record.id, record.kind, 0) + marks
-    )
+    return stored(record, offset, marks=marks)
 
 
 def change(offset: int, at_ms: int, *, epoch: int = 0, letter: str = "") -> ConsumerRecord:
@@ -37,12 +35,7 @@ def change(offset: int, at_ms: int, *, epoch: int = 0, letter: str = "") -> Cons
         raw=RawPosition(topic="mparticle-raw", partition=0, offset=0, index=0),
     )
     marks = headers.redriven("scripted", letter) if letter else []
-    return source(
-        serialize(record),
-        offset,
-        topic=AUDIENCE_MEMBERSHIP.name,
-        headers=headers.make(record.id, record.kind, epoch) + marks,
-    )
+    return stored(record, offset, epoch=epoch, marks=marks)
 
 
 def dropped(reason: str) -> float:

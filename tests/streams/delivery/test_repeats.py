@@ -3,17 +3,16 @@
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from models.record import serialize
-from streams import headers
 from streams.kafka.commit_metadata import Progress
+from tests.routed import written
 from tests.streams.delivery.flow import Flow, log
-from tests.streams.records import event, event_source, source
+from tests.streams.records import event, event_source, source, stored
 
 
 def same(offset: int, fate: str = "passes", epoch: int = 0) -> ConsumerRecord:
     """The same event of user 17, produced once more."""
     record = event("17", fate, "1")
-    return source(serialize(record), offset, headers=headers.make(record.id, record.kind, epoch))
+    return stored(record, offset, epoch=epoch)
 
 
 async def test_a_record_that_comes_again_after_it_ended_is_not_sent() -> None:
@@ -71,7 +70,7 @@ async def test_a_record_of_another_epoch_is_meant_to_arrive_again() -> None:
 
 
 async def test_records_without_an_id_are_never_taken_for_each_other() -> None:
-    value = serialize(event("17", "passes", "1"))
+    value = written(event("17", "passes", "1")).value
     async with Flow().running() as flow:
         partition = await flow.assign()
         await flow.accept(partition, [source(value, 0), source(value, 1)])

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from models.record import Identity, RawPosition, Record, serialize
+from models.record import Identity, RawPosition, Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams import headers, metrics
 from streams.headers import Raw, Sent
 from streams.topics import USER_UPDATE
+from tests.routed import written
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
 
@@ -53,9 +54,8 @@ class Update(NamedTuple):
         marks = headers.make(record.id, record.kind, self.epoch, stands_at, self.sent)
         if self.redriven:
             marks += headers.redriven("scripted", f"0/{place}")
-        return source(
-            serialize(record), place, key=self.user.encode(), topic=USER_UPDATE.name, headers=marks
-        )
+        out = written(record)
+        return source(out.value, place, key=out.key, topic=out.topic, headers=marks)
 
 
 def sure(offset: int, sent_at_ms: int, **says: Any) -> Update:

@@ -5,12 +5,12 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from models.audience_membership import MembershipChanged
-from models.record import RawPosition, serialize
-from streams import headers
+from models.record import RawPosition
 from streams.delivery.ordering.staleness import Staleness
 from streams.topics import AUDIENCE_MEMBERSHIP
+from tests.streams import records
 from tests.streams.delivery.flow import Flow, some_turns
-from tests.streams.records import RECEIVED_AT_MS, source
+from tests.streams.records import RECEIVED_AT_MS
 
 HERE = TP(AUDIENCE_MEMBERSHIP.name, 0)
 MEMBERSHIPS = (AUDIENCE_MEMBERSHIP,)
@@ -30,13 +30,7 @@ def change(at_ms: int | None, *, id_: str = "1", audience: str = "7") -> Members
 
 def stored(offset: int, at_ms: int) -> ConsumerRecord:
     record = change(at_ms, id_=f"at {at_ms}")
-    return source(
-        serialize(record),
-        offset,
-        key=b"17",
-        topic=AUDIENCE_MEMBERSHIP.name,
-        headers=headers.make(record.id, record.kind, 0),
-    )
+    return records.stored(record, offset)
 
 
 @pytest.mark.parametrize(
