@@ -114,7 +114,7 @@ class AgreedNames:
         return self.name(change.audience_id) or learned.name(change)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Returns whether no more names are fixed."""
         return max(len(self._known), len(self._owned)) >= self._most
 
@@ -129,7 +129,7 @@ class AgreedNames:
         while (owner := self._owned.get(same(name))) and owner.audience_id != audience_id:
             name = self._apart(name, audience_id)
         if owner is None:
-            if self.full:
+            if self.is_full:
                 return Called(self._apart(wanted, audience_id), settled=True)
             if self._kafka is not None:
                 return Called(name, settled=False)
@@ -155,7 +155,7 @@ class AgreedNames:
 
         `wanted` makes what it is to be called of the name.
         """
-        if audience_id not in self._known and not self.full:
+        if audience_id not in self._known and not self.is_full:
             async with self._writing:
                 if audience_id not in self._known:
                     await self._write(AcceptedAudience(audience_id=audience_id, name=name))

@@ -153,7 +153,7 @@ class KafkaSettings(Settings):
     def _login_is_whole(self) -> Self:
         if not self.logs_in:
             return self
-        if self.oauth_is_used:
+        if self.uses_oauth:
             if self.oauth_provider is None:
                 raise ValueError("KAFKA_SASL_MECHANISM=OAUTHBEARER needs KAFKA_OAUTH_PROVIDER")
             host, _ = broker_addresses(self.bootstrap_servers)[0]
@@ -213,7 +213,7 @@ class KafkaSettings(Settings):
         return self.security_protocol.startswith("SASL")
 
     @property
-    def oauth_is_used(self) -> bool:
+    def uses_oauth(self) -> bool:
         return self.logs_in and self.sasl_mechanism == "OAUTHBEARER"
 
     def topic(self, name: str) -> str:
@@ -256,7 +256,7 @@ class KafkaSettings(Settings):
         }
         if self.logs_in:
             options["sasl_mechanism"] = self.sasl_mechanism
-            if self.oauth_is_used:
+            if self.uses_oauth:
                 options["sasl_oauth_token_provider"] = self._tokens
             else:
                 options["sasl_plain_username"] = self._secret("sasl_username")

@@ -32,7 +32,7 @@ class AgreedAudiences(AgreedNames):
         """Notes that a member of each of these was accepted."""
         for audience_id, name in names.items():
             known = self._known.get(audience_id)
-            if (known and known.accepted) or self.full:
+            if (known and known.accepted) or self.is_full:
                 continue
             named = known or AcceptedAudience(audience_id=audience_id, name=name)
             async with self._writing:

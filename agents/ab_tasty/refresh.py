@@ -160,7 +160,7 @@ class Refresh:
     async def _send(self, repeat: Repeat, at: TopicPartition, members: Sequence[Joined]) -> bool:
         """Returns when all have ended; False when the partition was taken away meanwhile."""
         for member in members:
-            if not await repeat.room():
+            if not await repeat.wait_for_room():
                 return False
             if member.key in self._changed or self._is_disconnected(member.audience_id):
                 continue
@@ -182,7 +182,7 @@ class Refresh:
         sent = {each.key: each for each in members if each.key not in self._changed}
         left = [sent[key] async for key in leaves(self._kafka, consumer, at, end) if key in sent]
         for member in dict.fromkeys(left):
-            if not await repeat.room():
+            if not await repeat.wait_for_room():
                 return False
             self._queue(repeat, at, member, "left")
         return await repeat.wait_until_ended()

@@ -47,11 +47,11 @@ class Telling:
             yield
         except KafkaError as error:
             if not error.retriable:
-                self._feed.refused(self._task, error)
+                self._feed.record_refusal(self._task, error)
             elif self._seldom.lets(type(error).__name__):
                 log.warning("refresh_interrupted", error=type(error).__name__)
         else:
-            self._feed.granted(self._task)
+            self._feed.clear_refusal(self._task)
 
 
 async def read_done(consumer: AIOKafkaConsumer, at: TopicPartition) -> Done:

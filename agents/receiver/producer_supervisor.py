@@ -144,10 +144,10 @@ class ProducerSupervisor:
     def _look(self) -> None:
         """An outage is none of ours: whoever starts again cannot start without Kafka."""
         writer, limit = self._writer, f"{self._limit_s:.0f} s"
-        if self._login.stalled(None, excused=not self.is_locked_out):
+        if self._login.is_stalled(None, excused=not self.is_locked_out):
             self._die(f"Kafka has let nobody in for {limit}", str(self.away))
         is_idle = not (writer.waiting or writer.is_away)
-        if self._work.stalled(writer.acknowledged, excused=is_idle or self.away is not None):
+        if self._work.is_stalled(writer.acknowledged, excused=is_idle or self.away is not None):
             self._die(
                 f"Kafka answers, and has acknowledged nothing for {limit}",
                 "look at the brokers: replicas in sync, leaders, disks",

@@ -55,16 +55,16 @@ class ListNames:
         called = self._called(record)
         return called and called.name
 
-    def settled(self, record: OfAudience) -> bool:
+    def is_settled(self, record: OfAudience) -> bool:
         """Returns whether the list of a record's audience will always be called as it is now."""
-        if self._fixes and not self._fixed.full and not self._fixed.name(record.audience_id):
+        if self._fixes and not self._fixed.is_full and not self._fixed.name(record.audience_id):
             return False
         called = self._called(record)
         return called is not None and called.settled
 
     def missing(self, record: OfAudience) -> asyncio.Future[str] | None:
         """Has settled what the list of the audience is called; None when it is so already."""
-        if self._tasks is None or self.settled(record) or not self._wanted(record):
+        if self._tasks is None or self.is_settled(record) or not self._wanted(record):
             return None
         audience_id = record.audience_id
         if audience_id not in self._settling:

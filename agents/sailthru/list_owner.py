@@ -105,12 +105,12 @@ class ListOwner:
 
     async def _serve(self, repeat: Repeat, partition: int, log_end: LogEnd) -> None:
         end = await log_end.of(partition)
-        if repeat.gone:
+        if repeat.is_gone:
             return
         term = Term(lambda: repeat.may_send, end, self._request_s)
         self.begin(partition, term)
         queued = -1
-        while await repeat.room():
+        while await repeat.wait_for_room():
             wanted = self._book.next_wanted(partition, queued)
             if wanted and not (pause := term.pause(wanted)):
                 repeat.queue(_lane(wanted), wanted, _record(wanted))

@@ -68,13 +68,13 @@ class ListBook:
                 # The first is the one that is worked on; those that come meanwhile say no more.
                 self._wanted.setdefault(name, record)
             case "ready":
-                self.there(name)
+                self.mark_made(name)
             case "refused":
                 until = record.timestamp / 1000 + REFUSED_SECONDS
                 self._ended[name] = until, Rejected(known.reason, known.detail)
                 self._wanted.pop(name, None)
 
-    def there(self, name: str) -> None:
+    def mark_made(self, name: str) -> None:
         """Takes it that a list is there."""
         self._ended[name] = inf, Delivered()
         self._wanted.pop(name, None)

@@ -97,7 +97,7 @@ class Lists:
         """Returns whether this worker is to make the lists of that partition of the topic."""
         return self._owner is None or self._owner.serves(partition)
 
-    def there(self, name: str | None) -> bool:
+    def has(self, name: str | None) -> bool:
         """Returns whether a list is known to be there."""
         return name is not None and isinstance(self._book.outcome(name), Delivered)
 
@@ -159,7 +159,7 @@ class Lists:
         if self._topic is not None:
             await self._topic.write(name.encode(), state.model_dump_json().encode())
         elif state.state == "ready":
-            self._book.there(name)
+            self._book.mark_made(name)
 
     def _tell(self, record: ConsumerRecord) -> None:
         name = self._book.tell(record)

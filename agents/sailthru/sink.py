@@ -179,7 +179,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         if (reason := self._reason_against(record, now_ms)) is not None:
             return reason
         if isinstance(record, AudienceChanged):
-            if self._names.settled(record) and self.lists.there(self._names.of(record)):
+            if self._names.is_settled(record) and self.lists.has(self._names.of(record)):
                 return Dropped("list_is_there")
             return LaneKey("list", record.audience_id)
         if isinstance(record, Event):

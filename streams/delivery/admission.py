@@ -23,7 +23,7 @@ class Queues(Protocol):
     """The lanes as admission sees them: it queues records there, and may hold them."""
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Returns whether to let nothing more in."""
 
     def hold(self, why: Blocked | None) -> None:
@@ -61,7 +61,7 @@ class Admission:
                 await asyncio.sleep(0)
             if partition.closed:
                 return
-            if self._queues.held:
+            if self._queues.is_held:
                 break
             refused += self._admit_together(partition, records[first : first + size], barrier)
         self._barrier.advance(partition.tp, chunk.end)
@@ -84,7 +84,7 @@ class Admission:
                 if letter[1].blames != "account":
                     self._queues.hold(self._guard.count(letter[1].reason))
                 yield letter
-                if self._queues.held:
+                if self._queues.is_held:
                     return
 
     def _admit(

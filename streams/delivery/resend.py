@@ -39,12 +39,12 @@ class LaneFeed:
         self.held: Sequence[Partition] = ()
         """Partitions that are assigned and not fetched for now."""
 
-    def refused(self, task: str, error: Exception) -> None:
+    def record_refusal(self, task: str, error: Exception) -> None:
         """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""
-        self._refusals.refused(task, error)
+        self._refusals.record_refusal(task, error)
 
-    def granted(self, task: str) -> None:
-        self._refusals.granted(task)
+    def clear_refusal(self, task: str) -> None:
+        self._refusals.clear(task)
 
     def repeat(self, partition: Partition, topic: str) -> "LaneRepeat":
         """Begins to send records of a topic of the sink's own, on behalf of a partition."""
@@ -72,13 +72,13 @@ class LaneRepeat:
         )
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         return self._partition.closed
 
     @property
     def may_send(self) -> bool:
         """Returns whether the partition surely still is this worker's; also after it was frozen."""
-        return not self.gone and self._may_send()
+        return not self.is_gone and self._may_send()
 
     async def wait_until_settled(self, end: int) -> bool:
         """Waits until all before `end`, and all that was fetched by now, has ended.
@@ -88,14 +88,14 @@ class LaneRepeat:
         end = max(end, self._partition.offsets.position)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._policy.settled_s):
-                while not self.gone and self._partition.offsets.watermark < end:  # noqa: ASYNC110 - offsets have no event
+                while not self.is_gone and self._partition.offsets.watermark < end:  # noqa: ASYNC110 - offsets have no event
                     await asyncio.sleep(self._policy.look_s)
-                return not self.gone
+                return not self.is_gone
         return False
 
-    async def room(self) -> bool:
+    async def wait_for_room(self) -> bool:
         """Waits until one more may be queued; False if the partition is gone."""
-        return await self._until(lambda: not self._under_way.full)
+        return await self._until(lambda: not self._under_way.is_full)
 
     def queue(self, lane: LaneKey, source: Source, record: Record) -> None:
         """Puts a record behind what waits in its lane; offsets of `source` must grow."""
@@ -103,11 +103,11 @@ class LaneRepeat:
         self._endpoints.queue(lane, Item(source, self._under_way, clocks.wall_ms(), record=record))
 
     async def _until(self, reached: Callable[[], bool]) -> bool:
-        while not self.gone and not reached():
+        while not self.is_gone and not reached():
             self._moved.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), self._policy.look_s)
-        return not self.gone
+        return not self.is_gone
 
     async def wait_until_ended(self) -> bool:
         """Waits until all that was queued has ended; False if the partition is gone."""

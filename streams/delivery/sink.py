@@ -52,7 +52,7 @@ class Repeat(Protocol):
     """Records that a sink sends again on behalf of one partition, through its lanes."""
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """Returns whether the partition is no longer this worker's."""
 
     @property
@@ -65,7 +65,7 @@ class Repeat(Protocol):
         False if the partition is gone, or that takes too long.
         """
 
-    async def room(self) -> bool:
+    async def wait_for_room(self) -> bool:
         """Waits until one more may be queued; False if the partition is gone."""
 
     def queue(self, lane: LaneKey, source: ConsumerRecord, record: Record) -> None:
@@ -86,10 +86,10 @@ class Feed(Protocol):
     def held(self) -> Sequence[Partition]:
         """Partitions that are assigned and not fetched for now."""
 
-    def refused(self, task: str, error: Exception) -> None:
+    def record_refusal(self, task: str, error: Exception) -> None:
         """Has /ready say that Kafka does not let this worker do `task`, until it is granted."""
 
-    def granted(self, task: str) -> None:
+    def clear_refusal(self, task: str) -> None:
         """Kafka lets this worker do `task`."""
 
     def repeat(self, partition: Partition, topic: str) -> Repeat:

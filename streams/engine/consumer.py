@@ -130,12 +130,12 @@ class Consumer(driver.Consumer):
 
     def join_refused(self, error: Exception) -> None:
         """Is told by the consumer's thread."""
-        refused = self.refusals.refused("join its group", error)
+        refused = self.refusals.record_refusal("join its group", error)
         self._end_with(refused or self._duplicates.join_refused(error))
 
     def join_granted(self) -> None:
         """Is told by the consumer's thread that the group has this member."""
-        self.refusals.granted("join its group")
+        self.refusals.clear("join its group")
 
     def membership_lost(self) -> None:
         """Is told by the consumer's thread that Kafka does not know this member any more."""
@@ -175,7 +175,7 @@ class Consumer(driver.Consumer):
         bare = self.transport.kafka.bare
         names = {topic.name for topic in BY_USER}
         read = (tp.topic for tp in self._thread.read_by_group() if bare(tp.topic) in names)
-        self.refusals.noted("unequal_partitions", startup.unequal(Counter(read)))
+        self.refusals.record("unequal_partitions", startup.unequal(Counter(read)))
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:
@@ -510,17 +510,17 @@ class Consumer(driver.Consumer):
 
     def may_fetch(self, partition: Partition) -> bool:
         """Returns whether its records are wanted now, as far as it alone says."""
-        return partition.started and partition.tp not in self.holds and not partition.full
+        return partition.started and partition.tp not in self.holds and not partition.is_full
 
     def pause_or_resume(self, partition: Partition) -> None:
         """Looks whether more of a partition may be fetched."""
         tp = partition.tp
         if partition.closed or tp in self.holds:
             return
-        if partition.full:
+        if partition.is_full:
             if tp not in self._paused_partitions:
                 self.pause_partitions({tp})
-        elif tp in self._paused_partitions and partition.started and partition.drained:
+        elif tp in self._paused_partitions and partition.started and partition.has_room:
             self.resume_partitions({tp})
 
     def on_buffer_drop(self, tp: TP) -> None:

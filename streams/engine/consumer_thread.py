@@ -340,10 +340,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         except KafkaError as error:
             # Nothing is lost by it: what has ended is offered again.
-            self.consumer.refusals.refused("commit", error)
+            self.consumer.refusals.record_refusal("commit", error)
             self.parent_loop.call_later(_COMMIT_AGAIN_SECONDS, self.consumer.commits.ask)
             return False
-        self.consumer.refusals.granted("commit")
+        self.consumer.refusals.clear("commit")
         return True
 
     async def _commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:

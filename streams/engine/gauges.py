@@ -49,7 +49,7 @@ def observe(
         for each in own:
             _observe_log(each, topic)
     everything = [each for own in topics.values() for each in own]
-    metrics.PAUSED.set(sum(each.full for each in everything))
+    metrics.PAUSED.set(sum(each.is_full for each in everything))
     metrics.UNACCOUNTED.set(
         sum(each.read - each.accounted - each.offsets.waiting for each in everything)
     )

@@ -137,12 +137,12 @@ class Partition:
         return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Returns whether to fetch no more for now."""
         return self._above(1.0)
 
     @property
-    def drained(self) -> bool:
+    def has_room(self) -> bool:
         """Returns whether to fetch again: well below the limits, so that it does not flutter."""
         return not self._above(0.5)
 

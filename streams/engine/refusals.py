@@ -55,7 +55,7 @@ class Refusals:
         """A sentence; empty while nothing is refused."""
         return "; ".join(self._said.values())
 
-    def refused(self, what: str, error: Exception) -> GroupError | None:
+    def record_refusal(self, what: str, error: Exception) -> GroupError | None:
         """Notes that Kafka refuses to let it `what`; returns what it must end with, if it must."""
         said = sentence(what, error)
         if self._said.get(what) != said:
@@ -63,13 +63,13 @@ class Refusals:
             log.error("kafka_refused", reason=type(error).__name__, detail=said)
         return GroupError(f"{said}.") if isinstance(error, _FINAL) else None
 
-    def granted(self, what: str) -> None:
+    def clear(self, what: str) -> None:
         self._said.pop(what, None)
 
-    def noted(self, what: str, sentence: str | None) -> None:
+    def record(self, what: str, sentence: str | None) -> None:
         """The same of what is found out by looking; None where it is as it should be."""
         if sentence is None:
-            self.granted(what)
+            self.clear(what)
         elif self._said.get(what) != sentence:
             self._said[what] = sentence
             log.error("kafka_refused", reason=what, detail=sentence)

@@ -29,7 +29,7 @@ class Watchdog:
         self._mark: Hashable = None
         self._moved_at = clock()
 
-    def stalled(self, mark: Hashable, *, excused: bool) -> bool:
+    def is_stalled(self, mark: Hashable, *, excused: bool) -> bool:
         """Returns whether the mark has stood still for too long; not while there is an excuse."""
         if excused or mark != self._mark:
             self._mark = mark
@@ -61,10 +61,10 @@ async def watch(
         mark = tuple(
             (p.tp, p.offsets.position, p.offsets.waiting, p.recalled) for p in partitions.values()
         )
-        if login.stalled(None, excused=access.locked_out is None):
+        if login.is_stalled(None, excused=access.locked_out is None):
             raise StalledError(f"Kafka let it in no more for {limit_s:.0f} s: {access.locked_out}")
-        if work.stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
+        if work.is_stalled(mark, excused=idle or processor.waits_on_purpose or is_named()):
             raise StalledError(f"nothing ended for {limit_s:.0f} s, and nothing says why")
         # A worker that is locked out says so, and not that it hangs.
-        if group.stalled(None, excused=lease.is_in_touch() or access.locked_out is not None):
+        if group.is_stalled(None, excused=lease.is_in_touch() or access.locked_out is not None):
             raise StalledError(f"Kafka answered no heartbeat for {limit_s:.0f} s")

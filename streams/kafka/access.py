@@ -46,7 +46,7 @@ class Access:
 
     def _hint(self) -> str:
         kafka = self._kafka
-        if kafka.oauth_is_used:
+        if kafka.uses_oauth:
             is_in_environment = kafka.oauth_provider == "oidc" and not OauthSettings.mounted(
                 "client_secret"
             )

@@ -267,7 +267,7 @@ def _of_login(kafka: KafkaSettings, error: Exception) -> str | None:
 
 
 def _refused(kafka: KafkaSettings) -> str:
-    if kafka.oauth_is_used:
+    if kafka.uses_oauth:
         return (
             "refuses the token: have one made for this cluster and this client that has not "
             f"ended (KAFKA_OAUTH_PROVIDER={kafka.oauth_provider}, KAFKA_OAUTH_…)"

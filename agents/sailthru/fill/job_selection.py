@@ -17,7 +17,7 @@ class WindowLanes:
         self._lanes: dict[LaneKey, Lane] = {}
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         return self.why is not None
 
     def hold(self, why: Blocked | None) -> None:

@@ -109,7 +109,7 @@ class RateLimit:
         return self._foreign.per_minute
 
     @property
-    def closed(self) -> bool:
+    def is_paused(self) -> bool:
         """Returns whether the destination asked to wait."""
         now = self._clock()
         return self._closed_for(now, self._budget.left(now)) > 0

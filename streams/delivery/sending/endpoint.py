@@ -57,7 +57,7 @@ class Endpoint:
     @property
     def waits_on_purpose(self) -> bool:
         """Returns whether the destination makes it wait: it asked for that, or fails."""
-        return self.breaker.is_open or bool(self._timers) or self.limit.closed
+        return self.breaker.is_open or bool(self._timers) or self.limit.is_paused
 
     @property
     def lanes_waiting(self) -> int:

@@ -69,7 +69,7 @@ class Endpoints:
         )
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         return self._gate.is_held
 
     def hold(self, why: Blocked | None) -> None:

@@ -35,5 +35,5 @@ def _show(endpoint: Endpoint, destination: str, name: str) -> None:
     for header in get_args(Ignored):
         metrics.RATE_HEADERS_IGNORED.labels(*at, header)  # from nought, as above
     limit.on_ignored = lambda header: metrics.RATE_HEADERS_IGNORED.labels(*at, header).inc()
-    metrics.CLOSED.labels(*at).set_function(lambda: limit.closed)
+    metrics.CLOSED.labels(*at).set_function(lambda: limit.is_paused)
     metrics.DOWN.labels(*at).set_function(lambda: endpoint.breaker.is_failing)

@@ -148,7 +148,7 @@ async def test_a_rate_header_that_makes_no_sense_is_counted_and_stops_nothing(
     async with client(sailthru.url, pacer) as calls:
         assert await calls.post("user", USER) == Delivered()
     assert pacer.limits["user"].ignored[ignored] == 1
-    assert not pacer.limits["user"].closed
+    assert not pacer.limits["user"].is_paused
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_quota_that_is_used_up_closes_until_its_reset(quota: Quota, waits: flo
     limit.observe(quota)
 
     assert limit.reserve() == pytest.approx(waits)
-    assert limit.closed == (waits > 0)
+    assert limit.is_paused == (waits > 0)
 
 
 def test_a_new_minute_begins_with_the_whole_limit_and_has_no_more_if_no_answer_comes() -> None:
@@ -217,7 +217,7 @@ def test_answers_that_overtake_each_other_raise_nothing() -> None:
     for remaining in (0, 3):
         limit.observe(told(600, remaining, 20.0))
 
-    assert limit.closed
+    assert limit.is_paused
 
 
 @pytest.mark.parametrize(

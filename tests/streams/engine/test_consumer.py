@@ -836,7 +836,7 @@ async def test_a_full_partition_stays_unfetched_when_faust_finds_room_in_its_own
     consumer.on_buffer_full(HERE)
     consumer.on_buffer_drop(HERE)
 
-    assert partition.full
+    assert partition.is_full
     assert not fetches(consumer)
 
 

@@ -234,8 +234,8 @@ class Life(RuleBasedStateMachine):
     def full_and_drained_are_never_both_and_follow_the_limits(self) -> None:
         records, size = len(self.working), sum(self.working.values())
 
-        assert self.partition.full == (records >= LIMIT.records or size >= LIMIT.size)
-        assert self.partition.drained == (records < LIMIT.records / 2 and size < LIMIT.size / 2)
+        assert self.partition.is_full == (records >= LIMIT.records or size >= LIMIT.size)
+        assert self.partition.has_room == (records < LIMIT.records / 2 and size < LIMIT.size / 2)
 
 
 Life.TestCase.settings = STEPS

@@ -27,10 +27,10 @@ def test_it_is_full_at_the_limit_and_drained_below_half_of_it(
     seen = []
     for offset in range(4):
         partition.track([(offset, size)])
-        seen.append((partition.full, partition.drained))
+        seen.append((partition.is_full, partition.has_room))
     for offset in range(4):
         partition.mark_ended(offset)
-        seen.append((partition.full, partition.drained))
+        seen.append((partition.is_full, partition.has_room))
 
     neither, full, drained = (False, False), (True, False), (False, True)
     assert seen == [drained, neither, neither, full, neither, neither, drained, drained]
@@ -41,17 +41,17 @@ def test_it_is_full_when_too_many_runs_had_to_be_committed() -> None:
     partition.track((offset, 1) for offset in range(6))
     for offset in (1, 3, 5):
         partition.mark_ended(offset)
-    before = partition.full
+    before = partition.is_full
     commit(partition)
 
-    assert (before, partition.full, partition.drained) == (False, True, False)
+    assert (before, partition.is_full, partition.has_room) == (False, True, False)
 
     partition.mark_ended(0)
     partition.mark_ended(2)
     partition.mark_ended(4)
     commit(partition)
 
-    assert (partition.full, partition.drained) == (False, True)
+    assert (partition.is_full, partition.has_room) == (False, True)
 
 
 def test_it_is_full_when_it_is_too_far_ahead_of_what_has_not_ended() -> None:
@@ -62,11 +62,11 @@ def test_it_is_full_when_it_is_too_far_ahead_of_what_has_not_ended() -> None:
         partition.track([(offset, 1)])
         if offset:
             partition.mark_ended(offset)
-        seen.append(partition.full)
+        seen.append(partition.is_full)
     partition.mark_ended(0)
 
     assert seen == [False] * 9 + [True]
-    assert (partition.full, partition.drained) == (False, True)
+    assert (partition.is_full, partition.has_room) == (False, True)
 
 
 @pytest.mark.parametrize(("partitions", "records", "size"), [(1, 900, 9_000), (36, 25, 250)])
@@ -91,7 +91,7 @@ def test_one_that_has_nothing_under_way_is_drained_however_it_began(runs: int) -
     commit(partition)
 
     assert partition.offsets.waiting == 0
-    assert partition.drained
+    assert partition.has_room
 
 
 def test_it_tells_of_every_change_also_when_it_is_closed() -> None:

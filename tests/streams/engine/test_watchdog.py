@@ -34,7 +34,7 @@ def looks(*marks: tuple[object, bool]) -> list[bool]:
     watchdog = Watchdog(100.0, clock)
     said = []
     for mark, excused in marks:
-        said.append(watchdog.stalled(mark, excused=excused))
+        said.append(watchdog.is_stalled(mark, excused=excused))
         clock.now += 40
     return said
 
