@@ -23,7 +23,7 @@ from streams.topics import Topic
 log = structlog.get_logger()
 
 # Far above what an account has; what plays with ids must not fill the memory.
-_MOST_AUDIENCES = 100_000
+_MAX_AUDIENCES = 100_000
 
 AGREED_NAMES = TypeAdapter[AcceptedAudience | OwnedName](AcceptedAudience | OwnedName)
 """The records of the topic: audiences by their ids, and the owner of a name by the name."""
@@ -55,7 +55,7 @@ class AgreedNames:
         topic: Topic,
         destination: str,
         apart: Apart,
-        most: int = _MOST_AUDIENCES,
+        most: int = _MAX_AUDIENCES,
     ) -> None:
         """Fixes the names of `most` audiences at most."""
         self._kafka = kafka

@@ -17,7 +17,7 @@ from streams.base_settings import SettingsError
 from streams.engine.startup import StartError
 from streams.settings import KafkaSettings, WorkerSettings
 
-_MOST = Most()
+_MAX = Most()
 _some = click.IntRange(min=1)
 
 
@@ -25,10 +25,10 @@ _some = click.IntRange(min=1)
 @click.argument("destination", type=click.Choice(["sailthru"]))
 @click.option("--execute", is_flag=True, help="Send, and not only count what would be sent.")
 @click.option(
-    "--job-users", default=_MOST.users, show_default=True, type=_some, help="Most users in a job."
+    "--job-users", default=_MAX.users, show_default=True, type=_some, help="Most users in a job."
 )
 @click.option(
-    "--job-bytes", default=_MOST.size, show_default=True, type=_some, help="Largest file of a job."
+    "--job-bytes", default=_MAX.size, show_default=True, type=_some, help="Largest file of a job."
 )
 @click.option(
     "--job-minutes",

@@ -15,9 +15,9 @@ from streams.settings import KafkaSettings
 from streams.topics import RAW, Topic
 
 # Clocks that are kept by NTP differ by milliseconds, and a record may be on its way for seconds.
-_MOST_AHEAD_S = 60
+_MAX_AHEAD_S = 60
 # Records that come again, after a replay or a redrive, are seldom older.
-_LEAST_KNOWN_S = 24 * 3600
+_MIN_KNOWN_S = 24 * 3600
 
 
 async def standing(
@@ -77,7 +77,7 @@ async def _known(
     since_ms = max([await _first_ms(reader, each) for each in cut])
     since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="seconds")
     known = f"{known} that it has had, as Kafka has not all from before {since}"
-    if clocks.wall() - since_ms / 1000 >= _LEAST_KNOWN_S:
+    if clocks.wall() - since_ms / 1000 >= _MIN_KNOWN_S:
         return Finding("ok", f"{known}.")
     names = ", ".join(sorted({each.tp.topic for each in cut}))
     return Finding(
@@ -124,7 +124,7 @@ async def _clock(reader: Reader) -> Sequence[Finding]:
 
 
 def _ahead(topic: str, seconds: float) -> Iterator[Finding]:
-    if seconds > _MOST_AHEAD_S:
+    if seconds > _MAX_AHEAD_S:
         yield Finding(
             "open",
             f"The newest record of {topic} is of {seconds:.0f} s ahead of this machine's clock: "

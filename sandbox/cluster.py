@@ -15,7 +15,7 @@ from sandbox.kafka import OURS, START_SECONDS, BrokerError, Kafka, Release, Seat
 from sandbox.ports import free_ports
 
 SIZE: Final = 3
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class Cluster:
@@ -73,7 +73,7 @@ class Cluster:
             async with asyncio.timeout(START_SECONDS):
                 await admin.start()
                 while not await self._is_in_sync(admin):  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise BrokerError(
                 f"The brokers' replicas are not in sync after {START_SECONDS:.0f} s; their logs "

@@ -12,7 +12,7 @@ _CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 # macOS, the BSDs and Windows keep to IANA's dynamic ports; most Linuxes begin here.
 _CLIENTS_ELSEWHERE = (32_768, 65_535)
 # Well-known services are below.
-_LOWEST, _HIGHEST = 20_000, 65_535
+_MIN, _MAX = 20_000, 65_535
 _TRIES = 200
 
 
@@ -31,9 +31,9 @@ def free_ports(clients: Path = _CLIENTS) -> Iterator[int]:
 def ports_outside(clients: tuple[int, int]) -> list[int]:
     """The ports for servers, where clients are given those from the first to the last of two."""
     first, last = clients
-    ports = [port for port in range(_LOWEST, _HIGHEST + 1) if not first <= port <= last]
+    ports = [port for port in range(_MIN, _MAX + 1) if not first <= port <= last]
     # Where clients are given all of them, none is better than another.
-    return ports or list(range(_LOWEST, _HIGHEST + 1))
+    return ports or list(range(_MIN, _MAX + 1))
 
 
 def is_free(port: int, *, again: bool) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator
 
 _BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
-_HIGHEST_PORT = 65_535
+_MAX_PORT = 65_535
 
 
 def split_url(url: str, sentence: str) -> SplitResult:
@@ -37,7 +37,7 @@ def _url(url: str) -> str:
 def _brokers(servers: str) -> str:
     each = [server.strip() for server in servers.split(",")]
     found = [_BROKER.fullmatch(server) for server in each]
-    if not all(match and 0 < int(match[1]) <= _HIGHEST_PORT for match in found):
+    if not all(match and 0 < int(match[1]) <= _MAX_PORT for match in found):
         raise ValueError(
             "use host:port,host:port, with nothing in front of a host: no user, no password, no //"
         )

@@ -30,8 +30,8 @@ MOST_ANSWER_BYTES = 256 * 1024
 MOST_WAIT_SECONDS = 3600.0
 """However long a service asks to wait, after this it is asked again."""
 # Counts and unix times have fewer digits, also in nanoseconds.
-_MOST_DIGITS = 19
-_MOST_DATE_CHARACTERS = 64
+_MAX_DIGITS = 19
+_MAX_DATE_CHARACTERS = 64
 
 # The request was never sent.
 UNREACHABLE = RetryRecord("unreachable")
@@ -350,13 +350,13 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 def whole_number(text: str) -> int | None:
     """A header's number, if it is one that can be meant."""
     text = text.strip()
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
     return int(text) if is_number else None
 
 
 def http_date(text: str) -> float | None:
     """A date in a header, in unix seconds (RFC 9110, 5.6.7)."""
-    if len(text) > _MOST_DATE_CHARACTERS:
+    if len(text) > _MAX_DATE_CHARACTERS:
         return None
     try:
         date = parsedate_to_datetime(text)
@@ -375,7 +375,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     said = headers.get("Retry-After", "").strip()
     if said.isascii() and said.isdecimal():
         # The more digits, the longer: of any number of them the first few tell.
-        return min(float(said[:_MOST_DIGITS]), MOST_WAIT_SECONDS)
+        return min(float(said[:_MAX_DIGITS]), MOST_WAIT_SECONDS)
     until, now = http_date(said), http_date(headers.get("Date", ""))
     if until is None or now is None:
         return None

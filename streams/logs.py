@@ -77,9 +77,9 @@ class Repeats:
     """
 
     _FIRST_SECONDS = 60.0
-    _MOST_SECONDS = 3600.0
+    _MAX_SECONDS = 3600.0
     # There are few lines that differ by more than numbers.
-    _MOST_KINDS = 500
+    _MAX_KINDS = 500
 
     def __init__(self, clock: Callable[[], float] = clocks.monotonic) -> None:
         self._clock = clock
@@ -115,11 +115,11 @@ class Repeats:
             record.msg = f"{record.getMessage()} ({repeated.held_back} times more since)"
             record.args = ()
         repeated.said_at, repeated.held_back = now, 0
-        repeated.pause = min(2 * repeated.pause, self._MOST_SECONDS)
+        repeated.pause = min(2 * repeated.pause, self._MAX_SECONDS)
         return True
 
     def _make_room(self) -> None:
-        if len(self._kinds) >= self._MOST_KINDS:
+        if len(self._kinds) >= self._MAX_KINDS:
             self._kinds.pop(next(iter(self._kinds)))
 
 

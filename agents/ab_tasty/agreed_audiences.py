@@ -11,13 +11,13 @@ from streams import metrics
 from streams.settings import KafkaSettings
 
 # A sender that makes up ids must not fill the metrics.
-_MOST_NAMED = 1_000
+_MAX_NAMED = 1_000
 
 
 class AgreedAudiences(AgreedNames):
     """Fixed names, so that a rename does not split a segment; and who has had a member."""
 
-    def __init__(self, kafka: KafkaSettings | None, most_named: int = _MOST_NAMED) -> None:
+    def __init__(self, kafka: KafkaSettings | None, most_named: int = _MAX_NAMED) -> None:
         """No more than `most_named` audiences without a member are named on the metric."""
         super().__init__(kafka, AB_TASTY_AUDIENCES, "ab-tasty", segment_apart)
         self._connected: set[str] = set()

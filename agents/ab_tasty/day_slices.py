@@ -7,7 +7,7 @@ from zlib import crc32
 from aiokafka.structs import ConsumerRecord
 
 # The digits of a time in milliseconds; Python refuses to read a number of thousands of digits.
-_MOST_DIGITS = 19
+_MAX_DIGITS = 19
 
 
 class Joined(NamedTuple):
@@ -76,7 +76,7 @@ class DaySlices:
         if members.pop(key, None):
             self._held -= 1
         ms, _, identity = (record.value or b"").partition(b" ")
-        if not ms.isdigit() or len(ms) > _MOST_DIGITS or identity != self._identity:
+        if not ms.isdigit() or len(ms) > _MAX_DIGITS or identity != self._identity:
             return
         if (at_ms := int(ms)) <= self._due_ms:
             members[key] = Joined(record.offset, key, at_ms)

@@ -32,7 +32,7 @@ _RENEW_SHARE = 0.2
 # While a renewal fails and the old token still lives.
 _RENEWAL_PAUSE_SECONDS = 10.0
 # Used for as long at least, whatever is said of it: a token for each request is none.
-_LEAST_LIFE_SECONDS = 60.0
+_MIN_LIFE_SECONDS = 60.0
 
 Token = str | Transient | Misconfigured
 
@@ -87,7 +87,7 @@ def _lifetime(said: object) -> float:
             seconds = float(said)
         case _:
             return math.inf
-    return max(seconds, _LEAST_LIFE_SECONDS) if seconds > 0 else math.inf
+    return max(seconds, _MIN_LIFE_SECONDS) if seconds > 0 else math.inf
 
 
 def token_call(settings: AbTastySettings) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _FED_BYTES = 16 * 1024
 _STEP_BYTES = 256 * 1024
 # Each costs as much as 10 KB of text; who packs in parallel makes one of every 128 KB.
-_MOST_MEMBERS = 1_000
+_MAX_MEMBERS = 1_000
 
 
 async def read(request: web.BaseRequest, claim: Claim, most: int, seconds: float) -> bytes:
@@ -81,7 +81,7 @@ def _form(body: bytes, coding: str) -> int:
 def _unpacked(body: bytes, form: int, claim: Claim, most: int) -> Iterator[bytes]:
     """RFC 1952, 2.2: gzip's is a series of members, of which each could stand alone."""
     size = at = 0
-    for _ in range(_MOST_MEMBERS):
+    for _ in range(_MAX_MEMBERS):
         unpacker, fed = zlib.decompressobj(form), b""
         while not unpacker.eof:
             fed = fed or body[at : (at := at + _FED_BYTES)]

@@ -13,7 +13,7 @@ from models.mparticle.values import LONGEST_ID, UnreadableError
 
 _SPELLING = MappingProxyType({**USER, **DEVICE})
 # An id's bytes: longer ones are none for the router either.
-_LONGEST_KEY = 4 * LONGEST_ID
+_MAX_KEY = 4 * LONGEST_ID
 
 
 class Asked(NamedTuple):
@@ -88,7 +88,7 @@ def _key_of(part: Mapping[str, Any]) -> bytes | None:
             "audience_id": _text(part, "audience_id"),
         }
         found = key_of_somebody(about)
-    return found if found and len(found) <= _LONGEST_KEY else None
+    return found if found and len(found) <= _MAX_KEY else None
 
 
 def _text(part: Mapping[str, Any], name: str) -> str | None:

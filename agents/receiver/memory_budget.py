@@ -7,7 +7,7 @@ from agents.receiver.responses import NO_ROOM, RefusedError
 from streams import metrics
 
 # A connection reads so much ahead, and a small post costs as much beside its bytes.
-_LEAST = 64 * 1024
+_MIN = 64 * 1024
 
 
 class MemoryBudget:
@@ -34,7 +34,7 @@ class Claim:
 
     def __init__(self, budget: MemoryBudget, size: int) -> None:
         self._budget = budget
-        self._size = max(size, _LEAST)
+        self._size = max(size, _MIN)
         self._is_kept = False
         budget.reserve(self._size)
 
@@ -58,7 +58,7 @@ class Claim:
 
     def shrink(self, size: int) -> None:
         """Gives back what is more than that, once no more is held."""
-        if (needed := max(size, _LEAST)) < self._size:
+        if (needed := max(size, _MIN)) < self._size:
             self._budget.release(self._size - needed)
             self._size = needed
 

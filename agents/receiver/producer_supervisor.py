@@ -20,7 +20,7 @@ log = structlog.get_logger()
 FRAME_BYTES = 2048
 """Room for a key and Kafka's own frame beside a message."""
 
-_LOOK_SECONDS = 5.0
+_POLL_SECONDS = 5.0
 # How long a broker may take to say that it is there.
 _ANSWER_SECONDS = 5.0
 # Between two producers of which none was acknowledged anything.
@@ -79,7 +79,7 @@ class ProducerSupervisor:
 
     async def keep(self) -> None:
         """Looks until cancelled, and at once when Kafka has refused something."""
-        look_s = min(_LOOK_SECONDS, self._limit_s / 10)
+        look_s = min(_POLL_SECONDS, self._limit_s / 10)
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._writer.refused.wait(), look_s)

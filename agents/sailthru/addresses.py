@@ -10,7 +10,7 @@ from models.record import Identity, Record
 T = TypeVar("T", bound=Record)
 
 # Nobody moves that often; what plays with addresses must not fill the memory.
-_MOST_FORMER = 32
+_MAX_FORMER = 32
 
 
 class Addresses:
@@ -83,7 +83,7 @@ class Addresses:
                 former[address] = new
         former[old] = new
         former.pop(new, None)
-        if len(former) > _MOST_FORMER:
+        if len(former) > _MAX_FORMER:
             del former[next(iter(former))]
         if len(self._users) > self._limit:
             self._users.popitem(last=False)

@@ -32,7 +32,7 @@ _SIGNATURES_REFUSED_AT_MOST = 10
 # A file of some megabytes takes longer than any call.
 _UPLOAD_SECONDS = 300.0
 # More requests a minute than any limit of Sailthru's.
-_HIGHEST_LIMIT = 10**8
+_MAX_LIMIT = 10**8
 
 
 class Ending(NamedTuple):
@@ -52,7 +52,7 @@ def quota(headers: Mapping[str, str], took: float) -> Quota | None:
     """Returns what an answer says of its endpoint's limit; it `took` so many seconds to come."""
     limit = whole_number(headers.get("X-Rate-Limit-Limit", ""))
     remaining = whole_number(headers.get("X-Rate-Limit-Remaining", ""))
-    if limit is None or not 0 < limit < _HIGHEST_LIMIT:
+    if limit is None or not 0 < limit < _MAX_LIMIT:
         return None
     return Quota(
         limit=limit,

@@ -14,7 +14,7 @@ from models.event import Event
 
 # Sailthru leaves it in this cookie; the customer's site passes it on as an attribute.
 MESSAGE_ID = "sailthru_bid"
-_MOST_CENTS = 10**12
+_MAX_CENTS = 10**12
 
 
 class UnusableError(ValueError):
@@ -74,7 +74,7 @@ def _price(product: Mapping[str, Any], quantity: Decimal) -> Decimal:
 
 def _cents(amount: Decimal) -> int:
     cents = int((amount * 100).quantize(Decimal(1), ROUND_HALF_UP))
-    if abs(cents) > _MOST_CENTS:
+    if abs(cents) > _MAX_CENTS:
         raise UnusableError("a price is out of all bounds")
     return cents
 

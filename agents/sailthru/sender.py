@@ -17,7 +17,7 @@ from streams import metrics
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.outcomes import Delivered, Outcome, Rejected, Transient
 
-_MOST_RECORDED = 10_000
+_MAX_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Sender:
                 self._see(user, call)
         if isinstance(outcome, Delivered):
             self._recorded[call.purchase_id] = None
-            if len(self._recorded) > _MOST_RECORDED:
+            if len(self._recorded) > _MAX_RECORDED:
                 self._recorded.popitem(last=False)
         if outcome in UNKNOWN_EFFECT and self._events_at_most_once:
             return Rejected("unknown_effect", "the answer got lost; it may have been recorded")

@@ -40,7 +40,7 @@ _RESERVED_ATTRIBUTES: Mapping[str, str] = MappingProxyType(
 _SWITCHES = frozenset({"$notargeting"})
 
 _OURS = "mp_"
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class VarNames:
         """The var of a name that stands alone."""
         if (var := self._alone.get(name)) is None:
             var = self._made(name)
-            if len(self._alone) < _MOST_REMEMBERED:
+            if len(self._alone) < _MAX_REMEMBERED:
                 self._alone[name] = var
         return var
 

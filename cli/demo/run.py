@@ -27,7 +27,7 @@ READS = {
 }
 _POLL_SECONDS = 0.5
 _STALLED_SECONDS = 60.0
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,10 @@ class Demo:
             )
             return True
         say(f"[red]{len(wrong):,} differences:[/red]")
-        for sentence in wrong[:_MOST_SHOWN]:
+        for sentence in wrong[:_MAX_SHOWN]:
             say(f"  {sentence}", highlight=False, markup=False)
-        if len(wrong) > _MOST_SHOWN:
-            say(f"  and {len(wrong) - _MOST_SHOWN:,} more")
+        if len(wrong) > _MAX_SHOWN:
+            say(f"  and {len(wrong) - _MAX_SHOWN:,} more")
         return False
 
 

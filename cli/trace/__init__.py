@@ -17,7 +17,7 @@ from streams.operations.trace_search import NoRawMessageError, Span
 from streams.settings import KafkaSettings
 
 _HOURS = 2
-_MOST = 500_000
+_MAX = 500_000
 # mParticle's ids are signed numbers of 64 bits.
 _MPID = re.compile(r"-?[0-9]{1,19}")
 
@@ -38,7 +38,7 @@ _MPID = re.compile(r"-?[0-9]{1,19}")
 @click.option("--until", type=Moment(), help="Read what was written up to then, and not up to now.")
 @click.option(
     "--most",
-    default=_MOST,
+    default=_MAX,
     show_default=True,
     type=click.IntRange(min=1),
     help="Records to read of each partition at most.",

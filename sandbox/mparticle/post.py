@@ -13,7 +13,7 @@ from sandbox.mparticle.wire import Message
 # mParticle docs, "Outbound Integrations".
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _NO_ANSWER = 0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.05, 2.0
 _TRY_SECONDS = 30.0
 _AHEAD = 20
 
@@ -100,7 +100,7 @@ async def _post(
             return status
         posted.retried += 1
         await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
 
 async def _try(session: aiohttp.ClientSession, url: str, body: bytes) -> int:

@@ -29,7 +29,7 @@ from sandbox.server import RefusedError
 
 _ITEM_FIELDS = ("qty", "title", "price", "id", "url")
 _ZONE = re.compile(r"(?P<time>.*\d) (?P<zone>[A-Z][A-Za-z_]*(/[A-Za-z_]+)*)")
-_MOST_KEPT = 100
+_MAX_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class PurchaseEndpoint:
         self._purchases.append(purchase)
         profile.cart = None
         # Documented, "Zephyr profile object": the last hundred are there.
-        profile.purchases = [*profile.purchases, purchase.shown()][-_MOST_KEPT:]
+        profile.purchases = [*profile.purchases, purchase.shown()][-_MAX_KEPT:]
 
     def _by_id(self, unique_id: str) -> Purchase | None:
         return next((each for each in self._purchases if each.unique_id == unique_id), None)

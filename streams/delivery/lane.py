@@ -16,7 +16,7 @@ from streams.engine.partition import Partition
 from streams.outcomes import Rejected
 
 # Longer than any pause between two tries of a lane whose endpoint works.
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 60.0
 
 Source: TypeAlias = ConsumerRecord
 
@@ -84,7 +84,7 @@ class Lane:
         now = clocks.monotonic()
         if self.failures and counts:
             # A lane that nobody tried in between did not fail in between.
-            self._failing_seconds += min(now - self.failed_at, _LONGEST_PAUSE_SECONDS)
+            self._failing_seconds += min(now - self.failed_at, _MAX_PAUSE_SECONDS)
         self.failures += 1
         self.failed_at = now
         return self._failing_seconds

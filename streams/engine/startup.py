@@ -29,7 +29,7 @@ from streams.kafka.rights import Right, Rights
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 # For the metadata to come, and for a leader to be elected.
 _LEADER_LOOKS = 80
 # Brokers that come back do not know all topics at once.
@@ -87,7 +87,7 @@ async def _check_topics(
         for _ in range(0 if kafka.create_topics else _TOPIC_LOOKS):
             if not _missing(found, wanted):
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             found = await look(admin, list(wanted))
         if lacks := [*found.lacks(needed), *await lacking_on_groups(admin, needed)]:
             raise StartError(too_little(lacks, component))
@@ -100,7 +100,7 @@ async def _check_topics(
             await _create(admin, kafka, [wanted[name] for name in missing])
             # A broker learns of them a moment later.
             while _missing(found := await look(admin, list(wanted)), wanted):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
         together = [kafka.topic(topic.name) for topic in topics if topic.together]
         if (why := unequal({name: found.partitions[name] for name in together})) is not None:
             raise StartError(f"{why}.")
@@ -189,7 +189,7 @@ async def _leaders(
         silent = [tp for tp, answer in there.items() if isinstance(answer, KafkaError)]
         if not silent:
             return
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     raise StartError(
         f"The group {group} is new and Kafka answers nothing of {_names(silent)}: look at their "
         "leaders."

@@ -8,7 +8,7 @@ from streams.oauth import OauthSettings
 from streams.settings import KafkaSettings
 
 # A look is a login that is tried: brokers that are asked too often think of an attack.
-_LOOK_SECONDS = 3.0
+_POLL_SECONDS = 3.0
 _RESTART = "Its environment is read at the start alone: mend it, and start this again."
 
 
@@ -28,7 +28,7 @@ class Access:
     async def keep(self) -> None:
         """Looks until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             await self.look()
 
     async def look(self) -> None:

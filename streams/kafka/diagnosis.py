@@ -43,7 +43,7 @@ _UNSTEADY = (
 )
 
 # The most that is quoted of a broker's own words.
-_MOST_WORDS = 200
+_MAX_WORDS = 200
 # No word is so long; a token, or what is made of a password, is.
 _LONG = re.compile(r"\S{60}")
 
@@ -286,7 +286,7 @@ def _words(kafka: KafkaSettings, error: Exception) -> str:
     if not isinstance(error, SaslAuthenticationFailed) or not error.args:
         return ""
     words = " ".join("".join(filter(str.isprintable, str(error.args[0]))).split())[
-        :_MOST_WORDS
+        :_MAX_WORDS
     ].strip()
     password = kafka.sasl_password
     quotes = password is not None and password.get_secret_value() in words

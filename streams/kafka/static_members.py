@@ -22,7 +22,7 @@ from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema,
 from streams.kafka import clients
 from streams.settings import KafkaSettings
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _NO_COORDINATOR = (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
@@ -151,7 +151,7 @@ async def _ask(kafka: KafkaSettings, group: str, question: Request[Any]) -> Any:
                 return await _answer(admin, group, question)
             except _NO_COORDINATOR:
                 # Brokers that have just come up, or taken over, know of one in a moment.
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _answer(admin: AIOKafkaAdminClient, group: str, question: Request[Any]) -> Any:

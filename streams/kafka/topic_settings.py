@@ -12,7 +12,7 @@ from streams.topics import Topic
 _POLICY, _KEPT, _IN_SYNC = "cleanup.policy", "retention.ms", "min.insync.replicas"
 _HOUR_MS = 3_600_000
 # Shorter than the outages that one has on a weekend.
-_LEAST_KEPT_MS = 24 * _HOUR_MS
+_MIN_KEPT_MS = 24 * _HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class TopicSettings:
         kept_ms = int(self.settings[_KEPT])
         if kept_ms < 0:
             yield f"{_KEPT}={kept_ms}, so that personal data stays for ever; set how long it may"
-        elif kept_ms < _LEAST_KEPT_MS:
+        elif kept_ms < _MIN_KEPT_MS:
             yield (
                 f"{_KEPT}={kept_ms}, so that what waits for longer in an outage is lost; "
-                f"set it to {_LEAST_KEPT_MS} or more"
+                f"set it to {_MIN_KEPT_MS} or more"
             )
 
     @property

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 # Read at a time: what a waiting post is counted as.
 _READ_BYTES = 64 * 1024
 _HEAD_END = b"\r\n\r\n"
-_MOST_FIELDS = 100
+_MAX_FIELDS = 100
 # For a sender that was answered before its body came whole, so that it reads the answer.
 _LINGER_SECONDS = 2.0
 # So many wait at a port until they are let in or sent away, and an event loop may take all of them
@@ -34,7 +34,7 @@ _LINGER_SECONDS = 2.0
 _QUEUE = 128
 # Descriptors that a process opens beside connections it let in: Kafka, files, two ports' turn.
 _OTHER_DESCRIPTORS = 128 + 2 * _QUEUE
-_FEWEST = 16
+_MIN = 16
 _SHUTDOWN_SECONDS = 1.0
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -83,7 +83,7 @@ def descriptors_for(connections: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
-    allowed = max(_FEWEST, soft - reserved)
+    allowed = max(_MIN, soft - reserved)
     log.warning(
         "file_descriptor_limit_low",
         detail=f"{soft} open files are allowed: {allowed} connections instead of {connections}",
@@ -175,7 +175,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
             keepalive_timeout=limits.idle_s,
             lingering_time=_LINGER_SECONDS,
-            max_headers=_MOST_FIELDS,
+            max_headers=_MAX_FIELDS,
         )
         self._door = door
         # The time at which it is ended and why, while there is such a time.

@@ -8,7 +8,7 @@ import structlog
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # States that every start and rebalance passes through.
 _ORDINARY = frozenset({"ready", "no_partitions", "starting"})
 
@@ -32,4 +32,4 @@ async def keep_states(look: Callable[[], tuple[str, str | None]]) -> None:
     states = States()
     while True:
         states.tell(*look())
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)

@@ -25,7 +25,7 @@ from streams.outcomes import (
 # A wrong secret is one only after ten refusals in a row.
 _TRIES = 12
 _RETRY_SECONDS = 1.0
-_LOOK_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
+_POLL_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
 
 
 class Jobs:
@@ -90,7 +90,7 @@ class Jobs:
                         f"Sailthru does not tell of job {job_id} ({_why(answer.outcome)}): look "
                         f"there whether it has ended, and run this again when it has."
                     )
-            await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
+            await asyncio.sleep(_POLL_SECONDS[min(looks, len(_POLL_SECONDS) - 1)])
             looks += 1
         raise FillError(
             f"Job {job_id} has not ended in {self._wait_s:g} seconds: start neither the worker nor "

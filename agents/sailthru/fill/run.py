@@ -45,7 +45,7 @@ from streams.topics import AUDIENCES, DEAD_LETTERS, USER_UPDATE
 
 JOB_SECONDS = 6 * 3600.0
 """How long a job may take: the documentation speaks of hours."""
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 E = TypeVar("E", bound=Exception)
 # api-evangelist/sailthru rate-limits/; a fill makes far fewer.
 _CEILINGS = {"job": 2_400, "job GET": 18_000}
@@ -204,7 +204,7 @@ class Fill:
         while not done():
             if (blocked := self._endpoints.blocked) is not None:
                 raise FillError(blocked.what_to_do)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _start(partitions: Sequence[Partition]) -> None:

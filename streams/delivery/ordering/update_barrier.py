@@ -21,7 +21,7 @@ from streams.delivery.sink import LaneKey, Prepares
 from streams.kafka.log_end import LogEnd
 
 # No request carries more of one user, and no request has to look through a whole lane.
-_MOST_TOGETHER = 100
+_MAX_TOGETHER = 100
 
 
 class UpdateBarrier:
@@ -144,7 +144,7 @@ class UpdateBarrier:
         Updates in the same lane keep their own place: only those in other lanes are waited for.
         """
         ready = 0
-        for item in islice(lane, _MOST_TOGETHER):
+        for item in islice(lane, _MAX_TOGETHER):
             if self._must_wait(item, lane):
                 break
             ready += 1

@@ -17,11 +17,11 @@ _BURST_SECONDS = 0.1
 _LATE_SECONDS = 0.5
 _ROUNDING = 1e-9
 # The rate may have changed by then.
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 # Catches up within the minute on what a pause left unused.
 _HEADROOM = 1.1
 # So much of what is left is ours, whoever else uses the limit.
-_LEAST = 0.1
+_MIN = 0.1
 _MINUTE_SECONDS = 60.0
 # A limit that counts by the minute opens within one, and what an answer takes.
 _LONG_SECONDS = 65.0
@@ -135,7 +135,7 @@ class RateLimit:
     async def permit(self) -> None:
         """Waits until one more request may go out."""
         while (delay := self.reserve()) > 0:  # noqa: ASYNC110 - it waits for time itself
-            await asyncio.sleep(min(delay, _LOOK_SECONDS))
+            await asyncio.sleep(min(delay, _POLL_SECONDS))
 
     def reserve(self) -> float:
         """Takes a permit and returns 0, or returns the seconds until one is due as things are."""
@@ -148,7 +148,7 @@ class RateLimit:
             rate = self._per_second(self._per_minute, left)
             self._gain(rate, now, now - due_at, left)
             if self._credit < 1.0 - _ROUNDING:
-                delay = (1.0 - self._credit) / rate if rate else _LOOK_SECONDS
+                delay = (1.0 - self._credit) / rate if rate else _POLL_SECONDS
                 self._due_at = now + delay
                 return delay
             self._credit -= 1.0
@@ -172,7 +172,7 @@ class RateLimit:
                 self._minute, self._used_before = self._budget.reset, self.used
             even = self._spare(per_minute, left) / left.seconds
             rate *= _HEADROOM if self._ours == 1.0 else 1.0
-            rate = min(rate, max(even - self._foreign.per_minute / 60.0, even * _LEAST))
+            rate = min(rate, max(even - self._foreign.per_minute / 60.0, even * _MIN))
         return rate * self._part.share()
 
     def _spare(self, per_minute: int, left: Left) -> int:
