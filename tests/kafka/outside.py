@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 from aiohttp import web
 
 from cli.demo.world import WorkerProcess, worker_environment
+from models.audience_membership import MembershipChanged
 from models.event import Event
 from models.record import Identity, RawPosition
 from sandbox.ab_tasty import AbTasty
@@ -43,6 +44,12 @@ def email(number: int) -> str:
 def event(number: int) -> Outgoing:
     """An event of a user."""
     return written(Event(kind="custom_event", name="Read", **common(number)))
+
+
+def membership(number: int) -> Outgoing:
+    """That a user has joined an audience."""
+    audience = {"audience_id": "2101", "audience_name": "Readers"}
+    return written(MembershipChanged(change="joined", **audience, **common(number)))
 
 
 def common(number: int) -> dict[str, Any]:

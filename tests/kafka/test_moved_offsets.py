@@ -11,15 +11,13 @@ import pytest
 
 from cli.demo.lag import Lag
 from cli.demo.run import READS
-from models.audience_membership import MembershipChanged
 from sandbox.kafka import Kafka, command_line
 from streams.kafka.batch_writer import Outgoing
 from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, RAW, Topic
 from tests.cli.messages import custom_event, event_batch
-from tests.kafka.outside import RECORDS, Outside, common, email, event, mpid, outside
-from tests.routed import written
+from tests.kafka.outside import RECORDS, Outside, email, event, membership, mpid, outside
 from tests.streams.cluster import assigned, commit, create, producing, settings
 
 RESET = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
@@ -29,11 +27,6 @@ def raw(number: int) -> Outgoing:
     identity = {"identity_type": "email", "identity": email(number)}
     value = event_batch(custom_event("Read"), mpid=mpid(number), user_identities=[identity])
     return Outgoing(RAW.name, mpid(number).encode(), value, [])
-
-
-def membership(number: int) -> Outgoing:
-    audience = {"audience_id": "2101", "audience_name": "Readers"}
-    return written(MembershipChanged(change="joined", **audience, **common(number)))
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, RAW
 from tests.cli.command import run_on
 from tests.cli.messages import custom_event, event_batch
 from tests.kafka.log import everything
-from tests.kafka.outside import Outside, email, mpid
-from tests.kafka.test_moved_offsets import membership
+from tests.kafka.outside import Outside, email, membership, mpid
 from tests.streams.cluster import create, delete_before, producing, settings
 
 POISON = 3
@@ -85,9 +84,8 @@ async def test_what_sailthru_refused_reaches_it_once_and_ab_tasty_not_again(
     topic = cluster.topic(AUDIENCE_MEMBERSHIP.name)
     async with producing(cluster) as producer:
         for user in USERS:
-            marks = headers.make(f"record-{user}", "membership_changed", 0)
-            key = mpid(user).encode()
-            await producer.send_and_wait(topic, membership(user), key=key, headers=marks)
+            _, key, value, marks = membership(user)
+            await producer.send_and_wait(topic, value, key=key, headers=marks)
     world = World(cluster, tmp_path)
     refused = {"error": 11, "errormsg": "Invalid email"}
     world.service.set_faults(
