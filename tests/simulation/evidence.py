@@ -110,6 +110,8 @@ class Evidence:
     """Ids of records that Kafka or a person took away, perhaps before they were read."""
     deleted: set[str] = field(default_factory=set)
     """Those of them that were deleted after the group had begun."""
+    unnoticed: list[str] = field(default_factory=list)
+    """Logs whose end is gone, and with it what the group goes on to say that it has done."""
     counted: float = 0.0
     """How many deleted offsets the workers said that they passed over or hold at."""
     killed: set[str] = field(default_factory=set)

@@ -17,7 +17,10 @@ from tests.simulation.worker import Worker
 _SPARE = 2
 _PATIENCE_S = 10.0
 # Most promises are about what a worker leaves when it goes.
-_OFTEN = ("freeze", "kill", "kill", "kill", "stop")
+_OFTEN = (
+    *("deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless", "leaderless", "stop"),
+    "truncated",
+)
 
 
 class Faults:
@@ -197,12 +200,15 @@ class Faults:
 
     async def _take_leader(self) -> None:
         topics = self._kafka.topics
-        names = [each.name for each in (USER_UPDATE, EVENTS, DEAD_LETTERS, RAW)]
+        names = [each.name for each in (USER_UPDATE, USER_UPDATE, EVENTS, DEAD_LETTERS, RAW)]
         partition = self._rng.choice(topics[self._rng.choice(names)])
         seconds = self._rng.uniform(0.5, 8)
         self._stage.note("leaderless", "", seconds)
         partition.led_by(None)
         self._kafka.tell_arrived()
+        if self._rng.random() < 1 / 2:
+            # Its machine had a worker too: who takes over does not find all.
+            await self._kill()
         await asyncio.sleep(seconds)
         able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
         partition.led_by(self._rng.choice(able))
@@ -235,13 +241,9 @@ class Faults:
         """The others go on, so that what ended is committed as runs beyond what has not."""
         seconds = self._rng.uniform(2, 15)
         self._stage.note("stuck", "", seconds)
-        self._service.fails_for = self._traffic_user()
+        self._service.fails_for = self._stage.any_user()
         await asyncio.sleep(seconds)
         self._service.fails_for = None
-
-    def _traffic_user(self) -> str | None:
-        written = self._stage.evidence.written
-        return self._rng.choice(written).user if written else None
 
     async def _slow_service_down(self) -> None:
         """It answers, and only just before its clients give up."""

@@ -88,7 +88,13 @@ class LogFaults:
         """A log ends before what the group has committed: its end was lost, or it is another's."""
         topic, number = self._stage.any_place()
         partition = self._kafka.topics[topic][number]
+        service = self._stage.evidence.service
+        if self._rng.random() < 1 / 2:
+            # What ended beyond the first that has not is told beside the offset.
+            service.fails_for = self._stage.any_user()
+            await asyncio.sleep(self._rng.uniform(0, 2))
         async with self._stage.all_stopped():
+            service.fails_for = None
             if self._group.members:
                 return
             partition.is_closed = True
@@ -116,6 +122,11 @@ class LogFaults:
             self._stage.loop.now_s < until and self._reach(topic, number) > partition.end
         ):
             await asyncio.sleep(0.2)
+        if (reach := self._reach(topic, number)) > partition.end:
+            self._stage.evidence.unnoticed.append(
+                f"{topic} {number} ends at {partition.end}, and a minute later still the group says "
+                f"that it has come to {reach}"
+            )
 
     def _reach(self, topic: str, number: int) -> int:
         """How far the group says that it has come, runs beyond its offset included."""

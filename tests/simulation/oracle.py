@@ -60,6 +60,7 @@ def judge(evidence: Evidence) -> list[str]:
         *_find_repeated(evidence, effects),
         *evidence.service.sent_by_strangers,
         *_find_odd_commits(evidence),
+        *evidence.unnoticed,
         *_find_ended_by_themselves(evidence),
         *_find_slow_stops(evidence),
         *(f"{name} was not ready in the end: {why}" for name, why in evidence.not_ready.items()),

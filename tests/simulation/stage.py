@@ -48,6 +48,11 @@ class Stage:
         topic = self.rng.choice([USER_UPDATE, EVENTS]).name
         return topic, self.rng.randrange(len(self.evidence.kafka.topics[topic]))
 
+    def any_user(self) -> str | None:
+        """One of whom something was written; None before that."""
+        written = self.evidence.written
+        return self.rng.choice(written).user if written else None
+
     @contextlib.asynccontextmanager
     async def all_stopped(self) -> AsyncIterator[None]:
         """As a person does who follows the documents: Kafka lets nobody move what is in use."""
