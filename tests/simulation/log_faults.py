@@ -124,7 +124,7 @@ class LogFaults:
             await asyncio.sleep(0.2)
         if (reach := self._reach(topic, number)) > partition.end:
             self._stage.evidence.unnoticed.append(
-                f"{topic} {number} ends at {partition.end}, and a minute later still the group says "
+                f"{topic} {number} ends at {partition.end}, and a minute later the group still says "
                 f"that it has come to {reach}"
             )
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,12 +25,21 @@ _COPIED = ("agents", "models", "streams", "tests")
 
 
 class Mutant(NamedTuple):
-    """`old` stands once in `path`; with `new` in its place the engine is wrong as `name` says."""
+    """`old` stands once in `path`; with `new` in its place the engine is wrong as `name` says.
+
+    `also` is another such place, where each of two guards stands in for the other.
+    """
 
     name: str
     path: str
     old: str
     new: str
+    also: tuple[str, str, str] | None = None
+
+    @property
+    def places(self) -> Sequence[tuple[str, str, str]]:
+        first = self.path, self.old, self.new
+        return [first, self.also] if self.also else [first]
 
 
 _CONSUMER = "streams/engine/consumer.py"
@@ -69,16 +78,15 @@ MUTANTS = (
         "        self.stop_flow()\n        self._forget()\n",
     ),
     Mutant(
-        "a takeover goes on after its revocation",
+        "a takeover goes on after its revocation, and seeks in another generation",
         _CONSUMER,
         "            takeover.cancel()\n            await asyncio.wait({takeover})",
         "            await asyncio.sleep(0)",
-    ),
-    Mutant(
-        "a takeover seeks in another generation",
-        _THREAD,
-        "        if generation not in {None, consumer._coordinator.generation}:",
-        "        if False:",
+        also=(
+            _THREAD,
+            "        if generation not in {None, consumer._coordinator.generation}:",
+            "        if False:",
+        ),
     ),
     Mutant(
         "what was fetched for an earlier assignment is taken",
@@ -260,9 +268,10 @@ MUTANTS = (
 def find_missing() -> Iterator[str]:
     """Mutants whose place in the code is no more, or is not one place."""
     for mutant in MUTANTS:
-        count = (ROOT / mutant.path).read_text().count(mutant.old)
-        if count != 1:
-            yield f"{mutant.name}: {count} places in {mutant.path}"
+        for path, old, _ in mutant.places:
+            count = (ROOT / path).read_text().count(old)
+            if count != 1:
+                yield f"{mutant.name}: {count} places in {path}"
 
 
 def hunt(mutant: Mutant, most: int) -> int | None:
@@ -275,8 +284,9 @@ def hunt(mutant: Mutant, most: int) -> int | None:
             shutil.copytree(
                 ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__")
             )
-        mutated = Path(folder, mutant.path)
-        mutated.write_text(mutated.read_text().replace(mutant.old, mutant.new))
+        for path, old, new in mutant.places:
+            mutated = Path(folder, path)
+            mutated.write_text(mutated.read_text().replace(old, new))
         result = _simulate(folder, f"--seeds={most}", "--until-found")
     if not result["violations"]:
         return None
