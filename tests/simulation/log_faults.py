@@ -124,8 +124,8 @@ class LogFaults:
             await asyncio.sleep(0.2)
         if (reach := self._reach(topic, number)) > partition.end:
             self._stage.evidence.unnoticed.append(
-                f"{topic} {number} ends at {partition.end}, and a minute later the group still says "
-                f"that it has come to {reach}"
+                f"{topic} {number} ends at {partition.end}, and a minute later the group still "
+                f"says that it has come to {reach}"
             )
 
     def _reach(self, topic: str, number: int) -> int:
