@@ -18,7 +18,7 @@ SOURCES = [
     path for part in (streams, agents, models) for path in Path(part.__path__[0]).rglob("*.py")
 ]
 # Whoever is given a reason, and at which place.
-DROPPING = {"Dropped": 0, "drop": 0, "dropped": 1}
+DROPPING = {"Dropped": 0, "drop": 0, "end_dropped": 1}
 REFUSING = {
     "Rejected": 0,
     "refuse": 0,
