@@ -17,7 +17,7 @@ from streams.topics import RAW, USER_UPDATE
 from tests.cli.command import SECONDS
 from tests.cli.messages import attribute, event_batch
 from tests.kafka.log import everything
-from tests.kafka.test_group import Router, eventually, running
+from tests.kafka.routers import Router, eventually, running
 from tests.streams.cluster import add_partitions, commit, configure, create, producing, settings
 
 pytestmark = pytest.mark.kafka

@@ -1,7 +1,7 @@
 """A worker and its group: what Kafka refuses is told, and a stop waits for no other member."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,50 +10,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-from cli.demo.world import WorkerProcess
 from sandbox.kafka import Kafka
-from sandbox.ports import free_ports
 from streams.kafka import clients
 from streams.settings import KafkaSettings
 from streams.topics import RAW
-from tests.started_workers import get
+from tests.kafka.routers import SECONDS, Router, eventually, running
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
-
-SECONDS = 120.0
-
-
-class Router:
-    """A router's process and what it says."""
-
-    def __init__(self, to: KafkaSettings, log: Path, **given: str) -> None:
-        port = next(free_ports())
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = log
-        where = {"KAFKA_BOOTSTRAP_SERVERS": to.bootstrap_servers, "KAFKA_PREFIX": to.prefix}
-        self.process = WorkerProcess("router", log, {**where, "WORKER_PORT": str(port), **given})
-
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def why_not(self) -> str:
-        return get(f"{self.url}/ready")[1].decode()
-
-
-@asynccontextmanager
-async def running(*routers: Router) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        for each in routers:
-            each.process.kill()
-
-
-async def eventually(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not await asyncio.to_thread(is_so):  # noqa: ASYNC110 - a process and a page tell nothing
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from agents import rights as components
 from streams.topics import EVENTS, RAW
 from tests.kafka.acls import grant
+from tests.kafka.routers import Router, eventually, running
 from tests.kafka.secured import PASSWORD, USER, Secured, token
-from tests.kafka.test_group import Router, eventually, running
 from tests.started_workers import get
 from tests.streams.cluster import create, read, settings, write
 

@@ -11,7 +11,7 @@ from sandbox.kafka import Kafka, command_line
 from streams.topics import RAW
 from tests.cli.command import SECONDS
 from tests.cli.messages import custom_event, event_batch
-from tests.kafka.test_group import Router, running
+from tests.kafka.routers import Router, running
 from tests.started_workers import series_of
 from tests.streams.cluster import commit, create, settings, write
 

@@ -12,8 +12,8 @@ from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import SECONDS
 from tests.kafka.acls import grant
+from tests.kafka.routers import Router, running
 from tests.kafka.secured import PASSWORD, USER, secured
-from tests.kafka.test_group import Router, running
 from tests.started_workers import series_of
 from tests.streams.cluster import commit, create, settings, write
 

@@ -15,8 +15,8 @@ from streams.settings import KafkaSettings
 from streams.topics import EVENTS, RAW
 from tests.kafka.acls import grant, withdraw
 from tests.kafka.log import everything
+from tests.kafka.routers import Router, eventually, running
 from tests.kafka.secured import Secured
-from tests.kafka.test_group import Router, eventually, running
 from tests.kafka.test_rights import settings_of
 from tests.streams.cluster import create, settings, write
 

@@ -18,7 +18,7 @@ from tests.chaos.oracle.evidence import read_groups
 from tests.cli.command import SECONDS
 from tests.cli.messages import custom_event, event_batch
 from tests.kafka.log import everything
-from tests.kafka.test_group import Router, eventually, running
+from tests.kafka.routers import Router, eventually, running
 from tests.streams.cluster import commit, create, producing, settings
 
 NAMES = ("router-0", "router-1")

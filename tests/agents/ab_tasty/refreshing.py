@@ -16,8 +16,8 @@ from streams.kafka import clients, ranges
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import udc
+from tests.agents.ab_tasty.flowing import Traced, flowing, log
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, Clock
-from tests.agents.ab_tasty.test_delivery import Traced, flowing, log
 from tests.streams.delivery.flow import AT_ONCE, Flow
 
 OFTEN = RefreshPolicy(look_s=0.02)

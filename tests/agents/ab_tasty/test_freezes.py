@@ -5,9 +5,7 @@ import pytest
 from sandbox.faults import Answer
 from streams.settings import KafkaSettings
 from tests.agents.ab_tasty.factories import audience, firehose, membership
-from tests.agents.ab_tasty.refreshing import Days, kept, working
-from tests.agents.ab_tasty.simulated import ab_tasty
-from tests.agents.ab_tasty.test_delivery import (
+from tests.agents.ab_tasty.flowing import (
     Traced,
     accept,
     ended,
@@ -16,6 +14,8 @@ from tests.agents.ab_tasty.test_delivery import (
     udc_traced,
     values,
 )
+from tests.agents.ab_tasty.refreshing import Days, kept, working
+from tests.agents.ab_tasty.simulated import ab_tasty
 from tests.streams.delivery.flow import some_turns
 
 ONE_401 = Answer(endpoint="POST segments", status=401, count=1)

@@ -15,9 +15,9 @@ from streams.delivery import resend
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
+from tests.agents.ab_tasty.flowing import ended
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty
-from tests.agents.ab_tasty.test_delivery import ended
 from tests.counted import value
 from tests.streams.cluster import write
 from tests.streams.delivery.flow import AT_ONCE

@@ -12,9 +12,9 @@ from agents.ab_tasty.refresh import DAY_MS, RefreshPolicy
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership, udc
+from tests.agents.ab_tasty.flowing import Traced, flowing
 from tests.agents.ab_tasty.refreshing import OFTEN, PEOPLE, Days, Worker, members_of, working
 from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty
-from tests.agents.ab_tasty.test_delivery import Traced, flowing
 
 pytestmark = pytest.mark.kafka
 

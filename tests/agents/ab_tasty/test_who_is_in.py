@@ -13,9 +13,9 @@ from streams.engine.refusals import Refusals
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
+from tests.agents.ab_tasty.flowing import ended
 from tests.agents.ab_tasty.refreshing import PEOPLE, Days, Worker, kept, members_of, working
 from tests.agents.ab_tasty.simulated import ab_tasty
-from tests.agents.ab_tasty.test_delivery import ended
 from tests.streams.cluster import add_partitions
 
 pytestmark = pytest.mark.kafka
