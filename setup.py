@@ -14,7 +14,15 @@ _MAPPING = [
     *(
         f"agents/router/{name}.py"
         for name in (
-            *("audiences", "event_batch", "events", "firehose", "identity_pairs", "ids"),
+            *(
+                "audiences",
+                "event_batch",
+                "event_contents",
+                "events",
+                "firehose",
+                "identity_pairs",
+                "ids",
+            ),
             *("raw_message", "route_result", "routing", "schema_drift", "snapshots", "user_state"),
         )
     ),

@@ -1,7 +1,7 @@
 """The headers of our records, so that ids can be read without parsing."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 ID = "id"
@@ -45,15 +45,20 @@ class Sent(NamedTuple):
 
 
 def make(
-    id_: str, kind: str, epoch: int, raw: Raw | None = None, sent: Sent | None = None
+    id_: str, kind: str, epoch: int, origin: Sequence[tuple[str, bytes]] = ()
 ) -> list[tuple[str, bytes]]:
-    headers = [(ID, id_.encode()), (KIND, kind.encode())]
-    if raw is not None:
-        headers.append((RAW, b"%d/%d/%d" % raw))
-    if sent is not None:
-        headers.append((SENT, b"%d%b" % (sent.at_ms, b"" if sent.is_sure else _UNSURE)))
+    """`origin` is what `origin` makes."""
+    headers = [(ID, id_.encode()), (KIND, kind.encode()), *origin]
     if epoch:
         headers.append((EPOCH, str(epoch).encode()))
+    return headers
+
+
+def origin(raw: Raw | None, sent: Sent | None) -> list[tuple[str, bytes]]:
+    """Says of an update where its raw message stands, and when that was sent."""
+    headers = [(RAW, b"%d/%d/%d" % raw)] if raw is not None else []
+    if sent is not None:
+        headers.append((SENT, b"%d%b" % (sent.at_ms, b"" if sent.is_sure else _UNSURE)))
     return headers
 
 

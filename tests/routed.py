@@ -30,7 +30,7 @@ def out_of(record: Record) -> Out:
 
 def outgoing(out: Out, epoch: int = 0) -> Outgoing:
     """What is given to Kafka of it, for the topic without a prefix."""
-    marks = headers.make(out.id, told_kind(out.kind), epoch, out.raw, out.sent)
+    marks = headers.make(out.id, told_kind(out.kind), epoch, out.origin)
     return Outgoing(out.topic.name, out.key, out.written(), marks)
 
 

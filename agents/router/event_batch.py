@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents.router.events import Shape, route_events
+from agents.router.event_contents import Shape
+from agents.router.events import route_events
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About
 from agents.router.user_state import environment, identities, route_notifications, route_snapshot
@@ -53,8 +54,11 @@ def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
     """An event's shape and data."""
     if type(part) is dict:
         kind, data = part.get("event_type"), part.get("data")
-        if type(kind) is str and 0 < len(kind) <= LONGEST_KIND and type(data) is dict:
-            return _SHAPES.get(kind) or _unknown(kind), data
+        if type(data) is dict and type(kind) is str:
+            if (shape := _SHAPES.get(kind)) is not None:
+                return shape, data
+            if 0 < len(kind) <= LONGEST_KIND:
+                return _unknown(kind), data
     event = _EVENT.by_model(part)
     kind = event["event_type"]
     return _SHAPES.get(kind) or _unknown(kind), event.get("data", {})

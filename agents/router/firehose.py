@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from agents.router.events import Shape, route_events
+from agents.router.event_contents import Shape
+from agents.router.events import route_events
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About
 from agents.router.settings import RouterSettings
@@ -54,10 +55,12 @@ def meaning_of_text(settings: RouterSettings) -> Typed:
 
 
 def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = part.get("type") if type(part) is dict else None
+    if type(kind) is str and (shape := _SHAPES.get(kind)) is not None:
+        return shape, part
     if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND:
         raise UnreadableError(f"an event is an object with a type of up to {LONGEST_KIND} letters")
-    return _SHAPES.get(kind) or Shape(kind, base_event.UnknownEvent), part
+    return Shape(kind, base_event.UnknownEvent), part
 
 
 def _about(message: dict[str, Any], request: Said, raw: RawMessage) -> About:

@@ -26,11 +26,12 @@ field that a release learns of, for messages that have it.
 from hashlib import blake2b
 from typing import Any
 
-import orjson
+from orjson import OPT_SORT_KEYS, dumps
 
 from models.mparticle import numbers
 
 _VERSION = 2
+_IS_ORJSONS = numbers.IS_ORJSONS
 
 
 class Ids:
@@ -42,17 +43,13 @@ class Ids:
         """Bytes of JSON that the ids were made of."""
 
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
-        described = [_VERSION, kind, mpid, scope, part]
-        id_ = self._digest(described)
-        if id_ not in self._seen:
-            self._seen[id_] = 1
-            return id_
-        equals = self._seen[id_]
+        id_ = self._digest([_VERSION, kind, mpid, scope, part])
+        equals = self._seen.get(id_, 0)
         self._seen[id_] = equals + 1
-        return self._digest([*described, equals])
+        return self._digest([_VERSION, kind, mpid, scope, part, equals]) if equals else id_
 
     def _digest(self, described: list[Any]) -> str:
-        written = described if numbers.IS_ORJSONS else numbers.spelled(described)
-        content = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
+        written = described if _IS_ORJSONS else numbers.spelled(described)
+        content = dumps(written, None, OPT_SORT_KEYS)
         self.digested += len(content)
         return blake2b(content, digest_size=16).hexdigest()

@@ -291,7 +291,7 @@ class Router:
             self._names[out.topic.name],
             out.key,
             out.written(),
-            headers.make(out.id, told_kind(out.kind), epoch, out.raw, out.sent),
+            headers.make(out.id, told_kind(out.kind), epoch, out.origin),
         )
 
     def _count(self, routed: Routed) -> None:

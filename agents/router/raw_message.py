@@ -95,6 +95,7 @@ class RawMessage:
         self._at = at
         self._key = key
         self._takes = takes
+        self._is_large = len(value) > takes.small
         self._grown = 0
         self._ids = Ids()
         self._copied = 0
@@ -133,24 +134,19 @@ class RawMessage:
         own = content.fields
         kind = own.get("kind", kind)
         id_ = self._ids.make(kind, about.mpid, None if own_id else about.scope, part)
-        fields = {"kind": kind, "id": id_}
-        message_ms = about.at_ms or 0
-        occurred_ms = at_ms or message_ms
-        if (
-            0 < message_ms <= self._latest_ms
-            and -_LONGEST_ON_DEVICE_MS <= occurred_ms - message_ms <= _CLOCKS_DIFFER_MS
-        ):
-            fields["occurred_at_ms"] = occurred_ms
-        elif not self._tell_odd_time(fields, at_ms, about, topic):
-            self.drop("unreadable_time")
-            return False
-        fields.update(own)
         head = about.head or self._begin_records(about)
+        occurred_ms = at_ms or head.message_ms
+        if head.earliest_ms <= occurred_ms <= head.latest_ms:
+            fields = {"kind": kind, "id": id_, "occurred_at_ms": occurred_ms, **own}
+        else:
+            fields = {"kind": kind, "id": id_}
+            if not self._tell_odd_time(fields, at_ms, about, topic):
+                self.drop("unreadable_time")
+                return False
+            fields.update(own)
         key = about.key or key_of_nobody(own, id_)
         out = Out(topic, key, head, index, orjson.dumps(fields), id_, kind, is_sure)
-        if len(self.value) > self._takes.small and (size := self._weigh(out)) > (
-            most := self._takes.most(topic)
-        ):
+        if self._is_large and (size := self._weigh(out)) > (most := self._takes.most(topic)):
             detail = f"{topic.name} takes {most} bytes, it has {size}"
             self.refuse("record_too_large", index, detail)
             return False
@@ -169,7 +165,13 @@ class RawMessage:
         written = orjson.dumps(shared)[:-2] + b',"index":'
         position = Raw(at.partition, at.offset, self.received_at_ms)
         sent_at_ms = self.at_most_received(about.at_ms)
-        about.head = head = Head(written, shared["environment"], position, sent_at_ms)
+        head = Head(written, shared["environment"], position, sent_at_ms)
+        message_ms = about.at_ms or 0
+        if 0 < message_ms <= self._latest_ms:
+            head.message_ms = message_ms
+            head.earliest_ms = message_ms - _LONGEST_ON_DEVICE_MS
+            head.latest_ms = message_ms + _CLOCKS_DIFFER_MS
+        about.head = head
         return head
 
     def at_most_received(self, at_ms: int | None) -> int:

@@ -1,7 +1,6 @@
 """What a raw message becomes, and what its parts say on their way there."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from models.mparticle.keys import key_of_somebody
 from models.privacy_request import ConsentChanged, DataSubjectRequest
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
+from streams import headers
 from streams.headers import Raw, Sent
 from streams.topics import (
     AUDIENCE_MEMBERSHIP,
@@ -49,7 +49,7 @@ class Position(Protocol):
     def offset(self) -> int: ...
 
 
-class Head(Struct, frozen=True):
+class Head(Struct):
     """What all records of one user in one message begin with, and what headers say of it.
 
     `written` ends where a part's index follows. `sent_at_ms` is when the message was sent.
@@ -59,6 +59,28 @@ class Head(Struct, frozen=True):
     environment: str
     position: Raw
     sent_at_ms: int
+    # The message's time, and between when and when its parts happened for sure; no time is between
+    # them where the message's is not sure itself.
+    message_ms: int = 0
+    earliest_ms: int = 1
+    latest_ms: int = 0
+    # Most updates of a message are sure, and say the same.
+    _origin: Sequence[tuple[str, bytes]] = ()
+
+    def origin(self, *, is_sure: bool) -> Sequence[tuple[str, bytes]]:
+        """What headers of its updates say of where they come from.
+
+        When an update was sent tells which of two is newer wherever they stand. Destinations leave
+        development out, so that nothing is newer for it.
+        """
+        if is_sure and self._origin:
+            return self._origin
+        is_left_out = self.environment == "development"
+        sent = None if is_left_out else Sent(self.sent_at_ms, is_sure)
+        made = headers.origin(self.position, sent)
+        if is_sure:
+            self._origin = made
+        return made
 
 
 class Out(Struct, frozen=True):
@@ -88,19 +110,13 @@ class Out(Struct, frozen=True):
         return self.head.position if self.topic is USER_UPDATE else None
 
     @property
-    def sent(self) -> Sent | None:
-        """When an update was sent, which tells which of two is newer wherever they stand.
-
-        Destinations leave development out, so that nothing is newer for it.
-        """
-        head = self.head
-        if self.topic is not USER_UPDATE or head.environment == "development":
-            return None
-        return Sent(head.sent_at_ms, self.is_sure)
+    def origin(self) -> Sequence[tuple[str, bytes]]:
+        """For its headers."""
+        return self.head.origin(is_sure=self.is_sure) if self.topic is USER_UPDATE else ()
 
     def written(self) -> bytes:
         """The record as its topic will hold it. Many of one message are not held as such."""
-        return b"%b%d},%b" % (self.head.written, self.index, self.own[1:])
+        return b"".join((self.head.written, str(self.index).encode(), b"},", self.own[1:]))
 
 
 class Stranger(NamedTuple):
@@ -110,19 +126,18 @@ class Stranger(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
-class Routed:
+class Routed(Struct):
     """All that one raw message became: never nothing; and what was odd in it.
 
     Of its times, those that cannot be read, where another stands for them, and those of a clock
     that cannot be right.
     """
 
-    outs: list[Out] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    strangers: list[Stranger] = field(default_factory=list)
-    odd_times: list[Literal["unreadable", "clock"]] = field(default_factory=list)
+    outs: list[Out] = []
+    dead_letters: list[DeadLetter] = []
+    dropped: list[str] = []
+    strangers: list[Stranger] = []
+    odd_times: list[Literal["unreadable", "clock"]] = []
 
 
 class Content(Struct, frozen=True):

@@ -16,7 +16,7 @@ from agents.router import event_batch, firehose
 from agents.router.route_result import TARGETS, Stranger
 from models.event import KINDS, SHAPELESS_KINDS
 from models.mparticle import published_fields
-from models.mparticle.published_fields import Fields
+from models.mparticle.published_fields import NO_KIND, Fields
 from streams import metrics
 
 log = structlog.get_logger()
@@ -53,7 +53,6 @@ _MESSAGES: Mapping[str, Fields] = MappingProxyType(
 # Anything but a plain name may be a person's data: not for logs and labels.
 TELLABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _OTHER = "other"
-_NO_KIND = Fields("")
 _NAMED_BY = "`mparticle-streams route` names it, given a message that has it"
 _KINDS = KINDS.union(kind for _, kind in TARGETS.values() if kind)
 
@@ -64,14 +63,14 @@ def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
     Events of an unknown type keep all that they say: it is all that is known of them.
     """
     found: list[Stranger] = []
-    _search(message, _MESSAGES[type_], (type_,), found)
+    if not (known := _MESSAGES[type_]).knows(message):
+        _search(message, known, (type_,), found)
     return found
 
 
 def _search(
     node: dict[str, Any], known: Fields, path: tuple[str, ...], found: list[Stranger]
 ) -> None:
-    """Made to cost little where all is known: no call for what has nothing to look into."""
     unknown, present = known.look(tuple(node))
     for name in unknown:
         del node[name]
@@ -79,26 +78,17 @@ def _search(
     for name, inside in present:
         if not (below := node[name]):
             continue
-        for each in below if type(below) is list else _objects(below, inside):
+        for each in below if type(below) is list else inside.objects(below):
             if type(each) is not dict or inside.plain.issuperset(each):
                 continue
             if not inside.by:
                 _search(each, inside, (*path, name), found)
-            elif isinstance(kind := each.get(inside.by), str) and kind:
-                of_kind = inside.kinds.get(kind, _NO_KIND)
-                if of_kind is _NO_KIND:
+            elif (of_kind := inside.of_kind(each)) is not None:
+                kind = each[inside.by]
+                if of_kind is NO_KIND:
                     found.append(Stranger("event", told(kind)))
-                elif of_kind is not None:
+                else:
                     _search(each, of_kind, (*path, name, kind), found)
-
-
-def _objects(written: Any, known: Fields) -> Iterable[Any]:
-    """The objects in what is no list."""
-    if type(written) is not dict or known.stands == "list":
-        return ()
-    if known.stands == "object":
-        return (written,)
-    return (each for _, each in sorted(written.items()))
 
 
 def told(name: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from msgspec import Struct
 from pydantic import ValidationError
 
-from agents.router.events import NOTHING_CHANGED, Changed, attributes_changed
+from agents.router.event_contents import attributes_changed
+from agents.router.events import NOTHING_CHANGED, Changed
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About, Content, told
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said

@@ -6,7 +6,6 @@ library's parser may read: half surrogate pairs, integers of thousands of digits
 """
 
 import json
-import re
 from typing import Any, NoReturn
 
 import msgspec
@@ -25,8 +24,7 @@ _SETTINGS = SETTINGS.encode()
 # Characters of an integer that 64 bits always hold, and at most hold.
 _SURELY_INT64 = 18
 _PERHAPS_INT64 = 20
-# Escapes of a NUL, and of letters: `account_settings` may be spelled with them.
-_HIDDEN = re.compile(rb"\\u00(?:00|[5-7])")
+_NUL = b"\\u0000"
 
 
 class UnreadableMessageError(Exception):
@@ -49,17 +47,18 @@ def parse(value: bytes) -> Any:
     # To take bytes out and measure is twice as fast as to count them one by one.
     closed = value.replace(b"{", b"").replace(b"[", b"")
     shallow = len(value) - len(closed) <= MAX_DEPTH
-    message = _loaded(value) if shallow else None
-    is_loaded = message is not None
-    if not is_loaded:
+    message, written = _loaded(value) if shallow else (None, None)
+    if message is None:
         message = _read(value)
     if not shallow and _deeper([message], MAX_DEPTH + 1):
         raise UnreadableMessageError("too_deep", _DEPTH_DETAIL)
     # A search for one byte costs a fifth of one for two.
-    is_escaped = b"\\" in value and b"\\u" in value
-    # What is loaded has no half of a surrogate pair.
-    is_untidy = is_escaped and (not is_loaded or _HIDDEN.search(value) is not None)
-    return _tidy(message) if is_untidy or _strays(value, message) else message
+    if b"\\" in value and b"\\u" in value:
+        if written is None or _NUL in written:
+            return _tidy(message)
+        # There all is spelled in one way, and no half of a surrogate pair.
+        value = written
+    return _tidy(message) if _strays(value, message) else message
 
 
 def reject_too_many_values(value: bytes) -> None:
@@ -70,15 +69,16 @@ def reject_too_many_values(value: bytes) -> None:
         )
 
 
-def _loaded(value: bytes) -> Any:
-    """What msgspec reads; None where it does not, or where an integer has more than 64 bits."""
+def _loaded(value: bytes) -> tuple[Any, bytes | None]:
+    """What msgspec reads, and that written again; twice None where it does not.
+
+    Or where an integer has more than 64 bits: orjson refuses those, and looks at all the fastest.
+    """
     try:
         message = _LOADER.decode(value)
-        # It refuses longer integers, and is the fastest that looks at all of them.
-        orjson.dumps(message)
+        return message, orjson.dumps(message)
     except (msgspec.DecodeError, orjson.JSONEncodeError):
-        return None
-    return message
+        return None, None
 
 
 def _read(value: bytes) -> Any:
@@ -136,9 +136,18 @@ def _strays(value: bytes, message: Any) -> bool:
     return value.count(_SETTINGS) > at_home
 
 
+# What has nothing to tidy.
+_CLEAN = frozenset({int, float, bool, type(None)})
+
+
 def _tidy(node: Any) -> Any:
     if isinstance(node, dict):
-        tidied = {_clean(name): _tidy(each) for name, each in node.items()}
+        names = "".join(node)
+        are_clean = "\0" not in names and names.isascii()
+        tidied = {
+            name if are_clean else _clean(name): each if type(each) in _CLEAN else _tidy(each)
+            for name, each in node.items()
+        }
         if len(tidied) < len(node):
             # Names that differ in their NULs alone: which stays must not depend on their order.
             tidied = {_clean(name): _tidy(node[name]) for name in sorted(node, reverse=True)}

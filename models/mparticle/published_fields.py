@@ -72,6 +72,44 @@ class Fields:
             self._looks[names] = look
         return look
 
+    def knows(self, node: dict[str, Any]) -> bool:
+        """Whether all in it is known; it may say no where that has not been looked up yet.
+
+        Made to cost little, for nearly all is: no call for what has nothing to look into.
+        """
+        if (look := self._looks.get(tuple(node))) is None:
+            return False
+        for name, inside in look[1]:
+            if not (below := node[name]):
+                continue
+            plain = inside.plain
+            for each in below if type(below) is list else inside.objects(below):
+                if type(each) is not dict or plain.issuperset(each):
+                    continue
+                of_kind = inside.of_kind(each) if inside.by else inside
+                if of_kind is None or of_kind.plain.issuperset(each):
+                    continue
+                if not of_kind.knows(each):
+                    return False
+        return True
+
+    def objects(self, written: Any) -> Sequence[Any]:
+        """The objects in what is no list."""
+        if type(written) is dict and self.stands == "object":
+            return (written,)
+        if type(written) is not dict or self.stands == "list":
+            return ()
+        return [each for _, each in sorted(written.items())]
+
+    def of_kind(self, node: dict[str, Any]) -> "Fields | None":
+        """What is known of an object by its kind: `NO_KIND` of one that nobody has published."""
+        kind = node.get(self.by)
+        return self.kinds.get(kind, NO_KIND) if isinstance(kind, str) and kind else None
+
+
+NO_KIND: Final = Fields("")
+"""Of a kind that nobody has published."""
+
 
 def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:
     """What a model reads, in all spellings, and `more` that it does not."""

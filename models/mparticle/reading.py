@@ -8,12 +8,13 @@ which a property and the fuzzer hold.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
     Annotated,
     Any,
+    ClassVar,
     Final,
     Literal,
     NamedTuple,
@@ -28,7 +29,7 @@ from pydantic import AfterValidator, AliasChoices, FailFast, PlainValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from models.mparticle.values import IF_READABLE, Arriving, Ordinary
+from models.mparticle.values import IF_READABLE, SCALARS, Arriving, Ordinary
 
 Said: TypeAlias = dict[str, Any]
 """A shape's fields that say something, and what; shapes inside it are such in their turn."""
@@ -47,30 +48,31 @@ _MOST_LETTERS = 2_000
 # The model says it all again where one fault is found.
 _UNDERSTOOD = (MinLen, MaxLen, AfterValidator, FailFast)
 _NOTHING: tuple[Any, ...] = (None, {}, [], ())
+# What conditions may name.
+_KNOWN: Mapping[str, Any] = MappingProxyType({"SCALARS": SCALARS, "TEXT": frozenset({str})})
 
 
 class OddError(Exception):
     """Only the model knows what to make of it."""
 
 
-class _Way(NamedTuple):
-    """How a value is read: as it is where the condition holds, else by a call that may raise.
+class Way(NamedTuple):
+    """How a value is read: as the first condition that holds says, else by a call that may raise.
 
-    A `condition` is Python about `value`, which is not None if it holds. Without a call anything is
-    read as it is. None says nothing and is not read, unless it has to be.
+    Without a call anything is read as it is. None is nothing that is read, unless it has to be.
     """
 
-    condition: str
+    ordinary: Sequence[Ordinary]
     call: Callable[[Any], Any] | None
     reads_none: bool = True
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
     """A field, the names under which it may stand, and how it is read; None: by the model only."""
 
     name: str
     spellings: Sequence[str]
-    way: _Way | None
+    way: Way | None
     is_required: bool
     is_sparse: bool
     default: Any
@@ -79,12 +81,18 @@ class _Field(NamedTuple):
 class Reader:
     """Reads objects of one shape."""
 
+    # What functions are called with, and what they begin with, in Python.
+    _arguments: ClassVar[str] = "written"
+    _begin: ClassVar[Sequence[str]] = ()
+
     def __init__(self, model: type[Arriving]) -> None:
         self._model = model
+        # What their Python may name.
+        self._known: Mapping[str, Any] = _KNOWN
         self._fields = [_field(name, info) for name, info in model.model_fields.items()]
         self._takes_extra = model.model_config.get("extra") == "allow"
         # By the names of an object, in their order.
-        self._functions: dict[tuple[str, ...], Callable[[Mapping[str, Any]], Said]] = {}
+        self._functions: dict[tuple[str, ...], Callable[..., Any]] = {}
 
     def read(self, written: Any) -> Said:
         """What an object says; raises ValidationError."""
@@ -97,22 +105,26 @@ class Reader:
 
     def straight(self, written: Mapping[str, Any]) -> Said:
         """What it says; raises OddError or PydanticCustomError for what the model is to read."""
-        names = tuple(written)
-        function = self._functions.get(names)
-        return function(written) if function is not None else self._first(names)(written)
+        said: Said = self.function(written)(written)
+        return said
 
     def by_model(self, written: Any) -> Said:
         """The same by the model; raises ValidationError."""
         return _said(self._model.__pydantic_validator__.validate_python(written))
 
-    def _first(self, names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Said]:
+    def function(self, written: Mapping[str, Any]) -> Callable[..., Any]:
+        """What reads objects with the names of this one."""
+        names = tuple(written)
+        return self._functions.get(names) or self._first(names)
+
+    def _first(self, names: tuple[str, ...]) -> Callable[..., Any]:
         is_long = len(names) > _MOST_NAMES or sum(map(len, names)) > _MOST_LETTERS
         if is_long or len(self._functions) >= _MOST_FUNCTIONS:
             return _refuse
-        self._functions[names] = function = self._function(names)
+        self._functions[names] = function = self._written(names)
         return function
 
-    def _function(self, names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Said]:
+    def _written(self, names: tuple[str, ...]) -> Callable[..., Any]:
         unread = dict.fromkeys(names)
         before: Said = {}
         lines: list[str] = []
@@ -130,13 +142,28 @@ class Reader:
             del unread[found[0]]
             call = f"call_{len(calls)}"
             calls[call] = field.way.call
-            lines += _lines(field, field.way, found[0], call)
-        if self._takes_extra and unread:
-            lines.append(f"said[{EXTRA!r}] = {{each: written[each] for each in {list(unread)!r}}}")
-        body = "\n    ".join([f"said = {before!r}", *lines, "return said"])
-        exec(f"def function(written):\n    {body}", calls)  # noqa: S102 - names are quoted by repr
-        function: Callable[[Mapping[str, Any]], Said] = calls["function"]
+            lines += [*_lines(field.way, found[0], call), *self._keep(field)]
+        if self._takes_extra:
+            lines += self._keep_extra(list(unread))
+        body = "\n    ".join([f"said = {before!r}", *self._begin, *lines, *self._end()])
+        calls.update(self._known)
+        exec(f"def function({self._arguments}):\n    {body}", calls)  # noqa: S102 - names are quoted by repr
+        function: Callable[..., Any] = calls["function"]
         return function
+
+    def _keep(self, field: Field) -> Iterable[str]:
+        """Python that takes a field's `value`."""
+        says_something = "value" if field.is_sparse else "value is not None"
+        yield f"if {says_something}: said[{field.name!r}] = value"
+
+    def _keep_extra(self, names: Sequence[str]) -> Iterable[str]:
+        """Python that takes what has no field."""
+        if names:
+            yield f"said[{EXTRA!r}] = {{each: written[each] for each in {names!r}}}"
+
+    def _end(self) -> Iterable[str]:
+        """Python that gives what was read."""
+        yield "return said"
 
 
 @cache
@@ -144,22 +171,19 @@ def reader(model: type[Arriving]) -> Reader:
     return Reader(model)
 
 
-def _lines(field: _Field, way: _Way, name: str, call: str) -> Iterator[str]:
+def _lines(way: Way, name: str, call: str) -> Iterator[str]:
     """Python that reads one field."""
-    says_something = "value" if field.is_sparse else "value is not None"
     yield f"value = written[{name!r}]"
     if way.call is None:
-        yield f"if {says_something}: said[{field.name!r}] = value"
         return
-    if way.condition:
-        yield f"if {way.condition}: said[{field.name!r}] = value"
-    begin = "elif" if way.condition else "if"
-    yield f"{begin} {'True' if way.reads_none else 'value is not None'}:"
-    yield f"    value = {call}(value)"
-    yield f"    if {says_something}: said[{field.name!r}] = value"
+    begin = "if"
+    for condition, becomes in way.ordinary:
+        yield f"{begin} {condition}: value = {becomes}"
+        begin = "elif"
+    yield f"{begin} {'True' if way.reads_none else 'value is not None'}: value = {call}(value)"
 
 
-def _refuse(_: Any) -> Any:
+def _refuse(*_: Any) -> Any:
     raise OddError
 
 
@@ -184,9 +208,9 @@ def _inside(value: Any) -> Any:
     return value
 
 
-def _field(name: str, info: FieldInfo) -> _Field:
+def _field(name: str, info: FieldInfo) -> Field:
     is_required = info.is_required()
-    return _Field(
+    return Field(
         name,
         _spellings(name, info),
         _way(info.annotation, info.metadata),
@@ -204,7 +228,7 @@ def _spellings(field: str, info: FieldInfo) -> Sequence[str]:
     return names if len(names) == len(choices) else ()
 
 
-def _way(annotation: Any, metadata: Sequence[Any]) -> _Way | None:
+def _way(annotation: Any, metadata: Sequence[Any]) -> Way | None:
     """How a value of that annotation is read."""
     metadata = [
         each
@@ -215,21 +239,20 @@ def _way(annotation: Any, metadata: Sequence[Any]) -> _Way | None:
     plain: list[Any] = [each.func for each in metadata if isinstance(each, PlainValidator)]
     after: list[Any] = [each.func for each in metadata if isinstance(each, AfterValidator)]
     if plain:
-        ordinary = [each.condition for each in metadata if isinstance(each, Ordinary)]
-        return _Way("".join(ordinary), plain[0])
+        return Way([each for each in metadata if isinstance(each, Ordinary)], plain[0])
     if any(not isinstance(each, _UNDERSTOOD) for each in metadata):
         return None
     way = _way_of_type(annotation, metadata)
     if way is None or not after:
         return way
-    return _Way("", _then(way.call or _as_it_is, after), way.reads_none)
+    return Way((), _then(way.call or _as_it_is, after), way.reads_none)
 
 
-def _way_of_type(annotation: Any, metadata: list[Any]) -> _Way | None:
+def _way_of_type(annotation: Any, metadata: list[Any]) -> Way | None:
     origin, inside = get_origin(annotation), get_args(annotation)
-    way: _Way | None = None
+    way: Way | None = None
     if annotation is Any:
-        way = _Way("", None)
+        way = Way((), None)
     elif origin is Annotated:
         way = _way(inside[0], [*inside[1:], *metadata])
     elif origin in (Union, UnionType) and len(inside) == 2 and NoneType in inside:  # noqa: PLR2004 - it, or None
@@ -245,28 +268,30 @@ def _way_of_type(annotation: Any, metadata: list[Any]) -> _Way | None:
     elif origin is dict and inside == (str, Any):
         way = _checked("type(value) is dict")
     elif isinstance(annotation, type) and issubclass(annotation, Arriving):
-        way = _Way("", _object(reader(annotation).straight))
+        way = Way((), _object(reader(annotation).straight))
+    elif origin is list and inside == (str,):
+        way = _checked("type(value) is list and TEXT.issuperset(map(type, value))")
     elif origin is list:
         way = _way_of_list(_way(inside[0], []))
     return way
 
 
-def _way_of_list(of: _Way | None) -> _Way | None:
+def _way_of_list(of: Way | None) -> Way | None:
     if of is None:
         return None
-    return _Way("", _list(of.call)) if of.call else _checked("type(value) is list")
+    return Way((), _list(of.call)) if of.call else _checked("type(value) is list")
 
 
-def _checked(condition: str) -> _Way:
+def _checked(condition: str) -> Way:
     """Reads as it is what the condition holds of, and nothing else."""
-    check: Callable[[Any], bool] = eval(f"lambda value: {condition}")  # noqa: S307 - ours
+    check: Callable[[Any], bool] = eval(f"lambda value: {condition}", {**_KNOWN})  # noqa: S307 - ours
 
     def read(value: Any) -> Any:
         if check(value):
             return value
         raise OddError
 
-    return _Way(condition, read)
+    return Way((Ordinary(condition),), read)
 
 
 def _object(straight: Callable[[Mapping[str, Any]], Said]) -> Callable[[Any], Any]:

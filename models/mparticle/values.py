@@ -45,12 +45,13 @@ class UnreadableError(ValueError):
 
 
 class Ordinary(NamedTuple):
-    """How nearly all values of a type come, and are read as they are: a condition in Python.
+    """How nearly all values of a type come: a condition in Python, and what they are read as.
 
-    It is about `value`, and knows no other name.
+    Both are about `value`, and know no other name but `SCALARS`.
     """
 
     condition: str
+    becomes: str = "value"
 
 
 class Arriving(BaseModel):
@@ -187,9 +188,10 @@ IF_READABLE = WrapValidator(_or_none)
 
 Flag = Annotated[bool, PlainValidator(is_true), Ordinary("type(value) is bool")]
 
-_ORDINARY_ID = Ordinary(f"type(value) is str and 0 < len(value) <= {LONGEST_ID}")
+_TEXT_ID = Ordinary(f"type(value) is str and 0 < len(value) <= {LONGEST_ID}")
+_NUMBER_ID = Ordinary(f"type(value) is int and {-(2**63)} <= value < {2**64}", "str(value)")
 
-Id = Annotated[str | None, PlainValidator(_id), _ORDINARY_ID]
+Id = Annotated[str | None, PlainValidator(_id), _TEXT_ID, _NUMBER_ID]
 """A 64-bit or textual id as text; refuses floats, which have lost digits already."""
 
 Mpid = Annotated[str | None, PlainValidator(known_mpid)]
@@ -205,13 +207,15 @@ Words = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 Name = Annotated[Words | None, AfterValidator(_name)]
 
-RequiredId = Annotated[str, PlainValidator(_required_id), _ORDINARY_ID]
+RequiredId = Annotated[str, PlainValidator(_required_id), _TEXT_ID, _NUMBER_ID]
 
-AttributeValue = Annotated[Value, PlainValidator(_attribute)]
-Attributes = Annotated[dict[str, Value], PlainValidator(_attributes)]
+_ATTRIBUTES = Ordinary("type(value) is dict and SCALARS.issuperset(map(type, value.values()))")
+
+AttributeValue = Annotated[Value, PlainValidator(_attribute), Ordinary("type(value) in SCALARS")]
+Attributes = Annotated[dict[str, Value], PlainValidator(_attributes), _ATTRIBUTES]
 """Attributes as records hold them; an object in one becomes its JSON text."""
 
-EventAttributes = Annotated[dict[str, Any], PlainValidator(_event_attributes)]
+EventAttributes = Annotated[dict[str, Any], PlainValidator(_event_attributes), _ATTRIBUTES]
 """Attributes of an event, which nobody searches: an object stays what it is."""
 
 Texts = Annotated[dict[str, str], PlainValidator(_texts)]

@@ -50,7 +50,7 @@ def _written(routed: Routed) -> list[Output]:
             out.topic.name,
             out.key,
             out.written(),
-            headers.make(out.id, out.kind, 0, out.raw, out.sent),
+            headers.make(out.id, out.kind, 0, out.origin),
         )
         for out in routed.outs
     ]

@@ -93,7 +93,7 @@ class World:
         self._routed = len(self._raw)
 
     def _deliver(self, out: Out) -> None:
-        made = headers.make(out.id, told_kind(out.kind), 0, out.raw, out.sent)
+        made = headers.make(out.id, told_kind(out.kind), 0, out.origin)
         marks, offset = headers.read(made), len(self._updates)
         self._updates.append(marks)
         if marks.identity in self._ids:

@@ -51,7 +51,9 @@ class Update(NamedTuple):
             else AttributesChanged(attributes={"fate": "passes"}, **shared)
         )
         stands_at = raw if self.says_raw else None
-        marks = headers.make(record.id, record.kind, self.epoch, stands_at, self.sent)
+        marks = headers.make(
+            record.id, record.kind, self.epoch, headers.origin(stands_at, self.sent)
+        )
         if self.redriven:
             marks += headers.redriven("scripted", f"0/{place}")
         out = written(record)
@@ -191,7 +193,7 @@ def test_when_an_update_was_sent_is_read_as_it_is_written_and_nothing_else(writt
 def test_a_sink_of_the_version_before_still_finds_all_that_it_reads() -> None:
     """It knows the headers `id`, `kind`, `raw` and `epoch`, and `raw` by its form."""
     sent = Sent(12, is_sure=False)
-    made = headers.make("17", "attributes_changed", 7, Raw(1, 2, 3), sent)
+    made = headers.make("17", "attributes_changed", 7, headers.origin(Raw(1, 2, 3), sent))
     assert [each for each in made if each[0] != headers.SENT] == [
         ("id", b"17"),
         ("kind", b"attributes_changed"),

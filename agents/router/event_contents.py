@@ -1,0 +1,250 @@
+"""What one event says, in our words: the records that it becomes, of either vocabulary."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn, TypeAlias
+
+from msgspec import Struct
+from pydantic_core import PydanticCustomError
+
+from agents.router.route_result import Content, told
+from models.event import Event
+from models.mparticle.base_event import LEFT_OUT, Happened
+from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
+from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
+from models.mparticle.events import CustomEvent
+from models.mparticle.identity import USER, Named, read_identities
+from models.mparticle.reading import EXTRA, Field, OddError, Reader, Said
+from models.mparticle.values import SCALARS, UnreadableError, plain
+from models.record import Value
+from models.user_update import AttributesChanged, IdentitiesChanged
+
+_PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
+# mParticle's writers leave out what is empty, some of the time.
+_EMPTY: tuple[Any, ...] = ({}, [])
+
+Contents: TypeAlias = Sequence[Content]
+
+
+class Happening(Struct, frozen=True, gc=False):
+    """An event: its own time, whether it has an id of its own at mParticle, and what it says."""
+
+    at_ms: int | None
+    own_id: bool
+    contents: Contents
+
+
+class Shape:
+    """A kind of event: what records call it, and how it is read."""
+
+    __slots__ = ("_reader", "kind", "of")
+
+    def __init__(self, kind: str, of: type[Happened]) -> None:
+        self.kind = kind
+        self.of = of
+        self._reader = _reader(of)
+
+    def read(self, data: dict[str, Any]) -> Happening:
+        """What it says; raises ValidationError or UnreadableError.
+
+        Takes out of an event that its sender's own id and time tell apart what differs by upload.
+        """
+        try:
+            happening: Happening = self._reader.function(data)(data, self.kind)
+        except (OddError, PydanticCustomError):
+            return self._reader.leniently(data, self.kind)
+        return happening
+
+
+class _EventReader(Reader):
+    """Reads events of one shape, and says it in our words at once."""
+
+    _arguments: ClassVar[str] = "written, kind"
+    _begin: ClassVar[Sequence[str]] = (
+        "event_id = source_id = session_id = at_ms = attributes = None",
+    )
+
+    def __init__(self, of: type[Happened]) -> None:
+        super().__init__(of)
+        self._contents = _CONTENTS.get(of)
+        self._name = _NAMES.get(of)
+        self._known = {
+            **self._known,
+            "plain": plain,
+            "remove_server_ids": _remove_server_ids,
+            "Content": Content,
+            "Event": Event,
+            "Happening": Happening,
+            "contents_of": self._contents,
+            "name_of": self._name,
+        }
+
+    def leniently(self, data: dict[str, Any], kind: str) -> Happening:
+        """By the model; raises ValidationError or UnreadableError."""
+        said = self.by_model(data)
+        at_ms: int | None = said.pop("at_ms", None)
+        source_id, event_id = said.pop("source_id", None), said.pop("event_id", None)
+        common = told(
+            {
+                "event_id": event_id or source_id,
+                "session_id": said.pop("session_id", None),
+                "attributes": said.pop("attributes", None),
+            }
+        )
+        if self._contents is not None:
+            contents = self._contents(kind, common, said)
+        else:
+            name = self._name(kind, said) if self._name is not None else kind
+            if extra := said.pop(EXTRA, None):
+                said |= {each: value for each, value in extra.items() if each not in LEFT_OUT}
+            contents = (_happened(kind, name, common, _details(said)),)
+        if source_id and at_ms is not None and at_ms > 0:
+            _remove_server_ids(data)
+        return Happening(at_ms, bool(source_id or event_id), contents)
+
+    def _keep(self, field: Field) -> Iterable[str]:
+        if field.name in Happened.model_fields:
+            return (f"{field.name} = value",)
+        return super()._keep(field) if self._contents is not None else _keep_detail(field.name)
+
+    def _keep_extra(self, names: Sequence[str]) -> Iterable[str]:
+        for name in names:
+            if name not in LEFT_OUT:
+                yield f"value = written[{name!r}]"
+                yield from _keep_detail(name)
+
+    def _end(self) -> Iterable[str]:
+        yield from _COMMON
+        if self._contents is not None:
+            yield "contents = contents_of(kind, own, said)"
+        else:
+            yield "own['kind'] = kind"
+            yield f"own['name'] = {'name_of(kind, said)' if self._name is not None else 'kind'}"
+            yield "if said: own['details'] = said"
+            yield "contents = (Content(Event, own),)"
+        yield "if source_id and at_ms is not None and at_ms > 0: remove_server_ids(written)"
+        yield "return Happening(at_ms, bool(source_id or event_id), contents)"
+
+
+@cache
+def _reader(of: type[Happened]) -> _EventReader:
+    return _EventReader(of)
+
+
+_COMMON = (
+    "own = {}",
+    "if event_id or source_id: own['event_id'] = event_id or source_id",
+    "if session_id: own['session_id'] = session_id",
+    "if attributes: own['attributes'] = attributes",
+)
+
+
+def _keep_detail(name: str) -> Iterable[str]:
+    """As `_details` has it: text that is empty says something, and a list that is does not."""
+    yield "if type(value) in SCALARS:"
+    yield f"    if value is not None: said[{name!r}] = value"
+    yield f"elif value: said[{name!r}] = plain(value)"
+
+
+def _remove_server_ids(data: dict[str, Any]) -> None:
+    """What differs by upload of an event that its sender's own id and time tell apart."""
+    data.pop("event_id", None)
+    data.pop("message_id", None)
+    data.pop("id", None)
+
+
+def attributes_changed(
+    attributes: Mapping[str, Value], removed: Iterable[str]
+) -> tuple[Content, ...]:
+    """Says what was set and removed; a name in both keeps its new value."""
+    gone = sorted(set(removed) - attributes.keys()) if removed else None
+    if not gone:
+        return (Content(AttributesChanged, {"attributes": attributes}),) if attributes else ()
+    return (Content(AttributesChanged, told({"attributes": attributes, "removed": gone})),)
+
+
+def _attributes(_: str, __: Said, said: Said) -> tuple[Content, ...]:
+    return attributes_changed(said.get("added", {}), said.get("removed", ()))
+
+
+def _attribute(_: str, __: Said, said: Said) -> tuple[Content, ...]:
+    name = said["user_attribute_name"]
+    is_deleted = said["deleted"]
+    fields = {"removed": [name]} if is_deleted else {"attributes": {name: said.get("new")}}
+    return (Content(AttributesChanged, fields),)
+
+
+def _identities(_: str, __: Said, said: Said) -> tuple[Content, ...]:
+    fields = told({"added": _read(said.get("added")), "removed": _read(said.get("removed"))})
+    return (Content(IdentitiesChanged, fields),) if fields else ()
+
+
+def _read(written: Any) -> list[Named]:
+    # A batch tells one identity where the Firehose has a list.
+    return read_identities([written] if isinstance(written, dict) else written, USER, _refuse)
+
+
+def _refuse(_: int | None, error: UnreadableError) -> NoReturn:
+    raise error
+
+
+def _commerce(kind: str, common: Said, said: Said) -> list[Content]:
+    """Makes of each part that is there the event that the Firehose has for it."""
+    product = said.pop("product_action", None)
+    promotion = said.pop("promotion_action", None)
+    impressions = said.pop("product_impressions", None)
+    cart = said.pop("shopping_cart", None)
+    shared = _details(said)
+    if cart is not None:
+        shared["shopping_cart"] = plain(cart)
+    contents = []
+    if product is not None:
+        name = product.get("action") or "product_action"
+        contents.append(_happened("product_action", name, common, shared | plain(product)))
+    if promotion is not None:
+        name = _promotion(kind, promotion)
+        contents.append(_happened("promotion_action", name, common, shared | plain(promotion)))
+    if impressions:
+        details = shared | {"impressions": plain(impressions)}
+        contents.append(_happened("impression", "impression", common, details))
+    return contents or [_happened(kind, kind, common, shared)]
+
+
+def _promotion(_: str, said: Said) -> str:
+    return _PROMOTIONS.get(said.get("action", ""), "promotion_unknown")
+
+
+def _happened(
+    kind: str, name: str, common: Mapping[str, Any], details: Mapping[str, Any]
+) -> Content:
+    fields = {**common, "kind": kind, "name": name}
+    if details:
+        fields["details"] = details
+    return Content(Event, fields)
+
+
+def _details(said: Said) -> dict[str, Any]:
+    """An event's own fields, without those that say nothing."""
+    return {
+        name: value if type(value) in SCALARS else plain(value)
+        for name, value in said.items()
+        if value or (value is not None and value not in _EMPTY)
+    }
+
+
+_CONTENTS: Mapping[type[Happened], Callable[[str, Said, Said], Contents]] = MappingProxyType(
+    {
+        AttributesChange: _attributes,
+        AttributeChange: _attribute,
+        IdentitiesChange: _identities,
+        CommerceEvent: _commerce,
+    }
+)
+_NAMES: Mapping[type[Happened], Callable[[str, Said], str]] = MappingProxyType(
+    {
+        CustomEvent: lambda _, said: said.pop("name"),
+        ProductActionEvent: lambda kind, said: said.get("action") or kind,
+        PromotionActionEvent: _promotion,
+    }
+)
