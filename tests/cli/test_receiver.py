@@ -55,6 +55,9 @@ def started(
         try:
             eventually(lambda: is_listening(port), process)
             yield process, port, pages
+        except AssertionError as error:
+            error.add_note(log.read_text()[-2_000:])
+            raise
         finally:
             process.kill()
 
