@@ -21,12 +21,11 @@ pytestmark = [
     pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WHY_NOT),
 ]
 
-# At each worker one at a time, at the router last: without it the others have nothing to do. The
-# poison is last of all: its share of what was routed is high again once nothing else is routed.
+# At each worker one at a time, at the router last: without it the others have nothing to do.
 PHASES = (
+    ("Sailthru 401", "AB Tasty down", "flood of poison"),
     ("broker stopped",),
     ("Sailthru 429 storm", "AB Tasty 403", "worker killed"),
-    ("Sailthru 401", "AB Tasty down", "flood of poison"),
 )
 QUERIES = list(panels.all_queries())
 
