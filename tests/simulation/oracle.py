@@ -111,8 +111,8 @@ def _find_out_of_order(evidence: Evidence, effects: Effects) -> Iterator[str]:
     """First effects of a user and topic come in the order of the log."""
     reached: dict[tuple[str, str], tuple[float, Written]] = {}
     for each in evidence.written:
-        if each.id not in effects:
-            continue
+        if each.id not in effects or each.id in evidence.excused:
+            continue  # what was deleted unread may come by a copy that was written later
         first = effects[each.id][0].at_s
         user = each.user, each.topic
         if user in reached and first < reached[user][0]:
@@ -125,8 +125,8 @@ def _find_overtaken(evidence: Evidence, effects: Effects) -> Iterator[str]:
     """No event takes effect before an update of its user that was written before it."""
     updates: dict[str, Written] = {}
     for each in evidence.written:
-        if each.id not in effects:
-            continue
+        if each.id not in effects or each.id in evidence.excused:
+            continue  # as above
         if each.topic == USER_UPDATE.name:
             updates[each.user] = each
         elif each.topic == EVENTS.name and (update := updates.get(each.user)) is not None:
