@@ -382,7 +382,8 @@ class Kafka:
                 if not self._formatted():
                     await self._format()
                 self._broker = self._run(_BROKER, _PROPERTIES)
-                while not await _answers(self._port):
+                cluster_id = self._cluster_id()
+                while not await _answers(self._port, cluster_id):
                     if self._broker.poll() is not None:
                         raise self._failure("ended while it started")
                     await asyncio.sleep(0.05)
@@ -391,6 +392,11 @@ class Kafka:
 
     def _formatted(self) -> bool:
         return (self._data / _META).exists()
+
+    def _cluster_id(self) -> str:
+        """That of the data, which may be an earlier broker's."""
+        lines = (self._data / _META).read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
 
     @property
     def _data(self) -> Path:
@@ -477,8 +483,11 @@ def _addresses(ports: Mapping[str, int]) -> str:
     return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
 
 
-async def _answers(port: int) -> bool:
-    """Tells whether the broker names itself as ready to hold topics."""
+async def _answers(port: int, cluster_id: str) -> bool:
+    """Tells whether a broker of this cluster names itself as ready to hold topics.
+
+    Another may have taken the port since it was chosen; ours then ends.
+    """
     try:
         connection = await create_conn(HOST, port)
     except (OSError, KafkaError):
@@ -489,4 +498,4 @@ async def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-    return bool(metadata.brokers)
+    return bool(metadata.brokers) and metadata.cluster_id == cluster_id

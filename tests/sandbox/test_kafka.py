@@ -14,9 +14,12 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v4
 
 from sandbox.kafka import BrokerError, Kafka, command_line, fetch
 from sandbox.ports import HOST
+from tests.streams import answering_broker
 
 pytestmark = pytest.mark.kafka
 
@@ -191,6 +194,24 @@ async def test_a_taken_port_is_named_before_anything_is_started(tmp_path: Path) 
         kafka = Kafka(tmp_path, port=port)
         with pytest.raises(BrokerError, match=rf"Port {port} .* is taken"):
             await kafka.start()
+
+
+async def test_who_has_taken_the_port_meanwhile_is_not_taken_for_the_broker(tmp_path: Path) -> None:
+    """Two that start at once may find the same port free; the other's answers are not ours."""
+    another = MetadataResponse_v4.SCHEMA.encode((0, [(1, HOST, 9, None)], "another", 1, []))
+    answers = {ApiVersionRequest.API_KEY: answering_broker.HELLO, MetadataRequest.API_KEY: another}
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((HOST, 0))
+        kafka = Kafka(tmp_path, port=taken.getsockname()[1])
+        starting = asyncio.create_task(kafka.start())
+        while not kafka.has_process:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        async with answering_broker.broker(answers, at=taken):
+            with pytest.raises(BrokerError, match="ended while it started"):
+                await starting
+
+    assert not kafka.has_process
 
 
 async def test_a_failed_start_names_the_log_and_shows_its_end(tmp_path: Path) -> None:

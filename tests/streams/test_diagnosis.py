@@ -11,7 +11,6 @@ import trustme
 from aiokafka.errors import SaslAuthenticationFailed
 from aiokafka.protocol.admin import (
     ApiVersionRequest,
-    ApiVersionResponse_v0,
     SaslAuthenticateRequest,
     SaslAuthenticateResponse_v0,
     SaslHandShakeRequest,
@@ -23,44 +22,9 @@ from streams import logins
 from streams.kafka.access import Access
 from streams.kafka.diagnosis import diagnose, examine
 from streams.settings import KafkaSettings
+from tests.streams.answering_broker import HELLO, HOST, broker
 
-HOST = "127.0.0.1"
-HELLO = ApiVersionResponse_v0.SCHEMA.encode((0, [(3, 0, 4), (17, 1, 1), (18, 0, 0), (36, 0, 0)]))
 SECRET = "not-a-real-password"
-# The default of socket.request.max.bytes. A hello of TLS, read as a size, is far beyond it.
-MOST_BYTES = 104_857_600
-
-
-@asynccontextmanager
-async def broker(
-    answers: Mapping[int, bytes], context: ssl.SSLContext | None = None
-) -> AsyncIterator[str]:
-    """Answers these requests, by their API keys, and breaks off at any other; gives its address.
-
-    As Kafka does, it also breaks off where a request says that it is larger than any.
-    """
-    served = set[asyncio.Future[None]]()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.add(asyncio.ensure_future(writer.wait_closed()))
-        while True:
-            try:
-                size = int.from_bytes(await reader.readexactly(4), "big")
-                if size > MOST_BYTES:
-                    break
-                request = await reader.readexactly(size)
-            except asyncio.IncompleteReadError:
-                break
-            if (answer := answers.get(int.from_bytes(request[:2], "big"))) is None:
-                break
-            body = request[4:8] + answer
-            writer.write(len(body).to_bytes(4, "big") + body)
-        writer.close()
-
-    async with await asyncio.start_server(serve, HOST, ssl=context) as server:
-        yield f"{HOST}:{server.sockets[0].getsockname()[1]}"
-    # Whoever was refused lets go of the connection some time after it was told.
-    await asyncio.gather(*served, return_exceptions=True)
 
 
 async def test_a_connection_that_breaks_once_is_no_wrong_setting() -> None:
