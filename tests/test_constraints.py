@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.test_docs import ROOT
+from tests.repository import ROOT
 
 PROJECT = "mparticle-streams"
 LINES = (ROOT / "constraints.txt").read_text().splitlines()

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from cli import settings
 from cli.main import main
 from streams import metrics
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [
     README,

@@ -29,10 +29,10 @@ from streams.dead_letters.writer import count
 from streams.placeholder_settings import with_placeholders
 from streams.topics import Topic
 from streams.worker.dry_run import CountedDeadLetters, dry_run
+from tests.repository import ROOT
 from tests.routed import outgoing
 from tests.streams.delivery.flow import Flow
 from tests.streams.records import source
-from tests.test_docs import ROOT
 
 NOW_MS = 1_767_225_600_000
 SECRET = "marked-secret-7f31"

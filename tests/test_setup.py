@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.test_docs import ROOT
+from tests.repository import ROOT
 
 
 class _Asked(NamedTuple):

@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 
 import orjson
 import pytest
-import yaml
 
 from agents.receiver.settings import ReceiverSettings
 from sandbox.kafka import Kafka
@@ -23,17 +22,15 @@ from tests import zygote
 from tests.agents.receiver.served import until
 from tests.agents.receiver.slow import SlowPost
 from tests.cli.command import COMMAND, SECONDS, environment, run
+from tests.compose import SERVICES
 from tests.kafka.log import everything
 from tests.started_workers import eventually, get
 from tests.streams.cluster import create, settings
-from tests.test_docs import ROOT
 
 TOKEN = "invented-token-of-mparticle"
 BATCH = b'{"mpid": "-7701122334455667788", "events": []}'
 NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-SERVICE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"][
-    "receiver"
-]
+SERVICE: Mapping[str, Any] = SERVICES["receiver"]
 
 
 @contextmanager

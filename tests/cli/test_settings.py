@@ -2,15 +2,13 @@
 
 import re
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from cli.settings import groups, rows, table
 from tests.cli.messages import invoke
-
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
 
 NAMES = [
     f"{group.model_config.get('env_prefix', '')}{field}".upper()

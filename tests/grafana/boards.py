@@ -13,8 +13,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from streams.metrics import REGISTRY
 from tests.grafana import promql
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 RULES = [
     rule

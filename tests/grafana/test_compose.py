@@ -3,31 +3,20 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
-from agents import registry
 from cli.main import main
 from cli.settings import groups
 from sandbox import ab_tasty, sailthru
 from sandbox.kafka import VERSION
 from streams.settings import KafkaSettings, WorkerSettings
-from tests.grafana.boards import ROOT
+from tests.compose import SERVICES, WORKERS, given
+from tests.repository import ROOT
 
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
-    "services"
-]
 OURS = {name: each for name, each in SERVICES.items() if "build" in each}
-WORKERS = ("router", *registry.destinations())
 GROUPS = {str(group.model_config.get("env_prefix")): group for group in groups()}
-
-
-def given(worker: str) -> dict[str, str]:
-    variables: dict[str, str] = SERVICES[worker]["environment"]
-    return variables
 
 
 @pytest.mark.parametrize("name", WORKERS)

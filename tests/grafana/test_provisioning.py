@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.grafana.boards import ROOT, RULES
-from tests.grafana.test_compose import SERVICES, WORKERS, given
+from tests.compose import SERVICES, WORKERS, given
+from tests.grafana.boards import RULES
+from tests.repository import ROOT
 
 GRAFANA = ROOT / "grafana"
 

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from agents import registry
+from tests.compose import WORKERS
 from tests.grafana import promql
-from tests.grafana.boards import FILES, ROOT, exposed, load, panels
-from tests.grafana.test_compose import WORKERS
+from tests.grafana.boards import FILES, exposed, load, panels
+from tests.repository import ROOT
 
 PROMETHEUS = ROOT / "grafana" / "prometheus"
 RUNBOOKS = ROOT / "docs" / "runbooks"

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,8 +10,8 @@ from click.testing import CliRunner
 from agents import rights as components
 from cli.main import main
 from sandbox.kafka import command_line
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
 TOOLS = {
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",

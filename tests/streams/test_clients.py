@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
+
 MAKER = "streams/kafka/clients.py"
 MADE = {"AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer"}
 # Each is a program beside the product, or shows what the library does without it.

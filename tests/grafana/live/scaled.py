@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.grafana.boards import ROOT
+from tests.repository import ROOT
 
 FACTOR = 60
 COMMITTED = ROOT / "grafana" / "prometheus"
