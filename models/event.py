@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.record import Record, Sparse
 
-# Where the Firehose has another name for the same kind of event, ours is the Firehose's.
+# A kind of event that the Firehose names otherwise has the Firehose's name in records.
 BATCH_KINDS: Mapping[str, str] = MappingProxyType(
     {"crash_report": "error", "push_registration": "push_subscription"}
 )

@@ -6,7 +6,7 @@ from models.record import Shape, Sparse
 
 
 class ListState(Shape):
-    """Wanted by somebody who is to be on it, then ready or refused.
+    """A list's state: wanted by somebody who is to be on it, then ready or refused.
 
     `reason` and `detail` say why it was refused, as in a dead letter.
     """

@@ -19,7 +19,7 @@ Sparse = Annotated[T, Field(exclude_if=not_)]
 
 
 class Shape(BaseModel):
-    """Frozen; fields it does not know are ignored, so an older reader takes a newer record."""
+    """The base of what topics hold; it ignores unknown fields, so old readers take new records."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -78,20 +78,20 @@ class Record(Shape):
     raw: RawPosition
 
     superseded_by: ClassVar[Supersession | None] = None
-    """How to tell that a record says what was true before another of its user and `subject`.
+    """The order that tells which of two records of a user and `subject` is the older one.
 
-    By the time at which it happened, where mParticle promises no order; by where its raw message
-    stands, where a router may write again what it has forgotten; None: each counts for itself.
+    It is that of the times at which they happened, where mParticle promises no order; that of the
+    raw messages' places, where a router may write again what it has forgotten; None: each counts.
     """
 
     @property
     def subject(self) -> str:
-        """What of its user it is about: of two that are about the same, the later one counts."""
+        """The part of its user that it is about; the later of two about the same counts."""
         return ""
 
     @property
     def counts_at_ms(self) -> int | None:
-        """Returns when it counts as having happened; None where nothing says when."""
+        """The time in ms at which it counts as having happened; None where nothing says when."""
         return self.judged_at_ms or self.occurred_at_ms
 
     def identity(self, type_: str) -> str | None:
@@ -104,7 +104,7 @@ class Record(Shape):
 
 @cache
 def kinds_superseded_by(what: Supersession) -> frozenset[bytes]:
-    """The kinds, as in a record's header, of which an older record is told so."""
+    """Returns the kinds, as in a record's header, of which older records are told in that way."""
     models, kinds = list(Record.__subclasses__()), set[bytes]()
     for model in models:
         models += model.__subclasses__()

@@ -33,13 +33,13 @@ _SHARED = reader(SharedAttribute)
 
 
 def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
-    """An audience has no user: its records are about the audience itself."""
+    """Routes what a message says of an audience; its records have no user."""
     request = _SUBSCRIPTION.read(message)
     get, at_ms = request.get, request.get("timestamp_ms")
     account_id = get("account", NO_SHAPE).get("account_id")
     about = About([get("id"), at_ms], at_ms, {"account_id": account_id})
     change = _AUDIENCE_CHANGES[request["action"]]
-    # Those that say nothing as well, for the ids.
+    # The ids are made of the fields that say nothing as well.
     changed = {
         "change": change,
         "account_id": account_id,
@@ -60,7 +60,7 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
 
 
 def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
-    """Indexes run over all audiences of all profiles."""
+    """Routes memberships, profile by profile; indexes run over all audiences of all profiles."""
     request = _MEMBERSHIPS.read(message)
     for number, part in enumerate(request.get("user_profiles", ())):
         try:
@@ -118,7 +118,10 @@ def _route_audience(audience: Said, about: About, index: int, part: Any, raw: Ra
 def _shared_attributes(
     shared: Iterable[Any], index: int, raw: RawMessage
 ) -> tuple[Mapping[str, Value], set[str]]:
-    """The last word on a name holds; published samples have empty entries, which say nothing."""
+    """Reads the attributes to set, and the names to remove: of each name the last entry counts.
+
+    Published samples have empty entries, which say nothing.
+    """
     attributes: dict[str, Value] = {}
     removed: set[str] = set()
     for written in filter(None, shared):

@@ -51,7 +51,7 @@ def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
 
 
 def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
-    """An event's shape and data."""
+    """Returns an event's shape and data; raises ValidationError."""
     if type(part) is dict:
         kind, data = part.get("event_type"), part.get("data")
         if type(data) is dict and type(kind) is str:

@@ -1,4 +1,4 @@
-"""What one event says, in our words: the records that it becomes, of either vocabulary."""
+"""Reads one event of either vocabulary, and says in our words which records it becomes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -46,9 +46,9 @@ class Shape:
         self._reader = _reader(of)
 
     def read(self, data: dict[str, Any]) -> Happening:
-        """What it says; raises ValidationError or UnreadableError.
+        """Returns what an event says; raises ValidationError or UnreadableError.
 
-        Takes out of an event that its sender's own id and time tell apart what differs by upload.
+        Removes what differs by upload from an event that its sender's own id and time identify.
         """
         try:
             happening: Happening = self._reader.function(data)(data, self.kind)
@@ -81,7 +81,7 @@ class _EventReader(Reader):
         }
 
     def leniently(self, data: dict[str, Any], kind: str) -> Happening:
-        """By the model; raises ValidationError or UnreadableError."""
+        """Reads an event by the model; raises ValidationError or UnreadableError."""
         said = self.by_model(data)
         at_ms: int | None = said.pop("at_ms", None)
         source_id, event_id = said.pop("source_id", None), said.pop("event_id", None)
@@ -141,14 +141,14 @@ _COMMON = (
 
 
 def _keep_detail(name: str) -> Iterable[str]:
-    """As `_details` has it: text that is empty says something, and a list that is does not."""
+    """Yields Python that keeps a detail as `_details` does: an empty text, but no empty list."""
     yield "if type(value) in SCALARS:"
     yield f"    if value is not None: said[{name!r}] = value"
     yield f"elif value: said[{name!r}] = plain(value)"
 
 
 def _remove_server_ids(data: dict[str, Any]) -> None:
-    """What differs by upload of an event that its sender's own id and time tell apart."""
+    """Removes the ids that mParticle gives an event anew with each upload."""
     data.pop("event_id", None)
     data.pop("message_id", None)
     data.pop("id", None)
@@ -225,7 +225,7 @@ def _happened(
 
 
 def _details(said: Said) -> dict[str, Any]:
-    """An event's own fields, without those that say nothing."""
+    """Returns an event's own fields, without those that say nothing."""
     return {
         name: value if type(value) in SCALARS else plain(value)
         for name, value in said.items()

@@ -1,4 +1,4 @@
-"""What events say, in our words: one way for both vocabularies."""
+"""Routes the events of a message: one way for both vocabularies."""
 
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -21,7 +21,10 @@ from models.user_update import AttributesChanged, IdentitiesChanged
 
 
 class Changed(NamedTuple):
-    """What the events of a message changed: the last state of each attribute, and identities."""
+    """The changes by a message's events: each attribute's last state, and whether identities came.
+
+    These count for the snapshot, which says the same once more.
+    """
 
     states: Mapping[str, State]
     adds_identity: bool = False
@@ -31,8 +34,9 @@ NOTHING_CHANGED: Final = Changed(MappingProxyType({}))
 
 
 _Told: TypeAlias = tuple[bool, int, int, Any, Happening]
-"""What to sort by: whether it comes after changes of identity, its time or the message's, its index
-in the message; then the event as it came, and what it says."""
+"""An event that was read. It is sorted by the first three: whether it comes after changes of
+identity, its time or else the message's, its index in the message. Then the event as it came, and
+what it says."""
 
 
 def route_events(

@@ -17,7 +17,7 @@ _Of: TypeAlias = list[Named]
 
 
 def paired(told: Sequence[Content]) -> list[Content]:
-    """The same contents, where what adds an identity also says which one it takes the place of.
+    """Returns the contents, of which each that adds an identity also says which one it replaces.
 
     The other event of the pair, before or else after it, stays what it is.
     """
@@ -45,13 +45,13 @@ def _removed_and_added(content: Content) -> tuple[_Of, _Of]:
 
 
 def _alone(these: _Of, those: _Of) -> _Of:
-    """The identities of a type that the other side does not have."""
+    """Returns the identities whose type the other side does not have."""
     types = {identity["type"] for identity in those}
     return [identity for identity in these if identity["type"] not in types]
 
 
 def _taken(lost: list[tuple[int, Named]], place: int, came: Named) -> Iterator[Named]:
-    """Takes the identity whose place is taken, the nearest one before it or else after it."""
+    """Takes the identity that is replaced out of `lost`: the nearest one before, else after."""
     fits = [
         (at > place, abs(at - place), number)
         for number, (at, gone) in enumerate(lost)

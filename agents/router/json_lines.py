@@ -1,4 +1,4 @@
-"""What the router makes of a message, as JSON lines for people and scripts."""
+"""Writes what the router makes of a message as JSON lines, for people and scripts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from models.dead_letter import DeadLetter
 def lines_of(routed: Routed) -> Iterator[dict[str, Any]]:
     """Yields `{"topic", "key", "record"}`, `{"dead_letter": reason, ...}` or `{"dropped": reason}`.
 
-    Of a dead letter it tells where and why, and not the bytes: the reader has them.
+    A dead letter's line tells where and why, and leaves out the bytes: the reader has them.
     """
     yield from map(out_line, routed.outs)
     yield from map(dead_letter_line, routed.dead_letters)

@@ -1,4 +1,4 @@
-"""When a raw message says that it was sent."""
+"""Reads from a raw message when it was sent."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ from models.mparticle.parsing import UnreadableMessageError, parse
 from models.mparticle.times import milliseconds
 
 _FIELDS = ("timestamp_unixtime_ms", "timestamp_ms")
-"""Of batches, and of the Firehose's messages; of the events in them too."""
+"""The field of batches and that of the Firehose's messages; the events in them have the same."""
 
 
 def message_time(value: bytes) -> int | None:
-    """Milliseconds since the epoch, the latest of a list of messages; None where it says none.
+    """Returns when a message was sent, in milliseconds since the epoch; None where it says nothing.
 
-    A message without a time was sent no earlier than its latest event happened.
+    The latest of a list of messages counts. A message without a time was sent no earlier than its
+    latest event happened.
     """
     try:
         message = parse(value)
@@ -31,7 +32,7 @@ def _message_time(message: Any) -> int | None:
 
 
 def _time(said: Any) -> int | None:
-    """What a message or an event says; an event of a batch says it in its `data`."""
+    """Returns the time of a message or an event; an event of a batch has it in its `data`."""
     if not isinstance(said, dict):
         return None
     times = (milliseconds(said.get(field)) for field in _FIELDS)

@@ -1,4 +1,4 @@
-"""Data-subject requests: what people ask about their data must not be lost."""
+"""Routes data-subject requests: what people ask about their data must not be lost."""
 
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
     request = _REQUEST.read(message)
     get, at_ms = request.get, request.get("timestamp_ms")
     about = About([get("id"), at_ms], at_ms, _subject(request, raw))
-    # Those that say nothing as well, for the id.
+    # The id is made of the fields that say nothing as well.
     fields = {
         "request_id": get("subject_request_id"),
         "request_type": get("subject_request_type") or "unknown",

@@ -32,7 +32,7 @@ from streams.topics import EVENTS, PRIVACY_REQUESTS, USER_UPDATE
 
 log = structlog.get_logger()
 
-# How much is mapped together, before others get a turn of the event loop. Parsed, a message may
+# So much is mapped together, before others get a turn of the event loop. Parsed, a message may
 # take ten times its bytes.
 _SLICE_MESSAGES = 50
 _SLICE_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ _HELD_BYTES = 8 * 1024 * 1024
 _HELD_SECONDS = 0.2
 # The producer's max_batch_size (streams/engine/consumer.py).
 _BATCH_BYTES = 512 * 1024
-# Of the raw messages behind a batch that Kafka refused, so many are named.
+# So many of the raw messages behind a batch that Kafka refused are named.
 _MOST_NAMED = 20
 
 ORDINARY = frozenset({"alias_request", "record_too_large", "set_aside"})
@@ -61,7 +61,7 @@ BEHIND = MappingProxyType(
 
 
 def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
-    """Parts of a chunk; a message that is too large stands alone."""
+    """Yields a chunk in parts of bounded size; a message larger than that is a part of its own."""
     first = size = 0
     for count, record in enumerate(records):
         length = len(record.value or b"")
@@ -74,7 +74,10 @@ def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecor
 
 @dataclass(slots=True)
 class _Became:
-    """What a chunk became so far: what is to be written first, and then, and how much it was."""
+    """The output of a chunk that is not written yet, updates first; and counts of all of it.
+
+    `size` is the bytes of what is held, `accounted` how many raw messages had any output.
+    """
 
     size: int = 0
     updates: list[Outgoing] = field(default_factory=list)
@@ -94,7 +97,7 @@ class _Became:
             self._development[topic.name] += 1
 
     def end(self, routed: Routed) -> None:
-        """Takes what else a message became, which has been added."""
+        """Adds what a message became besides its records, which have been added."""
         for reason in routed.dropped:
             self._dropped[reason] += 1
         self.letters += routed.dead_letters
@@ -102,7 +105,7 @@ class _Became:
         self.accounted += bool(routed.outs or routed.dropped or routed.dead_letters)
 
     def count(self) -> None:
-        """Tells the metrics: once for all, because a label costs more than a message's id."""
+        """Counts all in the metrics at once, because a label costs more than a message's id."""
         for (topic, kind), count in self._records.items():
             metrics.RECORDS_ROUTED.labels(topic=topic, kind=kind).inc(count)
         for topic, count in self._development.items():
@@ -111,7 +114,7 @@ class _Became:
             metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc(count)
 
     def is_written(self) -> None:
-        """Lets go of what Kafka has; what all of the chunk became stays known."""
+        """Lets go of what Kafka has; how many messages had any output stays known."""
         for held in (
             *(self.updates, self.others, self.letters),
             *(self._records, self._development, self._dropped),
@@ -162,7 +165,7 @@ class Router:
         self._long = asyncio.Lock()
         self._drift = Drift()
         self._snapshots = Snapshots(settings.snapshot_max_users)
-        # Where a partition was left, to know whether another worker has gone on with it.
+        # Offset and epoch at which a partition was left: another worker may have gone on with it.
         self._left: dict[TP, tuple[int, int]] = {}
         self._chunks = PartitionTasks(self._route)
         # The series begins at 0, or increase() does not see the first event.
@@ -175,7 +178,7 @@ class Router:
     async def run(self) -> None:
         limits = await self._limits.read()
         self._takes = Takes(limits)
-        # Where a topic takes less than the producer would make into one batch.
+        # The topics that take less than the producer would make into one batch.
         self._tight = {
             self._names[name]: most for name, most in limits.items() if most < _BATCH_BYTES
         }
@@ -192,7 +195,7 @@ class Router:
         self._chunks.assigned(partitions)
 
     async def held(self, partitions: Sequence[Partition]) -> None:
-        """Nothing: a partition of raw messages has no duties."""
+        """Does nothing: a partition of raw messages has no duties."""
 
     async def accept(self, chunk: Chunk) -> None:
         self._chunks.accept(chunk)
@@ -254,7 +257,7 @@ class Router:
             await self._take(raws, partition.epoch, became)
 
     async def _take(self, raws: Sequence[RawMessage], epoch: int, became: _Became) -> None:
-        """Adds what messages became, and writes it as soon as it is too much to hold."""
+        """Adds the output of messages, and writes it as soon as it is too much to hold."""
         for raw in raws:
             routed = raw.routed
             outs = routed.outs
@@ -276,7 +279,7 @@ class Router:
 
     async def _write(self, became: _Became) -> None:
         try:
-            # What is written after the updates may count on them: see "updates first" in the docs.
+            # Other records may count on the updates before them: see "updates first" in the docs.
             await batch_writer.write(self._producer, became.updates, self._tight)
             await batch_writer.write(self._producer, became.others, self._tight)
         except NotTakenError as error:

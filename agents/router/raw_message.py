@@ -1,4 +1,4 @@
-"""One raw message on its way: what it has become so far."""
+"""Gathers what one raw message becomes, within the bounds of one message."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,19 +22,20 @@ from streams.headers import Raw
 from streams.kafka.record_limits import written_size
 from streams.topics import EVENTS, MAX_MESSAGE_BYTES, PRIVACY_REQUESTS, Topic
 
-# What headers need beside an id: a kind, an epoch, their names.
+# The bytes of headers beside an id: a kind, an epoch, their names.
 _HEADERS_BYTES = 192
 # A record repeats its message, and makes of the shortest identity, "ab":1, eight times as much.
 _RECORD_GROWTH = 8
 _FRAME_BYTES = 4096
-# What one message may become however small it is; what is no larger than that becomes less.
+# Any message may become so many bytes, however small it is. One of up to `_SMALL` bytes becomes
+# less, so that nothing of it is measured.
 _LEAST_GROWN = 16 * 1024 * 1024
 _SMALL = 8 * 1024
-# What happened later than it was sent by more than clocks differ, or a year before that, was told
-# by a clock that is not set: factory dates are years back, and nobody sends after a year.
+# A time that is later than the sending by more than clocks differ, or earlier by a year, is of a
+# clock that is not set: factory dates are years back, and nobody sends after a year.
 _CLOCKS_DIFFER_MS = 24 * 3600 * 1000
 _LONGEST_ON_DEVICE_MS = 365 * 24 * 3600 * 1000
-# Of a part with more faults, the first tell enough.
+# The first faults of a part tell enough.
 _MOST_PLACES = 3
 
 
@@ -48,7 +49,7 @@ class TooMuchError(Exception):
 
 
 class Takes:
-    """How large a record each topic takes, in bytes, by its name without prefix."""
+    """The bytes of the largest record that each topic takes, by its name without prefix."""
 
     __slots__ = ("_limits", "small")
 
@@ -81,7 +82,7 @@ class RawMessage:
         takes: Takes = _ANY,
         snapshots: PartitionSnapshots | None = None,
     ) -> None:
-        """`snapshots` are what was routed before of its partition's users; without: nothing."""
+        """`snapshots` remember what was routed of the partition's users; without it, all is new."""
         self.value = value
         self.routed = Routed()
         self.settings = settings
@@ -103,12 +104,12 @@ class RawMessage:
         self._users: list[bytes] = []
 
     def begin(self) -> None:
-        """Begins the next of the messages that it lists."""
+        """Begins the next of the messages that this one lists."""
         self.whole = self.taken
         self._ids = Ids()
 
     def take(self, parts: int = 1) -> int:
-        """Gives the next parts their indexes, and returns the first; raises TooMuchError."""
+        """Gives so many parts the next indexes, and returns the first; raises TooMuchError."""
         self.taken += parts
         self._bound_parts(self.taken)
         return self.taken - parts
@@ -175,7 +176,7 @@ class RawMessage:
         return head
 
     def at_most_received(self, at_ms: int | None) -> int:
-        """A time, but no later than Kafka took the message; that where it is not known."""
+        """Returns a time, in ms, but none after Kafka took the message; that one for no time."""
         return min(at_ms, self.received_at_ms) if at_ms and at_ms > 0 else self.received_at_ms
 
     def _tell_odd_time(
@@ -200,8 +201,8 @@ class RawMessage:
             return True
         fields["occurred_at_ms"] = occurred_ms
         base_ms = message_ms if is_sure else self.received_at_ms
-        # Of what is long past nothing is sure where the message does not say its time; what comes
-        # again may be old, and a consent may have been given long ago.
+        # A time long past may be right where the message does not say its own, where it is sent
+        # again, and where a consent was given long ago.
         is_history = not is_sure or about.shared.get("replayed") or topic is PRIVACY_REQUESTS
         is_early = not is_history and occurred_ms < base_ms - _LONGEST_ON_DEVICE_MS
         if is_early or occurred_ms > base_ms + _CLOCKS_DIFFER_MS:
@@ -210,23 +211,23 @@ class RawMessage:
         return True
 
     def remember(self, user: bytes, told: Told | None) -> None:
-        """Takes what a user has been told; None: that is not known for sure."""
+        """Remembers what destinations were told of a user; None: that is not known for sure."""
         if self.snapshots is not None:
             self.snapshots.remember(user, told)
             self._users.append(user)
 
     def mark(self) -> tuple[int, int, int]:
-        """How much the message has become so far."""
+        """Returns how many records, dead letters and drops there are so far, for `back_to`."""
         routed = self.routed
         return len(routed.outs), len(routed.dead_letters), len(routed.dropped)
 
     def back_to(self, mark: tuple[int, int, int]) -> None:
-        """Forgets what it became since then."""
+        """Forgets what the message became since that mark."""
         routed = self.routed
         del routed.outs[mark[0] :], routed.dead_letters[mark[1] :], routed.dropped[mark[2] :]
 
     def give_up(self, error: TooMuchError) -> None:
-        """Sets all of the message aside, whatever it has become."""
+        """Sets all of the message aside as one dead letter, whatever it has become."""
         self.back_to((0, 0, 0))
         self.is_over = True
         if self.snapshots is not None:
@@ -256,7 +257,7 @@ class RawMessage:
         self.routed.dead_letters.append(letter)
 
     def refuse_part(self, error: ValueError, reason: str, index: int | None) -> None:
-        """The same for a part that does not have the form it should have."""
+        """Sets the message's bytes aside because a part does not have the form it should have."""
         if isinstance(error, ValidationError):
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             is_id = any(fault["type"] == "bad_id" for fault in faults)
@@ -269,17 +270,20 @@ class RawMessage:
             raise TooMuchError("too_many_parts", f"more than {most} (ROUTER_MAX_PARTS)")
 
     def _weigh(self, out: Out) -> int:
-        """The bytes of a record as it will be written; raises TooMuchError for all so far."""
+        """Returns the size of a record with its headers; raises TooMuchError for all so far."""
         size = written_size(out.key, out.written(), ()) + _HEADERS_BYTES
         self._grown += size
         most = max(_LEAST_GROWN, self.settings.max_growth * len(self.value))
-        # What ids are made of is no record, but takes its time.
+        # Ids are made of bytes that are in no record; to digest them takes its time.
         if max(self._grown, self._ids.digested) > most:
             raise TooMuchError("too_much_growth", f"more than {most} bytes (ROUTER_MAX_GROWTH)")
         return size
 
     def _copy(self) -> dict[str, Any]:
-        """The message's bytes; not again and again when many parts of a large one are broken."""
+        """Returns the fields of a dead letter that hold the message's bytes.
+
+        They are empty where many parts of a large message are broken, and have been kept already.
+        """
         if self._preserved is None:
             self._preserved = preserve(without_secrets(self.value))
         kept: dict[str, Any] = self._preserved
@@ -290,7 +294,7 @@ class RawMessage:
 
     @property
     def is_set_aside(self) -> bool:
-        """Whether a person wants it to be a dead letter, unread."""
+        """True if a person wants it to be a dead letter, unread."""
         positions = self.settings.is_set_aside
         return bool(positions) and (self._at.partition, self._at.offset) in positions
 

@@ -1,4 +1,4 @@
-"""Why the router leaves something out, or makes a dead letter of it."""
+"""The reasons for which the router leaves something out, or makes a dead letter of it."""
 
 from streams.reasons import Reason
 

@@ -30,19 +30,19 @@ _TEXT = re.compile(rb'\s*+"')
 
 
 def _spelled(name: str) -> str:
-    """A name in all spellings that become it when they are parsed and NULs are taken out."""
+    """Returns a pattern of all spellings that become the name when parsed, without their NULs."""
     return r"(?:\\u0000)*+".join(rf"(?:{each}|\\u(?i:{ord(each):04x}))" for each in name)
 
 
 _SECRETS = rf"(?:({_spelled(SETTINGS)})|{_spelled(_KEY)}(?:s|\\u0073)?)"
-# Not looked for string by string: in broken text nobody can tell where strings begin.
+# Names are not looked for string by string: in broken text nobody can tell where strings begin.
 _NAMES = re.compile(rf'"{_SECRETS}"\s*+:\s*+')
-# In what is no JSON object: also as text within text, in other quotes or none, and in a form.
+# The same in bytes that are no JSON: also as text within text, in other quotes or none, in a form.
 _ANY_NAMES = re.compile(rf"""(?<!\w){_SECRETS}\\*+["']?+\s*+[:=]\s*+""")
 
 
 def without_secrets(value: bytes) -> bytes:
-    """Blanks each secret; of one that does not end, all that follows."""
+    """Returns the bytes with each secret blanked; where one does not end, with all that follows."""
     if _finds(value, "utf-8") >= 0:
         text = value.decode(errors="surrogateescape")
         value = "".join(_blanked(text, value)).encode(errors="surrogateescape")
@@ -56,13 +56,13 @@ def without_secrets(value: bytes) -> bytes:
 
 
 def _finds(value: bytes, encoding: str) -> int:
-    """Where the first word stands that may be a secret's name, or part of it; else -1."""
+    """Returns the first place of what may be a secret's name, or part of one; else -1."""
     places = (value.find(word.encode(encoding)) for word in (SETTINGS, _KEY, _ESCAPE))
     return min((place for place in places if place >= 0), default=-1)
 
 
 def _wide(value: bytes, encoding: str, start: int) -> bytes:
-    """The same for text whose characters have several bytes, the first at `start`."""
+    """Blanks secrets in text whose characters have several bytes, the first at `start`."""
     end = len(value) - (len(value) - start) % _WIDE[encoding]
     try:
         text = value[start:end].decode(encoding, "surrogatepass")
@@ -101,7 +101,7 @@ class _Levels:
         self._at = self._level = 0
 
     def is_secret(self, place: int) -> bool:
-        """Asked from left to right."""
+        """Says whether the name there is a batch's own key; places come from left to right."""
         if self._left <= 0:
             return True
         if self._text[place - 1] == "\\":
@@ -115,7 +115,7 @@ class _Levels:
 
 
 def _is_readable(value: bytes) -> bool:
-    """Whether it is JSON, and no text that may hold JSON in its turn."""
+    """Says whether it is JSON, and no text that may hold JSON in its turn."""
     if _TEXT.match(value):
         return False
     try:
@@ -127,7 +127,10 @@ def _is_readable(value: bytes) -> bool:
 
 
 def _end(text: str, start: int, most: int) -> tuple[int, int]:
-    """Where a value ends, and in how many steps that was found; the text's end if it cannot be."""
+    """Returns a value's end, or the text's if none is found, and the steps that this took.
+
+    At most `most` steps are taken.
+    """
     if most <= 0:
         return len(text), 0
     if text[start : start + 1] not in _CLOSES:

@@ -1,4 +1,4 @@
-"""What a raw message becomes, and what its parts say on their way there."""
+"""The result of routing a raw message, and the shapes between its parts and their records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
@@ -39,7 +39,7 @@ TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS
 
 
 class Position(Protocol):
-    """Where the raw message stands in Kafka."""
+    """The place of a raw message in Kafka."""
 
     @property
     def topic(self) -> str: ...
@@ -50,7 +50,7 @@ class Position(Protocol):
 
 
 class Head(Struct):
-    """What all records of one user in one message begin with, and what headers say of it.
+    """The beginning that all records of one user in one message share, and the source in headers.
 
     `written` ends where a part's index follows. `sent_at_ms` is when the message was sent.
     """
@@ -59,8 +59,8 @@ class Head(Struct):
     environment: str
     position: Raw
     sent_at_ms: int
-    # The message's time, and between when and when its parts happened for sure; no time is between
-    # them where the message's is not sure itself.
+    # The message's time, and the earliest and latest at which its parts can have happened; no time
+    # is between these where the message's is not sure itself.
     message_ms: int = 0
     earliest_ms: int = 1
     latest_ms: int = 0
@@ -68,10 +68,10 @@ class Head(Struct):
     _origin: Sequence[tuple[str, bytes]] = ()
 
     def origin(self, *, is_sure: bool) -> Sequence[tuple[str, bytes]]:
-        """What headers of its updates say of where they come from.
+        """Returns the headers by which updates say where they come from.
 
-        When an update was sent tells which of two is newer wherever they stand. Destinations leave
-        development out, so that nothing is newer for it.
+        The time of sending tells which of two updates is newer wherever they stand. Destinations
+        leave development out, so that nothing is newer for it.
         """
         if is_sure and self._origin:
             return self._origin
@@ -86,7 +86,7 @@ class Head(Struct):
 class Out(Struct, frozen=True):
     """One record, the topic it is for, and its key there; `own` is what it does not share.
 
-    Not `is_sure` is what may have been true before what was routed of the user, which is not known.
+    Where it is not `is_sure`, it may be older than what was routed of the user, which is not known.
     Its parts have been proven by models, so it becomes a model again only for who asks for one.
     """
 
@@ -106,16 +106,16 @@ class Out(Struct, frozen=True):
 
     @property
     def raw(self) -> Raw | None:
-        """Where an update comes from: a sink must know which of two came first without parsing."""
+        """An update's place in the raw topic: a sink must tell the first of two without parsing."""
         return self.head.position if self.topic is USER_UPDATE else None
 
     @property
     def origin(self) -> Sequence[tuple[str, bytes]]:
-        """For its headers."""
+        """An update's headers that say where it comes from; no other record has them."""
         return self.head.origin(is_sure=self.is_sure) if self.topic is USER_UPDATE else ()
 
     def written(self) -> bytes:
-        """The record as its topic will hold it. Many of one message are not held as such."""
+        """Returns the record's bytes as its topic will hold them; they are made anew each time."""
         return b"".join((self.head.written, str(self.index).encode(), b"},", self.own[1:]))
 
 
@@ -127,10 +127,10 @@ class Stranger(NamedTuple):
 
 
 class Routed(Struct):
-    """All that one raw message became: never nothing; and what was odd in it.
+    """All that one raw message became, which is never nothing; and what was odd in it.
 
-    Of its times, those that cannot be read, where another stands for them, and those of a clock
-    that cannot be right.
+    `odd_times` tell of times that cannot be read, so that another stands for them, and of those of
+    a clock that cannot be right.
     """
 
     outs: list[Out] = []
@@ -141,9 +141,9 @@ class Routed(Struct):
 
 
 class Content(Struct, frozen=True):
-    """What a part of a message says: the type of its record, and the fields that are its own.
+    """The content of a part of a message: the type of its record, and the fields that are its own.
 
-    Without those that say nothing, where a record leaves these out.
+    Fields that say nothing are missing where a record leaves these out.
     """
 
     of: type[Record]
@@ -151,7 +151,7 @@ class Content(Struct, frozen=True):
 
 
 class About:
-    """What all records of one message (or of one profile in it) share.
+    """The facts that all records of one message (or of one profile in it) share.
 
     `shared` are the fields of Record that tell of the user, without those that say nothing;
     `at_ms` is the message's own time, or `UNREADABLE`; `scope` tells the message from all others,
@@ -166,10 +166,10 @@ class About:
         self.shared = shared = told(fields)
         self.mpid: str | None = shared.get("mpid")
         self.key = key_of_somebody(shared)
-        # Once there is a record.
+        # The first record makes it.
         self.head: Head | None = None
 
 
 def told(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what says nothing."""
+    """Returns the fields without those that say nothing."""
     return {name: value for name, value in fields.items() if value}

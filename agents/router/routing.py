@@ -1,6 +1,6 @@
-"""What a raw message becomes. Pure: no clock, no network, and no bytes that make it raise.
+"""Routes a raw message. Pure: no clock, no network, and no bytes that make it raise.
 
-How messages are told apart: mParticle docs, "Firehose Java SDK" and "JSON Reference"; the audience
+Messages are told apart by mParticle docs, "Firehose Java SDK" and "JSON Reference"; the audience
 records of other outputs: "Kinesis Firehose Audience", "Google Cloud Storage Audience"; alias
 requests: "Aliasing".
 """
@@ -68,10 +68,10 @@ def route(
 
 
 def route_together(raws: Sequence[RawMessage]) -> list[Routed]:
-    """The same for many, stage by stage.
+    """Routes many messages, stage by stage; returns the result of each.
 
-    None knows of another, but for what those before it told of their users. One stage's code and
-    data fit into the processor's nearest cache, those of all stages do not.
+    No message knows of another, but for what those before it told of their users. One stage's code
+    and data fit into the processor's nearest cache, those of all stages do not.
     """
     read = [(raw, message) for raw in raws for message in _read(raw)]
     known = [_take_strangers(raw, message) for raw, message in read]
@@ -81,7 +81,7 @@ def route_together(raws: Sequence[RawMessage]) -> list[Routed]:
 
 
 class _Known(Struct, frozen=True):
-    """A message without what nobody knows; of no family where it is none that we route."""
+    """A message without the fields that nobody knows; `family` is None where we do not route it."""
 
     raw: RawMessage
     message: Any
@@ -90,7 +90,7 @@ class _Known(Struct, frozen=True):
 
 
 def _read(raw: RawMessage) -> Sequence[Any]:
-    """The message, or the messages that it lists."""
+    """Returns the message, or the messages that it lists; refuses one that cannot be read."""
     if raw.is_set_aside:
         raw.refuse("set_aside", None, "by ROUTER_DEAD_LETTER_OFFSETS")
         return ()
@@ -198,7 +198,7 @@ def _is_batch(message: dict[str, Any]) -> bool:
 
 
 def _stranger(message: dict[str, Any]) -> tuple[str, str]:
-    """Says of a message that is none for us what it is."""
+    """Returns reason and detail of the dead letter for a message that is none for us."""
     if message.get("request_type") == "alias":
         return "alias_request", "an alias request joins two users; it is not supported"
     if "DeliveryStreamName" in message or {"AudienceName", "IsMember"} <= message.keys():

@@ -1,4 +1,4 @@
-"""What mParticle sends and no model knows: told, so that their changes are seen before they hurt.
+"""Tells what mParticle sends and no model knows, so that a change is seen before it hurts.
 
 Fields that nobody knows are taken out of the message, so that they change nothing, ids included:
 mParticle may begin to send one between two times that it sends the same message.
@@ -58,7 +58,7 @@ _KINDS = KINDS.union(kind for _, kind in TARGETS.values() if kind)
 
 
 def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
-    """Takes out of a message the fields that nobody knows; returns them, and unknown event types.
+    """Removes from a message the fields that nobody knows; returns them, and unknown event types.
 
     Events of an unknown type keep all that they say: it is all that is known of them.
     """
@@ -96,14 +96,15 @@ def told(name: str) -> str:
 
 
 def told_kind(kind: str) -> str:
-    """A record's kind as headers and `trace` tell it: what nobody has published may be a name."""
+    """Returns a kind as headers and `trace` tell it: one that is not published may be a name."""
     return kind if kind in _KINDS else _OTHER
 
 
 class Drift:
     """Counts strangers by place, and tells each place in the log once.
 
-    Never by their names: who makes names of people's own would have them in logs and metrics.
+    Their names are never told: a customer who names fields after people would have these in logs
+    and metrics.
     """
 
     def __init__(self) -> None:
@@ -118,6 +119,6 @@ class Drift:
 
 
 def _place(stranger: Stranger) -> tuple[str, str]:
-    """Where it stands; all that is above it has a published name."""
+    """Returns what it is, and its place: all that is above it has a published name."""
     above, dot, _ = stranger.name.rpartition(".")
     return stranger.what, f"{above}{dot}{_OTHER}"

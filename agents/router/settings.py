@@ -1,4 +1,4 @@
-"""What an operator sets of the router."""
+"""The router's settings."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,7 +12,7 @@ from streams.base_settings import Settings
 
 
 class RouterSettings(Settings):
-    """How raw messages are understood."""
+    """Settings that say how raw messages are read and bounded."""
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 

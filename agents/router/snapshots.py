@@ -1,8 +1,8 @@
-"""What destinations were told of users' attributes: a snapshot is routed where it says more.
+"""Remembers what destinations were told of users, so that a snapshot is routed where it says more.
 
 mParticle puts all attributes of a user into every message. Calculated attributes, those of servers
 and those that were set before a destination knew the user are told in no other way, and most
-snapshots say nothing new. Remembered are digests, name by name, and no values: so a message that
+snapshots say nothing new. The memory holds digests, name by name, and no values: so a message that
 has some of the attributes only is compared with what is known of these, and a change that came as
 an event is known as well.
 
@@ -36,17 +36,17 @@ State: TypeAlias = Value | Gone
 Identities: TypeAlias = Sequence[Mapping[str, str]]
 
 _WHO = itemgetter("type", "value", "encoding")
-# Of a user with more attributes nothing is remembered; mParticle takes 100 in a batch.
+# A user with more attributes is not remembered; mParticle takes 100 in a batch.
 _MOST_NAMES = 1_000
 
 
 class Told(Struct, gc=False):
-    """One user: what was told last, and what mParticle's time was then, in milliseconds.
+    """The memory of one user: what was told last, and mParticle's time then, in milliseconds.
 
     `parts` are keys of names, which are odd, and of types of identities, which are even, and after
     all of them the digests of their states and values; `whole` is that of the message's snapshot as
-    it stood there, 0 where something else was told since. Of what was told before `since_ms`,
-    nothing is known.
+    it stood there, 0 where something else was told since. Nothing is known of what was told before
+    `since_ms`.
     """
 
     at_ms: int
@@ -56,7 +56,7 @@ class Told(Struct, gc=False):
 
 
 class Snapshot(Struct, frozen=True):
-    """What a message says of its user's attributes, and who the user is.
+    """The attributes of its user that a message tells, and who the user is.
 
     `said` are the states that its own events told, `adds_identity` says whether one told a new
     identity; `is_whole` that it has all attributes of the user, as far as the sender knows them;
@@ -76,7 +76,7 @@ class Snapshot(Struct, frozen=True):
 class Differing(Struct, frozen=True):
     """The states to route, whether others were older than what was told, and what is told then.
 
-    Not `is_sure` is what may be older than what was told, which is not known.
+    Where it is not `is_sure`, they may be older than what was told, which is not known.
     """
 
     states: Mapping[str, State]
@@ -96,7 +96,7 @@ class Snapshots:
         self._since_ms: dict[TP, int] = {}
 
     def of(self, tp: TP, now_ms: int = 0) -> "PartitionSnapshots":
-        """A partition, whose memory begins now if there is none; 0: nobody routed before.
+        """Returns a partition's memory, which begins now if there is none; 0: nobody routed before.
 
         `now_ms` is when Kafka took the message that is read: later than all before it were sent.
         """
@@ -105,7 +105,7 @@ class Snapshots:
         return PartitionSnapshots(tp, self)
 
     def since_ms(self, tp: TP) -> int:
-        """From when on it is known what users were told who are not remembered."""
+        """Returns the time, in ms, since when users who are not remembered were told nothing."""
         return self._since_ms.get(tp, 0)
 
     def forget(self, tp: TP) -> None:
@@ -137,7 +137,7 @@ class PartitionSnapshots:
     def is_known(
         self, user: bytes, at_ms: int, states: Mapping[str, State], identities: Identities
     ) -> bool:
-        """Whether a whole snapshot is the one that was told last: most of them are."""
+        """Says whether a whole snapshot is the one that was told last: most of them are."""
         name = hash(user)
         if name in self._pending:
             return False
@@ -158,7 +158,7 @@ class PartitionSnapshots:
         return _differing(snapshot, self._pending.get(name, told), since_ms)
 
     def remember(self, user: bytes, told: Told | None) -> None:
-        """Takes what is told of the user once the message is routed; None: nothing sure."""
+        """Remembers what was told of a user, once the message is routed; None: nothing sure."""
         self._pending[hash(user)] = told
 
     def drop(self, users: Iterable[bytes]) -> None:
@@ -169,7 +169,7 @@ class PartitionSnapshots:
                 self._memory.drop(self._tp, hash(user))
 
     def settle(self) -> None:
-        """The message is routed."""
+        """Makes what the message changed count: it is routed."""
         if not self._pending:
             return
         with self._lock:
@@ -181,12 +181,12 @@ class PartitionSnapshots:
         self._pending.clear()
 
     def reset(self) -> None:
-        """The message is not routed."""
+        """Forgets what the message changed: it is not routed."""
         self._pending.clear()
 
 
 def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) -> dict[str, State]:
-    """The states that a message's own events have not told already."""
+    """Returns the states that a message's own events have not told already."""
     if not said:
         return dict(states)
     return {
@@ -199,7 +199,7 @@ def differs_from_said(states: Mapping[str, State], said: Mapping[str, State]) ->
 def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differing:
     before = _read_parts(told.parts) if told else {}
     since_ms = told.since_ms if told else since_ms
-    # What is shared with an audience is not judged by its age: see below.
+    # States that are shared with an audience are not judged by their age: see below.
     is_sure = not snapshot.is_whole or snapshot.at_ms >= since_ms
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
@@ -215,7 +215,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
     )
     known = before
     if is_new and not is_older:
-        # What was told before was told to nobody, also what this message does not have.
+        # The new one was told none of what was told before, also not what this message lacks.
         known = {key: digest for key, digest in before.items() if not key & 1}
     said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
     states: dict[int, int] = {}
@@ -232,7 +232,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
             # In the form in which the same was told before, by a source that knew it.
             now = was
         states[key] = now
-        # What its own events have said is no more as it was.
+        # States that its own events have told are no more as they were.
         then = said.get(key) or known.get(key)
         is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
         if is_told and (is_told_for_sure or key in said):
@@ -257,7 +257,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
         whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:
         return Differing(differing, overtaken, None, not snapshot.is_whole)
-    # Of a list whose length is known; item by item it takes five times as long.
+    # An array of a list, whose length is known; item by item it takes five times as long.
     parts = array("q", [*known, *known.values()])
     at_ms = _later(told, snapshot)
     return Differing(differing, overtaken, Told(at_ms, since_ms, whole, parts), is_sure)
@@ -273,7 +273,7 @@ def _later(told: Told | None, snapshot: Snapshot) -> int:
 
 
 def _whole(states: Mapping[str, State], identities: Identities) -> int:
-    """A digest of the attributes and of who has them, which is never 0."""
+    """Returns a digest of the attributes and of who has them, which is never 0."""
     who = list(map(_WHO, identities))
     return hash(orjson.dumps([states, who], _gone, orjson.OPT_SORT_KEYS)) or 1
 
@@ -293,7 +293,7 @@ _FORMS: Mapping[type, int] = MappingProxyType(
 
 
 def _digest(state: State) -> int:
-    """Never 0, nor as small as `_UNCERTAIN`."""
+    """Returns a state's digest, which is never 0, nor as small as `_UNCERTAIN`."""
     if type(state) is str:
         return (hash(state) & ~3) or 4
     if type(state) is list:
@@ -304,7 +304,7 @@ def _digest(state: State) -> int:
 
 
 def _as_told(state: State, digest: int) -> State:
-    """A state in the form that its digest says."""
+    """Returns a state in the form that its digest says."""
     form = digest & 3
     if isinstance(state, str) and form == _NUMBER:
         return int(state) if state.removeprefix("-").isdecimal() else float(state)

@@ -1,4 +1,4 @@
-"""What messages of both vocabularies say of their user besides events."""
+"""Routes what messages of both vocabularies say of their user besides events."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -55,7 +55,7 @@ def route_snapshot(
 ) -> None:
     """Routes what a message's own attributes say that its events have not `said`.
 
-    Which of all snapshots are routed, the settings say. SDKs tell changes as events, but neither
+    The settings say which of all snapshots are routed. SDKs tell changes as events, but neither
     servers nor other sources do, and nobody tells of calculated attributes (mParticle docs, "Rules
     Developer Guide", "Profiles" and "Calculated Attributes").
     """

@@ -1,20 +1,17 @@
-"""What all events of both vocabularies have in common.
+"""The fields that all events of both vocabularies have in common.
 
 Where the two name one thing differently, a field has the Firehose's name and the batch's as its
 alias (Firehose Java SDK, `Event`; mParticle docs, "JSON Reference").
 """
 
-from functools import cache
-from typing import Any
-
 from pydantic import AliasChoices, ConfigDict, Field
 
 from models.mparticle.times import Millis
-from models.mparticle.values import Amount, Arriving, Detail, EventAttributes, Id, plain
+from models.mparticle.values import Amount, Arriving, Detail, EventAttributes, Id
 
 
 class Happened(Arriving):
-    """What all events have; the fields that a class adds are its details."""
+    """The base of all events; the fields that a class adds are the event's details."""
 
     event_id: Id = Field(None, validation_alias=AliasChoices("id", "event_id"))
     source_id: Id = Field(None, validation_alias=AliasChoices("source_id", "source_message_id"))
@@ -26,30 +23,9 @@ class Happened(Arriving):
         default_factory=dict, validation_alias=AliasChoices("attributes", "custom_attributes")
     )
 
-    def details(self) -> dict[str, Any]:
-        """The event's own fields, without those that say nothing."""
-        said = self.__dict__
-        return {
-            name: value if type(value) is str else plain(value)
-            for name in _own(type(self))
-            if (value := said[name]) is not None and value not in _EMPTY
-        }
-
-
-# mParticle's writers leave out what is empty, some of the time.
-_EMPTY: tuple[Any, ...] = ({}, [])
-
-
-@cache
-def _own(event: type[Happened]) -> list[str]:
-    fields = event.model_fields.items()
-    return [
-        name for name, field in fields if name not in Happened.model_fields and not field.exclude
-    ]
-
 
 class Flagged(Happened):
-    """`custom_flags` steer integrations inside mParticle; raw outputs get them all.
+    """An event with `custom_flags`, which steer integrations inside mParticle; raw outputs get all.
 
     The web SDK says since 2026 on which page, and after how long there (its pull requests 1276 and
     1306, and `active_time_on_site_ms` beside them).
@@ -61,7 +37,7 @@ class Flagged(Happened):
     total_time_on_site_ms: Amount = None
 
 
-# What every event may have and records do not hold.
+# Fields that every event may have and records do not hold.
 LEFT_OUT = frozenset(
     {
         "canonical_name",
@@ -89,12 +65,3 @@ class UnknownEvent(Flagged):
     """An event of no published shape: all that it says are its details."""
 
     model_config = ConfigDict(extra="allow")
-
-    def details(self) -> dict[str, Any]:
-        said = self.model_extra or {}
-        own = {
-            name: plain(value)
-            for name, value in said.items()
-            if name not in LEFT_OUT and value is not None and value not in _EMPTY
-        }
-        return super().details() | own

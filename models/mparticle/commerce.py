@@ -16,7 +16,7 @@ _ATTRIBUTES = AliasChoices("attributes", "custom_attributes")
 
 
 class Product(Arriving):
-    """`total_amount` and `attributes` are the Firehose's names for what batches name longer."""
+    """A product; `total_amount` and `attributes` have longer names in batches."""
 
     id: Detail = None
     name: Detail = None
@@ -49,7 +49,7 @@ class Impression(Arriving):
 
 
 class ProductAction(Arriving):
-    """What both vocabularies say of a product action."""
+    """A product action, as both vocabularies tell it."""
 
     action: Words | None = None
     checkout_step: Amount = None

@@ -12,7 +12,7 @@ from models.mparticle.values import Arriving, Detail, Words
 
 
 class Consent(Arriving):
-    """For CCPA, `consented` means that the user opted out of the sale of their data."""
+    """A consent; for CCPA, `consented` means that the user opted out of the sale of their data."""
 
     consented: Detail = None
     regulation: Detail = None

@@ -23,7 +23,7 @@ from models.mparticle.values import (
 
 
 class SourceInfo(Arriving):
-    """A replay id marks data that is sent again."""
+    """The source of a batch; a replay id marks data that is sent again."""
 
     channel: str | None = None
     replay_request_id: Detail = None

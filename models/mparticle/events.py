@@ -20,7 +20,7 @@ class SessionEnd(Flagged):
 class CustomEvent(Flagged):
     name: Annotated[
         Words,
-        Field(min_length=1, validation_alias=AliasChoices("name", "event_name"), exclude=True),
+        Field(min_length=1, validation_alias=AliasChoices("name", "event_name")),
     ]
     custom_event_type: Detail = None
 
@@ -53,7 +53,7 @@ class PrivacySettingChange(Flagged):
 
 
 class OptOut(Flagged):
-    """Out when `is_opted_out`; a batch may leave the false out."""
+    """A user opts out if `is_opted_out`, else in again; a batch may leave out the false."""
 
     is_opted_out: Flag = False
 
@@ -72,7 +72,7 @@ class PushSubscription(Flagged):
 
 
 class PushPayload(Flagged):
-    """`push_message_receipt` and `push_message_open`; the payload's form differs per platform."""
+    """A `push_message_receipt` or `push_message_open`; the payload's form differs per platform."""
 
     payload: Detail = None
 
@@ -89,7 +89,7 @@ class PushMessage(Flagged):
 
 
 class ApplicationStateTransition(Flagged):
-    """Both vocabularies' fields; their states do not match one to one, so each keeps its own."""
+    """A transition with both vocabularies' fields: as states do not match, each keeps its own."""
 
     application_state: Detail = None
     application_transition_type: Detail = None

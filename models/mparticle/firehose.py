@@ -26,20 +26,20 @@ from models.mparticle.values import (
 
 
 class Account(Arriving):
-    """Only who it is: `account_settings` hold the customer's secrets and are not read."""
+    """A customer's account: its id only, for `account_settings` hold secrets and are not read."""
 
     account_id: Id = None
 
 
 class FirehoseMessage(Arriving):
-    """What all ten messages have."""
+    """The base of all ten messages."""
 
     id: Id = None
     timestamp_ms: Millis = None
 
 
 class PlatformFields(Arriving):
-    """Where at mParticle it comes from, for modules that may know."""
+    """The place at mParticle that a message comes from, told to modules that may know it."""
 
     mp_account_id: Id = None
     workspace_id: Id = None
@@ -87,9 +87,10 @@ class MembershipRequest(FirehoseMessage):
 
 
 class UserProfile(Arriving):
-    """`audiences` since SDK 2.0; before, `added_audiences` and `removed_audiences`.
+    """A user, and the audiences that they entered and left.
 
-    `user_attributes` were there until SDK 1.5.
+    The SDK has `audiences` since 2.0, `added_audiences` and `removed_audiences` before, and
+    `user_attributes` until 1.5.
     """
 
     mpid: Mpid = None
@@ -111,7 +112,7 @@ class ProfileAudience(Arriving):
 
 
 class SharedAttribute(Arriving):
-    """A scalar, a list, or, with neither, a tag."""
+    """An attribute that is shared with an audience: a scalar, a list, or, with neither, a tag."""
 
     key: Words = Field(min_length=1)
     action: Literal["upsert", "delete"]

@@ -1,15 +1,16 @@
-"""How the ids' recipe writes numbers, whatever version of a library writes all else.
+"""Writes numbers as the ids' recipe has them, whatever version of a library writes all else.
 
-The shortest digits that read back as the same number; an exponent from 1e+16 on, with its sign, and
-below 1e-5. orjson writes so since 3.12; up to 3.11 it wrote `1e17` for `1e+17`. Were ids made of
-what the installed one writes, an upgrade would give parts new ids and deliver them once more.
+The recipe has the shortest digits that read back as the same number; an exponent from 1e+16 on,
+with its sign, and below 1e-5. orjson writes so since 3.12; up to 3.11 it wrote `1e17` for `1e+17`.
+Were ids made of what the installed one writes, an upgrade would give parts new ids and deliver them
+once more.
 """
 
 from typing import Any, Final
 
 import orjson
 
-# Where one way of writing numbers may differ from another: signs, zeros, thresholds, extremes.
+# Numbers that one way of writing may write unlike another: signs, zeros, thresholds, extremes.
 _SPECIMENS = (
     *(0.0, -0.0, 1.0, 1e15, 1e16, 1e17, -1.5e17, 9007199254740993.0, 1e100),
     *(0.001, 1e-4, 1.5e-5, 1e-5, 9.9e-6, -1e-7, 1e-10, 5e-324, 1.7976931348623157e308),
@@ -19,7 +20,7 @@ _PLAIN_EXPONENT = -5
 
 
 def text(number: float) -> str:
-    """A number as the recipe writes it."""
+    """Returns a number as the recipe writes it."""
     digits, _, exponent = repr(number).partition("e")
     if not exponent:
         return digits
@@ -30,11 +31,11 @@ def text(number: float) -> str:
 
 
 IS_ORJSONS: Final = all(orjson.dumps(each).decode() == text(each) for each in _SPECIMENS)
-"""Whether the installed orjson writes them so."""
+"""True if the installed orjson writes numbers as the recipe does."""
 
 
 def spelled(node: Any) -> Any:
-    """The same JSON, whose numbers the installed orjson writes in the recipe's way."""
+    """Returns the same JSON, but the installed orjson writes its numbers in the recipe's way."""
     if isinstance(node, dict):
         return {name: spelled(each) for name, each in node.items()}
     if isinstance(node, list):

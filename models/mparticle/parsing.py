@@ -1,4 +1,4 @@
-"""From bytes to JSON values that lost no digit, and to nothing that could hurt further on.
+"""Parses bytes into JSON values that lost no digit, and nothing that could hurt further on.
 
 msgspec is as fast as orjson, and hands over the text of each number with a fraction or an exponent,
 so that none is rounded; its integers are as long as they are written. What it refuses the standard
@@ -70,9 +70,10 @@ def reject_too_many_values(value: bytes) -> None:
 
 
 def _loaded(value: bytes) -> tuple[Any, bytes | None]:
-    """What msgspec reads, and that written again; twice None where it does not.
+    """Returns what msgspec reads, and that written again; twice None where it reads nothing.
 
-    Or where an integer has more than 64 bits: orjson refuses those, and looks at all the fastest.
+    The same where an integer has more than 64 bits: orjson refuses such, and is the fastest to
+    look at all.
     """
     try:
         message = _LOADER.decode(value)
@@ -136,7 +137,7 @@ def _strays(value: bytes, message: Any) -> bool:
     return value.count(_SETTINGS) > at_home
 
 
-# What has nothing to tidy.
+# Values of these types have nothing to tidy.
 _CLEAN = frozenset({int, float, bool, type(None)})
 
 

@@ -63,7 +63,7 @@ class Fields:
         self._looks: dict[tuple[str, ...], _Look] = {}
 
     def look(self, names: tuple[str, ...]) -> "_Look":
-        """Of an object with these names: those that are unknown, sorted, and what to look into."""
+        """Returns which of an object's names are unknown, sorted, and which to look into."""
         if (seen := self._looks.get(names)) is not None:
             return seen
         unknown = sorted(set(names) - self.names)
@@ -73,9 +73,9 @@ class Fields:
         return look
 
     def knows(self, node: dict[str, Any]) -> bool:
-        """Whether all in it is known; it may say no where that has not been looked up yet.
+        """Says whether all in an object is known; it may say no where nobody has looked yet.
 
-        Made to cost little, for nearly all is: no call for what has nothing to look into.
+        It costs little, for nearly all is known: no call for what has nothing to look into.
         """
         if (look := self._looks.get(tuple(node))) is None:
             return False
@@ -94,7 +94,7 @@ class Fields:
         return True
 
     def objects(self, written: Any) -> Sequence[Any]:
-        """The objects in what is no list."""
+        """Returns the objects in a value that is no list."""
         if type(written) is dict and self.stands == "object":
             return (written,)
         if type(written) is not dict or self.stands == "list":
@@ -102,17 +102,17 @@ class Fields:
         return [each for _, each in sorted(written.items())]
 
     def of_kind(self, node: dict[str, Any]) -> "Fields | None":
-        """What is known of an object by its kind: `NO_KIND` of one that nobody has published."""
+        """Returns the fields of an object's kind; `NO_KIND` for one that nobody has published."""
         kind = node.get(self.by)
         return self.kinds.get(kind, NO_KIND) if isinstance(kind, str) and kind else None
 
 
 NO_KIND: Final = Fields("")
-"""Of a kind that nobody has published."""
+"""The fields of a kind that nobody has published."""
 
 
 def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:
-    """What a model reads, in all spellings, and `more` that it does not."""
+    """Returns the fields that a model reads, in all spellings, and `more` that it does not."""
     names = set(more.split())
     below: dict[str, Fields] = {}
     for field, info in model.model_fields.items():
@@ -124,7 +124,7 @@ def fields(model: type[BaseModel], more: str = "", **inside: Fields) -> Fields:
 
 
 def event(model: type[Happened]) -> Fields:
-    """What is known of an event of this shape."""
+    """Returns the fields of an event of this shape."""
     inside = {"location": _LOCATION, "device_current_state": _DEVICE_STATE}
     if issubclass(model, IdentitiesChange):
         inside |= dict.fromkeys(("added", "removed", "new", "old"), _IDENTITY)

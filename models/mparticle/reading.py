@@ -35,10 +35,10 @@ Said: TypeAlias = dict[str, Any]
 """A shape's fields that say something, and what; shapes inside it are such in their turn."""
 
 EXTRA: Final = "model_extra"
-"""Of a shape that takes what has no field: all of that."""
+"""The name under which a shape keeps all that has no field, if it takes such."""
 
 NO_SHAPE: Mapping[str, Any] = MappingProxyType({})
-"""What a shape says that is not there."""
+"""Stands for a shape that is not there, and says nothing."""
 
 # Objects of one shape come with some dozens of sets of names, none of them long. Whoever makes up
 # more is read by the model: a function costs half a millisecond, and stays.
@@ -48,18 +48,19 @@ _MOST_LETTERS = 2_000
 # The model says it all again where one fault is found.
 _UNDERSTOOD = (MinLen, MaxLen, AfterValidator, FailFast)
 _NOTHING: tuple[Any, ...] = (None, {}, [], ())
-# What conditions may name.
+# Names that conditions may use.
 _KNOWN: Mapping[str, Any] = MappingProxyType({"SCALARS": SCALARS, "TEXT": frozenset({str})})
 
 
 class OddError(Exception):
-    """Only the model knows what to make of it."""
+    """An object has an odd value: only the model knows what to make of it."""
 
 
 class Way(NamedTuple):
-    """How a value is read: as the first condition that holds says, else by a call that may raise.
+    """The way to read a value: as the first condition that holds says, else by a call.
 
-    Without a call anything is read as it is. None is nothing that is read, unless it has to be.
+    A call may raise; without one anything is read as it is. `reads_none` says whether None is given
+    to the call.
     """
 
     ordinary: Sequence[Ordinary]
@@ -81,13 +82,13 @@ class Field(NamedTuple):
 class Reader:
     """Reads objects of one shape."""
 
-    # What functions are called with, and what they begin with, in Python.
+    # The parameters of functions, and their first lines, in Python.
     _arguments: ClassVar[str] = "written"
     _begin: ClassVar[Sequence[str]] = ()
 
     def __init__(self, model: type[Arriving]) -> None:
         self._model = model
-        # What their Python may name.
+        # Names that the functions' Python may use.
         self._known: Mapping[str, Any] = _KNOWN
         self._fields = [_field(name, info) for name, info in model.model_fields.items()]
         self._takes_extra = model.model_config.get("extra") == "allow"
@@ -95,7 +96,7 @@ class Reader:
         self._functions: dict[tuple[str, ...], Callable[..., Any]] = {}
 
     def read(self, written: Any) -> Said:
-        """What an object says; raises ValidationError."""
+        """Returns what an object says; raises ValidationError."""
         if type(written) is dict:
             try:
                 return self.straight(written)
@@ -104,16 +105,19 @@ class Reader:
         return self.by_model(written)
 
     def straight(self, written: Mapping[str, Any]) -> Said:
-        """What it says; raises OddError or PydanticCustomError for what the model is to read."""
+        """Returns what an object says; raises OddError or PydanticCustomError.
+
+        Either means that the model is to read the object.
+        """
         said: Said = self.function(written)(written)
         return said
 
     def by_model(self, written: Any) -> Said:
-        """The same by the model; raises ValidationError."""
+        """Returns what an object says, as the model reads it; raises ValidationError."""
         return _said(self._model.__pydantic_validator__.validate_python(written))
 
     def function(self, written: Mapping[str, Any]) -> Callable[..., Any]:
-        """What reads objects with the names of this one."""
+        """Returns the function that reads objects with the names of this one."""
         names = tuple(written)
         return self._functions.get(names) or self._first(names)
 
@@ -152,17 +156,17 @@ class Reader:
         return function
 
     def _keep(self, field: Field) -> Iterable[str]:
-        """Python that takes a field's `value`."""
+        """Yields Python that keeps a field's `value`."""
         says_something = "value" if field.is_sparse else "value is not None"
         yield f"if {says_something}: said[{field.name!r}] = value"
 
     def _keep_extra(self, names: Sequence[str]) -> Iterable[str]:
-        """Python that takes what has no field."""
+        """Yields Python that keeps what has no field."""
         if names:
             yield f"said[{EXTRA!r}] = {{each: written[each] for each in {names!r}}}"
 
     def _end(self) -> Iterable[str]:
-        """Python that gives what was read."""
+        """Yields Python that returns what was read."""
         yield "return said"
 
 
@@ -172,7 +176,7 @@ def reader(model: type[Arriving]) -> Reader:
 
 
 def _lines(way: Way, name: str, call: str) -> Iterator[str]:
-    """Python that reads one field."""
+    """Yields Python that reads one field."""
     yield f"value = written[{name!r}]"
     if way.call is None:
         return
@@ -221,7 +225,7 @@ def _field(name: str, info: FieldInfo) -> Field:
 
 
 def _spellings(field: str, info: FieldInfo) -> Sequence[str]:
-    """The names under which it may stand, the first one counts; none if it may stand deeper."""
+    """Returns the names of a field, of which the first counts; none if it may stand deeper."""
     alias = info.validation_alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias or field]
     names = [each for each in choices if isinstance(each, str)]
@@ -229,7 +233,7 @@ def _spellings(field: str, info: FieldInfo) -> Sequence[str]:
 
 
 def _way(annotation: Any, metadata: Sequence[Any]) -> Way | None:
-    """How a value of that annotation is read."""
+    """Returns the way a value of that annotation is read; None: by the model only."""
     metadata = [
         each
         for one in metadata
@@ -283,7 +287,7 @@ def _way_of_list(of: Way | None) -> Way | None:
 
 
 def _checked(condition: str) -> Way:
-    """Reads as it is what the condition holds of, and nothing else."""
+    """Returns the way that reads values as they are if the condition holds, and no others."""
     check: Callable[[Any], bool] = eval(f"lambda value: {condition}", {**_KNOWN})  # noqa: S307 - ours
 
     def read(value: Any) -> Any:

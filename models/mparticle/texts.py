@@ -1,4 +1,4 @@
-"""What the Firehose says in words: its attributes are text, whatever the customer set.
+"""Reads what the Firehose says in words: its attributes are text, whatever the customer set.
 
 In the Kafka output the same attribute is a boolean or a number (mParticle docs, "JSON Reference").
 What tests it at a destination must not see another thing by the way that it came: in Zephyr, the
@@ -21,12 +21,12 @@ _DECIMAL = re.compile(r"-?(?:[1-9][0-9]{0,15}|0)\.[0-9]{1,17}", re.ASCII)
 
 
 def boolean(text: str) -> Value:
-    """True or False where the text is exactly one of the two, else the text."""
+    """Returns True or False where the text is exactly one of the two, else the text."""
     return _BOOLEANS.get(text, text)
 
 
 def boolean_or_number(text: str) -> Value:
-    """Also a number where a number writes itself like that, digit by digit."""
+    """Returns also a number, where it would be written digit by digit as the text is."""
     if _WHOLE.fullmatch(text):
         return int(text)
     if _DECIMAL.fullmatch(text) and repr(number := float(text)) == text:
@@ -35,7 +35,7 @@ def boolean_or_number(text: str) -> Value:
 
 
 def typed(attributes: Mapping[str, Any], of: Typed) -> Mapping[str, Any]:
-    """The attributes with what their texts mean."""
+    """Returns the attributes with what their texts mean."""
     meant = {
         name: meaning
         for name, value in attributes.items()
@@ -45,7 +45,7 @@ def typed(attributes: Mapping[str, Any], of: Typed) -> Mapping[str, Any]:
 
 
 def typed_inside(details: Any, of: Typed) -> Any:
-    """The same for the attributes of the products that an event's details hold."""
+    """Returns an event's details, the attributes of products in them with what their texts mean."""
     if isinstance(details, list):
         return [typed_inside(each, of) for each in details]
     if not isinstance(details, dict):

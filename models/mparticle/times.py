@@ -18,7 +18,7 @@ from pydantic import PlainValidator
 from models.mparticle.values import Ordinary
 
 UNREADABLE: Final = -1
-"""In place of a time that is written and cannot be read."""
+"""Stands for a time that is written and cannot be read."""
 
 _NOTHING = (None, 0, "")
 _FIRST, _END = 10**12, 10**13
@@ -33,7 +33,7 @@ _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.ASCII)
 
 
 def milliseconds(value: object) -> int | None:
-    """Reads a time, in milliseconds since the epoch; None where it says nothing sure."""
+    """Returns a time in milliseconds since the epoch; None where the value says nothing sure."""
     if type(value) is int:
         return value if _FIRST <= value < _END else _whole(value)
     if isinstance(value, str):
@@ -44,7 +44,7 @@ def milliseconds(value: object) -> int | None:
 
 
 def known_ms(at_ms: int | None) -> int | None:
-    """A `Millis`, or None where there is none that can be read."""
+    """Returns a `Millis`, or None where there is none that can be read."""
     return at_ms if at_ms is None or at_ms > 0 else None
 
 
@@ -87,4 +87,4 @@ Millis = Annotated[
     PlainValidator(_millis),
     Ordinary(f"type(value) is int and {_FIRST} <= value < {_END}"),
 ]
-"""None where nothing is said, `UNREADABLE` where it cannot be read."""
+"""A time in milliseconds; None where nothing is said, `UNREADABLE` where it cannot be read."""

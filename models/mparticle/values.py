@@ -1,4 +1,4 @@
-"""How mParticle writes values: numbers as text, text as numbers, nothing in several ways.
+"""Reads values as mParticle writes them: numbers as text, text as numbers, nothing in many ways.
 
 The drift that these types take in is told in mParticle's "JSON Reference" and seen in its published
 samples (mParticle/docs, `static/schema`; mParticle/mparticle-firehose-java-sdk, `examples/json`).
@@ -41,13 +41,13 @@ class NumberText(str):
 
 
 class UnreadableError(ValueError):
-    """A part of a message is not what it should be; says so without its values."""
+    """A part of a message is not what it should be; the error says so without its values."""
 
 
 class Ordinary(NamedTuple):
-    """How nearly all values of a type come: a condition in Python, and what they are read as.
+    """A condition that nearly all values of a type meet, and what these become, both in Python.
 
-    Both are about `value`, and know no other name but `SCALARS`.
+    They are about `value`, and know no other name but `SCALARS`.
     """
 
     condition: str
@@ -71,7 +71,7 @@ def is_true(value: object) -> bool:
 
 
 def known_mpid(value: object) -> str | None:
-    """0 is what SDKs say before they know who it is: all who share it are nobody."""
+    """Returns the mpid as text; None for 0, which SDKs say before they know who it is."""
     known = _id(value)
     return known if known is not None and known.strip("-0") else None
 
@@ -91,7 +91,7 @@ def _id(value: object) -> str | None:
 
 
 def _name(name: str | None) -> str | None:
-    """None where nothing of it can be seen."""
+    """Returns the name, or None where nothing of it can be seen."""
     return None if name is None or all(map(_is_unseen, name)) else name
 
 
@@ -106,7 +106,7 @@ def _required_id(value: object) -> str:
 
 
 def number(text: str) -> float | str:
-    """A float where it is the same number in other digits (1.50, 1E+3), else the text."""
+    """Returns a float where it is the same number in other digits (1.50, 1E+3), else the text."""
     same = float(text)
     try:
         return same if Decimal(text) == Decimal(repr(same)) else str(text)
@@ -151,7 +151,7 @@ def _event_attributes(value: Any) -> Mapping[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it, numbers as numbers: 19.90 is no other kind of price than 19.95."""
+    """Returns a value with its numbers as numbers: 19.90 is no other kind of price than 19.95."""
     kind = type(value)
     if kind is dict:
         return {name: plain(each) for name, each in value.items()}
@@ -177,7 +177,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _or_none(written: object, read: ValidatorFunctionWrapHandler) -> Any:
-    """What only says where a message comes from does not cost the message."""
+    """Returns None for what cannot be read and only says where a message comes from."""
     try:
         return read(written)
     except ValidationError:
@@ -198,7 +198,7 @@ Mpid = Annotated[str | None, PlainValidator(known_mpid)]
 """mParticle's user id; None for 0, which is nobody."""
 
 Stamp = Annotated[str, Field(max_length=LONGEST_ID)]
-"""What tells a device, as text."""
+"""A device's stamp, which tells it from others, as text."""
 
 Kind = Annotated[str, Field(min_length=1, max_length=LONGEST_KIND)]
 
@@ -227,4 +227,4 @@ Detail = Any
 Amount = Annotated[
     Any, PlainValidator(_amount), Ordinary("type(value) is int or type(value) is float")
 ]
-"""What mParticle defines as a number, written as number or text; empty text is none."""
+"""A value that mParticle defines as a number, written as number or text; empty text is none."""
