@@ -21,9 +21,9 @@ from streams.outcomes import Blocked
 from streams.worker import readiness
 from streams.worker.app import App
 from tests.counted import value
-from tests.streams.engine.test_consumer import HERE, Kafka, Work
+from tests.streams.engine.scripted import HERE, Kafka, Work
 from tests.streams.engine.unstarted import consumer_of, router_app
-from tests.streams.test_pending_writes import Cluster
+from tests.streams.leaders import Cluster
 
 Client = TestClient[Request, Application]
 

@@ -13,20 +13,7 @@ from streams.kafka.patient_producer import partition_count, patient
 from streams.kafka.pending_writes import PendingWrites
 from streams.topics import EVENTS
 from tests.streams.cluster import configure, create, settings
-
-
-class Cluster:
-    """What a client knows of a cluster."""
-
-    def __init__(self, leaders: Mapping[int, int | None]) -> None:
-        self.leaders = leaders
-        self.cluster = self
-
-    def partitions_for_topic(self, _topic: str) -> set[int]:
-        return set(self.leaders)
-
-    def leader_for_partition(self, at: Any) -> int | None:
-        return self.leaders[at.partition]
+from tests.streams.leaders import Cluster
 
 
 class Producer:

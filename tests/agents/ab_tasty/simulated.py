@@ -12,6 +12,7 @@ from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import LaneKey
 from streams.outcomes import Outcome
+from streams.settings import KafkaSettings
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
 
 TOKEN_PATH = "/oauth/v2/token"
@@ -38,8 +39,11 @@ async def ab_tasty(
 
 
 @asynccontextmanager
-async def udc_sink(url: str, **settings: Any) -> AsyncIterator[AbTastySink]:
-    sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH, **settings))
+async def udc_sink(
+    url: str, kafka: KafkaSettings | None = None, /, **settings: Any
+) -> AsyncIterator[AbTastySink]:
+    """One that agrees with others about audiences where there is a Kafka to agree by."""
+    sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH, **settings), kafka)
     async with sink.session(Pacer(sink.limits)):
         yield sink
 

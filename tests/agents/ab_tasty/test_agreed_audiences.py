@@ -1,8 +1,6 @@
 """What workers agree on about audiences, over restarts and at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 import pytest
@@ -16,11 +14,10 @@ from models.owned_name import OwnedName
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams import metrics
-from streams.delivery.rate_limit.limiter import Pacer
 from streams.outcomes import Delivered, Outcome, Transient
 from streams.settings import KafkaSettings
-from tests.agents.ab_tasty.factories import AT, audience, membership, udc
-from tests.agents.ab_tasty.simulated import TOKEN_PATH, ab_tasty, send
+from tests.agents.ab_tasty.factories import AT, audience, membership
+from tests.agents.ab_tasty.simulated import ab_tasty, send, udc_sink
 from tests.streams.cluster import create, producing, read, settings
 
 KAFKA = pytest.mark.kafka
@@ -55,13 +52,6 @@ async def keep(to: KafkaSettings, audience: AcceptedAudience) -> None:
         await producer.send_and_wait(to.topic(AB_TASTY_AUDIENCES.name), value, key=key)
 
 
-@asynccontextmanager
-async def worker(to: KafkaSettings, url: str) -> AsyncIterator[AbTastySink]:
-    sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH), to)
-    async with sink.session(Pacer(sink.limits)):
-        yield sink
-
-
 @KAFKA
 async def test_a_rename_does_not_split_a_segment_not_even_over_a_restart(
     kafka: Kafka, prefix: str
@@ -69,10 +59,10 @@ async def test_a_rename_does_not_split_a_segment_not_even_over_a_restart(
     to = settings(kafka, prefix, partitions=4)
     await create(to, KEPT)
     async with ab_tasty() as (service, url):
-        async with worker(to, url) as sink:
+        async with udc_sink(url, to) as sink:
             await send(sink, membership(mpid="1"))
             await send(sink, membership(mpid="2", audience_name="Won back"))
-        async with worker(to, url) as sink:
+        async with udc_sink(url, to) as sink:
             sink.recall(audience("updated", audience_name="Won back"), AT)
             await send(sink, membership(mpid="3", audience_name="Won back"))
             await send(sink, membership("left", mpid="1", audience_name=None))
@@ -89,7 +79,7 @@ async def test_workers_that_see_an_audience_at_once_under_two_names_agree_on_one
 ) -> None:
     to = settings(kafka, prefix, partitions=4)
     await create(to, KEPT)
-    async with ab_tasty() as (service, url), worker(to, url) as one, worker(to, url) as other:
+    async with ab_tasty() as (service, url), udc_sink(url, to) as one, udc_sink(url, to) as other:
 
         async def deliver(sink: AbTastySink, mpid: str, name: str) -> Outcome:
             while isinstance(
@@ -102,7 +92,7 @@ async def test_workers_that_see_an_audience_at_once_under_two_names_agree_on_one
             deliver(one, "1", "Lapsed buyers"), deliver(other, "2", "Won back")
         )
         assert set(outcomes) == {Delivered()}
-        async with worker(to, url) as later:
+        async with udc_sink(url, to) as later:
             await send(later, membership(mpid="3", audience_name="Third"))
     segments = [set(held) for held in service.state()["segments"].values()]  # type: ignore[attr-defined]  # as JSON
     assert segments == [segments[0]] * 3
@@ -157,7 +147,7 @@ async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_a
     to = settings(kafka, prefix, partitions=4)
     await create(to, KEPT)
     async with ab_tasty() as (_, url):
-        async with worker(to, url) as sink:
+        async with udc_sink(url, to) as sink:
             for number in ("31001", "31002", "31003"):
                 sink.learn(about(number))
             await send(sink, membership("left", audience_id="31001"))
@@ -166,7 +156,7 @@ async def test_an_audience_is_named_while_it_is_connected_and_nobody_in_it_was_a
             sink.learn(about("31003", "disconnected"))
             await send(sink, membership(audience_id="31001"))
             assert named_empty() == set()
-        async with worker(to, url) as sink:
+        async with udc_sink(url, to) as sink:
             for number in ("31001", "31002", "31003"):
                 sink.learn(about(number))
             assert named_empty() == {"31003"}

@@ -11,6 +11,8 @@ from streams.delivery.sink import Placement
 
 NOW_MS = 1_767_225_600_000
 EMAIL = "user17@shop.example"
+BY_EMAIL = {"id": EMAIL, "key": "email"}
+"""The user as a request names them."""
 USER = Placement("-7701122334455667788", 0)
 OTHER_USER = Placement("42", 0)
 

@@ -1,8 +1,10 @@
 """A simulated Sailthru, and a sink that sends to it over HTTP."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+from aiohttp import web
 
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
@@ -60,6 +62,17 @@ async def simulated(**options: Any) -> AsyncIterator[Simulated]:
     service = Sailthru(Options(**{"api_key": KEY, "api_secret": SECRET, **options}))
     async with running(service.app()) as url:
         yield Simulated(service, url)
+
+
+@asynccontextmanager
+async def answering(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """Stands in the service's place, and answers whatever is asked as a test says."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with running(app) as url:
+        yield url
 
 
 def lane(sink: SailthruSink, record: Record, at: Placement = USER) -> LaneKey:

@@ -1,6 +1,6 @@
 """One call over HTTP: signature, headers, and every way to get no answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,15 +10,19 @@ from aiohttp import web
 from agents.sailthru.client import Client, quota, signature
 from agents.sailthru.errors import SIGNATURE_REFUSED, UNKNOWN_LIST, WRONG_SECRET
 from sandbox.faults import Answer, EffectWithoutAnswer, Fault, Hang, Reset
-from sandbox.server import running
 from streams.delivery.rate_limit.limiter import Ignored, Pacer
 from streams.delivery.rate_limit.quota import Quota
 from streams.http import CONNECTION_LOST, TIMED_OUT, UNREACHABLE, Http
 from streams.outcomes import Delivered, Misconfigured, Rejected, RetryRecord, Transient
-from tests.agents.sailthru.factories import EMAIL
-from tests.agents.sailthru.simulated import SECRET, Simulated, settings, simulated, unpaced
-
-USER = {"id": EMAIL, "key": "email"}
+from tests.agents.sailthru.factories import BY_EMAIL, EMAIL
+from tests.agents.sailthru.simulated import (
+    SECRET,
+    Simulated,
+    answering,
+    settings,
+    simulated,
+    unpaced,
+)
 
 
 @asynccontextmanager
@@ -39,7 +43,7 @@ def test_signature_agrees_with_the_published_vector() -> None:
 )
 async def test_any_text_arrives_signed_and_whole(sailthru: Simulated, text: str) -> None:
     async with client(sailthru.url) as calls:
-        outcome = await calls.post("user", {**USER, "vars": {"said": text}})
+        outcome = await calls.post("user", {**BY_EMAIL, "vars": {"said": text}})
     if text == "\ud800":  # no text at all: the service may refuse it, but not the signature
         assert isinstance(outcome, Rejected)
     else:
@@ -49,7 +53,7 @@ async def test_any_text_arrives_signed_and_whole(sailthru: Simulated, text: str)
 
 async def test_64_bit_numbers_arrive_digit_by_digit(sailthru: Simulated) -> None:
     async with client(sailthru.url) as calls:
-        await calls.post("user", {**USER, "vars": {"big": -9223372036854775807}})
+        await calls.post("user", {**BY_EMAIL, "vars": {"big": -9223372036854775807}})
     assert sailthru.profiles()[EMAIL]["vars"] == {"big": -9223372036854775807}
 
 
@@ -76,14 +80,14 @@ async def test_no_answer_has_a_name(
 ) -> None:
     sailthru.service.set_faults([fault])
     async with client(sailthru.url, timeout_s=timeout_s) as calls:
-        assert await calls.post("user", USER) == outcome
+        assert await calls.post("user", BY_EMAIL) == outcome
 
 
 async def test_service_that_is_away_was_not_reached() -> None:
     async with simulated() as gone:
         pass
     async with client(gone.url) as calls:
-        assert await calls.post("event", USER) == UNREACHABLE
+        assert await calls.post("event", BY_EMAIL) == UNREACHABLE
 
 
 async def test_redirect_is_not_followed() -> None:
@@ -94,20 +98,20 @@ async def test_redirect_is_not_followed() -> None:
         raise web.HTTPFound("/elsewhere")
 
     async with answering(redirect) as url, client(url) as calls:
-        assert isinstance(await calls.post("user", USER), Misconfigured)
+        assert isinstance(await calls.post("user", BY_EMAIL), Misconfigured)
     assert asked == ["/user"]
 
 
 async def test_wrong_key_blocks_at_once(sailthru: Simulated) -> None:
     async with client(sailthru.url, api_key="ffff") as calls:
-        outcome = await calls.post("user", USER)
+        outcome = await calls.post("user", BY_EMAIL)
     assert isinstance(outcome, Misconfigured)
     assert "SAILTHRU_API_KEY" in outcome.what_to_do
 
 
 async def test_wrong_secret_is_tried_a_few_times_and_then_blocks(sailthru: Simulated) -> None:
     async with client(sailthru.url, api_secret="another") as calls:
-        outcomes = [await calls.post("user", USER) for _ in range(12)]
+        outcomes = [await calls.post("user", BY_EMAIL) for _ in range(12)]
     assert outcomes == [SIGNATURE_REFUSED] * 10 + [WRONG_SECRET] * 2
 
 
@@ -116,14 +120,14 @@ async def test_signatures_refused_now_and_then_never_block(sailthru: Simulated) 
     async with client(sailthru.url) as calls:
         for _ in range(12):
             sailthru.service.set_faults([refusal])
-            assert await calls.post("user", USER) == SIGNATURE_REFUSED
-            assert await calls.post("user", USER) == Delivered()
+            assert await calls.post("user", BY_EMAIL) == SIGNATURE_REFUSED
+            assert await calls.post("user", BY_EMAIL) == Delivered()
 
 
 async def test_answers_correct_the_limit_of_their_endpoint_and_method(sailthru: Simulated) -> None:
     pacer = unpaced()
     async with client(sailthru.url, pacer) as calls:
-        await calls.post("user", USER)
+        await calls.post("user", BY_EMAIL)
         await calls.get("list", {"list": "All"})
     believed = {name: limit.per_minute for name, limit in pacer.limits.items() if limit.per_minute}
     assert believed == {"user": 18_000, "list GET": 18_000}
@@ -146,7 +150,7 @@ async def test_a_rate_header_that_makes_no_sense_is_counted_and_stops_nothing(
     sailthru.service.set_faults([Answer(status=200, body={"ok": True}, headers=odd)])
     pacer = unpaced()
     async with client(sailthru.url, pacer) as calls:
-        assert await calls.post("user", USER) == Delivered()
+        assert await calls.post("user", BY_EMAIL) == Delivered()
     assert pacer.limits["user"].ignored[ignored] == 1
     assert not pacer.limits["user"].is_paused
 
@@ -178,18 +182,8 @@ async def test_secret_is_in_no_repr_and_in_no_request() -> None:
         return web.json_response({"ok": True})
 
     async with answering(remember) as url, client(url) as calls:
-        await calls.post("user", USER)
+        await calls.post("user", BY_EMAIL)
         await calls.get("list", {"list": "All"})
         assert SECRET not in repr(calls) + repr(vars(calls))
     assert len(seen) == 2
     assert SECRET not in "".join(seen)
-
-
-@asynccontextmanager
-async def answering(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    async with running(app) as url:
-        yield url

@@ -15,8 +15,8 @@ from agents.sailthru.errors import SIGNATURE_REFUSED, WRONG_KEY, WRONG_SECRET
 from agents.sailthru.settings import SailthruSettings
 from streams.http import Http
 from streams.outcomes import Delivered
-from tests.agents.sailthru.simulated import KEY, SECRET, Simulated, unpaced
-from tests.agents.sailthru.test_client import USER, answering
+from tests.agents.sailthru.factories import BY_EMAIL
+from tests.agents.sailthru.simulated import KEY, SECRET, Simulated, answering, unpaced
 
 ANOTHER = "e0e1e2e3-not-a-real-secret-either"
 
@@ -109,10 +109,10 @@ async def test_worker_goes_on_with_the_new_secret_when_the_old_one_is_withdrawn(
 ) -> None:
     mounted.put(mounted.secret, "withdrawn")
     async with client(sailthru.url) as calls:
-        outcomes = [await calls.post("user", USER) for _ in range(11)]
+        outcomes = [await calls.post("user", BY_EMAIL) for _ in range(11)]
         assert outcomes[-1] == WRONG_SECRET
         mounted.put(mounted.secret, SECRET)
-        assert await calls.post("user", USER) == Delivered()
+        assert await calls.post("user", BY_EMAIL) == Delivered()
 
 
 async def test_worker_that_was_blocked_by_a_wrong_key_goes_on_with_the_right_one(
@@ -120,9 +120,9 @@ async def test_worker_that_was_blocked_by_a_wrong_key_goes_on_with_the_right_one
 ) -> None:
     mounted.put(mounted.key, "ffff")
     async with client(sailthru.url) as calls:
-        assert await calls.post("user", USER) == WRONG_KEY
+        assert await calls.post("user", BY_EMAIL) == WRONG_KEY
         mounted.put(mounted.key, KEY)
-        assert await calls.post("user", USER) == Delivered()
+        assert await calls.post("user", BY_EMAIL) == Delivered()
 
 
 @pytest.mark.parametrize("code", [3, 5])
@@ -136,6 +136,6 @@ async def test_refusal_of_what_was_signed_before_the_exchange_does_not_block(
 
     asked: list[int] = []
     async with answering(refuse) as url, client(url) as calls:
-        outcomes = [await calls.post("user", USER) for _ in range(12)]
+        outcomes = [await calls.post("user", BY_EMAIL) for _ in range(12)]
     assert outcomes == [SIGNATURE_REFUSED] * 12
     assert len(asked) == 12

@@ -15,7 +15,7 @@ from streams.engine.consumer import Consumer
 from streams.kafka import log_bounds
 from streams.outcomes import Blocked
 from tests.streams.delivery import simulated_time
-from tests.streams.engine.test_consumer import HERE, Kafka, Work, chunks, log, rebalance
+from tests.streams.engine.scripted import HERE, Kafka, Work, chunks, log, rebalance
 from tests.streams.engine.unstarted import consumer_of
 
 

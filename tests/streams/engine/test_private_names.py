@@ -1,4 +1,4 @@
-"""That the guards in test_guards.py are whole: nothing private of others is used without one."""
+"""That the guards are whole: nothing private of others is used without one."""
 
 import ast
 import importlib
@@ -13,8 +13,9 @@ from prometheus_client import Counter
 
 import agents
 import streams
-from tests.streams.engine import test_guards
+from tests.streams.engine import private_ground
 
+GUARDS = (Path(private_ground.__file__), Path(__file__).with_name("test_guards.py"))
 SOURCES = [path for part in (streams, agents) for path in Path(part.__path__[0]).rglob("*.py")]
 OTHERS = ("aiokafka.", "faust.", "mode.")
 DOCUMENTED = {"_asdict", "_fields", "_replace", "_exit"}
@@ -24,7 +25,8 @@ METRICS = {"_labelnames"}
 
 
 def test_every_private_name_of_others_that_we_use_has_a_guard() -> None:
-    guarded = re.findall(r"(?<=[.\"])_[a-z]\w*", Path(test_guards.__file__).read_text())
+    text = "".join(path.read_text() for path in GUARDS)
+    guarded = re.findall(r"(?<=[.\"])_[a-z]\w*", text)
     used = set(private_names_of_others())
 
     assert "_coordinator" in used
@@ -68,18 +70,18 @@ def test_every_class_of_ours_that_is_one_of_theirs_has_its_overrides_guarded() -
         and any(base.__module__.startswith(OTHERS) for base in each.__mro__)
     }
 
-    assert derived == {ours for ours, _ in test_guards.OURS}
+    assert derived == {ours for ours, _ in private_ground.OURS}
 
 
 def test_no_background_task_but_the_known_ones_stands_in_place_of_fausts() -> None:
     replaced = {
         name
-        for ours, theirs in test_guards.OURS
+        for ours, theirs in private_ground.OURS
         for name, task in vars(ours).items()
         if isinstance(task, ServiceTask) and hasattr(theirs, name)
     }
 
-    assert replaced == set(test_guards.TASKS)
+    assert replaced == set(private_ground.TASKS)
 
 
 def test_a_metric_tells_its_labels() -> None:
