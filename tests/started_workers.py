@@ -1,10 +1,11 @@
 """Workers that a test starts as processes, and what their pages say."""
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -64,6 +65,11 @@ def eventually(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
         time.sleep(0.1)
 
 
+def is_listening(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def get(url: str) -> tuple[int, bytes]:
     """Status and body; 0 while nobody listens."""
     try:
@@ -81,3 +87,18 @@ def series_of(url: str) -> Mapping[str, float]:
     _, page = get(f"{url}/metrics")
     found = re.findall(r"^mparticle_streams_(\S+) (\S+)$", page.decode(), re.MULTILINE)
     return {series: float(value) for series, value in found}
+
+
+def counted(url: str, what: str) -> int:
+    """What a counter stands at, by its first series; 0 while it has none."""
+    _, page = get(f"{url}/metrics")
+    found = re.search(
+        rf"^mparticle_streams_{what}_total\{{.*\}} (\d+)", page.decode(), re.MULTILINE
+    )
+    return int(found[1]) if found else 0
+
+
+def partitions_of(url: str) -> set[str]:
+    """Those that a worker has; none while it does not answer."""
+    names = " ".join(series_of(url))
+    return set(re.findall(r'committable_offset\{partition="(\d+)"', names))

@@ -1,13 +1,17 @@
-"""Tests hang on the outside: what is private to us they neither read nor set nor import."""
+"""Tests hang on the outside: what is private to us they neither read nor set nor import.
+
+Nor on each other: what they share is a module of its own, with a name that says what it is.
+"""
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.repository import ROOT
+
 PRODUCT = ("agents", "cli", "examples", "models", "sandbox", "streams")
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 OURS = re.compile(rf"(?:{'|'.join(PRODUCT)}|tests)(?:\.\w+)*\.(_[a-zA-Z]\w*)(?:\.\w+)*")
@@ -17,8 +21,8 @@ DOCUMENTED = {"_replace"}
 """Documented of every named tuple, whatever its first letter says."""
 
 READING = "models/mparticle/test_reading.py"
-GUARDS = "tests/streams/engine/test_guards.py"
-"""Private names are its subject: that those of others on which we stand are there."""
+GUARDS = {"tests/streams/engine/private_ground.py", "tests/streams/engine/test_guards.py"}
+"""Private names are their subject: that those of others on which we stand are there."""
 
 # What is called so is another's, though something of ours is called the same; or cannot be asked
 # for in another way, and why.
@@ -107,7 +111,8 @@ def private_names_reached_for(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, text
 
 
-def trees(*folders: str) -> dict[str, ast.Module]:
+@cache
+def trees(*folders: str) -> Mapping[str, ast.Module]:
     return {
         str(path.relative_to(ROOT)): ast.parse(path.read_text())
         for folder in folders
@@ -120,14 +125,14 @@ def found() -> Iterator[tuple[str, int, str]]:
     tests = trees("tests")
     ours = {
         name
-        for tree in (trees(*PRODUCT) | tests).values()
+        for tree in {**trees(*PRODUCT), **tests}.values()
         for name in private_names_made(tree)
         if name not in DOCUMENTED
     }
     for path, tree in tests.items():
         own = set(private_names_made(tree))
         for line, name in private_names_reached_for(tree):
-            if path != GUARDS and name in ours - own:
+            if path not in GUARDS and name in ours - own:
                 yield path, line, name
 
 
@@ -175,3 +180,53 @@ def test_a_line_that_reaches_for_it_is_found(line: str) -> None:
 )
 def test_what_is_ones_own_or_anothers_is_nobodys_business(line: str) -> None:
     assert list(private_names_reached_for(ast.parse(line))) == []
+
+
+def modules_of_tests_imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Lines, and the modules of tests, or the tests themselves, that they import."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                wanted = [each.name for each in names]
+            case ast.ImportFrom(module=module, level=level, names=names):
+                whole = f"{'tests.' if level else ''}{module or ''}"
+                wanted = [f"{whole}.{each.name}" for each in names]
+            case _:
+                continue
+        for name in wanted:
+            parts = name.split(".")
+            if parts[0] == "tests" and any(each.startswith("test_") for each in parts):
+                yield node.lineno, name
+
+
+def test_what_tests_share_is_a_module_of_its_own() -> None:
+    assert [
+        (path, *each)
+        for path, tree in trees("tests").items()
+        for each in modules_of_tests_imported(tree)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import tests.streams.test_door",
+        "import tests.streams.test_door as door",
+        "from tests.streams import test_door",
+        "from tests.streams.test_door import Door",
+        "from tests.streams.test_door import Door as Another",
+        "from tests.streams.door import test_it_opens",
+        "from . import test_door",
+        "from .test_door import Door",
+        "def test_it() -> None:\n    from tests.streams.test_door import Door",
+    ],
+)
+def test_a_line_that_imports_from_another_test_is_found(line: str) -> None:
+    assert len(list(modules_of_tests_imported(ast.parse(line)))) == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["from aiohttp.test_utils import TestClient", "from tests.streams.door import Door"]
+)
+def test_a_module_that_holds_no_tests_is_for_all(line: str) -> None:
+    assert list(modules_of_tests_imported(ast.parse(line))) == []

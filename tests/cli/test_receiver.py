@@ -24,7 +24,7 @@ from tests.agents.receiver.slow import SlowPost
 from tests.cli.command import COMMAND, SECONDS, environment, run
 from tests.compose import SERVICES
 from tests.kafka.log import everything
-from tests.started_workers import eventually, get
+from tests.started_workers import eventually, get, is_listening
 from tests.streams.cluster import create, settings
 
 TOKEN = "invented-token-of-mparticle"
@@ -57,11 +57,6 @@ def started(
             raise
         finally:
             process.kill()
-
-
-def is_listening(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def post(port: int, body: bytes = BATCH, token: str = TOKEN) -> int:

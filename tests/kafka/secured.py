@@ -194,3 +194,19 @@ def key_store(certificate: trustme.LeafCert, path: Path) -> Path:
 def _key(certificate: trustme.LeafCert, locked: KeySerializationEncryption) -> bytes:
     key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
+
+
+def settings_of(broker: Secured, prefix: str, component: str, directory: Path) -> Mapping[str, str]:
+    """Logs a process in as a user of the component's name."""
+    secret = directory / f"{component}.token"
+    secret.write_text(token(3600, component))
+    kafka = broker.settings("SECURED")
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": prefix,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+        "KAFKA_OAUTH_PROVIDER": "file",
+        "KAFKA_OAUTH_TOKEN_FILE": str(secret),
+        "KAFKA_SSL_CAFILE": str(broker.ca_file),
+    }

@@ -7,8 +7,7 @@ import pytest
 from sandbox.kafka import Kafka
 from streams.topics import EVENTS, RAW
 from tests.cli.messages import custom_event, event_batch
-from tests.kafka.test_deleted import counted
-from tests.started_workers import at_kafka, by_command, eventually, get, serving
+from tests.started_workers import at_kafka, by_command, counted, eventually, get, serving
 from tests.streams.cluster import configure, create, read, settings, write
 
 pytestmark = pytest.mark.kafka

@@ -1,6 +1,5 @@
 """Records that Kafka deleted unread: their partition is held until a person decides."""
 
-import re
 import signal
 from http import HTTPStatus
 
@@ -12,7 +11,7 @@ from sandbox.kafka import Kafka
 from streams.kafka.clients import admin
 from streams.topics import RAW
 from tests.cli.command import SECONDS
-from tests.started_workers import at_kafka, by_command, eventually, get, serving
+from tests.started_workers import at_kafka, by_command, counted, eventually, get, serving
 from tests.streams.cluster import assigned, commit, create, settings, write
 
 NOT_JSON = b"{"
@@ -111,11 +110,3 @@ async def test_a_topic_that_is_deleted_while_it_is_read_is_named_and_once_it_is_
 
     assert f"MissingTopicsError: {raw}".encode() in gone
     assert b"create what is missing" in gone
-
-
-def counted(url: str, what: str) -> int:
-    _, page = get(f"{url}/metrics")
-    found = re.search(
-        rf"^mparticle_streams_{what}_total\{{.*\}} (\d+)", page.decode(), re.MULTILINE
-    )
-    return int(found[1]) if found else 0

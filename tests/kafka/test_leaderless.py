@@ -13,8 +13,7 @@ from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import SECONDS
 from tests.cli.messages import event_batch
-from tests.kafka.test_deleted import counted
-from tests.started_workers import at_kafka, by_command, eventually, get, serving
+from tests.started_workers import at_kafka, by_command, counted, eventually, get, serving
 from tests.streams.cluster import commit, create, settings, write
 
 # Other topics have lost partitions too.

@@ -12,12 +12,11 @@ from streams.kafka import clients
 from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
+from tests.kafka.deliveries import SAILTHRU, work_off, write
 from tests.kafka.log import everything
 from tests.kafka.outside import RECORDS, outside
-from tests.kafka.test_moved_offsets import CASES, work_off, write
 from tests.streams.cluster import commit, create, delete_before, producing, settings
 
-[CASE] = [case for case in CASES if case.worker == "sailthru"]
 DELETED = 2
 """Of partition 0, before it is copied: so the copies have other offsets."""
 BEHIND = 1
@@ -32,11 +31,11 @@ async def test_workers_go_on_at_the_translated_offsets_and_repeat_only_what_lies
 ) -> None:
     """What was written beside the offsets is copied too; it is of another cluster."""
     old = settings(kafka, prefix)
-    group, topic = old.group(CASE.worker), old.topic(EVENTS.name)
+    group, topic = old.group(SAILTHRU.worker), old.topic(EVENTS.name)
     await create(old)
-    await write(old, CASE)
+    await write(old, SAILTHRU)
     async with outside(old, tmp_path) as world, Lag.open(old) as lag:
-        await work_off(world, lag, CASE)
+        await work_off(world, lag, SAILTHRU)
         assert world.sent == Counter(range(2 * RECORDS))
     await delete_before(old, topic, DELETED)
 
@@ -49,8 +48,8 @@ async def test_workers_go_on_at_the_translated_offsets_and_repeat_only_what_lies
         at = {(topic, number): (begins[number], texts[number]) for number in begins}
         await commit(new, group, at)
         async with outside(new, tmp_path) as world, Lag.open(new) as lag:
-            await write(new, CASE)
-            await work_off(world, lag, CASE)
+            await write(new, SAILTHRU)
+            await work_off(world, lag, SAILTHRU)
     # The same events once more are known, but for those that were deleted before they were copied.
     again = [2 * RECORDS - 1]
     assert world.sent == Counter([*range(DELETED), *again])

@@ -1,12 +1,8 @@
 """Nothing that mParticle was told is taken gets lost, whatever dies: Kafka, the receiver."""
 
 import asyncio
-import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,18 +14,15 @@ from agents.receiver.producer_supervisor import ProducerSupervisor
 from agents.receiver.writer import Writer
 from sandbox.kafka import Kafka
 from sandbox.mparticle import Message, generate, post
-from sandbox.ports import free_ports
 from sandbox.proxy import Proxy
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from streams.worker import pages
-from tests import zygote
 from tests.agents.receiver.served import TOKEN, Served, held, served, until
-from tests.cli.command import COMMAND, environment
-from tests.cli.test_receiver import is_listening
 from tests.kafka.guarded import GuardedKafka
 from tests.kafka.log import everything
-from tests.started_workers import get
+from tests.kafka.receivers import running
+from tests.started_workers import is_listening
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -50,64 +43,6 @@ async def proxied() -> AsyncIterator[tuple[Kafka, Proxy, KafkaSettings]]:
 
 def by_way_of(proxy: Proxy, direct: KafkaSettings) -> KafkaSettings:
     return direct.model_copy(update={"bootstrap_servers": f"127.0.0.1:{proxy.port}"})
-
-
-class Process:
-    """The receiver as a process at one port, that can be killed and started again."""
-
-    def __init__(self, cluster: KafkaSettings, log: Path, given: Mapping[str, str]) -> None:
-        self.port, self._pages = islice(free_ports(), 2)
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self._given = {
-            "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-            "RECEIVER_TOKEN": TOKEN,
-            "RECEIVER_PORT": str(self.port),
-            "RECEIVER_TIMEOUT_S": "1",
-            "RECEIVER_REGISTRATION": '{"name": "Streams", "version": "1.0"}',
-            "WORKER_PORT": str(self._pages),
-            **given,
-        }
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("ab") as lines:
-            self._process = zygote.Popen(
-                [*COMMAND, "receiver"], env=environment(self._given), stdout=lines, stderr=lines
-            )
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    async def page(self, name: str) -> tuple[int, bytes]:
-        return await asyncio.to_thread(get, f"http://127.0.0.1:{self._pages}/{name}")
-
-    def peak_bytes(self) -> int:
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024
-
-    async def stop(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return await self.ends()
-
-    async def ends(self) -> int:
-        assert self._process is not None
-        return await asyncio.to_thread(self._process.wait, 30)
-
-
-@contextmanager
-def running(cluster: KafkaSettings, log: Path, **given: str) -> Iterator[Process]:
-    process = Process(cluster, log, given)
-    process.start()
-    try:
-        yield process
-    finally:
-        process.kill()
 
 
 def by_file(login: KafkaSettings, secret: Path) -> dict[str, str]:

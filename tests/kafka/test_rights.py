@@ -32,8 +32,8 @@ from tests.agents.receiver.served import TOKEN
 from tests.cli.command import run
 from tests.kafka.acls import grant, withdraw
 from tests.kafka.log import everything
-from tests.kafka.secured import USER, Secured, token
-from tests.kafka.test_receiver import running as receiving
+from tests.kafka.receivers import running as receiving
+from tests.kafka.secured import USER, Secured, settings_of
 from tests.streams.cluster import create, settings
 
 pytestmark = pytest.mark.kafka
@@ -67,22 +67,6 @@ async def test_a_worker_starts_with_exactly_its_rights_and_names_each_that_it_la
             f"(mparticle-streams rights {worker} prints how)."
         )
         await grant(broker, USER, [right])
-
-
-def settings_of(broker: Secured, prefix: str, component: str, directory: Path) -> Mapping[str, str]:
-    """Logs a process in as a user of the component's name."""
-    secret = directory / f"{component}.token"
-    secret.write_text(token(3600, component))
-    kafka = broker.settings("SECURED")
-    return {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "KAFKA_PREFIX": prefix,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
-        "KAFKA_OAUTH_PROVIDER": "file",
-        "KAFKA_OAUTH_TOKEN_FILE": str(secret),
-        "KAFKA_SSL_CAFILE": str(broker.ca_file),
-    }
 
 
 COMMANDS: Mapping[str, Sequence[str]] = {

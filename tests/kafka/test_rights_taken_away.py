@@ -16,8 +16,7 @@ from streams.topics import EVENTS, RAW
 from tests.kafka.acls import grant, withdraw
 from tests.kafka.log import everything
 from tests.kafka.routers import Router, eventually, running
-from tests.kafka.secured import Secured
-from tests.kafka.test_rights import settings_of
+from tests.kafka.secured import Secured, settings_of
 from tests.streams.cluster import create, settings, write
 
 pytestmark = pytest.mark.kafka

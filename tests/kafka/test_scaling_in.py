@@ -13,8 +13,7 @@ from streams.kafka.static_members import members
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import SECONDS, run_on
-from tests.kafka.test_static_membership import partitions
-from tests.started_workers import at_kafka, by_command, series_of, serving
+from tests.started_workers import at_kafka, by_command, partitions_of, series_of, serving
 from tests.streams.cluster import create, settings, write
 
 PARTITIONS = 3
@@ -80,7 +79,7 @@ async def _hold(*urls: str) -> None:
     """Waits until these workers have all partitions, each some of them."""
     async with asyncio.timeout(3 * SECONDS):
         while True:
-            shares = [len(await asyncio.to_thread(partitions, url)) for url in urls]
+            shares = [len(await asyncio.to_thread(partitions_of, url)) for url in urls]
             if all(shares) and sum(shares) == PARTITIONS:
                 return
             await asyncio.sleep(0.04)

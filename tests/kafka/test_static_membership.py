@@ -1,6 +1,5 @@
 """A worker with a stable name of its own, that is back before its session is over."""
 
-import re
 import signal
 from http import HTTPStatus
 
@@ -8,7 +7,15 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.topics import RAW
-from tests.started_workers import at_kafka, by_command, eventually, get, series_of, serving
+from tests.started_workers import (
+    at_kafka,
+    by_command,
+    eventually,
+    get,
+    partitions_of,
+    series_of,
+    serving,
+)
 from tests.streams.cluster import create, settings, write
 
 
@@ -25,8 +32,8 @@ async def test_it_goes_on_with_its_partition_and_the_others_notice_nothing(
     router = by_command("router")
     with serving(router, first) as (stays, url):
         with serving(router, second) as (goes, other):
-            eventually(lambda: len(partitions(url)) == len(partitions(other)) == 1, goes)
-            theirs, rebalances = partitions(url), series_of(url)["rebalances_total"]
+            eventually(lambda: len(partitions_of(url)) == len(partitions_of(other)) == 1, goes)
+            theirs, rebalances = partitions_of(url), series_of(url)["rebalances_total"]
             goes.send_signal(signal.SIGTERM)
             assert goes.wait() == 0
         with serving(router, second) as (killed, other):
@@ -40,15 +47,9 @@ async def test_it_goes_on_with_its_partition_and_the_others_notice_nothing(
             eventually(lambda: ended(url) == ended(other) == 1, back)
 
             assert stays.poll() is None
-            assert partitions(url) == theirs
-            assert partitions(other) == {"0", "1"} - theirs
+            assert partitions_of(url) == theirs
+            assert partitions_of(other) == {"0", "1"} - theirs
             assert series_of(url)["rebalances_total"] == rebalances
-
-
-def partitions(url: str) -> set[str]:
-    """Those that a worker has; none while it does not answer."""
-    names = " ".join(series_of(url))
-    return set(re.findall(r'committable_offset\{partition="(\d+)"', names))
 
 
 def ended(url: str) -> float:

@@ -8,8 +8,7 @@ import pytest
 
 from sandbox.kafka import Kafka
 from streams.topics import EVENTS, RAW
-from tests.kafka.test_deleted import counted
-from tests.started_workers import at_kafka, by_command, eventually, serving
+from tests.started_workers import at_kafka, by_command, counted, eventually, serving
 from tests.streams.cluster import configure, create, producing, read, settings
 
 AGES = {

@@ -18,7 +18,7 @@ from streams.topics import EVENTS, RAW
 from tests.cli.command import run_on
 from tests.cli.messages import attribute, custom_event, event_batch
 from tests.kafka.outside import email, event, mpid
-from tests.kafka.test_redrive import POISON, World
+from tests.kafka.world import POISON, World
 from tests.streams.cluster import create, producing, settings
 
 SLOW = 1
