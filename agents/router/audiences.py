@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agents.router.firehose import meaning_of_text
 from agents.router.raw_message import RawMessage
-from agents.router.route_result import About, Content, told
+from agents.router.route_result import About, Content, without_empty
 from agents.router.user_state import identities, route_shared
 from models.audience import Audience
 from models.audience_membership import AudienceChanged, MembershipChanged
@@ -54,9 +54,9 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
         "name": get("audience_name"),
         "state": "disconnected" if change == "disconnected" else "connected",
     }
-    index = raw.take()
-    raw.emit(Content(AudienceChanged, told(changed)), about, index, changed)
-    raw.emit(Content(Audience, told(known)), about, index, known)
+    index = raw.reserve()
+    raw.emit(Content(AudienceChanged, without_empty(changed)), about, index, changed)
+    raw.emit(Content(Audience, without_empty(known)), about, index, known)
 
 
 def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
@@ -66,16 +66,16 @@ def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
         try:
             profile = _PROFILE.read(part)
         except ValidationError as error:
-            raw.refuse_part(error, "bad_profile", raw.take())
+            raw.refuse_part(error, "bad_profile", raw.reserve())
         else:
             about = _about(profile, f"user_profiles[{number}]", part, request, raw)
             _route_profile(profile, about, raw)
 
 
 def _route_profile(profile: Said, about: About, raw: RawMessage) -> None:
-    before = raw.taken
+    before = raw.reserved
     for audience in _audiences(profile):
-        index = raw.take()
+        index = raw.reserve()
         try:
             entry = _AUDIENCE.read(audience)
         except ValidationError as error:
@@ -84,9 +84,9 @@ def _route_profile(profile: Said, about: About, raw: RawMessage) -> None:
             _route_audience(entry, about, index, audience, raw)
     if written := profile.get("user_attributes"):
         attributes = typed(written, meaning_of_text(raw.settings))
-        route_shared(raw, about, raw.take(), written, attributes, ())
-    if raw.taken == before:
-        raw.take()
+        route_shared(raw, about, raw.reserve(), written, attributes, ())
+    if raw.reserved == before:
+        raw.reserve()
         raw.drop("no_op")
 
 

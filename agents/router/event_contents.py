@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
-from agents.router.route_result import Content, told
+from agents.router.route_result import Content, without_empty
 from models.event import Event
 from models.mparticle.base_event import LEFT_OUT, Happened
 from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
@@ -85,7 +85,7 @@ class _EventReader(Reader):
         said = self.by_model(data)
         at_ms: int | None = said.pop("at_ms", None)
         source_id, event_id = said.pop("source_id", None), said.pop("event_id", None)
-        common = told(
+        common = without_empty(
             {
                 "event_id": event_id or source_id,
                 "session_id": said.pop("session_id", None),
@@ -161,7 +161,7 @@ def attributes_changed(
     gone = sorted(set(removed) - attributes.keys()) if removed else None
     if not gone:
         return (Content(AttributesChanged, {"attributes": attributes}),) if attributes else ()
-    return (Content(AttributesChanged, told({"attributes": attributes, "removed": gone})),)
+    return (Content(AttributesChanged, without_empty({"attributes": attributes, "removed": gone})),)
 
 
 def _attributes(_: str, __: Said, said: Said) -> tuple[Content, ...]:
@@ -176,7 +176,9 @@ def _attribute(_: str, __: Said, said: Said) -> tuple[Content, ...]:
 
 
 def _identities(_: str, __: Said, said: Said) -> tuple[Content, ...]:
-    fields = told({"added": _read(said.get("added")), "removed": _read(said.get("removed"))})
+    fields = without_empty(
+        {"added": _read(said.get("added")), "removed": _read(said.get("removed"))}
+    )
     return (Content(IdentitiesChanged, fields),) if fields else ()
 
 

@@ -33,7 +33,7 @@ class Changed(NamedTuple):
 NOTHING_CHANGED: Final = Changed(MappingProxyType({}))
 
 
-_Told: TypeAlias = tuple[bool, int, int, Any, Happening]
+_ReadEvent: TypeAlias = tuple[bool, int, int, Any, Happening]
 """An event that was read. It is sorted by the first three: whether it comes after changes of
 identity, its time or else the message's, its index in the message. Then the event as it came, and
 what it says."""
@@ -78,10 +78,10 @@ def _read_all(
     events: list[Any],
     read: Callable[[Any], tuple[Shape, dict[str, Any]]],
     of_text: Typed | None,
-) -> list[_Told]:
-    told: list[_Told] = []
+) -> list[_ReadEvent]:
+    read_events: list[_ReadEvent] = []
     message_ms = known_ms(about.at_ms) or raw.received_at_ms
-    for index, part in enumerate(events, raw.take(len(events))):
+    for index, part in enumerate(events, raw.reserve(len(events))):
         try:
             shape, data = read(part)
             said = shape.read(data)
@@ -93,17 +93,17 @@ def _read_all(
                 _type(content.fields, of_text)
         at_ms = said.at_ms
         order_ms = at_ms if at_ms is not None and at_ms > 0 else message_ms
-        told.append((shape.of is not IdentitiesChange, order_ms, index, part, said))
-    return told
+        read_events.append((shape.of is not IdentitiesChange, order_ms, index, part, said))
+    return read_events
 
 
-def _in_order(told: list[_Told]) -> list[_Told]:
-    if len(told) > 1:
+def _in_order(read_events: list[_ReadEvent]) -> list[_ReadEvent]:
+    if len(read_events) > 1:
         # No two have one index, so that nothing behind it is compared.
-        told.sort()
-        if not told[1][0]:
-            return _with_pairs(told)
-    return told
+        read_events.sort()
+        if not read_events[1][0]:
+            return _with_pairs(read_events)
+    return read_events
 
 
 def _type(fields: dict[str, Any], of_text: Typed) -> None:
@@ -113,9 +113,9 @@ def _type(fields: dict[str, Any], of_text: Typed) -> None:
         fields["details"] = typed_inside(fields["details"], of_text)
 
 
-def _with_pairs(told: list[_Told]) -> list[_Told]:
-    contents = iter(paired([content for *_, said in told for content in said.contents]))
+def _with_pairs(read_events: list[_ReadEvent]) -> list[_ReadEvent]:
+    contents = iter(paired([content for *_, said in read_events for content in said.contents]))
     return [
         (*place, replace(said, contents=tuple(islice(contents, len(said.contents)))))
-        for *place, said in told
+        for *place, said in read_events
     ]

@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.router.raw_message import RawMessage
-from agents.router.route_result import About, Content, told
+from agents.router.route_result import About, Content, without_empty
 from agents.router.user_state import identities
 from models.mparticle.firehose import SubjectRequest
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER, Named
@@ -32,7 +32,13 @@ def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
     }
     part = [fields, get("subject_identities"), get("extensions")]
     own_id = fields["request_id"] is not None
-    raw.emit(Content(DataSubjectRequest, told(fields)), about, raw.take(), part, own_id=own_id)
+    raw.emit(
+        Content(DataSubjectRequest, without_empty(fields)),
+        about,
+        raw.reserve(),
+        part,
+        own_id=own_id,
+    )
 
 
 def _subject(request: Said, raw: RawMessage) -> dict[str, Any]:

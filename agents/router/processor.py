@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from agents.router.raw_message import RawMessage, Takes
+from agents.router.raw_message import RawMessage, TopicLimits
 from agents.router.routing import Out, Routed, route_together
 from agents.router.schema_drift import Drift, told_kind
 from agents.router.settings import RouterSettings
@@ -73,7 +73,7 @@ def slices(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecor
 
 
 @dataclass(slots=True)
-class _Became:
+class _ChunkOutput:
     """The output of a chunk that is not written yet, updates first; and counts of all of it.
 
     `size` is the bytes of what is held, `accounted` how many raw messages had any output.
@@ -113,7 +113,7 @@ class _Became:
         for reason, count in self._dropped.items():
             metrics.RECORDS_DROPPED.labels(stage="router", reason=reason).inc(count)
 
-    def is_written(self) -> None:
+    def release(self) -> None:
         """Lets go of what Kafka has; how many messages had any output stays known."""
         for held in (
             *(self.updates, self.others, self.letters),
@@ -160,7 +160,7 @@ class Router:
         self._dead_letters = dead_letters
         self._guard = guard
         self._limits = limits
-        self._takes = Takes()
+        self._topic_limits = TopicLimits()
         self._tight: Mapping[str, int] = {}
         self._long = asyncio.Lock()
         self._drift = Drift()
@@ -177,7 +177,7 @@ class Router:
 
     async def run(self) -> None:
         limits = await self._limits.read()
-        self._takes = Takes(limits)
+        self._topic_limits = TopicLimits(limits)
         # The topics that take less than the producer would make into one batch.
         self._tight = {
             self._names[name]: most for name, most in limits.items() if most < _BATCH_BYTES
@@ -210,26 +210,26 @@ class Router:
 
     async def _route(self, chunk: Chunk) -> None:
         partition = chunk.partition
-        became, is_written = _Became(), True
+        output, is_written = _ChunkOutput(), True
         try:
             for sources in slices(chunk.records):
                 await asyncio.sleep(0)
                 if partition.closed:
                     return
                 is_written = False
-                await self._map(sources, partition, became)
-            await self._write(became)
+                await self._map(sources, partition, output)
+            await self._write(output)
             is_written = True
         finally:
             if not is_written:
                 self._snapshots.forget(partition.tp)
-        partition.accounted += became.accounted
+        partition.accounted += output.accounted
         partition.mark_ended(*(source.offset for source in chunk.records))
         while self.blocked is not None and not partition.closed:  # noqa: ASYNC110 - it ends with the partition
             await asyncio.sleep(_HELD_SECONDS)
 
     async def _map(
-        self, sources: Sequence[ConsumerRecord], partition: Partition, became: _Became
+        self, sources: Sequence[ConsumerRecord], partition: Partition, output: _ChunkOutput
     ) -> None:
         first = sources[0]
         # Before a partition's first message nobody can have routed anything.
@@ -242,21 +242,21 @@ class Router:
                 each.timestamp,
                 self._settings,
                 each.key,
-                self._takes,
+                self._topic_limits,
                 known,
             )
             for each in sources
         ]
         if sum(len(raw.value) for raw in raws) <= _LONG_BYTES:
             route_together(raws)
-            await self._take(raws, partition.epoch, became)
+            await self._add(raws, partition.epoch, output)
             return
         # For one partition at a time, because parsed it takes ten times its bytes.
         async with self._long:
             await asyncio.to_thread(route_together, raws)
-            await self._take(raws, partition.epoch, became)
+            await self._add(raws, partition.epoch, output)
 
-    async def _take(self, raws: Sequence[RawMessage], epoch: int, became: _Became) -> None:
+    async def _add(self, raws: Sequence[RawMessage], epoch: int, output: _ChunkOutput) -> None:
         """Adds the output of messages, and writes it as soon as it is too much to hold."""
         for raw in raws:
             routed = raw.routed
@@ -265,29 +265,29 @@ class Router:
                 # It may be written in parts, and no update may come after what counts on it.
                 outs = sorted(outs, key=lambda out: out.topic is not USER_UPDATE)
             for out in outs:
-                became.add(out, self._outgoing(out, epoch))
-                if became.size > _HELD_BYTES:
-                    await self._write(became)
-            became.end(routed)
+                output.add(out, self._outgoing(out, epoch))
+                if output.size > _HELD_BYTES:
+                    await self._write(output)
+            output.end(routed)
             if routed.strangers:
                 self._drift.count(routed.strangers)
             for reason in routed.odd_times:
                 metrics.ODD_TIMES.labels(reason=reason).inc()
             self._count(routed)
-            if became.size > _HELD_BYTES:
-                await self._write(became)
+            if output.size > _HELD_BYTES:
+                await self._write(output)
 
-    async def _write(self, became: _Became) -> None:
+    async def _write(self, output: _ChunkOutput) -> None:
         try:
             # Other records may count on the updates before them: see "updates first" in the docs.
-            await batch_writer.write(self._producer, became.updates, self._tight)
-            await batch_writer.write(self._producer, became.others, self._tight)
+            await batch_writer.write(self._producer, output.updates, self._tight)
+            await batch_writer.write(self._producer, output.others, self._tight)
         except NotTakenError as error:
             _say_refused(error)
             raise
-        await self._dead_letters.write(became.letters)
-        became.count()
-        became.is_written()
+        await self._dead_letters.write(output.letters)
+        output.count()
+        output.release()
 
     def _outgoing(self, out: Out, epoch: int) -> Outgoing:
         return Outgoing(

@@ -48,7 +48,7 @@ class TooMuchError(Exception):
         self.detail = detail
 
 
-class Takes:
+class TopicLimits:
     """The bytes of the largest record that each topic takes, by its name without prefix."""
 
     __slots__ = ("_limits", "small")
@@ -63,7 +63,7 @@ class Takes:
         return self._limits.get(topic.name, MAX_MESSAGE_BYTES)
 
 
-_ANY = Takes()
+_DEFAULT_LIMITS = TopicLimits()
 
 
 class RawMessage:
@@ -79,7 +79,7 @@ class RawMessage:
         received_at_ms: int,
         settings: RouterSettings,
         key: bytes | None = None,
-        takes: Takes = _ANY,
+        limits: TopicLimits = _DEFAULT_LIMITS,
         snapshots: PartitionSnapshots | None = None,
     ) -> None:
         """`snapshots` remember what was routed of the partition's users; without it, all is new."""
@@ -91,12 +91,12 @@ class RawMessage:
         self._latest_ms = received_at_ms + _CLOCKS_DIFFER_MS
         self.is_list = False
         self.whole: int | None = None
-        self.taken = 0
+        self.reserved = 0
         self.is_over = False
         self._at = at
         self._key = key
-        self._takes = takes
-        self._is_large = len(value) > takes.small
+        self._limits = limits
+        self._is_large = len(value) > limits.small
         self._grown = 0
         self._ids = Ids()
         self._copied = 0
@@ -105,14 +105,14 @@ class RawMessage:
 
     def begin(self) -> None:
         """Begins the next of the messages that this one lists."""
-        self.whole = self.taken
+        self.whole = self.reserved
         self._ids = Ids()
 
-    def take(self, parts: int = 1) -> int:
+    def reserve(self, parts: int = 1) -> int:
         """Gives so many parts the next indexes, and returns the first; raises TooMuchError."""
-        self.taken += parts
-        self._bound_parts(self.taken)
-        return self.taken - parts
+        self.reserved += parts
+        self._bound_parts(self.reserved)
+        return self.reserved - parts
 
     def emit(
         self,
@@ -147,7 +147,7 @@ class RawMessage:
             fields.update(own)
         key = about.key or key_of_nobody(own, id_)
         out = Out(topic, key, head, index, orjson.dumps(fields), id_, kind, is_sure)
-        if self._is_large and (size := self._weigh(out)) > (most := self._takes.most(topic)):
+        if self._is_large and (size := self._weigh(out)) > (most := self._limits.most(topic)):
             detail = f"{topic.name} takes {most} bytes, it has {size}"
             self.refuse("record_too_large", index, detail)
             return False
@@ -286,11 +286,11 @@ class RawMessage:
         """
         if self._preserved is None:
             self._preserved = preserve(without_secrets(self.value))
-        kept: dict[str, Any] = self._preserved
-        self._copied += len(kept["value"])
+        preserved: dict[str, Any] = self._preserved
+        self._copied += len(preserved["value"])
         if self.routed.dead_letters and self._copied > MAX_MESSAGE_BYTES:
-            return {**kept, "value": b"", "truncated": True}
-        return kept
+            return {**preserved, "value": b"", "truncated": True}
+        return preserved
 
     @property
     def is_set_aside(self) -> bool:
@@ -300,7 +300,7 @@ class RawMessage:
 
 
 def _places(faults: list[ErrorDetails]) -> str:
-    told = (
+    places = (
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:_MOST_PLACES]
     )
-    return "; ".join(told)
+    return "; ".join(places)

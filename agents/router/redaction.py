@@ -81,10 +81,10 @@ def _blanked(text: str, value: bytes) -> Iterator[str]:
             continue
         if name[1] is None and levels is not None and not levels.is_secret(name.start()):
             continue
-        end, taken = _end(text, name.end(), _MOST_STEPS - steps)
+        end, used = _end(text, name.end(), _MOST_STEPS - steps)
         yield text[done : name.end()]
         yield _BLANK
-        done, steps = end, steps + taken
+        done, steps = end, steps + used
     yield text[done:]
 
 

@@ -163,13 +163,13 @@ class About:
     def __init__(self, scope: list[Any], at_ms: int | None, fields: Mapping[str, Any]) -> None:
         self.scope = scope
         self.at_ms = at_ms
-        self.shared = shared = told(fields)
+        self.shared = shared = without_empty(fields)
         self.mpid: str | None = shared.get("mpid")
         self.key = key_of_somebody(shared)
         # The first record makes it.
         self.head: Head | None = None
 
 
-def told(fields: Mapping[str, Any]) -> dict[str, Any]:
+def without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields without those that say nothing."""
     return {name: value for name, value in fields.items() if value}

@@ -18,7 +18,7 @@ from agents.router.firehose import route_event_request
 from agents.router.privacy import route_subject_request
 from agents.router.raw_message import RawMessage, TooMuchError
 from agents.router.route_result import Out, Position, Routed, Stranger
-from agents.router.schema_drift import BATCH, TELLABLE, take_strangers, told
+from agents.router.schema_drift import BATCH, TELLABLE, take_strangers, tellable
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots
 from models.mparticle.parsing import UnreadableMessageError, parse
@@ -164,7 +164,7 @@ def _route_within_bounds(known: _Known, raw: RawMessage) -> None:
         raw.drop("no_op")
     if raw.whole is not None:
         # Also a message without parts has a place in the list.
-        raw.taken = max(raw.taken, raw.whole + 1)
+        raw.reserved = max(raw.reserved, raw.whole + 1)
 
 
 def _dispatch(known: _Known) -> None:
@@ -186,7 +186,7 @@ def _set_aside(message: Any, raw: RawMessage) -> None:
     elif dropped := _DROPPED.get(name := type_ if isinstance(type_, str) else ""):
         raw.drop(dropped)
     else:
-        raw.routed.strangers.append(Stranger("message", told(name)))
+        raw.routed.strangers.append(Stranger("message", tellable(name)))
         detail = f"type {name}" if TELLABLE.fullmatch(name) else "type of unknown form"
         raw.refuse("unknown_message", raw.whole, detail)
 

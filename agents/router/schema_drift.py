@@ -74,7 +74,7 @@ def _search(
     unknown, present = known.look(tuple(node))
     for name in unknown:
         del node[name]
-        found.append(Stranger("field", ".".join((*path, told(name)))))
+        found.append(Stranger("field", ".".join((*path, tellable(name)))))
     for name, inside in present:
         if not (below := node[name]):
             continue
@@ -86,12 +86,13 @@ def _search(
             elif (of_kind := inside.of_kind(each)) is not None:
                 kind = each[inside.by]
                 if of_kind is NO_KIND:
-                    found.append(Stranger("event", told(kind)))
+                    found.append(Stranger("event", tellable(kind)))
                 else:
                     _search(each, of_kind, (*path, name, kind), found)
 
 
-def told(name: str) -> str:
+def tellable(name: str) -> str:
+    """Returns a plain name as it is, and `other` for any other: it may be a person's data."""
     return name if TELLABLE.fullmatch(name) else _OTHER
 
 

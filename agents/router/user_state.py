@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from agents.router.event_contents import attributes_changed
 from agents.router.events import NOTHING_CHANGED, Changed
 from agents.router.raw_message import RawMessage
-from agents.router.route_result import About, Content, told
+from agents.router.route_result import About, Content, without_empty
 from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
 from models.mparticle.consent import ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
@@ -59,14 +59,14 @@ def route_snapshot(
     servers nor other sources do, and nobody tells of calculated attributes (mParticle docs, "Rules
     Developer Guide", "Profiles" and "Calculated Attributes").
     """
-    index = raw.take()
+    index = raw.reserve()
     if raw.settings.snapshots == "never":
         if attributes or removed:
             raw.drop("snapshots_never")
     elif attributes or removed or said.states:
         part, states = [attributes, removed], _states(attributes, removed)
-        told = _Attributes(index, part, states, said, is_text_only)
-        _route_states(raw, about, told, is_whole=True)
+        given = _Attributes(index, part, states, said, is_text_only)
+        _route_states(raw, about, given, is_whole=True)
 
 
 def route_shared(
@@ -79,8 +79,8 @@ def route_shared(
 ) -> None:
     """Routes what is shared of a user's attributes beside the user's audiences."""
     if states := _states(attributes, removed):
-        told = _Attributes(index, part, states, NOTHING_CHANGED, is_text_only=True)
-        _route_states(raw, about, told, is_whole=False)
+        given = _Attributes(index, part, states, NOTHING_CHANGED, is_text_only=True)
+        _route_states(raw, about, given, is_whole=False)
 
 
 class _Attributes(Struct, frozen=True):
@@ -95,44 +95,44 @@ def _states(attributes: Mapping[str, Value], removed: Iterable[str]) -> Mapping[
     return {**dict.fromkeys(removed, GONE), **attributes} if removed else attributes
 
 
-def _route_states(raw: RawMessage, about: About, told: _Attributes, *, is_whole: bool) -> None:
-    known, shared, said = raw.snapshots, about.shared, told.said
+def _route_states(raw: RawMessage, about: About, given: _Attributes, *, is_whole: bool) -> None:
+    known, shared, said = raw.snapshots, about.shared, given.said
     user = about.key
     if known is None or user is None or raw.settings.snapshots != "changed":
-        states = differs_from_said(told.states, said.states)
-        _emit(raw, about, told, states, is_sure=not is_whole)
+        states = differs_from_said(given.states, said.states)
+        _emit(raw, about, given, states, is_sure=not is_whole)
         return
     if shared.get("environment") == "development":
         # Destinations leave it out, so that they are told nothing by it.
         user = b"development/" + user
     at_ms, identities = raw.at_most_received(about.at_ms), shared.get("identities", ())
     is_quiet = is_whole and not said.states and not said.adds_identity
-    if is_quiet and known.is_known(user, at_ms, told.states, identities):
+    if is_quiet and known.is_known(user, at_ms, given.states, identities):
         raw.drop("snapshots_unchanged")
         return
     snapshot = Snapshot(
         user,
         at_ms,
         identities,
-        told.states,
+        given.states,
         said.states,
         said.adds_identity,
         is_whole,
-        told.is_text_only,
+        given.is_text_only,
     )
     found = known.compare(snapshot)
     if found.overtaken:
         raw.drop("snapshots_overtaken")
-    elif not found.states and told.states:
+    elif not found.states and given.states:
         raw.drop("snapshots_unchanged")
-    is_routed = not found.states or _emit(raw, about, told, found.states, is_sure=found.is_sure)
+    is_routed = not found.states or _emit(raw, about, given, found.states, is_sure=found.is_sure)
     raw.remember(user, found.told if is_routed else None)
 
 
 def _emit(
     raw: RawMessage,
     about: About,
-    told: _Attributes,
+    given: _Attributes,
     states: Mapping[str, State],
     *,
     is_sure: bool,
@@ -140,14 +140,14 @@ def _emit(
     """Says whether there is a record of these states."""
     set_ = {name: state for name, state in states.items() if not isinstance(state, Gone)}
     for content in attributes_changed(set_, states.keys() - set_.keys()):
-        return raw.emit(content, about, told.place, told.part, is_sure=is_sure)
+        return raw.emit(content, about, given.place, given.part, is_sure=is_sure)
     raw.drop("snapshots_unchanged")
     return True
 
 
 def route_notifications(raw: RawMessage, about: About, notifications: list[Any]) -> None:
     """Routes a message's system notifications; all that are known tell of consent."""
-    for index, part in enumerate(notifications, raw.take(len(notifications))):
+    for index, part in enumerate(notifications, raw.reserve(len(notifications))):
         try:
             notification = _NOTIFICATION.read(part)
         except ValidationError as error:
@@ -161,5 +161,5 @@ def _consent_changed(notification: Said) -> Content:
     regulation = notification["type"].partition("_")[0]
     purpose = notification.get("purpose") or (_CCPA_PURPOSE if regulation == "ccpa" else None)
     consents = {"old": notification.get("old"), "new": notification.get("new")}
-    fields = told({"regulation": regulation, "purpose": purpose, **consents})
+    fields = without_empty({"regulation": regulation, "purpose": purpose, **consents})
     return Content(ConsentChanged, fields)

@@ -232,17 +232,17 @@ MUTANTS = (
     Mutant(
         "a raw message ends before Kafka has what became of it",
         _ROUTER,
-        "            await self._write(became)\n            is_written = True\n",
-        "            self._late = asyncio.ensure_future(self._write(became))\n"
+        "            await self._write(output)\n            is_written = True\n",
+        "            self._late = asyncio.ensure_future(self._write(output))\n"
         "            is_written = True\n",
     ),
     Mutant(
         "events are written before the updates that they count on",
         _ROUTER,
-        "            await batch_writer.write(self._producer, became.updates, self._tight)\n"
-        "            await batch_writer.write(self._producer, became.others, self._tight)\n",
-        "            await batch_writer.write(self._producer, became.others, self._tight)\n"
-        "            await batch_writer.write(self._producer, became.updates, self._tight)\n",
+        "            await batch_writer.write(self._producer, output.updates, self._tight)\n"
+        "            await batch_writer.write(self._producer, output.others, self._tight)\n",
+        "            await batch_writer.write(self._producer, output.others, self._tight)\n"
+        "            await batch_writer.write(self._producer, output.updates, self._tight)\n",
     ),
     Mutant(
         "an old message takes a user back whom the router does not remember",

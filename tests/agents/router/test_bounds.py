@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from agents.receiver.envelope import look
-from agents.router.raw_message import RawMessage, Takes
+from agents.router.raw_message import RawMessage, TopicLimits
 from agents.router.redaction import without_secrets
 from agents.router.routing import Routed, route_together
 from agents.router.settings import RouterSettings
@@ -147,15 +147,15 @@ def test_ids_of_much_that_no_record_holds_count_as_growth() -> None:
 @pytest.mark.parametrize("name", ["identities by name", "JSON in a text in an attribute"])
 def test_what_is_not_measured_is_small_enough(name: str) -> None:
     """Of a message this small no record is larger than it could be measured to be."""
-    takes = Takes()
-    for out in routed(SHAPES[name](takes.small)).outs:
-        assert len(out.written()) < 8 * takes.small + 4096
+    limits = TopicLimits()
+    for out in routed(SHAPES[name](limits.small)).outs:
+        assert len(out.written()) < 8 * limits.small + 4096
 
 
 def test_a_record_is_measured_by_what_its_topic_takes() -> None:
     message = _event(custom_attributes={"essay": "x" * 1_200_000})
-    takes = Takes({EVENTS.name: 1_048_588})
-    raw = RawMessage(_written(message), AT, RECEIVED_MS, RouterSettings(), takes=takes)
+    limits = TopicLimits({EVENTS.name: 1_048_588})
+    raw = RawMessage(_written(message), AT, RECEIVED_MS, RouterSettings(), limits=limits)
     [result] = route_together([raw])
     assert _reasons(result) == [("record_too_large", 0)]
     assert "events takes 1048588 bytes" in result.dead_letters[0].detail
@@ -163,8 +163,8 @@ def test_a_record_is_measured_by_what_its_topic_takes() -> None:
 
 def test_small_messages_are_measured_too_where_a_topic_takes_little() -> None:
     message = _event(custom_attributes={"essay": "x" * 1_500})
-    takes = Takes({EVENTS.name: 1_000})
-    raw = RawMessage(_written(message), AT, RECEIVED_MS, RouterSettings(), takes=takes)
+    limits = TopicLimits({EVENTS.name: 1_000})
+    raw = RawMessage(_written(message), AT, RECEIVED_MS, RouterSettings(), limits=limits)
     assert _reasons(route_together([raw])[0]) == [("record_too_large", 0)]
 
 
