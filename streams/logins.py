@@ -7,12 +7,18 @@ it off without a word.
 """
 
 import ssl
+from collections.abc import Awaitable
 from typing import Any
 
 import aiokafka.conn
-from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
-from aiokafka.errors import SaslAuthenticationFailed
+from aiokafka.conn import AIOKafkaConnection, CloseReason, OAuthAuthenticator
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MetadataEmptyBrokerList,
+    SaslAuthenticationFailed,
+)
 from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.secret_files import current
 
@@ -90,16 +96,24 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
         """Gives a join the time that the group may take, whatever other requests may.
 
         Kafka answers it when all members have joined. Given up before, it begins again, and so
-        would a rebalance with one member that drains for longer.
+        would a rebalance with one member that drains for longer. A connection that is closed
+        raises KafkaConnectionError, and metadata without brokers MetadataEmptyBrokerList.
         """
         usual = self._request_timeout
         if isinstance(request, JoinGroupRequest):
             longest = request._rebalance_timeout / 1000 + _JOIN_ROOM_SECONDS  # noqa: SLF001 - guarded by a test
             self._request_timeout = max(usual, longest)
         try:
-            return super().send(request, expect_response)
+            answer = super().send(request, expect_response)
+        except RuntimeError as error:
+            # uvloop raises it where a transport is closed that asyncio's would write to in silence.
+            if not self._writer.transport.is_closing():
+                raise
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {self.host}:{self.port} closed") from error
         finally:
             self._request_timeout = usual
+        return _with_brokers(answer) if isinstance(request, MetadataRequest) else answer
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
         """Waits a second at most for the broker's farewell, which TLS does for half a minute."""
@@ -113,6 +127,18 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
     def _renew(self) -> None:
         for name in ("_sasl_plain_username", "_sasl_plain_password"):
             setattr(self, name, current(getattr(self, name)))
+
+
+async def _with_brokers(answer: Awaitable[Any]) -> Any:
+    """Refuses metadata that names no broker, as one gives that has just come up.
+
+    A client that begins with it asserts that it knows some (aiokafka 0.14, client.py,
+    `coordinator_lookup`), and asks the next address where it is refused.
+    """
+    metadata = await answer
+    if not metadata.brokers:
+        raise MetadataEmptyBrokerList
+    return metadata
 
 
 def _is_somebody_there(error: Exception) -> bool:

@@ -45,6 +45,7 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
         },
     ),
     "_subscription": (AIOKAFKA, {"kafka/leaks/faults.py"}),
+    "_writer": (AIOKAFKA, {"streams/test_logins.py"}),
     "_commit_handler": (FAUST, {"streams/engine/test_consumer.py"}),
     "_consumer": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),
     "_thread": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),

@@ -82,7 +82,8 @@ class ProducerSupervisor:
         look_s = min(_POLL_SECONDS, self._limit_s / 10)
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._writer.refused.wait(), look_s)
+                async with asyncio.timeout(look_s):
+                    await self._writer.refused.wait()
             if self._writer.refused.is_set():
                 if self._writer.acknowledged == self._acknowledged_before:
                     await asyncio.sleep(min(_PAUSE_SECONDS, look_s))

@@ -48,7 +48,8 @@ class Receiver:
         if self._under_way:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """Answers a post, which comes as it was packed: it is unpacked here, within the limit."""

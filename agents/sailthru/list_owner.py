@@ -121,7 +121,8 @@ class ListOwner:
     async def _wait(self, seconds: float) -> None:
         self._news.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
 
 def _name(wanted: ConsumerRecord) -> str:

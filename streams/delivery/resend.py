@@ -106,7 +106,8 @@ class LaneRepeat:
         while not self.is_gone and not reached():
             self._moved.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), self._policy.look_s)
+                async with asyncio.timeout(self._policy.look_s):
+                    await self._moved.wait()
         return not self.is_gone
 
     async def wait_until_ended(self) -> bool:

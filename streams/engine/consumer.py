@@ -298,7 +298,8 @@ class Consumer(driver.Consumer):
                 await self.processor.revoked(partitions, self.transport.worker.shutdown_timeout_s)
                 # With the brokers away a commit waits for ever; what it misses is only repeated.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.commit(), _LAST_COMMIT_SECONDS)
+                    async with asyncio.timeout(_LAST_COMMIT_SECONDS):
+                        await self.commit()
         self._forget()
 
     async def _stop_takeover(self) -> None:

@@ -12,6 +12,7 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
     KafkaError,
+    MetadataEmptyBrokerList,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
@@ -152,6 +153,8 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
     async with _connected(kafka, host, port) as connection:
         try:
             metadata = await connection.send(MetadataRequest([]))
+        except MetadataEmptyBrokerList as error:
+            raise _SlowError(_SLOW.format(at=f"{host}:{port}")) from error
         except (KafkaError, OSError) as error:
             # Brokers cut off at the first question whoever has not logged in; so may the network.
             if not await _asks_for_login(kafka, host, port):

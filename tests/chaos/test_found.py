@@ -205,7 +205,8 @@ async def test_a_commit_that_nobody_answers_gives_up_and_is_asked_for_again() ->
     thread.consumer.transport.policy = EnginePolicy(commit_s=0.01)
 
     assert not await thread.commit_progress({HERE: Progress(3)})
-    await asyncio.wait_for(thread.consumer.commits.due(), 1)
+    async with asyncio.timeout(1):
+        await thread.consumer.commits.due()
 
 
 async def test_a_consumer_that_is_cancelled_while_it_stops_does_not_end_its_thread_untold() -> None:

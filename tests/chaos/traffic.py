@@ -97,7 +97,8 @@ async def publish(
     finally:
         # It would wait for ever for a broker that does not come back, and hide why it does not.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), stop_s)
+            async with asyncio.timeout(stop_s):
+                await producer.stop()
     return count
 
 

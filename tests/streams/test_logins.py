@@ -8,12 +8,19 @@ from threading import Event, Thread
 
 import pytest
 import trustme
+import uvloop
 from aiokafka.conn import create_conn
-from aiokafka.errors import UnknownMemberIdError
-from aiokafka.protocol.admin import ApiVersionResponse_v0
+from aiokafka.errors import KafkaConnectionError, UnknownMemberIdError
+from aiokafka.protocol.admin import ApiVersionRequest, ApiVersionResponse_v0
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, JoinGroupResponse_v0
+from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v4
 
 from streams import logins
+from streams.kafka import clients
+from streams.kafka.clients import UnansweredError
+from streams.settings import KafkaSettings
+from tests.streams import answering_broker
+from tests.streams.answering_broker import HELLO, HOST
 
 
 @pytest.fixture
@@ -95,3 +102,31 @@ async def test_a_join_waits_for_the_group_and_no_other_request_does() -> None:
         made.close()
         await ended.wait()
     assert answer.error_code == UnknownMemberIdError.errno
+
+
+def test_who_asks_on_a_closed_transport_hears_that_the_connection_is_closed() -> None:
+    """Uvloop raises RuntimeError there, which aiokafka's producer took for the end of itself."""
+
+    async def ask() -> None:
+        logins.renew()
+        async with answering_broker.broker({ApiVersionRequest.API_KEY: HELLO}) as address:
+            made = await create_conn(HOST, int(address.rpartition(":")[2]))
+            made._writer.transport.abort()  # as a reset does
+            await asyncio.sleep(0)  # it is closed now, and nobody has read of it
+            with pytest.raises(KafkaConnectionError, match="closed"):
+                await made.send(MetadataRequest([]))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask())
+
+
+async def test_a_kafka_that_names_no_broker_yet_is_not_begun_with() -> None:
+    """As one that has just come up; aiokafka asserted afterwards that it knew some."""
+    logins.renew()
+    names_nobody = MetadataResponse_v4.SCHEMA.encode((0, [], None, -1, []))
+    answers = {ApiVersionRequest.API_KEY: HELLO, MetadataRequest.API_KEY: names_nobody}
+    async with answering_broker.broker(answers) as address:
+        kafka = KafkaSettings(bootstrap_servers=address)
+        with pytest.raises(UnansweredError, match="answers, and did not answer all"):
+            async with clients.reading(kafka, "mparticle-streams-router"):
+                pass

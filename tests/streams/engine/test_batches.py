@@ -108,7 +108,8 @@ async def test_nothing_of_a_partition_is_written_after_what_kafka_refused(
                     outgoing(topic, 3, 60_000),
                 ],
             )
-        await asyncio.wait_for(producer.flush(), 60)
+        async with asyncio.timeout(60):
+            await producer.flush()
     async with producing(to) as producer:
         await write(producer, [outgoing(topic, 4)])
 
