@@ -14,6 +14,7 @@ import aiokafka.conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason, OAuthAuthenticator
 from aiokafka.errors import (
     KafkaConnectionError,
+    KafkaError,
     MetadataEmptyBrokerList,
     SaslAuthenticationFailed,
 )
@@ -105,6 +106,8 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
             self._request_timeout = max(usual, longest)
         try:
             answer = super().send(request, expect_response)
+        except KafkaError:
+            raise  # which is a RuntimeError too
         except RuntimeError as error:
             # uvloop raises it where a transport is closed that asyncio's would write to in silence.
             if not self._writer.transport.is_closing():
