@@ -95,10 +95,6 @@ class _CutOffError(_WrongError):
     """Connections are taken, and nothing is said on them; that may pass by itself."""
 
 
-class _SlowError(_WrongError):
-    """All that can be looked at is well, and yet somebody has waited in vain."""
-
-
 class _AwayError(Exception):
     """Nobody is there to ask."""
 
@@ -144,7 +140,8 @@ async def _ask(kafka: KafkaSettings) -> _WrongError | None:
         except _WrongError as error:
             return error
         else:
-            return _SlowError(_SLOW.format(at=f"{host}:{port}"))
+            # All that can be looked at is well, and yet somebody has waited in vain.
+            return _WrongError(_SLOW.format(at=f"{host}:{port}"))
     return cut_off
 
 
@@ -153,8 +150,8 @@ async def _look(kafka: KafkaSettings, host: str, port: int) -> None:
     async with _connected(kafka, host, port) as connection:
         try:
             metadata = await connection.send(MetadataRequest([]))
-        except MetadataEmptyBrokerList as error:
-            raise _SlowError(_SLOW.format(at=f"{host}:{port}")) from error
+        except MetadataEmptyBrokerList:
+            return  # it has just come up
         except (KafkaError, OSError) as error:
             # Brokers cut off at the first question whoever has not logged in; so may the network.
             if not await _asks_for_login(kafka, host, port):
