@@ -19,6 +19,9 @@ RAW = "raw"
 SENT = "sent"
 _UNSURE = b"?"
 
+# Most records have an id and a kind, and nothing else to be looked for.
+_ORDINARY = 2
+
 _RAW = re.compile(rb"\d{1,10}/\d{1,19}/\d{1,19}")
 _SENT = re.compile(rb"(\d{1,19})(\??)")
 
@@ -91,6 +94,8 @@ class Marks(NamedTuple):
 def read(headers: Headers) -> Marks:
     """Kafka lets a header have no value, which says as little as no header."""
     found = dict(headers)
+    if len(found) == _ORDINARY and (id_ := found.get(ID)) and (kind := found.get(KIND)):
+        return Marks(id_ + b"@", kind, b"", None, None)
     epoch = found.get(EPOCH) or b""
     if letter := found.get(REDRIVEN_OF):
         identity: bytes | None = b"redriven of " + letter

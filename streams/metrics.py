@@ -1,13 +1,15 @@
 """Every metric, in data-path order; each help text says what to do when it moves."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections import Counter as Counted
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
+import prometheus_client
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -35,6 +37,18 @@ READY_STATES = (
 )
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+
+
+class Histogram(prometheus_client.Histogram):
+    """A histogram that takes what one request brought at once: to observe each costs ten times."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observes each of these."""
+        self._sum.inc(sum(amounts))
+        # A bucket holds what is no more than its bound.
+        places = Counted(bisect_left(self._upper_bounds, amount) for amount in amounts)
+        for place, count in places.items():
+            self._buckets[place].inc(count)
 
 
 def _counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:

@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple, TypeVar
 
 from models.audience_membership import MembershipChanged
@@ -73,14 +73,20 @@ def no_visitor(identity: str) -> Rejected:
 
 
 def _identity(change: MembershipChanged, identity: str) -> str | None:
+    return _finder(identity)(change)
+
+
+# One setting, many memberships.
+@cache
+def _finder(identity: str) -> Callable[[MembershipChanged], str | None]:
     source, _, type_ = identity.partition(":")
     match source:
         case "mpid":
-            return change.mpid
+            return lambda change: change.mpid
         case "partner":
-            return _first_raw(change.partner_identities, type_)
+            return lambda change: _first_raw(change.partner_identities, type_)
         case _:
-            return _first_raw(change.identities, type_)
+            return lambda change: _first_raw(change.identities, type_)
 
 
 def _first_raw(identities: Iterable[Identity], type_: str) -> str | None:

@@ -1,8 +1,8 @@
 """Mode `udc`: rows for AB Tasty's Universal Data Connector."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -18,6 +18,15 @@ from streams.outcomes import Dropped, Rejected
 
 SEGMENTS = "segments"
 _HEADER = ",".join(Row._fields) + "\n"
+
+
+class _BodyFormat(NamedTuple):
+    """The way in which rows are written."""
+
+    sized: Callable[[Row], tuple[int, Any]]
+    """Makes of a row its part of a body, and says how many bytes that is."""
+    body: Callable[[Iterable[Any]], str | list[Any]]
+    """Joins the parts."""
 
 
 class Udc:
@@ -41,7 +50,7 @@ class Udc:
             settings.leave_value,
         )
         self._url = settings.url(SEGMENTS)
-        self._line = csv_line if settings.body_format == "csv" else json_line
+        self._body_format = _CSV if settings.body_format == "csv" else _JSON
 
     def place(self, record: Record, at: Placement) -> LaneKey | Dropped | Rejected:
         if not isinstance(record, MembershipChanged):
@@ -56,12 +65,12 @@ class Udc:
         names: dict[str, str] = {}
         segments: dict[str, str] = {}
         members: list[Member] = []
-        rows, size = fold(
+        entries, size = fold(
             self._entries(cast("Sequence[MembershipChanged]", waiting), names, segments, members),
             limits.batch_max_rows,
             limits.batch_max_bytes - len(_HEADER),
         )
-        body = to_csv(rows) if limits.body_format == "csv" else [each._asdict() for each in rows]
+        body = self._body_format.body(entries)
         partition = cast("int", lane.subject)
         members = members[:size]
         return Batch(
@@ -83,8 +92,9 @@ class Udc:
         names: dict[str, str],
         segments: dict[str, str],
         members: list[Member],
-    ) -> Iterator[tuple[tuple[str, str], int, Row]]:
+    ) -> Iterator[tuple[tuple[str, str], int, Any]]:
         """Also notes the names and segments used, one for each audience, and the changes."""
+        sized = self._body_format.sized
         for change in waiting:
             audience_id = change.audience_id
             if audience_id not in names:
@@ -93,20 +103,31 @@ class Udc:
                 segments[audience_id] = self._known.called(audience_id, wanted).name
             each = row(change, segments[audience_id], self._rules)
             members.append(Member(each.visitor_id, audience_id, change.change == "joined"))
-            yield (each.visitor_id, each.segment), len(self._line(each)), each
+            yield each[:2], *sized(each)
 
     def _name(self, change: MembershipChanged) -> str | None:
         return self._known.name_of(change, self._names)
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """Renders a header line and the rows; no field can hold a delimiter, so none is quoted."""
-    return _HEADER + "".join(f"{','.join(each)}\n" for each in rows)
+def csv_line(each: Row) -> str:
+    """Renders a row; no field can hold a delimiter, so none is quoted."""
+    return f"{each.visitor_id},{each.segment},{each.value}\n"
 
 
-def csv_line(each: Row) -> bytes:
-    return f"{','.join(each)}\n".encode()
+def to_csv(lines: Iterable[str]) -> str:
+    """Renders a file of lines."""
+    return _HEADER + "".join(lines)
 
 
-def json_line(each: Row) -> bytes:
-    return orjson.dumps(each._asdict()) + b","
+def _sized_line(each: Row) -> tuple[int, str]:
+    line = csv_line(each)
+    return len(line) if line.isascii() else len(line.encode()), line
+
+
+def _sized_object(each: Row) -> tuple[int, dict[str, str]]:
+    made = each._asdict()
+    return len(orjson.dumps(made)) + len(","), made
+
+
+_CSV = _BodyFormat(_sized_line, to_csv)
+_JSON = _BodyFormat(_sized_object, list)

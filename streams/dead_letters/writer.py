@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from itertools import islice, repeat
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaProducer
@@ -57,6 +58,14 @@ class FloodGuard:
         self._settings = settings
         self._window: deque[str | None] = deque(maxlen=_WINDOW)
         self._reasons: Counter[str] = Counter()
+
+    def count_passed(self, records: int) -> None:
+        """Counts so many records, one after the other, of which none was rejected."""
+        newest = min(records, _WINDOW)
+        for forgotten in islice(self._window, max(0, len(self._window) + newest - _WINDOW)):
+            if forgotten is not None:
+                self._reasons[forgotten] -= 1
+        self._window.extend(repeat(None, newest))
 
     def count(self, reason: str | None) -> Blocked | None:
         """Counts one record, and why it was rejected if it was."""

@@ -1,8 +1,8 @@
 """Admits the records of a chunk: drops repeats, parses, and places each in its lane."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +17,13 @@ from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
 from streams.headers import Marks
 from streams.outcomes import Blocked, Dropped, Rejected
+
+
+class _Now(NamedTuple):
+    """The time at which a turn admits what it does: the wall clock's, and the event loop's."""
+
+    wall_ms: int
+    loop_s: float
 
 
 class Queues(Protocol):
@@ -70,63 +77,61 @@ class Admission:
 
     def _admit_together(
         self, partition: Partition, sources: Sequence[Source], barrier: int
-    ) -> Iterator[Refused]:
+    ) -> Sequence[Refused]:
         # Parsed before the first is placed: each of the two is faster with nothing in between.
         holds = self._topics[partition.tp.topic].holds
         parsed = [_parse(holds, source) for source in sources]
+        now = _Now(clocks.wall_ms(), asyncio.get_running_loop().time())
+        refused: list[Refused] = []
+        queued = 0
         for source, record in zip(sources, parsed, strict=True):
-            letter = self._admit(partition, source, record, barrier)
-            if isinstance(letter, Blocked):
+            marks = headers.read(source.headers)
+            item = self._new_item(partition, source, marks, barrier, now)
+            if item is None:
+                continue
+            placed = self._place(item, marks, record)
+            if isinstance(placed, LaneKey):
+                self._barrier.track(item, placed)
+                self._queues.queue(placed, item)
+                queued += 1
+            elif isinstance(placed, Dropped):
+                self._completion.end_dropped(item, placed.reason)
+            elif isinstance(placed, Blocked):
                 # It stays uncommitted: a worker of a newer version will read it again.
-                self._queues.hold(letter)
-                return
-            if letter is not None:
-                if letter[1].blames != "account":
-                    self._queues.hold(self._guard.count(letter[1].reason))
-                yield letter
+                self._queues.hold(placed)
+                break
+            else:
+                refused.append((item, placed))
+                if placed.blames != "account":
+                    self._guard.count_passed(queued)
+                    queued = 0
+                    self._queues.hold(self._guard.count(placed.reason))
                 if self._queues.is_held:
-                    return
+                    break
+        self._guard.count_passed(queued)
+        return refused
 
-    def _admit(
-        self,
-        partition: Partition,
-        source: Source,
-        record: Record | ValidationError,
-        barrier: int,
-    ) -> Refused | Blocked | None:
-        marks = headers.read(source.headers)
+    def _new_item(
+        self, partition: Partition, source: Source, marks: Marks, barrier: int, now: _Now
+    ) -> Item | None:
+        """None where it is not sent: it is for another destination, or has come before."""
         if not marks.is_for(self._outlet.name):
-            self._completion.end_dropped(
-                Item(source, partition, clocks.wall_ms()), "redriven_elsewhere"
-            )
+            self._completion.end_dropped(Item(source, partition, now.wall_ms), "redriven_elsewhere")
             return None
         identity = marks.identity
         if identity is not None and self._repeats(identity, partition, source):
             return None
-        item = Item(source, partition, clocks.wall_ms(), identity=identity, barrier=barrier)
+        item = Item(source, partition, now.wall_ms, identity, barrier, now.loop_s)
         if identity is not None:
             self._deduplication.mark_started(identity, item)
-        placed = self._place(item, marks, record)
-        match placed:
-            case Rejected():
-                return item, placed
-            case Dropped():
-                self._completion.end_dropped(item, placed.reason)
-            case Blocked():
-                return placed
-            case LaneKey():
-                item.queued_at = asyncio.get_running_loop().time()
-                self._barrier.track(item, placed)
-                self._queues.queue(placed, item)
-                self._guard.count(None)
-        return None
+        return item
 
     def _repeats(self, identity: bytes, partition: Partition, source: Source) -> bool:
         if self._deduplication.has_ended(partition.tp, identity):
             partition.accounted += 1
             partition.mark_ended(source.offset)
         elif (original := self._deduplication.under_way(identity)) is not None:
-            original.repeats.append((partition, source.offset))
+            original.add_repeat(partition, source.offset)
         else:
             return False
         metrics.DEDUPLICATED.labels(topic=self._topics[source.topic].name).inc()

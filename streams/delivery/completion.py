@@ -44,9 +44,7 @@ class Completion:
         for operation, seconds in ages.items():
             labels = {"destination": self._destination, "operation": operation}
             metrics.DELIVERIES.labels(**labels, outcome="delivered").inc(len(seconds))
-            histogram = metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels)
-            for each in seconds:
-                histogram.observe(each)
+            metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels).observe_all(seconds)
         self._end(items)
 
     def end_dropped(self, item: Item, reason: str) -> None:
@@ -85,7 +83,7 @@ class Completion:
                 self._deduplication.mark_ended(item.partition.tp, item.identity)
             self._barrier.finish(item)
             offsets[item.partition].append(item.source.offset)
-            for partition, offset in item.repeats:
+            for partition, offset in item.repeats or ():
                 offsets[partition].append(offset)
         for partition, ended in offsets.items():
             partition.accounted += len(ended)
@@ -105,4 +103,4 @@ def invalid_record(error: ValidationError) -> Rejected:
 
 def _operation(record: Record) -> str:
     # An event's kind may be anything mParticle will ever send: not a label.
-    return "event" if isinstance(record, Event) else str(getattr(record, "kind", ""))
+    return "event" if isinstance(record, Event) else record.kind

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
@@ -32,14 +32,20 @@ class Item:
     source: Source
     partition: Partition
     first_at_ms: int
-    user: str = ""
-    record: Record | None = None
     identity: bytes | None = None
     barrier: int = 0
     queued_at: float = 0.0
+    user: str = ""
+    record: Record | None = None
     attempts: int = 0
-    # The same record, come again while this one was under way: they end together.
-    repeats: list[tuple[Partition, int]] = field(default_factory=list)
+    # The same record, come again while this one was under way: they end together. None do of most.
+    repeats: list[tuple[Partition, int]] | None = None
+
+    def add_repeat(self, partition: Partition, offset: int) -> None:
+        """Has the record end at another place too."""
+        if self.repeats is None:
+            self.repeats = []
+        self.repeats.append((partition, offset))
 
 
 class Lane:

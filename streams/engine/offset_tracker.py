@@ -1,9 +1,22 @@
 """Tracks which offsets of a partition have ended, and which may be committed."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from streams.engine.offset_runs import OffsetRuns
+
+
+def _runs(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """The runs [from, to) that offsets make in the order in which they come."""
+    first = end = 0
+    for offset in offsets:
+        if offset != end:
+            if first < end:
+                yield first, end
+            first = offset
+        end = offset + 1
+    if first < end:
+        yield first, end
 
 
 class OffsetTracker:
@@ -32,9 +45,10 @@ class OffsetTracker:
         for offset, size in records:
             if offset < self.position:
                 raise ValueError(f"offset {offset} was fetched before position {self.position}")
-            self._ended.add(self.position, offset)
+            if offset > self.position:
+                self._ended.add(self.position, offset)
             self.position = offset + 1
-            if offset not in self._ended:
+            if not self._ended or offset not in self._ended:
                 self._waiting[offset] = size
                 self._order.append(offset)
                 self._bytes += size
@@ -48,9 +62,9 @@ class OffsetTracker:
 
     def mark_ended(self, *offsets: int) -> None:
         """Says that the records' work is over: delivered, dead-lettered or dropped."""
-        for offset in offsets:
-            self._bytes -= self._waiting.pop(offset)
-            self._ended.add(offset, offset + 1)
+        self._bytes -= sum(map(self._waiting.pop, offsets))
+        for first, end in _runs(offsets):
+            self._ended.add(first, end)
         self._ended.drop_before(self.watermark)
 
     @property

@@ -4,6 +4,8 @@ import hashlib
 
 import pytest
 from aiokafka.errors import KafkaError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.dead_letter import DeadLetter
 from sandbox.kafka import Kafka
@@ -180,3 +182,15 @@ def test_the_guard_names_the_settings_that_an_operator_would_look_at(
     assert said is not None
     assert told in said.what_to_do
     assert ("look at" in said.what_to_do) is (reason == "refused")
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_500), st.integers(0, 60)), max_size=12))
+def test_records_that_passed_count_the_same_together_as_one_by_one(
+    runs: list[tuple[int, int]],
+) -> None:
+    together, alone = FloodGuard(0.1), FloodGuard(0.1)
+    for passed, rejected in runs:
+        together.count_passed(passed)
+        verdicts(alone, *[None] * passed)
+        reasons = ["refused", "invalid_record"] * rejected
+        assert verdicts(together, *reasons) == verdicts(alone, *reasons)

@@ -42,3 +42,11 @@ def test_an_epoch_without_a_value_is_no_epoch() -> None:
     given: list[tuple[str, bytes | None]] = [("id", b"17"), ("epoch", None)]
 
     assert headers.read(given).identity == headers.read([("id", b"17")]).identity
+
+
+@pytest.mark.parametrize("id_", [b"17", b"", None])
+@pytest.mark.parametrize("kind", [b"custom_event", b"", None])
+def test_a_header_of_somebody_else_changes_nothing(id_: bytes | None, kind: bytes | None) -> None:
+    ours = [("id", id_), ("kind", kind)]
+
+    assert headers.read([*ours, ("traceparent", b"00-17")]) == headers.read(ours)

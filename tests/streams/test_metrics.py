@@ -8,6 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from streams import metrics
 from streams.engine import gauges
@@ -172,3 +175,27 @@ def test_the_summary_says_what_came_since_the_last() -> None:
 
     assert summary.since() == {"read": 5, "ended": 0, "rejected": 1}
     assert summary.since() == {"read": 0, "ended": 0, "rejected": 0}
+
+
+@given(st.lists(st.one_of(st.floats(0, 10), st.sampled_from([0.01, 1.0, 2.5, 7200.0, 9e9]))))
+def test_amounts_observed_together_fall_where_each_alone_would(amounts: list[float]) -> None:
+    together, alone = CollectorRegistry(), CollectorRegistry()
+    metrics.Histogram("seconds", "Text.", ["at"], registry=together).labels("here").observe_all(
+        amounts
+    )
+    one_by_one = metrics.Histogram("seconds", "Text.", ["at"], registry=alone).labels("here")
+    for amount in amounts:
+        one_by_one.observe(amount)
+
+    assert _buckets(together) == _buckets(alone)
+    sums = [each.get_sample_value("seconds_sum", {"at": "here"}) for each in (together, alone)]
+    assert sums[0] == pytest.approx(sums[1])
+
+
+def _buckets(registry: CollectorRegistry) -> dict[str, float]:
+    return {
+        sample.labels["le"]: sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "seconds_bucket"
+    }

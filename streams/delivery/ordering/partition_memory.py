@@ -33,9 +33,11 @@ class PartitionMemory(Generic[Key, Value]):
 
     def put(self, tp: TP, key: Key, value: Value) -> None:
         mine = self._of[tp]
-        self._count += key not in mine
+        if key in mine:
+            mine.move_to_end(key)
+        else:
+            self._count += 1
         mine[key] = value
-        mine.move_to_end(key)
         while self._count > self.limit:
             self._forget_oldest()
 

@@ -142,8 +142,7 @@ class Turn:
         # When all others of a refused batch have passed, its last record is the bad one.
         found = lane.pop_culprit()
         self._completion.end_delivered(delivered)
-        for _ in range(size):
-            self._guard.count(None)
+        self._guard.count_passed(size)
         if found is not None:
             await self._bury(*found)
 

@@ -7,8 +7,8 @@ import sys
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from agents.ab_tasty.mapping import Row, RowRules, no_row, row, segment
-from agents.ab_tasty.udc import to_csv
+from agents.ab_tasty.mapping import RowRules, no_row, row, segment
+from agents.ab_tasty.udc import csv_line, to_csv
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.benchmarks.meter import Meter
@@ -35,13 +35,13 @@ async def main(group: str) -> None:
     ):
         while True:
             fetched = await consumer.getmany(timeout_ms=500, max_records=_ROWS)
-            latest: dict[tuple[str, str], Row] = {}
+            latest: dict[tuple[str, str], str] = {}
             for record in (record for records in fetched.values() for record in records):
                 change = parse(record.value)
                 assert no_row(change, change.audience_name, _RULES) is None
                 called = segment(_TEMPLATE, change.audience_id, change.audience_name)
                 each = row(change, called, _RULES)
-                latest[each.visitor_id, each.segment] = each
+                latest[each.visitor_id, each.segment] = csv_line(each)
             if latest:
                 headers = {"Content-Type": "text/csv"}
                 body = to_csv(latest.values()).encode()

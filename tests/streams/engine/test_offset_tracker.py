@@ -109,24 +109,28 @@ def test_a_record_ends_once() -> None:
     holes=st.sets(st.integers(0, 60)),
     ends=st.lists(st.integers(0, 60), unique=True),
     chunk=st.integers(1, 20),
+    together=st.integers(1, 9),
 )
 @SMALL
 def test_waiting_and_its_bytes_are_those_of_what_was_fetched_and_has_not_ended(
-    holes: set[int], ends: list[int], chunk: int
+    holes: set[int], ends: list[int], chunk: int, together: int
 ) -> None:
-    offsets = OffsetTracker(0)
+    offsets, one_by_one = OffsetTracker(0), OffsetTracker(0)
     log = [offset for offset in range(61) if offset not in holes]
     for at in range(0, len(log), chunk):
-        offsets.track((offset, offset) for offset in log[at : at + chunk])
-    left = set(log)
-    for offset in ends:
-        if offset in left:
-            offsets.mark_ended(offset)
-            left.remove(offset)
+        for each in (offsets, one_by_one):
+            each.track((offset, offset) for offset in log[at : at + chunk])
+    ended = [offset for offset in ends if offset in log]
+    for at in range(0, len(ended), together):
+        offsets.mark_ended(*ended[at : at + together])
+    for offset in ended:
+        one_by_one.mark_ended(offset)
+    left = {*log}.difference(ended)
 
     assert offsets.waiting == len(left)
     assert offsets.waiting_bytes == sum(left)
     assert offsets.watermark == min(left, default=offsets.position)
+    assert offsets.runs() == one_by_one.runs()
 
 
 class Life(RuleBasedStateMachine):
