@@ -19,16 +19,16 @@ from models.mparticle.firehose import (
     UserProfile,
 )
 from models.mparticle.identity import DEVICE, USER, Named, Spelling
-from models.mparticle.reading import NO_SHAPE, Said, reader
+from models.mparticle.reading import NO_SHAPE, FrameReader, reader
 from models.mparticle.texts import typed
 from models.record import Value
 
 _AUDIENCE_CHANGES = {"add": "connected", "update": "updated", "remove": "disconnected"}
 _MEMBERSHIP_CHANGES = {"add": "joined", "delete": "left"}
 _SUBSCRIPTION = reader(SubscriptionRequest)
-_MEMBERSHIPS = reader(MembershipRequest)
-_PROFILE = reader(UserProfile)
-_AUDIENCE = reader(ProfileAudience)
+_MEMBERSHIPS = FrameReader(MembershipRequest)
+_PROFILE = FrameReader(UserProfile)
+_AUDIENCE = FrameReader(ProfileAudience)
 _SHARED = reader(SharedAttribute)
 
 
@@ -61,10 +61,10 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
 
 def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
     """Routes memberships, profile by profile; indexes run over all audiences of all profiles."""
-    request = _MEMBERSHIPS.read(message)
-    for number, part in enumerate(request.get("user_profiles", ())):
+    request = _MEMBERSHIPS.frame(message)
+    for number, part in enumerate(request.user_profiles or ()):
         try:
-            profile = _PROFILE.read(part)
+            profile = _PROFILE.frame(part)
         except ValidationError as error:
             raw.refuse_part(error, "bad_profile", raw.reserve())
         else:
@@ -72,17 +72,17 @@ def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
             _route_profile(profile, about, raw)
 
 
-def _route_profile(profile: Said, about: About, raw: RawMessage) -> None:
+def _route_profile(profile: Any, about: About, raw: RawMessage) -> None:
     before = raw.reserved
     for audience in _audiences(profile):
         index = raw.reserve()
         try:
-            entry = _AUDIENCE.read(audience)
+            entry = _AUDIENCE.frame(audience)
         except ValidationError as error:
             raw.refuse_part(error, "bad_audience", index)
         else:
             _route_audience(entry, about, index, audience, raw)
-    if written := profile.get("user_attributes"):
+    if written := profile.user_attributes:
         attributes = typed(written, meaning_of_text(raw.settings))
         route_shared(raw, about, raw.reserve(), written, attributes, ())
     if raw.reserved == before:
@@ -90,25 +90,25 @@ def _route_profile(profile: Said, about: About, raw: RawMessage) -> None:
         raw.drop("no_op")
 
 
-def _audiences(profile: Said) -> Iterable[Any]:
+def _audiences(profile: Any) -> Iterable[Any]:
     """Brings the shape of SDK 1.x into that of 2.0, which says with each audience what happened."""
-    yield from profile.get("audiences", ())
-    for action, field in (("add", "added_audiences"), ("delete", "removed_audiences")):
-        for audience in profile.get(field, ()):
+    yield from profile.audiences or ()
+    for action, them in (("add", profile.added_audiences), ("delete", profile.removed_audiences)):
+        for audience in them or ():
             yield {**audience, "action": action} if isinstance(audience, dict) else audience
 
 
-def _route_audience(audience: Said, about: About, index: int, part: Any, raw: RawMessage) -> None:
+def _route_audience(audience: Any, about: About, index: int, part: Any, raw: RawMessage) -> None:
     before = raw.mark()
-    if shared := audience.get("user_attributes"):
+    if shared := audience.user_attributes:
         attributes, removed = _shared_attributes(shared, index, raw)
         attributes = typed(attributes, meaning_of_text(raw.settings))
         route_shared(raw, about, index, part, attributes, removed)
-    if change := _MEMBERSHIP_CHANGES.get(audience["action"]):
-        fields = {"change": change, "audience_id": audience["audience_id"]}
-        if name := audience.get("audience_name"):
+    if change := _MEMBERSHIP_CHANGES.get(audience.action):
+        fields = {"change": change, "audience_id": audience.audience_id}
+        if name := audience.audience_name:
             fields["audience_name"] = name
-        if settings := audience.get("audience_subscription_settings"):
+        if settings := audience.audience_subscription_settings:
             fields["audience_settings"] = settings
         raw.emit(Content(MembershipChanged, fields), about, index, part)
     if raw.mark() == before:
@@ -140,20 +140,16 @@ def _shared_attributes(
     return attributes, removed
 
 
-def _about(
-    profile: Said, place: str, part: dict[str, Any], request: Said, raw: RawMessage
-) -> About:
-    def read(name: str, spelling: Spelling | None) -> list[Named]:
-        written = profile.get(name)
+def _about(profile: Any, place: str, part: dict[str, Any], request: Any, raw: RawMessage) -> About:
+    def read(name: str, written: Any, spelling: Spelling | None) -> list[Named]:
         return identities(raw, f"{place}.{name}", written, spelling) if written else []
 
     fields = {
-        "mpid": profile.get("mpid"),
-        "identities": read("user_identities", USER),
-        "device_identities": read("device_identities", DEVICE),
-        "partner_identities": read("partner_identities", None),
-        "account_id": request.get("account", NO_SHAPE).get("account_id"),
+        "mpid": profile.mpid,
+        "identities": read("user_identities", profile.user_identities, USER),
+        "device_identities": read("device_identities", profile.device_identities, DEVICE),
+        "partner_identities": read("partner_identities", profile.partner_identities, None),
+        "account_id": (request.account or NO_SHAPE).get("account_id"),
     }
     who = [part.get("user_identities"), part.get("device_identities")]
-    at_ms = request.get("timestamp_ms")
-    return About([request.get("id"), at_ms, *who], at_ms, fields)
+    return About([request.id, request.timestamp_ms, *who], request.timestamp_ms, fields)

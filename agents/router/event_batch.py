@@ -1,6 +1,5 @@
 """Event batches: the family of messages without a `type`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from agents.router.event_contents import Shape
@@ -12,7 +11,7 @@ from models.event import BATCH_KINDS
 from models.mparticle import base_event, changes, commerce, events
 from models.mparticle.event_batch import BatchEvent, EventBatch
 from models.mparticle.identity import DEVICE, DEVICE_FIELDS, USER
-from models.mparticle.reading import NO_SHAPE, Said, reader
+from models.mparticle.reading import FrameReader, Said, reader
 from models.mparticle.values import LONGEST_KIND
 
 EVENTS: dict[str, type[base_event.Happened]] = {
@@ -36,18 +35,18 @@ EVENTS: dict[str, type[base_event.Happened]] = {
 }
 _ON_DEVICE = frozenset(DEVICE_FIELDS)
 _SHAPES = {kind: Shape(BATCH_KINDS.get(kind, kind), of) for kind, of in EVENTS.items()}
-_BATCH = reader(EventBatch)
+_BATCH = FrameReader(EventBatch)
 _EVENT = reader(BatchEvent)
 
 
 def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
-    batch = _BATCH.read(message)
+    batch = _BATCH.frame(message)
     about = _about(message, batch, raw)
-    changed = route_events(raw, about, batch.get("events", []), _read)
-    attributes, deleted = batch.get("user_attributes", {}), batch.get("deleted_user_attributes", [])
+    changed = route_events(raw, about, batch.events or [], _read)
+    attributes, deleted = batch.user_attributes or {}, batch.deleted_user_attributes or []
     route_snapshot(raw, about, attributes, deleted, changed)
-    if notifications := batch.get("system_notifications"):
-        route_notifications(raw, about, notifications)
+    if batch.system_notifications:
+        route_notifications(raw, about, batch.system_notifications)
 
 
 def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
@@ -68,37 +67,41 @@ def _unknown(kind: str) -> Shape:
     return Shape(BATCH_KINDS.get(kind, kind), base_event.UnknownEvent)
 
 
-def _about(message: dict[str, Any], batch: Said, raw: RawMessage) -> About:
-    source: Mapping[str, Any] = batch.get("source_info", NO_SHAPE)
-    device: dict[str, Any] = batch.get("device_info", {})
-    on_device = [
+def _about(message: dict[str, Any], batch: Any, raw: RawMessage) -> About:
+    on_device = _on_device(batch.device_info)
+    fields = {
+        "mpid": batch.mpid,
+        "identities": identities(raw, "user_identities", batch.user_identities, USER),
+        "device_identities": identities(raw, "device_info", on_device, DEVICE),
+        "partner_identities": identities(raw, "partner_identities", batch.partner_identities, None),
+        "device_stamp": batch.mp_deviceid,
+        "environment": environment(batch.environment),
+        "connection_id": batch.unique_id,
+        "replayed": _is_resent(batch.source_info),
+    }
+    at_ms = batch.timestamp_unixtime_ms
+    scope = [
+        batch.message_id,
+        batch.batch_id,
+        batch.source_request_id,
+        at_ms,
+        batch.mp_deviceid,
+        message.get("user_identities"),
+    ]
+    return About(scope, at_ms, fields)
+
+
+def _on_device(device: dict[str, Any] | None) -> list[dict[str, Any]]:
+    if not device or _ON_DEVICE.isdisjoint(device):
+        return []
+    return [
         {"type": name, "value": device[name]}
         for name in sorted(_ON_DEVICE.intersection(device))
         if device[name]
     ]
-    is_resent = (
-        source.get("replay_request_id") or source.get("replay_job_id") or source["is_historical"]
-        if source
-        else False
+
+
+def _is_resent(source: Said | None) -> bool:
+    return source is not None and bool(
+        source["is_historical"] or source.get("replay_request_id") or source.get("replay_job_id")
     )
-    get, at_ms, stamp = batch.get, batch.get("timestamp_unixtime_ms"), batch.get("mp_deviceid")
-    user, partner = get("user_identities"), get("partner_identities")
-    fields = {
-        "mpid": get("mpid"),
-        "identities": identities(raw, "user_identities", user, USER),
-        "device_identities": identities(raw, "device_info", on_device, DEVICE),
-        "partner_identities": identities(raw, "partner_identities", partner, None),
-        "device_stamp": stamp,
-        "environment": environment(get("environment")),
-        "connection_id": get("unique_id"),
-        "replayed": bool(is_resent),
-    }
-    scope = [
-        get("message_id"),
-        get("batch_id"),
-        get("source_request_id"),
-        at_ms,
-        stamp,
-        message.get("user_identities"),
-    ]
-    return About(scope, at_ms, fields)

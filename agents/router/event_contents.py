@@ -21,6 +21,8 @@ from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
 
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
+# The ids that mParticle gives an event anew with each upload.
+_SERVER_IDS = ("event_id", "message_id", "id")
 # mParticle's writers leave out what is empty, some of the time.
 _EMPTY: tuple[Any, ...] = ({}, [])
 
@@ -61,9 +63,6 @@ class _EventReader(Reader):
     """Reads events of one shape, and says it in our words at once."""
 
     _arguments: ClassVar[str] = "written, kind"
-    _begin: ClassVar[Sequence[str]] = (
-        "event_id = source_id = session_id = at_ms = attributes = None",
-    )
 
     def __init__(self, of: type[Happened]) -> None:
         super().__init__(of)
@@ -72,7 +71,6 @@ class _EventReader(Reader):
         self._known = {
             **self._known,
             "plain": plain,
-            "remove_server_ids": _remove_server_ids,
             "Content": Content,
             "Event": Event,
             "Happening": Happening,
@@ -100,8 +98,13 @@ class _EventReader(Reader):
                 said |= {each: value for each, value in extra.items() if each not in LEFT_OUT}
             contents = (_happened(kind, name, common, _details(said)),)
         if source_id and at_ms is not None and at_ms > 0:
-            _remove_server_ids(data)
+            for name in _SERVER_IDS:
+                data.pop(name, None)
         return Happening(at_ms, bool(source_id or event_id), contents)
+
+    def _begin(self, before: Said) -> Iterable[str]:
+        yield "event_id = source_id = session_id = at_ms = attributes = None"
+        yield from super()._begin(before)
 
     def _keep(self, field: Field) -> Iterable[str]:
         if field.name in Happened.model_fields:
@@ -114,7 +117,7 @@ class _EventReader(Reader):
                 yield f"value = written[{name!r}]"
                 yield from _keep_detail(name)
 
-    def _end(self) -> Iterable[str]:
+    def _end(self, names: Sequence[str]) -> Iterable[str]:
         yield from _COMMON
         if self._contents is not None:
             yield "contents = contents_of(kind, own, said)"
@@ -123,7 +126,8 @@ class _EventReader(Reader):
             yield f"own['name'] = {'name_of(kind, said)' if self._name is not None else 'kind'}"
             yield "if said: own['details'] = said"
             yield "contents = (Content(Event, own),)"
-        yield "if source_id and at_ms is not None and at_ms > 0: remove_server_ids(written)"
+        if gone := [f"written[{name!r}]" for name in _SERVER_IDS if name in names]:
+            yield f"if source_id and at_ms is not None and at_ms > 0: del {', '.join(gone)}"
         yield "return Happening(at_ms, bool(source_id or event_id), contents)"
 
 
@@ -145,13 +149,6 @@ def _keep_detail(name: str) -> Iterable[str]:
     yield "if type(value) in SCALARS:"
     yield f"    if value is not None: said[{name!r}] = value"
     yield f"elif value: said[{name!r}] = plain(value)"
-
-
-def _remove_server_ids(data: dict[str, Any]) -> None:
-    """Removes the ids that mParticle gives an event anew with each upload."""
-    data.pop("event_id", None)
-    data.pop("message_id", None)
-    data.pop("id", None)
 
 
 def attributes_changed(

@@ -11,7 +11,7 @@ from agents.router.user_state import identities, route_notifications, route_snap
 from models.mparticle import base_event, changes, commerce, events
 from models.mparticle.firehose import EventRequest
 from models.mparticle.identity import DEVICE, USER
-from models.mparticle.reading import NO_SHAPE, Said, reader
+from models.mparticle.reading import NO_SHAPE, FrameReader
 from models.mparticle.texts import Typed, boolean, boolean_or_number, typed
 from models.mparticle.values import LONGEST_KIND, UnreadableError
 
@@ -34,20 +34,20 @@ EVENTS: dict[str, type[base_event.Happened]] = {
     "attribution": events.Attribution,
 }
 _SHAPES = {kind: Shape(kind, of) for kind, of in EVENTS.items()}
-_REQUEST = reader(EventRequest)
+_REQUEST = FrameReader(EventRequest)
 
 
 def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
-    request = _REQUEST.read(message)
+    request = _REQUEST.frame(message)
     about = _about(message, request, raw)
     of_text = meaning_of_text(raw.settings)
-    changed = route_events(raw, about, request.get("events", []), _read, of_text)
-    written = request.get("user_attributes", {})
-    if lists := request.get("user_attribute_lists"):
-        written = written | lists
+    changed = route_events(raw, about, request.events or [], _read, of_text)
+    written = request.user_attributes or {}
+    if request.user_attribute_lists:
+        written = written | request.user_attribute_lists
     route_snapshot(raw, about, typed(written, of_text), [], changed, is_text_only=True)
-    if notifications := request.get("system_notifications"):
-        route_notifications(raw, about, notifications)
+    if request.system_notifications:
+        route_notifications(raw, about, request.system_notifications)
 
 
 def meaning_of_text(settings: RouterSettings) -> Typed:
@@ -63,29 +63,29 @@ def _read(part: Any) -> tuple[Shape, dict[str, Any]]:
     return Shape(kind, base_event.UnknownEvent), part
 
 
-def _about(message: dict[str, Any], request: Said, raw: RawMessage) -> About:
-    get, at_ms, stamp = (
-        request.get,
-        request.get("timestamp_ms"),
-        request.get("device_application_stamp"),
-    )
-    runtime = get("runtime_environment", NO_SHAPE)
-    platform = get("platform_fields", NO_SHAPE)
-    account = get("account", NO_SHAPE)
-    user, partner, device = (
-        get("user_identities"),
-        get("partner_identities"),
-        runtime.get("identities"),
-    )
+def _about(message: dict[str, Any], request: Any, raw: RawMessage) -> About:
+    runtime = request.runtime_environment or NO_SHAPE
+    platform = request.platform_fields or NO_SHAPE
+    account = request.account or NO_SHAPE
+    device = runtime.get("identities")
     fields = {
-        "mpid": get("mpid"),
-        "identities": identities(raw, "user_identities", user, USER),
+        "mpid": request.mpid,
+        "identities": identities(raw, "user_identities", request.user_identities, USER),
         "device_identities": identities(raw, "runtime_environment.identities", device, DEVICE),
-        "partner_identities": identities(raw, "partner_identities", partner, None),
-        "device_stamp": stamp,
+        "partner_identities": identities(
+            raw, "partner_identities", request.partner_identities, None
+        ),
+        "device_stamp": request.device_application_stamp,
         # The Firehose has no field for the environment; debug builds are its development data.
         "environment": "development" if runtime.get("is_debug") else "production",
         "account_id": account.get("account_id") or platform.get("mp_account_id"),
         "workspace_id": platform.get("workspace_id"),
     }
-    return About([get("id"), at_ms, stamp, message.get("user_identities")], at_ms, fields)
+    at_ms = request.timestamp_ms
+    scope = [
+        request.id,
+        at_ms,
+        request.device_application_stamp,
+        message.get("user_identities"),
+    ]
+    return About(scope, at_ms, fields)

@@ -37,6 +37,8 @@ _IS_ORJSONS = numbers.IS_ORJSONS
 class Ids:
     """Makes the ids of the records of one message."""
 
+    __slots__ = ("_seen", "digested")
+
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}
         self.digested = 0

@@ -72,6 +72,13 @@ class RawMessage:
     `whole` is the index for faults of all of it, or of the element where it `is_list`.
     """
 
+    __slots__ = (
+        *("value", "routed", "settings", "received_at_ms", "snapshots"),
+        *("is_list", "whole", "reserved", "is_over"),
+        *("_at", "_copied", "_grown", "_ids", "_is_large", "_key", "_latest_ms", "_limits"),
+        *("_preserved", "_users"),
+    )
+
     def __init__(
         self,
         value: bytes,
@@ -110,9 +117,11 @@ class RawMessage:
 
     def reserve(self, parts: int = 1) -> int:
         """Gives so many parts the next indexes, and returns the first; raises TooMuchError."""
-        self.reserved += parts
-        self._bound_parts(self.reserved)
-        return self.reserved - parts
+        first = self.reserved
+        self.reserved = end = first + parts
+        if end > self.settings.max_parts:
+            raise self._too_many_parts()
+        return first
 
     def emit(
         self,
@@ -133,7 +142,8 @@ class RawMessage:
         """
         topic, kind = TARGETS[content.of]
         own = content.fields
-        kind = own.get("kind", kind)
+        if "kind" in own:
+            kind = own["kind"]
         id_ = self._ids.make(kind, about.mpid, None if own_id else about.scope, part)
         head = about.head or self._begin_records(about)
         occurred_ms = at_ms or head.message_ms
@@ -166,13 +176,12 @@ class RawMessage:
         written = orjson.dumps(shared)[:-2] + b',"index":'
         position = Raw(at.partition, at.offset, self.received_at_ms)
         sent_at_ms = self.at_most_received(about.at_ms)
-        head = Head(written, shared["environment"], position, sent_at_ms)
+        about.head = head = Head(written, shared["environment"], position, sent_at_ms)
         message_ms = about.at_ms or 0
         if 0 < message_ms <= self._latest_ms:
             head.message_ms = message_ms
             head.earliest_ms = message_ms - _LONGEST_ON_DEVICE_MS
             head.latest_ms = message_ms + _CLOCKS_DIFFER_MS
-        about.head = head
         return head
 
     def at_most_received(self, at_ms: int | None) -> int:
@@ -235,12 +244,15 @@ class RawMessage:
         self.refuse(error.reason, None, error.detail)
 
     def drop(self, reason: str) -> None:
-        self.routed.dropped.append(reason)
-        self._bound_parts(len(self.routed.dropped))
+        dropped = self.routed.dropped
+        dropped.append(reason)
+        if len(dropped) > self.settings.max_parts:
+            raise self._too_many_parts()
 
     def refuse(self, reason: str, index: int | None, detail: str = "") -> None:
         """Sets the whole message's bytes aside because of the part with that index."""
-        self._bound_parts(len(self.routed.dead_letters) + 1)
+        if len(self.routed.dead_letters) >= self.settings.max_parts:
+            raise self._too_many_parts()
         letter = DeadLetter(
             stage="router",
             reason=reason,
@@ -265,9 +277,9 @@ class RawMessage:
         else:
             self.refuse(reason, index, str(error))
 
-    def _bound_parts(self, parts: int) -> None:
-        if parts > (most := self.settings.max_parts):
-            raise TooMuchError("too_many_parts", f"more than {most} (ROUTER_MAX_PARTS)")
+    def _too_many_parts(self) -> TooMuchError:
+        most = self.settings.max_parts
+        return TooMuchError("too_many_parts", f"more than {most} (ROUTER_MAX_PARTS)")
 
     def _weigh(self, out: Out) -> int:
         """Returns the size of a record with its headers; raises TooMuchError for all so far."""

@@ -163,9 +163,9 @@ class About:
     def __init__(self, scope: list[Any], at_ms: int | None, fields: Mapping[str, Any]) -> None:
         self.scope = scope
         self.at_ms = at_ms
-        self.shared = shared = without_empty(fields)
-        self.mpid: str | None = shared.get("mpid")
-        self.key = key_of_somebody(shared)
+        self.shared = shared = {name: value for name, value in fields.items() if value}
+        self.mpid = mpid = shared.get("mpid")
+        self.key = mpid.encode() if mpid else key_of_somebody(shared)
         # The first record makes it.
         self.head: Head | None = None
 

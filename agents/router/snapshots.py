@@ -264,8 +264,9 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
 
 
 def _read_parts(parts: "array[int]") -> dict[int, int]:
-    half = len(parts) // 2
-    return dict(zip(parts[:half], parts[half:], strict=True))
+    numbers = parts.tolist()
+    half = len(numbers) // 2
+    return dict(zip(numbers[:half], numbers[half:], strict=True))
 
 
 def _later(told: Told | None, snapshot: Snapshot) -> int:
@@ -287,6 +288,7 @@ def _gone(_: Any) -> list[str]:
 _TEXT, _NUMBER, _BOOLEAN, _OTHER = range(4)
 # The digest of no state: something was told, and whether it counts is not known.
 _UNCERTAIN = 1
+_TEXTS = frozenset({str})
 _FORMS: Mapping[type, int] = MappingProxyType(
     {str: _TEXT, int: _NUMBER, float: _NUMBER, bool: _BOOLEAN}
 )
@@ -297,7 +299,8 @@ def _digest(state: State) -> int:
     if type(state) is str:
         return (hash(state) & ~3) or 4
     if type(state) is list:
-        content = hash(tuple(map(_text, state)))
+        is_text = _TEXTS.issuperset(map(type, state))
+        content = hash(tuple(state) if is_text else tuple(map(_text, state)))
     else:
         content = hash(GONE) if type(state) is Gone else hash(_text(state))
     return ((content & ~3) or 4) | _FORMS.get(type(state), _OTHER)

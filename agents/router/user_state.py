@@ -40,7 +40,9 @@ def identities(
 
 
 def environment(written: str | None) -> str:
-    name = (written or "production").lower()
+    if not written or written in _ENVIRONMENTS:
+        return written or "production"
+    name = written.lower()
     return name if name in _ENVIRONMENTS else "unknown"
 
 

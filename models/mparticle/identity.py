@@ -88,7 +88,7 @@ def read_identities(
     object's order means nothing, so what it holds comes sorted by name.
     """
     found = []
-    for place, entry in _entries(written):
+    for place, entry in enumerate(written) if type(written) is list else _entries(written):
         try:
             identity = _read(entry, spelling)
         except UnreadableError as error:
@@ -102,8 +102,6 @@ def read_identities(
 def _entries(written: object) -> Iterable[tuple[int | None, object]]:
     if not written:
         return ()
-    if isinstance(written, list):
-        return enumerate(written)
     if isinstance(written, dict):
         return enumerate(_named(name, each) for name, each in sorted(written.items()))
     return ((None, written),)

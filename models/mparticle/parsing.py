@@ -130,11 +130,12 @@ def _deeper(node: Any, levels: int) -> bool:
 
 def _strays(value: bytes, message: Any) -> bool:
     """Says whether `account_settings` may stand anywhere but in the message's account."""
-    if _SETTINGS not in value:
+    first = value.find(_SETTINGS)
+    if first < 0:
         return False
     account = message.get("account") if isinstance(message, dict) else None
     at_home = isinstance(account, dict) and SETTINGS in account
-    return value.count(_SETTINGS) > at_home
+    return not at_home or value.find(_SETTINGS, first + 1) >= 0
 
 
 # Values of these types have nothing to tidy.

@@ -25,6 +25,7 @@ from typing import (
 )
 
 from annotated_types import MaxLen, MinLen
+from msgspec import defstruct
 from pydantic import AfterValidator, AliasChoices, FailFast, PlainValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
@@ -82,9 +83,8 @@ class Field(NamedTuple):
 class Reader:
     """Reads objects of one shape."""
 
-    # The parameters of functions, and their first lines, in Python.
+    # The parameters of functions, in Python.
     _arguments: ClassVar[str] = "written"
-    _begin: ClassVar[Sequence[str]] = ()
 
     def __init__(self, model: type[Arriving]) -> None:
         self._model = model
@@ -110,6 +110,14 @@ class Reader:
         Either means that the model is to read the object.
         """
         said: Said = self.function(written)(written)
+        return said
+
+    def straight_inside(self, written: Any) -> Said:
+        """Returns the same of what stands inside of an object, and may be none."""
+        if type(written) is not dict:
+            raise OddError
+        names = tuple(written)
+        said: Said = (self._functions.get(names) or self._first(names))(written)
         return said
 
     def by_model(self, written: Any) -> Said:
@@ -149,11 +157,15 @@ class Reader:
             lines += [*_lines(field.way, found[0], call), *self._keep(field)]
         if self._takes_extra:
             lines += self._keep_extra(list(unread))
-        body = "\n    ".join([f"said = {before!r}", *self._begin, *lines, *self._end()])
+        body = "\n    ".join([*self._begin(before), *lines, *self._end(names)])
         calls.update(self._known)
         exec(f"def function({self._arguments}):\n    {body}", calls)  # noqa: S102 - names are quoted by repr
         function: Callable[..., Any] = calls["function"]
         return function
+
+    def _begin(self, before: Said) -> Iterable[str]:
+        """Yields Python that keeps what the fields say that are not there."""
+        yield f"said = {before!r}"
 
     def _keep(self, field: Field) -> Iterable[str]:
         """Yields Python that keeps a field's `value`."""
@@ -165,14 +177,54 @@ class Reader:
         if names:
             yield f"said[{EXTRA!r}] = {{each: written[each] for each in {names!r}}}"
 
-    def _end(self) -> Iterable[str]:
-        """Yields Python that returns what was read."""
+    def _end(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - others need them
+        """Yields Python that returns what was read of an object with these names."""
         yield "return said"
 
 
 @cache
 def reader(model: type[Arriving]) -> Reader:
     return Reader(model)
+
+
+class FrameReader(Reader):
+    """Reads objects of one shape into frames: structures with an attribute for each field.
+
+    What says nothing is None there, or empty; what has no field is not kept.
+    """
+
+    def __init__(self, model: type[Arriving]) -> None:
+        super().__init__(model)
+        # With a _ behind, because they are also the names of variables.
+        self._names = {name: f"{name}_" for name in model.model_fields}
+        self._frame = defstruct(model.__name__, [(name, Any, None) for name in self._names])
+        self._known = {**self._known, "frame": self._frame}
+
+    def frame(self, written: Any) -> Any:
+        """Returns what an object says; raises ValidationError."""
+        if type(written) is dict:
+            names = tuple(written)
+            try:
+                return (self._functions.get(names) or self._first(names))(written)
+            except (OddError, PydanticCustomError):
+                pass
+        said = self.by_model(written)
+        said.pop(EXTRA, None)
+        return self._frame(**said)
+
+    def _keep_extra(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - of no matter
+        return ()
+
+    def _begin(self, before: Said) -> Iterable[str]:
+        yield f"{' = '.join(self._names.values())} = None"
+        for name, value in before.items():
+            yield f"{self._names[name]} = {value!r}"
+
+    def _keep(self, field: Field) -> Iterable[str]:
+        yield f"{self._names[field.name]} = value"
+
+    def _end(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - as above
+        yield f"return frame({', '.join(self._names.values())})"
 
 
 def _lines(way: Way, name: str, call: str) -> Iterator[str]:
@@ -272,7 +324,7 @@ def _way_of_type(annotation: Any, metadata: list[Any]) -> Way | None:
     elif origin is dict and inside == (str, Any):
         way = _checked("type(value) is dict")
     elif isinstance(annotation, type) and issubclass(annotation, Arriving):
-        way = Way((), _object(reader(annotation).straight))
+        way = Way((), reader(annotation).straight_inside)
     elif origin is list and inside == (str,):
         way = _checked("type(value) is list and TEXT.issuperset(map(type, value))")
     elif origin is list:
@@ -296,15 +348,6 @@ def _checked(condition: str) -> Way:
         raise OddError
 
     return Way((Ordinary(condition),), read)
-
-
-def _object(straight: Callable[[Mapping[str, Any]], Said]) -> Callable[[Any], Any]:
-    def read(value: Any) -> Said:
-        if type(value) is dict:
-            return straight(value)
-        raise OddError
-
-    return read
 
 
 def _list(call: Callable[[Any], Any]) -> Callable[[Any], Any]:

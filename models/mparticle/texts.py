@@ -36,6 +36,9 @@ def boolean_or_number(text: str) -> Value:
 
 def typed(attributes: Mapping[str, Any], of: Typed) -> Mapping[str, Any]:
     """Returns the attributes with what their texts mean."""
+    values = attributes.values()
+    if of is boolean and "true" not in values and "false" not in values:
+        return attributes
     meant = {
         name: meaning
         for name, value in attributes.items()

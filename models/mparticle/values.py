@@ -133,28 +133,34 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _attribute(value: Any) -> Value:
-    return [_scalar(each) for each in value] if type(value) is list else _scalar(value)
+    if type(value) is not list:
+        return _scalar(value)
+    return value if SCALARS.issuperset(map(type, value)) else [_scalar(each) for each in value]
 
 
 def _attributes(value: Any) -> Mapping[str, Value]:
     written = _mapping(value)
     if SCALARS.issuperset(map(type, written.values())):
         return written
-    return {name: _attribute(each) for name, each in written.items()}
+    return {
+        name: each if type(each) in SCALARS else _attribute(each) for name, each in written.items()
+    }
 
 
 def _event_attributes(value: Any) -> Mapping[str, Any]:
     written = _mapping(value)
     if SCALARS.issuperset(map(type, written.values())):
         return written
-    return {name: plain(each) for name, each in written.items()}
+    return {name: each if type(each) in SCALARS else plain(each) for name, each in written.items()}
 
 
 def plain(value: Any) -> Any:
     """Returns a value with its numbers as numbers: 19.90 is no other kind of price than 19.95."""
     kind = type(value)
     if kind is dict:
-        return {name: plain(each) for name, each in value.items()}
+        return {
+            name: each if type(each) in SCALARS else plain(each) for name, each in value.items()
+        }
     if kind is list:
         return [plain(each) for each in value]
     return number(value) if kind is NumberText else value
@@ -194,7 +200,12 @@ _NUMBER_ID = Ordinary(f"type(value) is int and {-(2**63)} <= value < {2**64}", "
 Id = Annotated[str | None, PlainValidator(_id), _TEXT_ID, _NUMBER_ID]
 """A 64-bit or textual id as text; refuses floats, which have lost digits already."""
 
-Mpid = Annotated[str | None, PlainValidator(known_mpid)]
+Mpid = Annotated[
+    str | None,
+    PlainValidator(known_mpid),
+    Ordinary(f"{_TEXT_ID.condition} and value.strip('-0')"),
+    Ordinary(f"{_NUMBER_ID.condition} and value", "str(value)"),
+]
 """mParticle's user id; None for 0, which is nobody."""
 
 Stamp = Annotated[str, Field(max_length=LONGEST_ID)]

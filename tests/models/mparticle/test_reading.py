@@ -15,7 +15,7 @@ from models.mparticle.commerce import CommerceEvent
 from models.mparticle.consent import ConsentNotification
 from models.mparticle.events import CustomEvent
 from models.mparticle.firehose import SharedAttribute
-from models.mparticle.reading import OddError, Reader, reader
+from models.mparticle.reading import FrameReader, OddError, Reader, reader
 from models.mparticle.values import Arriving, NumberText
 
 _scalars = (
@@ -96,6 +96,27 @@ def test_what_is_read_straight_is_what_the_model_reads(shape: type[Arriving]) ->
     @given(_objects(shape))
     def holds(written: dict[str, Any]) -> None:
         _is_straight(reader(shape), written)
+
+    holds()
+
+
+@pytest.mark.parametrize("shape", _SHAPES, ids=lambda shape: shape.__name__)
+def test_a_frame_says_what_the_model_reads(shape: type[Arriving]) -> None:
+    frames, read = FrameReader(shape), reader(shape).by_model
+
+    @settings(max_examples=20, derandomize=True, deadline=None, database=None)
+    @given(_objects(shape))
+    def holds(written: dict[str, Any]) -> None:
+        try:
+            said = read(written)
+        except (ValidationError, PydanticCustomError) as error:
+            with pytest.raises(type(error)):
+                frames.frame(written)
+        else:
+            frame = frames.frame(written)
+            assert [_typed(getattr(frame, name) or None) for name in shape.model_fields] == [
+                _typed(said.get(name) or None) for name in shape.model_fields
+            ]
 
     holds()
 
