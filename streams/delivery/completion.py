@@ -42,9 +42,9 @@ class Completion:
             if (record := item.record) is not None:
                 ages[_operation(record)].append(max(0, now - record.received_at_ms) / 1000)
         for operation, seconds in ages.items():
-            labels = {"destination": self._destination, "operation": operation}
-            metrics.DELIVERIES.labels(**labels, outcome="delivered").inc(len(seconds))
-            metrics.RAW_TO_ACCEPTED_SECONDS.labels(**labels).observe_all(seconds)
+            of = (self._destination, operation)
+            metrics.child(metrics.DELIVERIES, *of, "delivered").inc(len(seconds))
+            metrics.child(metrics.RAW_TO_ACCEPTED_SECONDS, *of).observe_all(seconds)
         self._end(items)
 
     def end_dropped(self, item: Item, reason: str) -> None:

@@ -34,6 +34,16 @@ def shown(name: str, **labels: str) -> float | None:
     return metrics.REGISTRY.get_sample_value(f"mparticle_streams_{name}", labels)
 
 
+def test_a_child_counts_for_its_metric_whoever_looks_it_up() -> None:
+    before = shown("deliveries_total", destination="here", operation="event", outcome="delivered")
+    of = ("here", "event", "delivered")
+    metrics.child(metrics.DELIVERIES, *of).inc()
+    metrics.child(metrics.DELIVERIES, *of).inc()
+    metrics.DELIVERIES.labels(*of).inc()
+    now = shown("deliveries_total", destination="here", operation="event", outcome="delivered")
+    assert now == (before or 0) + 3
+
+
 def seen(*partitions: Partition) -> None:
     """Somebody asks for the page of a worker with these partitions."""
     gauges.observe(partitions, lambda topic: topic.removeprefix("eu-"), "sailthru")

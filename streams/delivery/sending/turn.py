@@ -84,14 +84,14 @@ class Turn:
         """Tries once. Raises FencedError, and counts nothing, when this worker may not send."""
         if not self._may_send():
             raise FencedError
-        labels = {"destination": self._outlet.name, "endpoint": lane.endpoint}
+        at = (self._outlet.name, lane.endpoint)
         started = clocks.monotonic()
         outcome = await self._outlet.wire.send(batch.request)
         seconds = clocks.monotonic() - started
         self._slots.observe(lane.endpoint, seconds)
-        metrics.RECORDS_PER_REQUEST.labels(**labels).observe(batch.size)
-        metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
-        metrics.REQUESTS.labels(**labels, outcome=outcome.tag).inc()
+        metrics.child(metrics.RECORDS_PER_REQUEST, *at).observe(batch.size)
+        metrics.child(metrics.REQUEST_SECONDS, *at).observe(seconds)
+        metrics.child(metrics.REQUESTS, *at, outcome.tag).inc()
         return outcome
 
     def _record(self, outcome: Outcome, lane: Lane, size: int, endpoint: Endpoint) -> Standing:
