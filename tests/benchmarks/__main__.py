@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from sandbox.kafka import Kafka
+from streams.runtime import collect_seldom
 from tests.benchmarks import (
     backlog,
     calls,
@@ -97,6 +98,8 @@ def main(only: list[str], rounds: int, full: bool, markdown: bool) -> None:
     """Measures against rivals on this machine. Nothing passes or fails by a time."""
     # It tells at length of what it tries again, such as topics that have only just been made.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # As all processes of ours do: some rows measure their code in this one.
+    collect_seldom()
     found = asyncio.run(_run(only, rounds, full, Console(stderr=True, width=_WIDTH)))
     click.echo((results.markdown if markdown else results.json_lines)(found))
 

@@ -4,7 +4,6 @@ Each shape at three sizes: as large as a topic takes, with as many values as are
 about as many parts as are routed.
 """
 
-import gc
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,7 +14,6 @@ from agents.router.raw_message import RawMessage
 from agents.router.routing import route_together
 from models.mparticle.parsing import MAX_VALUES
 from sandbox.kafka import Kafka
-from streams.runtime import NEW_OBJECTS
 from streams.topics import MAX_MESSAGE_BYTES
 from tests.agents.router.shapes import SHAPES, Shape, ordinary
 from tests.benchmarks.results import Result, at_most
@@ -32,7 +30,6 @@ async def run(_broker: Kafka, rounds: int) -> list[Result]:
 
 def measure(rounds: int) -> list[Result]:
     """The worst shape by the median of its rounds; a smaller one counts as one of 10 MiB."""
-    gc.set_threshold(NEW_OBJECTS)
     loads = min(_timed(orjson.loads, ordinary(MAX_MESSAGE_BYTES)) for _ in range(5))
     results = []
     for what, work in (("routing", _route), ("the receiver's look", look)):

@@ -5,7 +5,6 @@ account sends, as the sandbox's generator mixes it, with the memory of users tha
 """
 
 import cProfile
-import gc
 import pstats
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +20,6 @@ from agents.router.snapshots import Snapshots
 from models.mparticle.parsing import parse
 from sandbox.kafka import Kafka
 from sandbox.mparticle import generate
-from streams.runtime import NEW_OBJECTS
 from tests.benchmarks.messages import RECORDS
 from tests.benchmarks.results import Result, at_most, ratios
 from tests.benchmarks.work import AT, RECEIVED_MS, SETTINGS, outputs_together
@@ -44,7 +42,6 @@ async def run(_broker: Kafka, rounds: int) -> list[Result]:
 
 def measure(rounds: int) -> list[Result]:
     """CPU a message; each stage includes those before it, so that differences are the parts."""
-    gc.set_threshold(NEW_OBJECTS)
     results = _of_mix(max(1, rounds // 7))
     for records, write in RECORDS.items():
         values = [write(number).value for number in range(_MESSAGES)]
