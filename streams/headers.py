@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 ID = "id"
 KIND = "kind"
 # Present after a person moved the router's offsets: what is routed again is meant to arrive again.
@@ -70,7 +72,7 @@ def redriven(destination: str, letter: str) -> list[tuple[str, bytes]]:
     return [(REDRIVEN_FOR, destination.encode()), (REDRIVEN_OF, letter.encode())]
 
 
-class Marks(NamedTuple):
+class Marks(Struct, frozen=True, gc=False):
     """The headers of one record, read; foreign records may have none of them.
 
     `identity` makes a record the same one when it comes again: its id, within its epoch. What was

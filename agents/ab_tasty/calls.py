@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 
-class Member(NamedTuple):
+class Member(Struct, frozen=True, gc=False):
     """A visitor's membership of an audience, as the records of a request leave it."""
 
     visitor_id: str

@@ -5,7 +5,9 @@ import unicodedata
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 from models.audience_membership import MembershipChanged
 from models.record import Identity
@@ -21,7 +23,7 @@ _VISITOR_ID = re.compile(r"[A-Za-z0-9-]{1,32}")
 _NOT_IN_SEGMENT = re.compile(r"[^A-Za-z0-9\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u00FF_.-]")
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True, gc=False):
     """One line of an upload. AB Tasty keeps one value per visitor and segment: the last."""
 
     visitor_id: str

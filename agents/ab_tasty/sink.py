@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
 from agents.ab_tasty import reasons
 from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
@@ -162,7 +164,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     async def on_dead_letter(self, record: Record, partition: int) -> None:
         """Forgets a member whose row AB Tasty refuses: it is not to be sent again."""
         if member := self._member(record):
-            await self._members.write(partition, [member._replace(joined=False)], self._now_ms())
+            await self._members.write(partition, [replace(member, joined=False)], self._now_ms())
 
     async def resend(self, feed: Feed) -> None:
         if self._membership_gap:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 import orjson
+from msgspec.structs import asdict
 
 from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
@@ -17,7 +18,7 @@ from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Dropped, Rejected
 
 SEGMENTS = "segments"
-_HEADER = ",".join(Row._fields) + "\n"
+_HEADER = ",".join(Row.__struct_fields__) + "\n"
 
 
 class _BodyFormat(NamedTuple):
@@ -103,7 +104,7 @@ class Udc:
                 segments[audience_id] = self._known.called(audience_id, wanted).name
             each = row(change, segments[audience_id], self._rules)
             members.append(Member(each.visitor_id, audience_id, change.change == "joined"))
-            yield each[:2], *sized(each)
+            yield (each.visitor_id, each.segment), *sized(each)
 
     def _name(self, change: MembershipChanged) -> str | None:
         return self._known.name_of(change, self._names)
@@ -125,7 +126,7 @@ def _sized_line(each: Row) -> tuple[int, str]:
 
 
 def _sized_object(each: Row) -> tuple[int, dict[str, str]]:
-    made = each._asdict()
+    made = asdict(each)
     return len(orjson.dumps(made)) + len(","), made
 
 

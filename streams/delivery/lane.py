@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
 from aiokafka.structs import ConsumerRecord
+from msgspec import Struct
 
 from models.record import Record
 from streams import clocks
@@ -21,8 +21,7 @@ _MAX_PAUSE_SECONDS = 60.0
 Source: TypeAlias = ConsumerRecord
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(Struct, eq=False):
     """One record on its way: the bytes it came as, what they say, and where it must be ended.
 
     `record` is None when the bytes say nothing; `identity` is None when its producer gave none.

@@ -6,9 +6,10 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from aiokafka.structs import ConsumerRecord
+from msgspec import Struct
 
 from models.audience import Audience
 from models.record import Record
@@ -20,7 +21,7 @@ from streams.topics import Topic
 Request = TypeVar("Request")
 
 
-class LaneKey(NamedTuple):
+class LaneKey(Struct, frozen=True, gc=False):
     """Names a lane, a queue with one request in flight: what must keep its order shares one."""
 
     endpoint: str
@@ -36,7 +37,7 @@ class Batch(Generic[Request]):
     size: int
 
 
-class Placement(NamedTuple):
+class Placement(Struct, frozen=True, gc=False):
     """The owner of a record's order, and the partition that the record came from."""
 
     user: str

@@ -15,22 +15,21 @@ alone told is told by the user's next message: the router remembers nothing of w
 of.
 """
 
-from typing import NamedTuple
-
 from faust.types import TP
+from msgspec import Struct
 
 from streams.delivery.ordering.partition_memory import PartitionMemory
 from streams.headers import Marks, Raw
 
 
-class _Seen(NamedTuple):
+class _Seen(Struct, frozen=True, gc=False):
     """The position of the raw message of a user's last update, and the update's own offset."""
 
     raw: Raw
     offset: int
 
 
-class _Newest(NamedTuple):
+class _Newest(Struct, frozen=True, gc=False):
     """The time at which a user's newest message was sent, in ms, and its update's offset."""
 
     at_ms: int

@@ -5,16 +5,16 @@ HTTP requests; of what a router writes again see snapshot_order.py.
 """
 
 from collections import defaultdict
-from typing import NamedTuple
 
 from faust.types import TP
+from msgspec import Struct
 
 from models.record import Record
 from streams.delivery.ordering.partition_memory import PartitionMemory
 from streams.delivery.ordering.snapshot_order import SnapshotOrder
 
 
-class Subject(NamedTuple):
+class Subject(Struct, frozen=True, gc=False):
     """The user and thing a change is about; a new epoch, since offsets moved, may repeat it all."""
 
     epoch: bytes
@@ -22,7 +22,7 @@ class Subject(NamedTuple):
     subject: str
 
 
-class _Seen(NamedTuple):
+class _Seen(Struct, frozen=True, gc=False):
     """The time of a change, in milliseconds, and its offset."""
 
     at_ms: int

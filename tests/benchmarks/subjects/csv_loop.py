@@ -20,7 +20,7 @@ _RULES = RowRules("mpid", _TEMPLATE, "true", "false")
 
 async def main(group: str) -> None:
     kafka = KafkaSettings.load()
-    Meter.of_this_process()
+    meter = Meter.of_this_process()
     parse = AUDIENCE_MEMBERSHIP.holds.validate_json
     url = f"{os.environ['ABTASTY_BASE_URL']}/accounts/sandbox-account/segments/mparticle"
     async with (
@@ -35,6 +35,8 @@ async def main(group: str) -> None:
     ):
         while True:
             fetched = await consumer.getmany(timeout_ms=500, max_records=_ROWS)
+            if fetched:
+                meter.mark("admits")
             latest: dict[tuple[str, str], str] = {}
             for record in (record for records in fetched.values() for record in records):
                 change = parse(record.value)

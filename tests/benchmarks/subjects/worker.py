@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 from agents.router import processor, routing
+from streams.delivery.admission import Admission
 from streams.engine.consumer import Consumer
 from streams.worker.run import run
 from tests.benchmarks.meter import Meter
@@ -15,6 +16,7 @@ def main(name: str) -> None:
     meter = Meter.of_this_process()
     together = meter.marking_first("work", routing.route_together)
     processor.route_together = together  # type: ignore[attr-defined]  # imported there
+    Admission.admit = meter.marking_first("admits", Admission.admit)  # type: ignore[method-assign]
     Consumer.take_over = meter.marking_first("assigned", Consumer.take_over)  # type: ignore[method-assign]
     run(import_module(f"agents.{name.replace('-', '_')}.app").app)
 
