@@ -128,6 +128,10 @@ def _say_refused(error: NotTakenError) -> None:
     raw = [orjson.loads(record.value)["raw"] for record in error.records]
     positions = list(dict.fromkeys(f"{at['partition']}/{at['offset']}" for at in raw))
     named = ",".join(positions[:_MOST_NAMED])
+    instead = (
+        "; what Kafka will never take goes to the dead letters with "
+        f"ROUTER_DEAD_LETTER_OFFSETS={named}"
+    )
     log.error(
         "kafka_write_refused",
         topic=error.topic,
@@ -135,8 +139,7 @@ def _say_refused(error: NotTakenError) -> None:
         error=type(error.__cause__).__name__,
         raw=named,
         raw_messages=len(positions),
-        what_to_do=f"{error.what_to_do}; what Kafka will never take goes to the dead letters with "
-        f"ROUTER_DEAD_LETTER_OFFSETS={named}",
+        what_to_do=error.what_to_do + (instead if error.is_of_records else ""),
     )
 
 

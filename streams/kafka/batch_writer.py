@@ -8,13 +8,36 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    BrokerResponseError,
+    CorruptRecordException,
+    InvalidRequestError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.kafka.patient_producer import partition_count
 from streams.kafka.record_limits import written_size
 from streams.kafka.rights import Right
+
+# Brokers answer with these that records are not as the topic takes them; one of them says
+# `InvalidRecord`, which aiokafka does not know and calls unknown.
+_OF_RECORDS = (
+    CorruptRecordException,
+    InvalidRequestError,
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    UnknownError,
+)
 
 
 class Outgoing(NamedTuple):
@@ -43,6 +66,8 @@ class NotTakenError(Exception):
         self, topic: str, partition: int, records: Sequence[Outgoing], why: KafkaError
     ) -> None:
         self.what_to_do = what_to_do(topic, why)
+        self.is_of_records = isinstance(why, _OF_RECORDS)
+        """True where others might pass: without these records the writer could go on."""
         super().__init__(
             f"Kafka did not take {len(records)} records of {topic}/{partition}: {self.what_to_do}"
         )
@@ -58,6 +83,8 @@ def what_to_do(topic: str, why: BaseException) -> str:
             return f"have its user granted {Right('Write', 'topic', topic)}"
         case MessageSizeTooLargeError():
             return f"raise max.message.bytes of {topic}"
+        case KafkaError() if not isinstance(why, BrokerResponseError):
+            return f"start it again: its Kafka client gave up ({type(why).__name__})"
     return f"look at the brokers' log for {type(why).__name__}"
 
 

@@ -4,6 +4,15 @@ import asyncio
 from collections import defaultdict
 
 import pytest
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +123,27 @@ async def test_nothing_of_a_partition_is_written_after_what_kafka_refused(
         await write(producer, [outgoing(topic, 4)])
 
     assert [int(record.value) for record in await read(to, EVENTS, 2)] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_records", "what_to_do"),
+    [
+        (MessageSizeTooLargeError(), True, "raise max.message.bytes of events"),
+        (InvalidTimestampError(), True, "look at the brokers' log for InvalidTimestampError"),
+        (for_code(87)(), True, "look at the brokers' log for UnknownError"),
+        (TopicAuthorizationFailedError(), False, "have its user granted Write on the topic events"),
+        (ProducerClosed(), False, "start it again: its Kafka client gave up (ProducerClosed)"),
+        (
+            KafkaTimeoutError(),
+            False,
+            "start it again: its Kafka client gave up (KafkaTimeoutError)",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_who_is_told_what_kafka_did_not_take_is_told_whether_records_are_why(
+    error: KafkaError, is_of_records: bool, what_to_do: str
+) -> None:
+    not_taken = NotTakenError("events", 0, [outgoing("events", 0)], error)
+
+    assert (not_taken.is_of_records, not_taken.what_to_do) == (is_of_records, what_to_do)
