@@ -1,6 +1,6 @@
 """The Firehose's audience messages: which audiences there are, and who is in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,9 +32,10 @@ _AUDIENCE = FrameReader(ProfileAudience)
 _SHARED = reader(SharedAttribute)
 
 
-def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
+def route_subscription(message: dict[str, Any], raw: RawMessage) -> Iterator[None]:
     """Routes what a message says of an audience; its records have no user."""
     request = _SUBSCRIPTION.read(message)
+    yield
     get, at_ms = request.get, request.get("timestamp_ms")
     account_id = get("account", NO_SHAPE).get("account_id")
     about = About([get("id"), at_ms], at_ms, {"account_id": account_id})
@@ -59,9 +60,10 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> None:
     raw.emit(Content(Audience, without_empty(known)), about, index, known)
 
 
-def route_membership(message: dict[str, Any], raw: RawMessage) -> None:
+def route_membership(message: dict[str, Any], raw: RawMessage) -> Iterator[None]:
     """Routes memberships, profile by profile; indexes run over all audiences of all profiles."""
     request = _MEMBERSHIPS.frame(message)
+    yield
     for number, part in enumerate(request.user_profiles or ()):
         try:
             profile = _PROFILE.frame(part)

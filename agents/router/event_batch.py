@@ -1,9 +1,10 @@
 """Event batches: the family of messages without a `type`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from agents.router.event_contents import Shape
-from agents.router.events import route_events
+from agents.router.events import read_events, route_events
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About
 from agents.router.user_state import environment, identities, route_notifications, route_snapshot
@@ -39,10 +40,12 @@ _BATCH = FrameReader(EventBatch)
 _EVENT = reader(BatchEvent)
 
 
-def route_batch(message: dict[str, Any], raw: RawMessage) -> None:
+def route_batch(message: dict[str, Any], raw: RawMessage) -> Iterator[None]:
     batch = _BATCH.frame(message)
     about = _about(message, batch, raw)
-    changed = route_events(raw, about, batch.events or [], _read)
+    events_ = read_events(raw, about, batch.events or [], _read)
+    yield
+    changed = route_events(raw, about, events_)
     attributes, deleted = batch.user_attributes or {}, batch.deleted_user_attributes or []
     route_snapshot(raw, about, attributes, deleted, changed)
     if batch.system_notifications:

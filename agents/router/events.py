@@ -1,4 +1,4 @@
-"""Routes the events of a message: one way for both vocabularies."""
+"""Routes the events of a message, once they are all read: one way for both vocabularies."""
 
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -33,30 +33,50 @@ class Changed(NamedTuple):
 NOTHING_CHANGED: Final = Changed(MappingProxyType({}))
 
 
-_ReadEvent: TypeAlias = tuple[bool, int, int, Any, Happening]
+ReadEvent: TypeAlias = tuple[bool, int, int, Any, Happening]
 """An event that was read. It is sorted by the first three: whether it comes after changes of
 identity, its time or else the message's, its index in the message. Then the event as it came, and
 what it says."""
 
 
-def route_events(
+def read_events(
     raw: RawMessage,
     about: About,
     events: list[Any],
     read: Callable[[Any], tuple[Shape, dict[str, Any]]],
     of_text: Typed | None = None,
-) -> Changed:
-    """Routes a message's events in the order of their own times; equal times keep their places.
+) -> list[ReadEvent]:
+    """Reads a message's events, in the order of their own times; equal times keep their places.
 
     Changes of identity go before all others. Every record carries the identities that the user
     has at the end of the message, so a destination must know these before it hears anything else:
     else it would make a profile under an address that is about to be another profile's.
     `read` gives an event's shape and content, `of_text` what a text among attributes means, where
-    all of them are text. An event without a time has the message's. Returns what they changed.
+    all of them are text. An event without a time has the message's.
     """
+    found: list[ReadEvent] = []
+    message_ms = known_ms(about.at_ms) or raw.received_at_ms
+    for index, part in enumerate(events, raw.reserve(len(events))):
+        try:
+            shape, data = read(part)
+            said = shape.read(data)
+        except (ValidationError, UnreadableError) as error:
+            raw.refuse_part(error, "bad_event", index)
+            continue
+        if of_text is not None:
+            for content in said.contents:
+                _type(content.fields, of_text)
+        at_ms = said.at_ms
+        order_ms = at_ms if at_ms is not None and at_ms > 0 else message_ms
+        found.append((shape.of is not IdentitiesChange, order_ms, index, part, said))
+    return _in_order(found)
+
+
+def route_events(raw: RawMessage, about: About, events: list[ReadEvent]) -> Changed:
+    """Routes the events that were read; returns what they changed."""
     states: dict[str, State] = {}
     adds_identity = False
-    for _, _, index, part, said in _in_order(_read_all(raw, about, events, read, of_text)):
+    for _, _, index, part, said in events:
         for content in said.contents:
             if raw.emit(content, about, index, part, at_ms=said.at_ms, own_id=said.own_id):
                 if content.of is AttributesChanged:
@@ -72,38 +92,13 @@ def route_events(
     return Changed(states, adds_identity)
 
 
-def _read_all(
-    raw: RawMessage,
-    about: About,
-    events: list[Any],
-    read: Callable[[Any], tuple[Shape, dict[str, Any]]],
-    of_text: Typed | None,
-) -> list[_ReadEvent]:
-    read_events: list[_ReadEvent] = []
-    message_ms = known_ms(about.at_ms) or raw.received_at_ms
-    for index, part in enumerate(events, raw.reserve(len(events))):
-        try:
-            shape, data = read(part)
-            said = shape.read(data)
-        except (ValidationError, UnreadableError) as error:
-            raw.refuse_part(error, "bad_event", index)
-            continue
-        if of_text is not None:
-            for content in said.contents:
-                _type(content.fields, of_text)
-        at_ms = said.at_ms
-        order_ms = at_ms if at_ms is not None and at_ms > 0 else message_ms
-        read_events.append((shape.of is not IdentitiesChange, order_ms, index, part, said))
-    return read_events
-
-
-def _in_order(read_events: list[_ReadEvent]) -> list[_ReadEvent]:
-    if len(read_events) > 1:
+def _in_order(found: list[ReadEvent]) -> list[ReadEvent]:
+    if len(found) > 1:
         # No two have one index, so that nothing behind it is compared.
-        read_events.sort()
-        if not read_events[1][0]:
-            return _with_pairs(read_events)
-    return read_events
+        found.sort()
+        if not found[1][0]:
+            return _with_pairs(found)
+    return found
 
 
 def _type(fields: dict[str, Any], of_text: Typed) -> None:
@@ -113,9 +108,9 @@ def _type(fields: dict[str, Any], of_text: Typed) -> None:
         fields["details"] = typed_inside(fields["details"], of_text)
 
 
-def _with_pairs(read_events: list[_ReadEvent]) -> list[_ReadEvent]:
-    contents = iter(paired([content for *_, said in read_events for content in said.contents]))
+def _with_pairs(found: list[ReadEvent]) -> list[ReadEvent]:
+    contents = iter(paired([content for *_, said in found for content in said.contents]))
     return [
         (*place, replace(said, contents=tuple(islice(contents, len(said.contents)))))
-        for *place, said in read_events
+        for *place, said in found
     ]

@@ -1,9 +1,10 @@
 """The Firehose's event requests: the family of messages with a `type`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from agents.router.event_contents import Shape
-from agents.router.events import route_events
+from agents.router.events import read_events, route_events
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About
 from agents.router.settings import RouterSettings
@@ -37,11 +38,13 @@ _SHAPES = {kind: Shape(kind, of) for kind, of in EVENTS.items()}
 _REQUEST = FrameReader(EventRequest)
 
 
-def route_event_request(message: dict[str, Any], raw: RawMessage) -> None:
+def route_event_request(message: dict[str, Any], raw: RawMessage) -> Iterator[None]:
     request = _REQUEST.frame(message)
     about = _about(message, request, raw)
     of_text = meaning_of_text(raw.settings)
-    changed = route_events(raw, about, request.events or [], _read, of_text)
+    events_ = read_events(raw, about, request.events or [], _read, of_text)
+    yield
+    changed = route_events(raw, about, events_)
     written = request.user_attributes or {}
     if request.user_attribute_lists:
         written = written | request.user_attribute_lists

@@ -1,5 +1,6 @@
 """Routes data-subject requests: what people ask about their data must not be lost."""
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -19,8 +20,9 @@ _SPELLING = MappingProxyType({**USER, **DEVICE})
 _REQUEST = reader(SubjectRequest)
 
 
-def route_subject_request(message: dict[str, Any], raw: RawMessage) -> None:
+def route_subject_request(message: dict[str, Any], raw: RawMessage) -> Iterator[None]:
     request = _REQUEST.read(message)
+    yield
     get, at_ms = request.get, request.get("timestamp_ms")
     about = About([get("id"), at_ms], at_ms, _subject(request, raw))
     # The id is made of the fields that say nothing as well.

@@ -231,9 +231,11 @@ class RawMessage:
         return len(routed.outs), len(routed.dead_letters), len(routed.dropped)
 
     def back_to(self, mark: tuple[int, int, int]) -> None:
-        """Forgets what the message became since that mark."""
+        """Forgets what the message became since that mark, and what it told of its users."""
         routed = self.routed
         del routed.outs[mark[0] :], routed.dead_letters[mark[1] :], routed.dropped[mark[2] :]
+        if self.snapshots is not None:
+            self.snapshots.reset()
 
     def give_up(self, error: TooMuchError) -> None:
         """Sets all of the message aside as one dead letter, whatever it has become."""

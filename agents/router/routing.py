@@ -5,11 +5,10 @@ records of other outputs: "Kinesis Firehose Audience", "Google Cloud Storage Aud
 requests: "Aliasing".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
-from msgspec import Struct
 from pydantic import ValidationError
 
 from agents.router.audiences import route_membership, route_subscription
@@ -25,7 +24,14 @@ from models.mparticle.parsing import UnreadableMessageError, parse
 
 __all__ = ["Out", "Position", "Routed", "route", "route_together"]
 
-Handler = Callable[[dict[str, Any], RawMessage], None]
+Handler: TypeAlias = Callable[[dict[str, Any], RawMessage], Iterator[None]]
+"""Reads a message, pauses (it yields), and routes what was read.
+
+Only then it may ask `snapshots`, which know of the messages before it by then.
+"""
+
+# So often a message pauses on its way.
+_PAUSES = 2
 
 _BY_TYPE: Mapping[str, Handler] = MappingProxyType(
     {
@@ -73,20 +79,16 @@ def route_together(raws: Sequence[RawMessage]) -> list[Routed]:
     No message knows of another, but for what those before it told of their users. One stage's code
     and data fit into the processor's nearest cache, those of all stages do not.
     """
-    read = [(raw, message) for raw in raws for message in _read(raw)]
-    known = [_take_strangers(raw, message) for raw, message in read]
-    for each in known:
-        _route(each)
+    routes = [(raw, _route(raw, message)) for raw in raws for message in _read(raw)]
+    # Of a list each begins where the one before has ended.
+    alone = [route for raw, route in routes if not raw.is_list]
+    for _ in range(_PAUSES):
+        for route in alone:
+            next(route, None)
+    for _, route in routes:
+        for _ in route:
+            pass
     return [raw.routed for raw in raws]
-
-
-class _Known(Struct, frozen=True):
-    """A message without the fields that nobody knows; `family` is None where we do not route it."""
-
-    raw: RawMessage
-    message: Any
-    family: str | None
-    fault: Exception | None
 
 
 def _read(raw: RawMessage) -> Sequence[Any]:
@@ -107,18 +109,6 @@ def _read(raw: RawMessage) -> Sequence[Any]:
     return message
 
 
-def _take_strangers(raw: RawMessage, message: Any) -> _Known:
-    family, fault = _family(message), None
-    try:
-        if family is not None and (found := take_strangers(message, family)):
-            raw.routed.strangers += found
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a mistake of ours costs a message, not the flow
-        fault = error
-    return _Known(raw, message, family, fault)
-
-
 def _family(message: Any) -> str | None:
     if not isinstance(message, dict):
         return None
@@ -131,49 +121,48 @@ def _family(message: Any) -> str | None:
     return None
 
 
-def _route(known: _Known) -> None:
-    """Routes one message whole or not at all: what breaks its frame breaks what is inside."""
-    raw = known.raw
+def _route(raw: RawMessage, message: Any) -> Iterator[None]:
+    """Routes one message whole or not at all: what breaks its frame breaks what is inside.
+
+    It pauses, for other messages to come as far, when nobody's fields are out and when it is read.
+    """
     if raw.is_over:
         return
-    try:
-        _route_within_bounds(known, raw)
-    except TooMuchError as error:
-        raw.give_up(error)
-
-
-def _route_within_bounds(known: _Known, raw: RawMessage) -> None:
     if raw.is_list:
         raw.begin()
     before = raw.mark()
-    if raw.snapshots is not None:
-        raw.snapshots.reset()
     try:
-        _dispatch(known)
-        if raw.snapshots is not None:
-            raw.snapshots.settle()
-    except ValidationError as error:
-        raw.back_to(before)
-        raw.refuse_part(error, "bad_message", raw.whole)
-    except (MemoryError, TooMuchError):
+        if (family := _family(message)) is None:
+            _set_aside(message, raw)
+        else:
+            raw.routed.strangers += take_strangers(message, family)
+            yield
+            yield from _HANDLERS[family](message, raw)
+            if raw.snapshots is not None:
+                raw.snapshots.settle()
+        if raw.mark() == before:
+            raw.drop("no_op")
+    except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - as above
-        raw.back_to(before)
-        raw.refuse("router_fault", raw.whole, type(error).__name__)
-    if raw.mark() == before:
-        raw.drop("no_op")
+    except Exception as error:  # noqa: BLE001 - a mistake of ours costs a message, not the flow
+        _refuse(raw, before, error)
     if raw.whole is not None:
         # Also a message without parts has a place in the list.
         raw.reserved = max(raw.reserved, raw.whole + 1)
 
 
-def _dispatch(known: _Known) -> None:
-    if known.fault is not None:
-        raise known.fault
-    if known.family is not None:
-        _HANDLERS[known.family](known.message, known.raw)
-    else:
-        _set_aside(known.message, known.raw)
+def _refuse(raw: RawMessage, before: tuple[int, int, int], error: Exception) -> None:
+    """Makes all of a message that cannot be routed a dead letter."""
+    try:
+        if isinstance(error, TooMuchError):
+            raise error
+        raw.back_to(before)
+        if isinstance(error, ValidationError):
+            raw.refuse_part(error, "bad_message", raw.whole)
+        else:
+            raw.refuse("router_fault", raw.whole, type(error).__name__)
+    except TooMuchError as too_much:
+        raw.give_up(too_much)
 
 
 def _set_aside(message: Any, raw: RawMessage) -> None:
