@@ -60,7 +60,7 @@ help:
 	@echo "make versions  docs/kafka-versions.md: each Kafka with all workers on it (VERSIONS=\"3.9.1\")"
 	@echo "make simulate  whole workers on simulated time and network, SEEDS= schedules of faults from"
 	@echo "             as many seeds, judged: a JSON line (FIRST=, JOBS=; ARGS=\"--seed 7 --log\""
-	@echo "             tells one again)"
+	@echo "             tells one again); when stopped, it goes on where it was"
 	@echo "make fuzz    hostile shapes at router and receiver, with bounds on memory, time and outcome:"
 	@echo "             a JSON line, a minute (MINUTES=, SEED= to repeat a finding, or ARGS=)"
 	@echo "make compiled  the mapping compiled to C (in build/compiled), held to its tests and, message by"
@@ -107,7 +107,7 @@ versions: $(READY)
 	@$(BIN)/python -m tests.versions $(VERSIONS)
 
 simulate: $(READY)
-	@$(BIN)/python -m tests.simulation $(SIMULATE)
+	@$(BIN)/python -m tests.simulation --kept build/simulation $(SIMULATE)
 
 # In a copy, or whatever runs here would run it. The same copy tells first what the source does.
 compiled: $(READY)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, Turn
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Member:
     rebalance_s: float
     protocols: list[tuple[str, bytes]]
     assignment: bytes = b""
-    expires: asyncio.TimerHandle | None = None
+    expires: Turn | None = None
     joining: "asyncio.Future[Joined] | None" = None
     syncing: "asyncio.Future[tuple[int, bytes]] | None" = None
 
@@ -70,7 +70,7 @@ class Group:
     """Those of nobody, and those that took an offset back."""
     _made: int = 0
     _joined: set[str] = field(default_factory=set)
-    _deadline: asyncio.TimerHandle | None = None
+    _deadline: Turn | None = None
     _promised: set[str] = field(default_factory=set)
 
     # -- membership
@@ -338,7 +338,7 @@ class Group:
                 self._prepare()
 
 
-def _cancel(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: Turn | None) -> None:
     if timer is not None:
         timer.cancel()
 

@@ -290,10 +290,10 @@ def hunt(mutant: Mutant, most: int) -> int | None:
         result = _simulate(folder, f"--seeds={most}", "--until-found")
     if not result["violations"]:
         return None
-    seeds = int(result["seeds"])
-    if _simulate(str(ROOT), f"--seed={seeds - 1}")["violations"]:
-        raise click.ClickException(f"seed {seeds - 1} breaks a promise without any mistake")
-    return seeds
+    seed: int = result["found"][0]
+    if _simulate(str(ROOT), f"--seed={seed}")["violations"]:
+        raise click.ClickException(f"seed {seed} breaks a promise without any mistake")
+    return seed + 1
 
 
 def _simulate(folder: str, *arguments: str) -> dict[str, Any]:

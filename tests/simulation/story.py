@@ -18,6 +18,7 @@ from streams.kafka.pending_writes import PENDING
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import ALL
 from tests.simulation import loop as loops
+from tests.simulation import wire
 from tests.simulation.evidence import Evidence, Plan
 from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
@@ -64,7 +65,7 @@ class Story:
 
     def run(self) -> Evidence:
         evidence = self.evidence
-        with simulated_clocks(self.loop), contextlib.ExitStack() as stack:
+        with simulated_clocks(self.loop), wire.remembering(), contextlib.ExitStack() as stack:
             random.seed(self._seed)
             asyncio.set_event_loop(self.loop)
             stack.callback(asyncio.set_event_loop, None)
