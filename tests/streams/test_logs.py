@@ -222,3 +222,25 @@ def test_lines_that_are_never_alike_take_no_more_room_than_some_hundred_do() -> 
         said.log("".join(chr(97 + number // 26**place % 26) for place in range(3)))
     assert len(said.lines) == 26**3
     assert len(said.repeats) <= 500
+
+
+TWICE = """
+import structlog
+from streams import logs
+from streams.settings import WorkerSettings
+
+ours = structlog.get_logger("streams")
+for worker in ("router", "sailthru"):
+    logs.set_up(WorkerSettings(log_format="json"), worker)
+    ours.info("partitions_assigned")
+"""
+
+
+def test_who_has_logged_before_it_is_set_up_anew_follows() -> None:
+    """Else a logger would keep the first, as in a process that tests workers one by one."""
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", TWICE], capture_output=True, text=True, check=True
+    )
+    workers = [json.loads(line)["worker"] for line in done.stderr.splitlines()]
+    assert workers[0] == "router"
+    assert workers[-1] == "sailthru"
