@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-ARG PYTHON=3.12
+ARG PYTHON=3.13
 # By version: where this was written no digest could be looked up. Better: python@sha256:…
 ARG BASE=python:${PYTHON}-slim
 

@@ -151,6 +151,6 @@ $(BENCH)/ready: pyproject.toml constraints.txt $(RIVALS)
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) $(BENCH) build *.egg-info .sandbox .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf $(VENV) .venv-newest $(BENCH) build *.egg-info .sandbox .mypy_cache .ruff_cache .pytest_cache \
 	    .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
