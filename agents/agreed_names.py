@@ -111,7 +111,8 @@ class AgreedNames:
         self, change: AudienceChanged | MembershipChanged, learned: LearnedNames
     ) -> str | None:
         """Returns the fixed name of a record's audience, or else its own, or else the learned."""
-        return self.name(change.audience_id) or learned.name(change)
+        known = self._known.get(change.audience_id)
+        return (known and known.name) or learned.name(change)
 
     @property
     def is_full(self) -> bool:

@@ -1,10 +1,10 @@
 """Admits the records of a chunk: drops repeats, parses, and places each in its lane."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from models.record import Record
 from streams import clocks, headers, metrics
@@ -79,8 +79,8 @@ class Admission:
         self, partition: Partition, sources: Sequence[Source], barrier: int
     ) -> Sequence[Refused]:
         # Parsed before the first is placed: each of the two is faster with nothing in between.
-        holds = self._topics[partition.tp.topic].holds
-        parsed = [_parse(holds, source) for source in sources]
+        validator = self._topics[partition.tp.topic].holds.validator
+        parsed = [_parse(validator.validate_json, source) for source in sources]
         now = _Now(clocks.wall_ms(), asyncio.get_running_loop().time())
         refused: list[Refused] = []
         queued = 0
@@ -166,9 +166,9 @@ class Admission:
         return self._staleness.is_stale(tp, record, item.user, marks.epoch, offset)
 
 
-def _parse(holds: TypeAdapter[Any], source: Source) -> Record | ValidationError:
+def _parse(read: Callable[[bytes], Any], source: Source) -> Record | ValidationError:
     try:
-        record: Record = holds.validate_json(source.value or b"")
+        record: Record = read(source.value or b"")
     except ValidationError as error:
         return error
     return record

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from agents.ab_tasty.day_slices import joined_value
 from agents.ab_tasty.refresh import DAY_MS
+from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from models.accepted_audience import AcceptedAudience
 from sandbox.ab_tasty import AbTasty
@@ -96,9 +97,19 @@ def _group(kafka: KafkaSettings) -> str:
 async def only_today_is_left(kafka: KafkaSettings) -> str:
     """Tells the worker that all days before were done; returns how it notes that today is."""
     today = int(time.time() * 1000) // DAY_MS
-    done = dict.fromkeys(_places(kafka), (0, f"{_DAYS} {today - 1} 0"))
-    await cluster.commit(kafka, _group(kafka), done)
+    await _note_done(kafka, _DAYS, today - 1)
     return f"{_DAYS} {today} 0"
+
+
+async def nothing_is_left(kafka: KafkaSettings) -> None:
+    """Tells a worker with its usual settings that today's slice was sent, as on any later start."""
+    days = AbTastySettings.model_fields["refresh_interval_days"].default
+    await _note_done(kafka, days, int(time.time() * 1000) // DAY_MS)
+
+
+async def _note_done(kafka: KafkaSettings, days: int, day: int) -> None:
+    done = dict.fromkeys(_places(kafka), (0, f"{days} {day} 0"))
+    await cluster.commit(kafka, _group(kafka), done)
 
 
 async def _until_done(kafka: KafkaSettings, worker: Subject, today: str) -> None:

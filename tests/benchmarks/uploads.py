@@ -20,6 +20,7 @@ from sandbox.server import running
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.benchmarks.events import AUDIENCES, memberships
 from tests.benchmarks.log import Log
+from tests.benchmarks.members import nothing_is_left
 from tests.benchmarks.observed import observed
 from tests.benchmarks.processes import Subject, ab_tasty_settings
 from tests.benchmarks.results import Result, at_least, at_most, ratios
@@ -27,7 +28,7 @@ from tests.benchmarks.results import Result, at_least, at_most, ratios
 _ENDPOINT = "POST segments"
 WORKER = "worker"
 _SUBJECTS = {WORKER: "ab-tasty", "aiokafka loop": "csv_loop"}
-_CHANGES, _ALL_CHANGES = 100_000, 1_000_000
+_CHANGES, _ALL_CHANGES = 300_000, 1_000_000
 _BATCH = 1_000
 # A batch of changes of one audience, whose users' ids are all as long, so that none is in another.
 _ONE_EACH = range(10**6 * AUDIENCES, (10**6 + _BATCH) * AUDIENCES, AUDIENCES)
@@ -118,6 +119,7 @@ async def _run(
     is_ours = name == WORKER
     if is_ours:
         await log.begin(_SUBJECTS[name], at_the_start)
+        await nothing_is_left(log.kafka)
     async with (
         running(observed(AbTasty(), _ENDPOINT, uploads.tell)) as url,
         Subject(
