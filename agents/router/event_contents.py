@@ -40,12 +40,13 @@ class Happening(Struct, frozen=True, gc=False):
 class Shape:
     """A kind of event: what records call it, and how it is read."""
 
-    __slots__ = ("_reader", "kind", "of")
+    __slots__ = ("_function", "_reader", "kind", "of")
 
     def __init__(self, kind: str, of: type[Happened]) -> None:
         self.kind = kind
         self.of = of
         self._reader = _reader(of)
+        self._function = self._reader.function
 
     def read(self, data: dict[str, Any]) -> Happening:
         """Returns what an event says; raises ValidationError or UnreadableError.
@@ -53,7 +54,7 @@ class Shape:
         Removes what differs by upload from an event that its sender's own id and time identify.
         """
         try:
-            happening: Happening = self._reader.function(data)(data, self.kind)
+            happening: Happening = self._function(data)(data, self.kind)
         except (OddError, PydanticCustomError):
             return self._reader.leniently(data, self.kind)
         return happening

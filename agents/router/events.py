@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
@@ -15,12 +16,11 @@ from agents.router.route_result import About
 from agents.router.snapshots import GONE, State
 from models.mparticle.changes import IdentitiesChange
 from models.mparticle.texts import Typed, typed, typed_inside
-from models.mparticle.times import known_ms
 from models.mparticle.values import UnreadableError
 from models.user_update import AttributesChanged, IdentitiesChanged
 
 
-class Changed(NamedTuple):
+class Changed(Struct, frozen=True):
     """The changes by a message's events: each attribute's last state, and whether identities came.
 
     These count for the snapshot, which says the same once more.
@@ -55,7 +55,8 @@ def read_events(
     all of them are text. An event without a time has the message's.
     """
     found: list[ReadEvent] = []
-    message_ms = known_ms(about.at_ms) or raw.received_at_ms
+    at_ms = about.at_ms
+    message_ms = at_ms if at_ms is not None and at_ms > 0 else raw.received_at_ms
     for index, part in enumerate(events, raw.reserve(len(events))):
         try:
             shape, data = read(part)

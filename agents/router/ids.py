@@ -45,10 +45,15 @@ class Ids:
         """Bytes of JSON that the ids were made of."""
 
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
-        id_ = self._digest([_VERSION, kind, mpid, scope, part])
-        equals = self._seen.get(id_, 0)
-        self._seen[id_] = equals + 1
-        return self._digest([_VERSION, kind, mpid, scope, part, equals]) if equals else id_
+        described = [_VERSION, kind, mpid, scope, part]
+        id_ = self._digest(described)
+        seen = self._seen
+        if id_ not in seen:
+            seen[id_] = 1
+            return id_
+        equals = seen[id_]
+        seen[id_] = equals + 1
+        return self._digest([*described, equals])
 
     def _digest(self, described: list[Any]) -> str:
         written = described if _IS_ORJSONS else numbers.spelled(described)

@@ -49,7 +49,7 @@ class Position(Protocol):
     def offset(self) -> int: ...
 
 
-class Head(Struct):
+class Head(Struct, gc=False):
     """The beginning that all records of one user in one message share, and the source in headers.
 
     `written` ends where a part's index follows. `sent_at_ms` is when the message was sent.
@@ -83,7 +83,7 @@ class Head(Struct):
         return made
 
 
-class Out(Struct, frozen=True):
+class Out(Struct, frozen=True, gc=False):
     """One record, the topic it is for, and its key there; `own` is what it does not share.
 
     Where it is not `is_sure`, it may be older than what was routed of the user, which is not known.
@@ -140,7 +140,7 @@ class Routed(Struct):
     odd_times: list[Literal["unreadable", "clock"]] = []
 
 
-class Content(Struct, frozen=True):
+class Content(Struct, frozen=True, gc=False):
     """The content of a part of a message: the type of its record, and the fields that are its own.
 
     Fields that say nothing are missing where a record leaves these out.

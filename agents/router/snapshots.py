@@ -218,6 +218,8 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
         # The new one was told none of what was told before, also not what this message lacks.
         known = {key: digest for key, digest in before.items() if not key & 1}
     said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
+    # States that its own events have told are no more as they were.
+    current = {**known, **said} if said else known
     states: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
@@ -232,8 +234,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
             # In the form in which the same was told before, by a source that knew it.
             now = was
         states[key] = now
-        # States that its own events have told are no more as they were.
-        then = said.get(key) or known.get(key)
+        then = current.get(key)
         is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
         if is_told and (is_told_for_sure or key in said):
             continue
@@ -265,8 +266,8 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
 
 def _read_parts(parts: "array[int]") -> dict[int, int]:
     numbers = parts.tolist()
-    half = len(numbers) // 2
-    return dict(zip(numbers[:half], numbers[half:], strict=True))
+    # The digests end first, for they are behind the keys.
+    return dict(zip(numbers, numbers[len(numbers) // 2 :], strict=False))
 
 
 def _later(told: Told | None, snapshot: Snapshot) -> int:
@@ -296,14 +297,17 @@ _FORMS: Mapping[type, int] = MappingProxyType(
 
 def _digest(state: State) -> int:
     """Returns a state's digest, which is never 0, nor as small as `_UNCERTAIN`."""
-    if type(state) is str:
+    kind = type(state)
+    if kind is str:
         return (hash(state) & ~3) or 4
     if type(state) is list:
         is_text = _TEXTS.issuperset(map(type, state))
         content = hash(tuple(state) if is_text else tuple(map(_text, state)))
+    elif state is None or kind is Gone:
+        content = hash(state)
     else:
-        content = hash(GONE) if type(state) is Gone else hash(_text(state))
-    return ((content & ~3) or 4) | _FORMS.get(type(state), _OTHER)
+        content = hash(str(state) if kind is int else _text(state))
+    return ((content & ~3) or 4) | _FORMS.get(kind, _OTHER)
 
 
 def _as_told(state: State, digest: int) -> State:

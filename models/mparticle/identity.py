@@ -72,6 +72,8 @@ _NO_VALUE = ("", "00000000-0000-0000-0000-000000000000")
 # Types whose values have a form of their own, which no digest has: an address has an @, a number in
 # the longest form has 15 digits. Ids of a customer may look like anything.
 _FORMED = frozenset({"email", "mobile_number", "phone_number_2", "phone_number_3"})
+# Types that are spelled so in every spelling.
+_PLAIN_TYPES = USER_TYPES.union(DEVICE_FIELDS).difference(USER, DEVICE)
 _DIGEST = re.compile(r"\s*[0-9a-fA-F]+\s*", re.ASCII)
 _DIGESTS: Mapping[int, Encoding] = MappingProxyType({32: "md5", 40: "sha1", 64: "sha256"})
 
@@ -120,20 +122,25 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if value is None or value in _NO_VALUE:
         return None
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
-    if not isinstance(type_, str) or not 0 < len(type_) <= LONGEST_KIND:
-        raise UnreadableError(f"its type is not text of up to {LONGEST_KIND} characters")
+    if type(type_) is not str or type_ not in _PLAIN_TYPES:
+        type_ = _type(type_, spelling)
     text = value if type(value) is str and len(value) <= _LONGEST_VALUE else _text(value)
-    encoding = entry.get("encoding") or "raw"
-    if encoding != "raw":
-        encoding = _encoding(encoding)
-    if spelling is not None:
-        type_ = type_.lower()
-        type_ = spelling.get(type_, type_)
+    encoding = "raw"
+    if "encoding" in entry and entry["encoding"] != "raw":
+        encoding = _encoding(entry["encoding"] or "raw")
     if text.isspace():
         return None
     if type_ in _FORMED and "@" not in text and encoding == "raw" and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
+
+
+def _type(written: object, spelling: Spelling | None) -> str:
+    if not isinstance(written, str) or not 0 < len(written) <= LONGEST_KIND:
+        raise UnreadableError(f"its type is not text of up to {LONGEST_KIND} characters")
+    if spelling is None:
+        return written
+    return spelling.get(written.lower(), written.lower())
 
 
 def _encoding(written: object) -> str:

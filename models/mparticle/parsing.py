@@ -43,7 +43,8 @@ def parse(value: bytes) -> Any:
     again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
     wins. `account_settings` are gone, or stand in the message's `account` only.
     """
-    reject_too_many_values(value)
+    if len(value) > MAX_VALUES:
+        reject_too_many_values(value)
     # To take bytes out and measure is twice as fast as to count them one by one.
     closed = value.replace(b"{", b"").replace(b"[", b"")
     shallow = len(value) - len(closed) <= MAX_DEPTH
@@ -58,12 +59,12 @@ def parse(value: bytes) -> Any:
             return _tidy(message)
         # There all is spelled in one way, and no half of a surrogate pair.
         value = written
-    return _tidy(message) if _strays(value, message) else message
+    return _tidy(message) if _SETTINGS in value and _strays(value, message) else message
 
 
 def reject_too_many_values(value: bytes) -> None:
     """Raises UnreadableMessageError for what would take too long to read, and too much memory."""
-    if len(value) > MAX_VALUES and sum(map(value.count, (b",", b"{", b"["))) > MAX_VALUES:
+    if sum(map(value.count, (b",", b"{", b"["))) > MAX_VALUES:
         raise UnreadableMessageError(
             "too_many_values", f"more than {MAX_VALUES} commas and brackets"
         )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from agents.router.raw_message import RawMessage
 from agents.router.routing import Position, Routed, route, route_together
 from agents.router.settings import RouterSettings
@@ -24,7 +26,7 @@ RECEIVED_MS = 1_767_225_600_000
 _TOGETHER = 50
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True):
     """A record ready to be written; the topic's name is without prefix."""
 
     topic: str
