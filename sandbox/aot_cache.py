@@ -16,10 +16,10 @@ from pathlib import Path
 class AotCache:
     """Of these jars by this Java, beside the jars."""
 
-    def __init__(self, jars: Path, java: Sequence[str]) -> None:
-        """`java` is the program with its options."""
+    def __init__(self, jars: Path, java: Sequence[str], work: str = "") -> None:
+        """`java` is the program with its options, `work` names what a run does that is recorded."""
         release = Path(java[0]).parent.parent / "release"
-        of = "\n".join((release.read_text(encoding="utf-8"), str(jars), *java[1:]))
+        of = "\n".join((release.read_text(encoding="utf-8"), str(jars), *java[1:], work))
         digest = hashlib.sha256(of.encode()).hexdigest()[:12]
         self._file = jars.with_name(f"{jars.name}-{digest}.aot")
 

@@ -24,6 +24,8 @@ from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext, PythonResolver
 
 from sandbox.aot_cache import AotCache
+from sandbox.exercise import VERSION as EXERCISE
+from sandbox.exercise import exercise
 from sandbox.guard import new_guard
 from sandbox.ports import HOST, free_ports, is_free
 
@@ -38,8 +40,6 @@ _META = "meta.properties"
 """Names a data directory's broker and cluster."""
 _FORMAT = "bootstrap.checkpoint"
 """The features that a cluster begins with, and its first users."""
-_FORMATS: "dict[Release, bytes]" = {}
-"""What Kafka's tool wrote of a cluster without users."""
 # As `sha512sum` writes them. jgo compares with what the mirror says, and only warns.
 SUMS: Final = Path(__file__).parent
 
@@ -185,11 +185,11 @@ def _java(options: Iterable[str], *command: str, release: Release = OURS) -> lis
 
 
 def _loaded(release: Release = OURS) -> AotCache:
-    return AotCache(fetch(release=release), _JAVA)
+    return AotCache(fetch(release=release), _JAVA, EXERCISE)
 
 
 async def prepare() -> None:
-    """Has brokers of this machine start in half the CPU from now on.
+    """Has brokers of this machine start in half the CPU from now on, and work in less.
 
     It takes one broker's life, about ten seconds, and only the first time. For whoever starts many.
     """
@@ -198,6 +198,7 @@ async def prepare() -> None:
         return
     with cache.making() as making:
         async with _Recorded(making.recording()) as broker:
+            await exercise(broker.bootstrap)
             await broker.stop(_RECORD_SECONDS)
         making.make(_java(making.creating()))
 
@@ -403,21 +404,21 @@ class Kafka:
         return self._directory / "data"
 
     async def _format(self) -> None:
-        """By Kafka's own tool, whose first output is that of later brokers too.
+        """By Kafka's own tool, whose first output is kept beside the jars for all later brokers.
 
         It says nothing of a single broker or cluster, and the tool takes half as much CPU as a
         broker's start.
         """
         is_usual = not self._scram and "log.dirs" not in self._settings
-        known = _FORMATS.get(self._release) if is_usual else None
-        if known is None or self._data.exists():  # what is there is for the tool to judge
+        kept = _kept_format(self._release)
+        if not is_usual or not kept.exists() or self._data.exists():  # which the tool is to judge
             await self._format_by_tool()
             made = self._data / _FORMAT
             if is_usual and made.exists():  # of Kafka 3.3 and newer
-                _FORMATS[self._release] = made.read_bytes()
+                _keep(made, kept)
             return
         self._data.mkdir()
-        (self._data / _FORMAT).write_bytes(known)
+        shutil.copyfile(kept, self._data / _FORMAT)
         (self._data / _META).write_text(
             f"version=1\ncluster.id={self._seat.cluster_id}\n"
             f"node.id={self._seat.node}\ndirectory.id={new_cluster_id()}\n"
@@ -466,6 +467,17 @@ class Kafka:
     def _remove(self) -> None:
         if self._temporary:
             shutil.rmtree(self._directory)
+
+
+def _kept_format(release: Release) -> Path:
+    return fetch(release=release).with_name(f"{release.name}-{_FORMAT}")
+
+
+def _keep(made: Path, kept: Path) -> None:
+    """Copies a file so that nobody ever sees a part of it."""
+    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as part:
+        part.write(made.read_bytes())
+    Path(part.name).replace(kept)
 
 
 class _Recorded(Kafka):

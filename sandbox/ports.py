@@ -1,7 +1,9 @@
 """Ports for servers: none that the system gives to clients, so each finds its own again."""
 
+import os
 import random
 import socket
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,17 +17,44 @@ _CLIENTS_ELSEWHERE = (32_768, 65_535)
 _MIN, _MAX = 20_000, 65_535
 _TRIES = 200
 
+# UDP's ports are others than TCP's: to have one bound tells all processes which port was chosen and
+# is in no server's way. By then servers of the oldest have long begun to listen.
+_reservations: "deque[int]" = deque(maxlen=100)
+
 
 def free_ports(clients: Path = _CLIENTS) -> Iterator[int]:
-    """Ports that nobody has bound, in any order, so that two processes hardly meet.
+    """Ports that nobody has bound or chosen to bind soon, in any order.
 
-    A client that connects while a server is down is not given the server's port. The system says
-    in the file `clients` which ports it gives them.
+    A broker takes seconds from the choice of its port until it listens. A client that connects
+    while a server is down is not given the server's port. The system says in the file `clients`
+    which ports it gives them.
     """
     outside = ports_outside(ports_of_clients(clients))
     # Not from the seed of whoever uses the sandbox.
     candidates = random.SystemRandom().sample(outside, min(_TRIES, len(outside)))
-    return (port for port in candidates if is_free(port, again=False))
+    chosen = []
+    for port in candidates:
+        if is_free(port, again=False):
+            if _reserve(port):
+                yield port
+            else:
+                chosen.append(port)
+    # Where nothing else is left, who chose one may never have used it.
+    yield from (port for port in chosen if is_free(port, again=False))
+
+
+def _reserve(port: int) -> bool:
+    """Says to other processes that the port is chosen; False if another one was first."""
+    reservation = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        reservation.bind((HOST, port))
+    except OSError:
+        reservation.close()
+        return False
+    if len(_reservations) == _reservations.maxlen:
+        os.close(_reservations.popleft())
+    _reservations.append(reservation.detach())
+    return True
 
 
 def ports_outside(clients: tuple[int, int]) -> list[int]:

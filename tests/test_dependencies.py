@@ -3,7 +3,8 @@
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -26,17 +27,23 @@ def _declared(*extras: str) -> set[str]:
     return {canonicalize_name(Requirement(each).name) for each in asked}
 
 
-def _imported(folder: str) -> set[str]:
-    found = packages_distributions()
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return packages_distributions()
+
+
+@cache
+def _imported(folder: str) -> frozenset[str]:
+    found = _distributions()
     modules = {
         module.partition(".")[0]
         for file in (ROOT / folder).rglob("*.py")
         for module in _modules(ast.parse(file.read_text()))
     }
     foreign = modules - sys.stdlib_module_names - _OURS
-    return {
+    return frozenset(
         canonicalize_name(found[module][0]) if module in found else module for module in foreign
-    }
+    )
 
 
 def _modules(tree: ast.AST) -> Iterator[str]:

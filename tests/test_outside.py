@@ -99,7 +99,7 @@ def private_names_reached_for(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=name, value=owner) if PRIVATE.fullmatch(name):
-                if ast.unparse(owner) not in {"self", "cls", "super()"}:
+                if not _is_itself(owner):
                     yield node.lineno, name
             case ast.ImportFrom(names=names):
                 yield from ((node.lineno, each.name) for each in names if each.name[0] == "_")
@@ -110,6 +110,13 @@ def private_names_reached_for(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 args=[_, ast.Constant(value=str(text)), *_],
             ) if name in BY_NAME and PRIVATE.fullmatch(text):
                 yield node.lineno, text
+
+
+def _is_itself(owner: ast.expr) -> bool:
+    match owner:
+        case ast.Name(id="self" | "cls") | ast.Call(func=ast.Name(id="super")):
+            return True
+    return False
 
 
 @cache
@@ -124,16 +131,12 @@ def trees(*folders: str) -> Mapping[str, ast.Module]:
 def found() -> Iterator[tuple[str, int, str]]:
     """File, line and name of all that is reached for."""
     tests = trees("tests")
-    ours = {
-        name
-        for tree in {**trees(*PRODUCT), **tests}.values()
-        for name in private_names_made(tree)
-        if name not in DOCUMENTED
-    }
+    made = {path: set(private_names_made(tree)) for path, tree in tests.items()}
+    of_product = map(private_names_made, trees(*PRODUCT).values())
+    ours = set().union(*of_product, *made.values()) - DOCUMENTED
     for path, tree in tests.items():
-        own = set(private_names_made(tree))
         for line, name in private_names_reached_for(tree):
-            if path not in GUARDS and name in ours - own:
+            if path not in GUARDS and name in ours and name not in made[path]:
                 yield path, line, name
 
 

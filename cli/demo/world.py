@@ -21,6 +21,7 @@ from streams.settings import KafkaSettings
 
 WORKERS = ("router", "sailthru", "ab-tasty")
 _STOP_SECONDS = 30.0
+_KNOWN_SECONDS = 60.0
 
 
 class WorkerProcess:
@@ -180,5 +181,9 @@ class World:
 
 
 async def create_topics(kafka: KafkaSettings) -> None:
+    """Returns when a worker that starts finds them."""
     async with clients.admin(kafka) as admin:
-        await topic_admin.create(admin, kafka, registry.all_topics())
+        topics = registry.all_topics()
+        await topic_admin.create(admin, kafka, topics)
+        async with asyncio.timeout(_KNOWN_SECONDS):
+            await topic_admin.wait_until_known(admin, [kafka.topic(each.name) for each in topics])

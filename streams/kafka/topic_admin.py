@@ -1,5 +1,6 @@
 """Looks topics up and, where it is asked to, creates them."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -7,6 +8,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from streams.settings import KafkaSettings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
+
+_POLL_SECONDS = 0.02
 
 
 async def existing(admin: AIOKafkaAdminClient) -> Mapping[str, int]:
@@ -32,6 +35,16 @@ async def create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Itera
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(name)
+
+
+async def wait_until_known(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Returns when the broker tells of all these topics, which is a moment after they were made.
+
+    Whoever looks for them before finds none.
+    """
+    asked = list(names)
+    while not all(each["partitions"] for each in await admin.describe_topics(asked)):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _configuration(topic: Topic) -> dict[str, str]:

@@ -13,8 +13,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 
 from agents.registry import all_topics
+from cli.demo.lag import Lag
 from sandbox.kafka import Kafka
-from streams.kafka import batch_writer, clients
+from streams.kafka import batch_writer, clients, topic_admin
 from streams.kafka.batch_writer import Outgoing
 from streams.kafka.commit_metadata import Progress, encode
 from streams.settings import KafkaSettings
@@ -23,6 +24,7 @@ from tests.streams import cluster
 
 _FETCH_MS = 5_000
 _AT_ONCE = 5_000
+_KNOWN_SECONDS = 60.0
 _STAMPED = {True: "CreateTime", False: "LogAppendTime"}
 
 
@@ -57,6 +59,10 @@ class Log(AbstractAsyncContextManager["Log"]):
                 for topic in all_topics()
             ]
         )
+        self.lag = Lag(self.kafka, self._admin, self._consumer)
+        names = [self.kafka.topic(topic.name) for topic in all_topics()]
+        async with asyncio.timeout(_KNOWN_SECONDS):
+            await topic_admin.wait_until_known(self._admin, names)
         return self
 
     async def __aexit__(

@@ -27,11 +27,10 @@ RECEIVER, BARE = "receiver", "bare_handler"
 _TOKEN = "invented-token-of-mparticle"
 _CONNECTIONS = 64
 _SECONDS = 3.0
-# The meter has then written what it has measured.
-_METER_SECONDS = 0.2
 _DRIBBLERS = 1_000
 _DRIBBLE_SECONDS = 1.0
 _START_SECONDS = 30.0
+_PERCENT = 100
 _NOW_MS = 1_767_225_600_000
 _SIZES = range(1_800, 2_300)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -118,7 +117,7 @@ class Run(NamedTuple):
 
     @property
     def p99(self) -> float:
-        return quantiles(self.spent, n=100)[98]
+        return quantiles(self.spent, n=_PERCENT)[98]
 
 
 class Target:
@@ -156,11 +155,15 @@ class Target:
         return await self._run(posting(line, spent) for line, spent in self._each())
 
     async def steady(self, requests: Iterator[bytes], rate: float, seconds: float) -> Run:
-        """So many posts a second, evenly spread; their time is from when each was due."""
+        """So many posts a second, evenly spread; their time is from when each was due.
+
+        It takes longer where they would be too few to tell how long the slowest of a hundred took.
+        """
+        count = max(int(rate * seconds), _PERCENT)
         began = time.monotonic()
 
         async def posting(place: int, line: Line, spent: list[float]) -> None:
-            for number in range(place, int(rate * seconds), len(self._lines)):
+            for number in range(place, count, len(self._lines)):
                 due = began + number / rate
                 await asyncio.sleep(due - time.monotonic())
                 await line.post(next(requests))
@@ -176,9 +179,7 @@ class Target:
         began = time.time()
         await asyncio.gather(*posting)
         ended = time.time()
-        await asyncio.sleep(_METER_SECONDS)
-        self._subject.check()
-        readings = self._subject.readings()
+        readings = await self._subject.metered(ended)
         cpu = readings.cpu_at(ended) - readings.cpu_at(began)
         return Run(self._spent, ended - began, cpu)
 

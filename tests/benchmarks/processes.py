@@ -96,6 +96,13 @@ class Subject:
     def readings(self) -> Readings:
         return Readings.read(self._meter) if self._meter.exists() else Readings()
 
+    async def metered(self, until: float) -> Readings:
+        """What was measured, once it goes as far as that; unix seconds."""
+        while not (samples := (readings := self.readings()).samples) or samples[-1].at < until:
+            self.check()
+            await asyncio.sleep(0.1)
+        return readings
+
     async def marked(self, name: str) -> None:
         """Waits until the process has noted that."""
         while name not in self.readings().marks:

@@ -33,7 +33,6 @@ _BATCH = 1_000
 # A batch of changes of one audience, whose users' ids are all as long, so that none is in another.
 _ONE_EACH = range(10**6 * AUDIENCES, (10**6 + _BATCH) * AUDIENCES, AUDIENCES)
 _EVER = 10**9
-_QUIET_SECONDS = 2.0
 _MOST_SECONDS = 600.0
 
 
@@ -52,12 +51,13 @@ class _Uploads:
         self.last_at = time.time()
         self.bodies.append(body)
 
-    async def ended(self, subject: Subject) -> None:
-        """Waits until nothing has come for a while: folding decides how many rows there are."""
-        async with asyncio.timeout(_MOST_SECONDS):
-            while not self.bodies or time.time() - self.last_at < _QUIET_SECONDS:
-                subject.check()
-                await asyncio.sleep(0.1)
+
+async def _ended(log: Log, subject: Subject, group: str) -> None:
+    """Waits until all changes have been committed: folding decides how many rows there are."""
+    async with asyncio.timeout(_MOST_SECONDS):
+        while not (await log.lag.of(group, [AUDIENCE_MEMBERSHIP.name])).done:
+            subject.check()
+            await asyncio.sleep(0.1)
 
 
 class _Run(NamedTuple):
@@ -117,8 +117,9 @@ async def _run(
     uploads = _Uploads()
     at_the_start = dict.fromkeys(log.partitions([AUDIENCE_MEMBERSHIP]), 0)
     is_ours = name == WORKER
+    group = _SUBJECTS[name] if is_ours else uuid4().hex
     if is_ours:
-        await log.begin(_SUBJECTS[name], at_the_start)
+        await log.begin(group, at_the_start)
         await nothing_is_left(log.kafka)
     async with (
         running(observed(AbTasty(), _ENDPOINT, uploads.tell)) as url,
@@ -126,13 +127,13 @@ async def _run(
             name if is_ours else _SUBJECTS[name],
             directory,
             log.kafka,
-            _SUBJECTS[name] if is_ours else uuid4().hex,
+            group if is_ours else log.kafka.group(group),
             **ab_tasty_settings(url),
             **more,
         ) as subject,
     ):
-        await uploads.ended(subject)
-        readings = subject.readings()
+        await _ended(log, subject, group)
+        readings = await subject.metered(uploads.last_at)
         begun = readings.marks["admits"]
         cpu = readings.cpu_at(uploads.last_at) - begun.cpu
         return _Run(len(uploads.bodies), uploads.rows, uploads.last_at - begun.at, cpu)
@@ -170,6 +171,6 @@ async def _refusing(user: str, log: Log, directory: Path) -> tuple[int, list[byt
         running(observed(service, _ENDPOINT, uploads.tell)) as url,
         Subject("worker", directory, log.kafka, "ab-tasty", **ab_tasty_settings(url)) as worker,
     ):
-        await uploads.ended(worker)
+        await _ended(log, worker, "ab-tasty")
     rows = [row for body in uploads.bodies for row in body.split()[1:]]
     return service.counts[_ENDPOINT].total(), rows

@@ -58,6 +58,7 @@ def test_what_was_made_is_given_to_every_java_of_the_same_kind(java: Path, jars:
     assert f"-XX:AOTCache={made}" in cache.options()
     assert AotCache(jars, [str(java), "-Xmx1m"]).options() == cache.options()
     assert AotCache(jars, [str(java), "-Xmx2m"]).options() == ()
+    assert AotCache(jars, [str(java), "-Xmx1m"], "other work").options() == ()
     (java.parent.parent / "release").write_text('JAVA_RUNTIME_VERSION="26"')
     assert AotCache(jars, [str(java), "-Xmx1m"]).options() == ()
     assert set(jars.parent.iterdir()) == {jars, made}

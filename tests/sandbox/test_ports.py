@@ -1,6 +1,8 @@
 """Where the sandbox's servers listen."""
 
 import socket
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -53,6 +55,28 @@ def test_what_is_left_for_servers_is_on_both_sides_of_the_clients() -> None:
 
 def test_ports_come_in_another_order_each_time() -> None:
     assert list(islice(free_ports(), 20)) != list(islice(free_ports(), 20))
+
+
+def test_who_chooses_while_others_have_not_yet_bound_what_they_chose_has_other_ports(
+    clients: Path,
+) -> None:
+    clients.write_text("20000 65505")  # 30 are left
+    ours = list(islice(free_ports(clients), 15))
+    choose = (
+        "from itertools import islice; from pathlib import Path; from sandbox import ports; "
+        f"print(*islice(ports.free_ports(Path({str(clients)!r})), 10))"
+    )
+    theirs = subprocess.run(  # noqa: S603 - our own words, and no shell
+        [sys.executable, "-c", choose], capture_output=True, text=True, check=True
+    )
+
+    assert not set(ours) & set(map(int, theirs.stdout.split()))
+
+
+def test_where_all_are_chosen_one_that_is_free_will_do(clients: Path) -> None:
+    clients.write_text("20000 65534")
+
+    assert [next(free_ports(clients)) for _ in range(2)] == [65_535, 65_535]
 
 
 @pytest.mark.parametrize("listens", [True, False])

@@ -32,9 +32,7 @@ async def create(to: KafkaSettings, which: Iterable[Topic] | None = None) -> Non
     async with clients.admin(to) as client:
         await topic_admin.create(client, to, topics)
         async with asyncio.timeout(60):
-            # No event: nobody but the broker knows, and it has to be asked.
-            while not all(await _partitions(client, names)):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(0.01)
+            await topic_admin.wait_until_known(client, names)
 
 
 async def _partitions(client: AIOKafkaAdminClient, names: Iterable[str]) -> Sequence[int]:
@@ -74,7 +72,8 @@ async def add_partitions(to: KafkaSettings, topic: Topic, count: int) -> None:
     async with clients.admin(to) as client:
         await client.create_partitions({name: NewPartitions(count)})
         async with asyncio.timeout(60):
-            while await _partitions(client, [name]) != [count]:  # noqa: ASYNC110 - as above
+            # No event: nobody but the broker knows, and it has to be asked.
+            while await _partitions(client, [name]) != [count]:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.01)
 
 

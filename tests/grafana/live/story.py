@@ -41,7 +41,7 @@ async def live(
         targets = {worker: f"127.0.0.1:{port}" for worker, port in world.ports.items()}
         async with Prometheus(directory, targets) as prometheus:
             # Before its first scrape it misses all workers.
-            await _over(prometheus, "all to be well")
+            await _over(world, prometheus, "all to be well")
             well = time.time()
             await asyncio.sleep(_QUIET_SECONDS)
             story.quiet = await _seen(prometheus, _FIRING, well)
@@ -70,9 +70,8 @@ async def _phase(
     )
     mended = time.time()
     await asyncio.gather(*(fault.mend(world) for fault in faults))
-    await _over(prometheus, f"all to end after {names}")
+    await _over(world, prometheus, f"all to end after {names}")
     story.mending[names] = await _seen(prometheus, _FIRING, mended)
-    world.check()
 
 
 async def _seen(prometheus: Prometheus, asked: str, since: float) -> frozenset[Alert]:
@@ -81,8 +80,9 @@ async def _seen(prometheus: Prometheus, asked: str, since: float) -> frozenset[A
     return frozenset(Alert.of(each["metric"]) for each in found)
 
 
-async def _over(prometheus: Prometheus, what: str) -> None:
+async def _over(world: LiveWorld, prometheus: Prometheus, what: str) -> None:
     async def trouble() -> frozenset[Alert]:
+        world.check()  # whoever has ended by itself is waited for in vain
         return frozenset(Alert.of(each["metric"]) for each in await prometheus.query(_TROUBLE))
 
     await _until(trouble, lambda found: not found, what)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from cli.demo import world as demo
 from cli.demo.figures import Figures
+from cli.demo.lag import Lag
 from cli.demo.publish import publish
+from cli.demo.run import READS
 from sandbox.faults import Answer
 from sandbox.mparticle import Message, Shares, duration_ms, generate, handwritten
 
@@ -44,6 +46,13 @@ class LiveWorld(demo.World):
     async def start_broker(self) -> None:
         await self.broker.start()
         await self.take_up_the_pen()
+
+    async def catch_up(self, worker: str) -> None:
+        """Returns when the worker has ended all that there is; nothing more comes meanwhile."""
+        async with asyncio.timeout(_READY_SECONDS), self._pen, Lag.open(self.kafka) as lag:
+            while not (await lag.of(worker, READS[worker])).done:
+                self.check()
+                await asyncio.sleep(0.1)
 
     async def write(self) -> None:
         """Writes ordinary messages, a second's worth a second, until there are no more."""

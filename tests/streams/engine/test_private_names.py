@@ -41,9 +41,15 @@ def private_names_of_others() -> Iterator[str]:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute) or not re.match("_[a-z]", node.attr):
                 continue
-            of_self = ast.unparse(node.value) in {"self", "cls", "super()"}
-            if not of_self or node.attr not in ours:
+            if not is_itself(node.value) or node.attr not in ours:
                 yield node.attr
+
+
+def is_itself(owner: ast.expr) -> bool:
+    match owner:
+        case ast.Name(id="self" | "cls") | ast.Call(func=ast.Name(id="super")):
+            return True
+    return False
 
 
 def names_made(tree: ast.Module) -> Iterator[str]:
