@@ -142,7 +142,7 @@ async def test_rows_that_need_workers_find_what_they_measure(kafka: Kafka) -> No
 
 
 def test_requests_in_flight_are_adapted_where_that_brings_something_and_cost_nothing_else() -> None:
-    results = concurrency.measure()
+    results = concurrency.measure(seconds=60.0)
 
     assert all(result.target.met(result.value) for result in results if result.target)
 
