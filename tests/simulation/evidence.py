@@ -33,6 +33,10 @@ class Plan:
     """Above nought, what is written is raw, and routed."""
     refused_share: float = 0.02
     """Of what is not raw, the share that the service never takes."""
+    marked_share: float = 0.03
+    """Of records, the share behind which a transaction's mark takes an offset."""
+    theme: str = ""
+    """What its faults are about (faults.THEMES); empty: whatever they are drawn from."""
     within_s: float | None = None
     """All faults begin within so many seconds; None: whenever they will."""
 
@@ -46,12 +50,13 @@ class Plan:
         """Mostly small: many short stories meet more than a few long ones in the same time."""
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
-        seconds = rng.choice([1.0, 2.0, 4.0, 4.0, 12.0])
+        seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
+        theme = rng.choice(["", "", "", "", "gaps", "handovers", "memberships", "takeovers"])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),
             partitions=rng.choice([1, 2, 2, 3]),
             users=rng.choice([2, 4, 8]),
-            records=round(seconds * rng.choice([2, 5, 10])),
+            records=round(seconds * rng.choice([3, 8, 14])),
             seconds=seconds,
             faults=rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
@@ -61,6 +66,8 @@ class Plan:
             transactions=0 if routers else rng.choice([0, 0, 0, 3]),
             routers=routers,
             refused_share=rng.choice([0.02, 0.02, 0.3]),
+            marked_share=0.3 if theme == "gaps" else 0.03,
+            theme=theme,
             within_s=rng.choice([None, None, 0.3, 3.0]),
         )
 

@@ -52,8 +52,8 @@ class Kafka:
         # Brokers that the others have given up on, and that do not lead.
         self.fenced: set[int] = set()
         self.coordinator = 0
-        # What happens to requests for a while: how long fetches take at most, what commits get.
-        self.fetches_take_s = 0.0
+        # What happens to requests for a while: how long reads take at most, what commits get.
+        self.reads_take_s = 0.0
         self.commits_get = NO_ERROR
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)
@@ -208,8 +208,7 @@ class Kafka:
 
     async def _fetch(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         until = self.loop.now_s + request.max_wait_time / 1000
-        if self.fetches_take_s:
-            await asyncio.sleep(self._rng.uniform(0, self.fetches_take_s))
+        await self._find_on_disk()
         while not self._has_any(request, asked.broker) and self.loop.now_s < until:
             waiting = self.loop.create_future()
             self._waiting[waiting] = None
@@ -218,6 +217,10 @@ class Kafka:
             timer.cancel()
             self._waiting.pop(waiting, None)
         return 0, self._read(request, asked.broker)
+
+    async def _find_on_disk(self) -> None:
+        if self.reads_take_s:
+            await asyncio.sleep(self._rng.uniform(0, self.reads_take_s))
 
     def _has_any(self, request: Any, broker: int) -> bool:
         """Whether there is something to answer at once: records, or an error."""
@@ -254,6 +257,7 @@ class Kafka:
         return answers
 
     async def _list_offsets(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        await self._find_on_disk()
         answers = []
         for topic, partitions in request.topics:
             told = []

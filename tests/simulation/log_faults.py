@@ -12,7 +12,7 @@ from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
-_NOTICED_S, _HANGING_S = 60.0, 10.0
+_NOTICED_S, _HANGING_S = 60.0, 4.0
 TAKING_RECORDS = frozenset({"deleted", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say."""
 

@@ -146,7 +146,9 @@ def _find_wrong_ends(evidence: Evidence) -> Iterator[str]:
         and each.id not in evidence.excused
     }
     for user, each in newest.items():
-        if user in last and last[user].said not in {each.id} | evidence.excused:
+        says = evidence.service.says
+        right = {says.get(id_, id_) for id_ in {each.id} | evidence.excused}
+        if user in last and last[user].said not in right:
             yield f"{user} ends with {last[user].id} in place of {each}"
 
 

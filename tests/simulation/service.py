@@ -53,6 +53,8 @@ class Service:
         self.effects: list[Effect] = []
         # What is written raw has its id from the router: place in the raw log -> what we call it.
         self.names: dict[tuple[int, int], str] = {}
+        # Update -> what it makes of its user; most say their own id.
+        self.says: dict[str, str] = {}
         self.fails, self.loses_answers = 0.0, 0.0
         self.is_down = self.crawls = False
         self.requests = 0
@@ -121,7 +123,8 @@ class Service:
         name = self.names.get((record.raw.partition, record.raw.offset), record.id)
         said = getattr(record, "attributes", {}).get(SAID)
         # Any message says what its user is, and a router that does not remember it tells it.
-        return name if said in {None, name} else f"{name} says {said}"
+        is_its_own = said in {None, self.says.get(name, name)}
+        return name if is_its_own else f"{name} says {said}"
 
 
 def is_refused(record: Any) -> bool:

@@ -128,14 +128,14 @@ class Story:
         """Starts again what ended, as a platform does."""
         known: set[str] = set()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             for worker in self.evidence.workers:
                 if worker.is_over and worker.name not in known:
                     known.add(worker.name)
                     if worker.instance is not None:
                         self._vacant[worker.role.name].append(worker.instance)
             for role in list(self._missing()):
-                await asyncio.sleep(self._rng.uniform(0.1, 3.0))
+                await asyncio.sleep(self._rng.uniform(0.1, 1.5))
                 if not self._stage.is_closed:
                     self._start_worker(role)
 
@@ -164,10 +164,10 @@ class Story:
     async def _until_quiet(self) -> None:
         until = self.loop.now_s + _QUIET_S
         while self.loop.now_s < until:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.2)
             if self._have_all_ended():
-                # Commits follow what ended.
-                await asyncio.sleep(2.0)
+                # What is still to come of it.
+                await asyncio.sleep(0.5)
                 if self._have_all_ended() and not self._not_ready():
                     break
         self.evidence.all_ended = self._have_all_ended()

@@ -1,8 +1,9 @@
 """What is written to the topics while a story goes on."""
 
 import asyncio
+from collections import defaultdict
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiokafka.partitioner import DefaultPartitioner
@@ -17,16 +18,29 @@ from tests.simulation.log import Partition, ToWrite
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.service import REFUSED, SAID
 
-_MARKED_SHARE, _WRITTEN_AGAIN_SHARE = 0.03, 0.05
+_WRITTEN_AGAIN_SHARE = 0.05
 # Of updates that are raw; the others are told by the attributes of their message alone.
 _TOLD_BY_EVENTS_SHARE = 0.5
+_AS_BEFORE_SHARE = 0.2
+"""Of raw updates, the share that makes their user again what an earlier one had made them."""
 _SENT_MS_BEFORE = 300
 """How long a raw message is on its way to Kafka."""
-_LONGEST_BEFORE_SENT_AGAIN_S = 15.0
+_LONGEST_BEFORE_SENT_AGAIN_S = 8.0
 _ABORTED_SHARE = 0.5
 _BURST = 4
 """How many records come together, on average."""
 _FIRST_PRODUCER = 9_000
+
+
+class _Earlier(NamedTuple):
+    """A message as it was written, and what was held of its user then."""
+
+    place: int
+    offset: int
+    partition: Partition
+    what: ToWrite
+    user: str
+    said: str | None
 
 
 class Traffic:
@@ -35,7 +49,7 @@ class Traffic:
     def __init__(self, evidence: Evidence, loop: SimulatedLoop, rng: Random) -> None:
         self._evidence = evidence
         self._kafka = evidence.kafka
-        self._names = evidence.service.names
+        self._service = evidence.service
         self._loop = loop
         self._rng = rng
         self._partitioner = DefaultPartitioner()
@@ -43,6 +57,9 @@ class Traffic:
         self._made = 0
         # User -> what mParticle holds of them, as each of their messages says.
         self._profiles: dict[str, str] = {}
+        # And what it held of them at some time.
+        self._said = defaultdict[str, list[str]](list)
+        self._earlier: list[_Earlier] = []
         self._sent_ms = 0
 
     async def write(self) -> None:
@@ -52,39 +69,46 @@ class Traffic:
 
     async def _write_users(self) -> None:
         plan = self._evidence.plan
-        earlier: list[tuple[int, int, Partition, ToWrite]] = []
         for _ in range(plan.records):
             if self._rng.random() < 1 / _BURST:
                 await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds / _BURST))
             user = str(100 + min(int(self._rng.expovariate(0.3)), plan.users - 1))
-            topic = self._rng.choice([EVENTS, USER_UPDATE]).name
-            is_refused = not plan.routers and self._rng.random() < plan.refused_share
-            place = self._place(user)
-            written_to = RAW.name if plan.routers else topic
-            partition = await self._open(written_to, place)
-            record = self._record(topic, user, is_refused=is_refused)
-            what = self._raw(record) if plan.routers else _encoded(user, record)
-            offset = self._append(partition, what)
-            if plan.routers:
-                self._names[place, offset] = record.id
-            self._evidence.written.append(
-                Written(topic, place, offset, user, record.id, self._loop.now_s, is_refused)
-            )
-            earlier.append((place, offset, partition, what))
+            await self._write_new(self._rng.choice([EVENTS, USER_UPDATE]).name, user)
             if self._rng.random() < _WRITTEN_AGAIN_SHARE:
                 # As a router does that was killed before it committed.
-                self._write_again(*self._rng.choice(earlier[-20:]))
-        if plan.routers and earlier and self._rng.random() < 1 / 2:
+                self._write_again(self._rng.choice(self._earlier[-20:]))
+        if plan.routers and self._earlier and self._rng.random() < 1 / 2:
             # As mParticle does with what it holds for undelivered.
             await asyncio.sleep(self._rng.uniform(0, _LONGEST_BEFORE_SENT_AGAIN_S))
-            for each in self._rng.choices(earlier, k=plan.users):
-                self._write_again(*each)
+            for each in self._rng.choices(self._earlier, k=plan.users):
+                self._write_again(each)
+                if self._rng.random() < 1 / 2:
+                    # What is old of a user may become true of them once more.
+                    await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
 
-    def _write_again(self, place: int, first: int, partition: Partition, what: ToWrite) -> None:
-        if not partition.is_closed:
-            offset = self._append(partition, what)
+    async def _write_new(self, topic: str, user: str, *, as_before: str | None = None) -> None:
+        plan = self._evidence.plan
+        is_refused = not plan.routers and self._rng.random() < plan.refused_share
+        place = self._place(user)
+        written_to = RAW.name if plan.routers else topic
+        partition = await self._open(written_to, place)
+        record = self._record(topic, user, is_refused=is_refused)
+        what = self._raw(record, as_before) if plan.routers else _encoded(user, record)
+        offset = self._append(partition, what)
+        if plan.routers:
+            self._service.names[place, offset] = record.id
+        self._evidence.written.append(
+            Written(topic, place, offset, user, record.id, self._loop.now_s, is_refused)
+        )
+        said = self._profiles.get(user)
+        self._earlier.append(_Earlier(place, offset, partition, what, user, said))
+
+    def _write_again(self, earlier: "_Earlier") -> None:
+        if not earlier.partition.is_closed:
+            offset = self._append(earlier.partition, earlier.what)
             if self._evidence.plan.routers:
-                self._names[place, offset] = self._names[place, first]
+                names = self._service.names
+                names[earlier.place, offset] = names[earlier.place, earlier.offset]
 
     async def _transact(self, number: int) -> None:
         """Writes some events that are visible together, or never; others write meanwhile."""
@@ -125,7 +149,7 @@ class Traffic:
 
     def _append(self, partition: Partition, what: ToWrite) -> int:
         offset = partition.write([what], self._kafka.now_ms)
-        if self._rng.random() < _MARKED_SHARE:
+        if self._rng.random() < self._evidence.plan.marked_share:
             # As after a transaction: an offset that no record has.
             partition.mark_transaction(_FIRST_PRODUCER - 1, self._kafka.now_ms, aborts=False)
         self._kafka.tell_arrived()
@@ -145,7 +169,7 @@ class Traffic:
         said = {REFUSED: "1"} if is_refused else {SAID: shared["id"]}
         return AttributesChanged(attributes=said, **shared)
 
-    def _raw(self, record: Record) -> ToWrite:
+    def _raw(self, record: Record, as_before: str | None) -> ToWrite:
         """As mParticle sends it: what the user is, and what happened."""
         # No two at once: by their times it is told which of them is newer.
         self._sent_ms = max(record.received_at_ms - _SENT_MS_BEFORE, self._sent_ms + 1)
@@ -156,22 +180,36 @@ class Traffic:
             data = {"event_name": record.name, "custom_event_type": "other", "id": record.id}
             events.append(("custom_event", data))
         else:
-            self._profiles[user] = record.id
+            said = self._profiles[user] = self._to_say(user, record.id, as_before)
             if self._rng.random() < _TOLD_BY_EVENTS_SHARE:
-                data = {"user_attribute_name": SAID, "new": record.id, "deleted": False}
+                data = {"user_attribute_name": SAID, "new": said, "deleted": False}
                 events.append(("user_attribute_change", data))
         batch = {
             "mpid": user,
             "environment": "production",
             "message_id": record.id,
             "timestamp_unixtime_ms": at_ms,
-            "user_attributes": {SAID: said} if (said := self._profiles.get(user)) else {},
+            "user_attributes": {SAID: self._profiles[user]} if user in self._profiles else {},
             "events": [
                 {"event_type": kind, "data": data | {"event_id": 1, "timestamp_unixtime_ms": at_ms}}
                 for kind, data in events
             ],
         }
         return user.encode(), orjson.dumps(batch), []
+
+    def _to_say(self, user: str, new: str, as_before: str | None) -> str:
+        """Mostly something new; or what was said before, and is so no longer."""
+        now = self._profiles.get(user)
+        before = [each for each in self._said[user] if each != now]
+        if as_before in before:
+            said = as_before
+        elif before and self._rng.random() < _AS_BEFORE_SHARE:
+            said = self._rng.choice(before)
+        else:
+            said = new
+            self._said[user].append(new)
+        self._service.says[new] = said
+        return said
 
 
 def _encoded(user: str, record: Record) -> ToWrite:
