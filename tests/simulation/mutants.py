@@ -284,6 +284,7 @@ def hunt(mutant: Mutant, most: int) -> int | None:
             shutil.copytree(
                 ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__")
             )
+        shutil.copy(ROOT / "constraints.txt", folder)
         for path, old, new in mutant.places:
             mutated = Path(folder, path)
             mutated.write_text(mutated.read_text().replace(old, new))
