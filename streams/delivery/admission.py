@@ -64,16 +64,35 @@ class Admission:
         refused: list[Refused] = []
         size = self._sink.admitted_in_a_turn
         for first in range(0, len(records), size):
+            if self._is_full(partition):
+                # Else these would be waited for, which end after all others.
+                await self._completion.end_rejected(refused)
+                refused.clear()
+                await self._wait_for_room(partition)
             async with self._turn:
                 await asyncio.sleep(0)
             if partition.closed:
                 return
             if self._queues.is_held:
                 break
-            refused += self._admit_together(partition, records[first : first + size], barrier)
+            together = records[first : first + size]
+            partition.admitted += len(together)
+            refused += self._admit_together(partition, together, barrier)
         self._barrier.advance(partition.tp, chunk.end)
         if refused:
             await self._completion.end_rejected(refused)
+
+    def _is_full(self, partition: Partition) -> bool:
+        return partition.admitted - partition.accounted >= self._sink.admitted_ahead
+
+    async def _wait_for_room(self, partition: Partition) -> None:
+        while self._is_full(partition) and not partition.closed:
+            self._completion.ended.clear()
+            await self._completion.ended.wait()
+
+    def wake(self) -> None:
+        """Has those look again that wait for room: their partitions may be closed."""
+        self._completion.ended.set()
 
     def _admit_together(
         self, partition: Partition, sources: Sequence[Source], barrier: int

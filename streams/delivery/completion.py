@@ -1,5 +1,6 @@
 """Ends records at a destination, each once: as delivered, dropped or dead-lettered."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
@@ -34,6 +35,8 @@ class Completion:
         self._dead_letters = dead_letters
         self._deduplication = deduplication
         self._barrier = barrier
+        self.ended = asyncio.Event()
+        """Set when records have ended, and whenever who waits for that must look around."""
 
     def end_delivered(self, items: Sequence[Item]) -> None:
         """Ends what one request has delivered."""
@@ -89,6 +92,7 @@ class Completion:
         for partition, ended in offsets.items():
             partition.accounted += len(ended)
             partition.mark_ended(*ended)
+        self.ended.set()
 
 
 def mapping_error(error: Exception) -> Rejected:

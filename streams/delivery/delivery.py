@@ -48,7 +48,8 @@ class Delivery:
         self._feed = LaneFeed(
             self._endpoints, components.may_send, refusals or Refusals(), components.policy.resend
         )
-        self._chunks = PartitionTasks(Admission(components, self._endpoints, admissions).admit)
+        self._admission = Admission(components, self._endpoints, admissions)
+        self._chunks = PartitionTasks(self._admission.admit)
 
     @property
     def blocked(self) -> Blocked | None:
@@ -113,6 +114,7 @@ class Delivery:
         # Before anything else may run: what waits for updates must not find nothing to wait for.
         sent = self._endpoints.close(deadline)
         self._barrier.forget()
+        self._admission.wake()
         await asyncio.gather(
             self._recovery.revoked(partitions),
             sent,

@@ -1,5 +1,6 @@
 """The contract between the delivery and a destination's code."""
 
+import math
 from abc import ABC, abstractmethod
 from asyncio import Future
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -133,6 +134,13 @@ class Sink(Wire[Request]):
 
     A request takes several turns, so few where many requests are in flight; more where a request is
     to find much waiting.
+    """
+    admitted_ahead: float = math.inf
+    """The most records of one partition that wait in lanes, beside those of one more turn.
+
+    The others wait as they were fetched. What was parsed long before it is sent is in no cache any
+    more when it is; a sink whose lanes are partitions needs only what its next requests take. Where
+    lanes are users, one that waits would hold up the others.
     """
     most_records: int = 10_000
     """The most records that `fold` is shown: no request carries more."""

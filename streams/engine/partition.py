@@ -84,6 +84,8 @@ class Partition:
         # Counted apart from the offsets, so that the two can be compared.
         self.read = 0
         self.accounted = 0
+        self.admitted = 0
+        """Of those that were read, how many have left the queue of chunks."""
         self._ended = 0
         self._limit = limit
         self._changed = changed
