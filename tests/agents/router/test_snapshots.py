@@ -1,7 +1,7 @@
 """What is remembered of users, and what is not: the cases `snapshot_*.json` say what is routed."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -322,9 +322,30 @@ def test_after_messages_that_come_again_or_late_the_next_one_sets_right(
         assert {name: profile.get(name) for name in wanted} == wanted
 
 
+def _in_a_list(message: dict[str, Any]) -> Any:
+    return [message]
+
+
+def _shared(message: dict[str, Any]) -> Any:
+    """The same attributes, as they are shared beside audiences."""
+    attributes = {name: _text(value) for name, value in message["user_attributes"].items()}
+    return {
+        "type": "audience_membership_change_request",
+        "id": message["message_id"],
+        "timestamp_ms": message["timestamp_unixtime_ms"],
+        "user_profiles": [{"mpid": message["mpid"], "user_attributes": attributes}],
+    }
+
+
+_FORMS = st.lists(st.sampled_from([dict, _in_a_list, _shared]), min_size=12, max_size=12)
+
+
 @settings(derandomize=True, deadline=None, max_examples=100)
-@given(_HISTORY)
-def test_messages_mapped_together_are_told_as_one_after_the_other(history: list[_Said]) -> None:
-    known, messages = remembering(), list(_messages(history))
+@given(_HISTORY, _FORMS)
+def test_messages_mapped_together_are_told_as_one_after_the_other(
+    history: list[_Said], forms: list[Callable[[dict[str, Any]], Any]]
+) -> None:
+    known = remembering()
+    messages = [form(message) for form, message in zip(forms, _messages(history), strict=False)]
     alone = [_route(message, known) for message in messages]
     assert together_remembering(messages, remembering()) == alone
