@@ -97,27 +97,19 @@ class Reader:
 
     def read(self, written: Any) -> Said:
         """Returns what an object says; raises ValidationError."""
-        if type(written) is dict:
-            try:
-                return self.straight(written)
-            except (OddError, PydanticCustomError):
-                pass
-        return self.by_model(written)
+        try:
+            return self.straight(written)
+        except (OddError, PydanticCustomError):
+            return self.by_model(written)
 
-    def straight(self, written: Mapping[str, Any]) -> Said:
+    def straight(self, written: Any) -> Said:
         """Returns what an object says; raises OddError or PydanticCustomError.
 
-        Either means that the model is to read the object.
+        Either means that the model is to read the object, if it is one.
         """
-        said: Said = self.function(written)(written)
-        return said
-
-    def straight_inside(self, written: Any) -> Said:
-        """Returns the same of what stands inside of an object, and may be none."""
         if type(written) is not dict:
             raise OddError
-        names = tuple(written)
-        said: Said = (self._functions.get(names) or self._first(names))(written)
+        said: Said = self.function(written)(written)
         return said
 
     def by_model(self, written: Any) -> Said:
@@ -197,15 +189,16 @@ class FrameReader(Reader):
         super().__init__(model)
         # With a _ behind, because they are also the names of variables.
         self._names = {name: f"{name}_" for name in model.model_fields}
-        self._frame = defstruct(model.__name__, [(name, Any, None) for name in self._names])
+        self._frame = defstruct(
+            model.__name__, [(name, Any, None) for name in self._names], gc=False
+        )
         self._known = {**self._known, "frame": self._frame}
 
     def frame(self, written: Any) -> Any:
         """Returns what an object says; raises ValidationError."""
         if type(written) is dict:
-            names = tuple(written)
             try:
-                return (self._functions.get(names) or self._first(names))(written)
+                return self.function(written)(written)
             except (OddError, PydanticCustomError):
                 pass
         said = self.by_model(written)
@@ -324,7 +317,7 @@ def _way_of_type(annotation: Any, metadata: list[Any]) -> Way | None:
     elif origin is dict and inside == (str, Any):
         way = _checked("type(value) is dict")
     elif isinstance(annotation, type) and issubclass(annotation, Arriving):
-        way = Way((), reader(annotation).straight_inside)
+        way = Way((), reader(annotation).straight)
     elif origin is list and inside == (str,):
         way = _checked("type(value) is list and TEXT.issuperset(map(type, value))")
     elif origin is list:
