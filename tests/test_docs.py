@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -126,9 +127,14 @@ def test_boards_and_alerts_call_settings_what_they_are_called(shown: Path) -> No
     assert not _unknown_settings(shown.read_text())
 
 
+@cache
+def _known_settings() -> frozenset[str]:
+    return frozenset(name for name, _, _ in settings.rows())
+
+
 def _unknown_settings(text: str) -> set[str]:
-    known = {name for name, _, _ in settings.rows()}
-    prefixes = "|".join({name.partition("_")[0] for name in known})
+    known = _known_settings()
+    prefixes = "|".join(sorted({name.partition("_")[0] for name in known}))
     named = re.findall(rf"\b(?:{prefixes})_[A-Z_]*[A-Z]\b", text)
     return {name for name in named if not {name, name.removesuffix("_FILE")} & known}
 
@@ -148,7 +154,7 @@ def test_the_table_of_settings_is_what_the_command_prints() -> None:
 def test_the_example_environment_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = {name for name, _, _ in settings.rows()}
+    known = _known_settings()
     (example,) = _blocks(README, "env")
     secret = tmp_path / "secret"
     secret.write_text("a-secret-of-some-length\n")
