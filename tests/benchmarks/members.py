@@ -9,10 +9,13 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from agents.ab_tasty.day_slices import joined_value
+from agents.ab_tasty.mapping import segment
 from agents.ab_tasty.refresh import DAY_MS
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
+from agents.agreed_names import same
 from models.accepted_audience import AcceptedAudience
+from models.owned_name import OwnedName
 from sandbox.ab_tasty import AbTasty
 from sandbox.kafka import Kafka
 from sandbox.server import running
@@ -25,6 +28,7 @@ from tests.benchmarks.results import Result, at_most
 from tests.streams import cluster
 
 _PARTITIONS = 4
+_TEMPLATE: str = AbTastySettings.model_fields["segment_name_template"].default
 _DAYS = 21
 # Long enough ago that the rows of the slice are due.
 _ACCEPTED_DAYS_AGO = 10
@@ -47,7 +51,7 @@ async def run(
             Log.on(broker, partitions=_PARTITIONS) as log,
             running(observed(AbTasty(), "POST segments", tell)) as url,
         ):
-            await log.fill(AB_TASTY_AUDIENCES, 0, _audiences())
+            await log.fill(AB_TASTY_AUDIENCES, 0, audiences())
             for partition in range(_PARTITIONS):
                 entries = _members(range(partition, members, _PARTITIONS))
                 await log.fill(AB_TASTY_MEMBERS, partition, entries)
@@ -70,11 +74,14 @@ async def run(
     ]
 
 
-def _audiences() -> Iterator[tuple[bytes, bytes]]:
-    """Without a name nobody in them has a row."""
+def audiences() -> Iterator[tuple[bytes, bytes]]:
+    """The names of all, as a worker has fixed them that has had members of each accepted."""
     for number in range(AUDIENCES):
-        known = AcceptedAudience(audience_id=str(900 + number), name=f"Audience {number}")
-        yield known.audience_id.encode(), known.model_dump_json().encode()
+        id_, name = str(900 + number), f"Audience {number}"
+        known = AcceptedAudience(audience_id=id_, name=name, accepted=True)
+        yield id_.encode(), known.model_dump_json().encode()
+        owned = OwnedName(owned=segment(_TEMPLATE, id_, name), audience_id=id_)
+        yield f"name/{same(owned.owned)}".encode(), owned.model_dump_json().encode()
 
 
 def _members(numbers: range) -> Iterator[tuple[bytes, bytes]]:

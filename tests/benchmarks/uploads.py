@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
 from sandbox.ab_tasty import AbTasty
 from sandbox.faults import Answer
 from sandbox.kafka import Kafka
@@ -20,7 +21,7 @@ from sandbox.server import running
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.benchmarks.events import AUDIENCES, memberships
 from tests.benchmarks.log import Log
-from tests.benchmarks.members import nothing_is_left
+from tests.benchmarks.members import audiences, nothing_is_left
 from tests.benchmarks.observed import observed
 from tests.benchmarks.processes import Subject, ab_tasty_settings
 from tests.benchmarks.results import Result, at_least, at_most, ratios
@@ -85,11 +86,11 @@ async def rate(
     changes = _ALL_CHANGES if full else changes
     runs: dict[str, list[_Run]] = {name: [] for name in _SUBJECTS}
     with TemporaryDirectory() as directory:
-        for _ in range(rounds):
-            # New topics: else the worker had names fixed in its first run alone, and read back in
-            # each, for its refreshes, the members that all before it had written.
-            async with Log.on(broker, partitions=4) as log:
-                await log.write(memberships(log.kafka, range(changes), changes // 2))
+        async with Log.on(broker, partitions=4) as log:
+            # Else the first run of the worker has a hundred names fixed before its first request.
+            await log.fill(AB_TASTY_AUDIENCES, 0, audiences())
+            await log.write(memberships(log.kafka, range(changes), changes // 2))
+            for _ in range(rounds):
                 for name, each in runs.items():
                     each.append(await _run(name, log, Path(directory)))
     case = f"{changes:,} changes of {changes // 2:,} pairs"
