@@ -16,6 +16,7 @@ from tests.simulation.worker import Worker
 
 _SPARE = 2
 _PATIENCE_S = 10.0
+_SENT_AGAIN_S = 4.0
 # Most promises are about what a worker leaves when it goes.
 _OFTEN = (
     *("deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless", "leaderless", "stop"),
@@ -62,7 +63,8 @@ class Faults:
     async def inflict(self) -> None:
         """Each begins when it will, or soon after another: they overlap."""
         plan = self._stage.evidence.plan
-        first, last = 0.0, plan.seconds
+        # A router that begins anew may find nothing but what is sent again.
+        first, last = 0.0, plan.seconds + (_SENT_AGAIN_S if plan.routers else 0.0)
         if plan.within_s is not None:
             first = self._rng.uniform(0, plan.seconds)
             last = first + plan.within_s

@@ -82,9 +82,8 @@ class Traffic:
             await asyncio.sleep(self._rng.uniform(0, _LONGEST_BEFORE_SENT_AGAIN_S))
             for each in self._rng.choices(self._earlier, k=plan.users):
                 self._write_again(each)
-                if self._rng.random() < 1 / 2:
-                    # What is old of a user may become true of them once more.
-                    await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
+                # What is old of a user may become true of them once more.
+                await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
 
     async def _write_new(self, topic: str, user: str, *, as_before: str | None = None) -> None:
         plan = self._evidence.plan
@@ -181,7 +180,7 @@ class Traffic:
             events.append(("custom_event", data))
         else:
             said = self._profiles[user] = self._to_say(user, record.id, as_before)
-            if self._rng.random() < _TOLD_BY_EVENTS_SHARE:
+            if as_before is None and self._rng.random() < _TOLD_BY_EVENTS_SHARE:
                 data = {"user_attribute_name": SAID, "new": said, "deleted": False}
                 events.append(("user_attribute_change", data))
         batch = {
