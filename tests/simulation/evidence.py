@@ -33,6 +33,8 @@ class Plan:
     """Above nought, what is written is raw, and routed."""
     refused_share: float = 0.02
     """Of what is not raw, the share that the service never takes."""
+    commits_take_s: float = 0.003
+    """How long the coordinator's disk and followers take for a commit, at most."""
     marked_share: float = 0.03
     """Of records, the share behind which a transaction's mark takes an offset."""
     theme: str = ""
@@ -52,6 +54,7 @@ class Plan:
         routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
         theme = rng.choice(["", "", "", "", "gaps", "handovers", "memberships", "takeovers"])
+        commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),
             partitions=rng.choice([1, 2, 2, 3]),
@@ -66,6 +69,7 @@ class Plan:
             transactions=0 if routers else rng.choice([0, 0, 0, 3]),
             routers=routers,
             refused_share=rng.choice([0.02, 0.02, 0.3]),
+            commits_take_s=0.6 if theme == "handovers" else commits_take_s,
             marked_share=0.3 if theme == "gaps" else 0.03,
             theme=theme,
             within_s=rng.choice([None, None, 0.3, 3.0]),

@@ -52,8 +52,8 @@ class Kafka:
         # Brokers that the others have given up on, and that do not lead.
         self.fenced: set[int] = set()
         self.coordinator = 0
-        # What happens to requests for a while: how long reads take at most, what commits get.
-        self.reads_take_s = 0.0
+        # What happens to requests for a while: how long reads and commits take at most, and what these get.
+        self.reads_take_s = self.commits_take_s = 0.0
         self.commits_get = NO_ERROR
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)
@@ -350,7 +350,7 @@ class Kafka:
         return (error,) if request.API_VERSION == 0 else (0, error)
 
     async def _commit(self, request: Any, asked: Asked) -> tuple[Any, ...]:
-        await asyncio.sleep(self._rng.uniform(0, 0.003))
+        await asyncio.sleep(self._rng.uniform(0, self.commits_take_s))
         errors: int | dict[tuple[str, int], int] = self._refusal(asked) or self.commits_get
         if not errors:
             errors = self.group(request.consumer_group).commit(request.to_object(), asked.process)

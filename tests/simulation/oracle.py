@@ -37,7 +37,7 @@ _NO_KAFKA = (
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
 _REPEATING = frozenset(
     {"broker", "cut", "elects", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves",
-     "refused", "slow"}
+     "refused"}
 )  # fmt: skip
 # By these the group begins again where it was long before.
 _REWINDING = frozenset({"forgotten", "moved", "truncated"})

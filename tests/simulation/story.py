@@ -48,6 +48,7 @@ class Story:
         self._seed = seed
         self.loop = SimulatedLoop(Random(f"turns {seed}"))
         kafka = Kafka(self.loop, Random(f"kafka {seed}"), self.plan.brokers)
+        kafka.commits_take_s = self.plan.commits_take_s
         weather = Weather(Random(f"weather {seed}"))
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
         members = kafka.group(SINK.group).has
