@@ -35,6 +35,8 @@ class Plan:
     """Of what is not raw, the share that the service never takes."""
     commits_take_s: float = 0.003
     """How long the coordinator's disk and followers take for a commit, at most."""
+    drain_s: float = 3.0
+    """How long workers wait for what is in flight before they give partitions back."""
     marked_share: float = 0.03
     """Of records, the share behind which a transaction's mark takes an offset."""
     theme: str = ""
@@ -57,19 +59,20 @@ class Plan:
         commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),
-            partitions=rng.choice([1, 2, 2, 3]),
+            partitions=3 if theme == "gaps" else rng.choice([1, 2, 2, 3]),
             users=rng.choice([2, 4, 8]),
             records=round(seconds * rng.choice([3, 8, 14])),
             seconds=seconds,
             faults=rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
             in_flight=rng.choice([4, 10_000, 10_000]),
-            brokers=rng.choice([1, 1, 3]),
+            brokers=3 if theme == "gaps" else rng.choice([1, 1, 3]),
             skips=rng.random() < 1 / 2,
             transactions=0 if routers else rng.choice([0, 0, 0, 3]),
             routers=routers,
             refused_share=rng.choice([0.02, 0.02, 0.3]),
             commits_take_s=0.6 if theme == "handovers" else commits_take_s,
+            drain_s=0.5 if theme == "gaps" else 3.0,
             marked_share=0.3 if theme == "gaps" else 0.03,
             theme=theme,
             within_s=rng.choice([None, None, 0.3, 3.0]),

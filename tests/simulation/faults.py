@@ -226,7 +226,7 @@ class Faults:
         """As with slow disks: what is read, read back or asked about a log takes its time."""
         seconds = self._rng.uniform(0.5, 5)
         self._stage.note("slow", "", seconds)
-        self._kafka.reads_take_s = self._rng.choice([0.3, 3.0])
+        self._kafka.reads_take_s = self._rng.choice([0.3, 3.0, 4.5])
         await asyncio.sleep(seconds)
         self._kafka.reads_take_s = 0.0
 

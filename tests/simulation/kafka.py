@@ -52,8 +52,8 @@ class Kafka:
         # Brokers that the others have given up on, and that do not lead.
         self.fenced: set[int] = set()
         self.coordinator = 0
-        # What happens to requests for a while: how long reads and commits take at most, and what these get.
-        self.reads_take_s = self.commits_take_s = 0.0
+        # What happens to requests for a while: how long they take at most, and what commits get.
+        self.reads_take_s, self.commits_take_s = 0.0, 0.0
         self.commits_get = NO_ERROR
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)

@@ -34,7 +34,7 @@ from tests.simulation.worker import Worker
 _KAFKA = KafkaSettings(
     bootstrap_servers="broker-0:9092", initial_offset="earliest", session_timeout_s=6.0
 )
-_WORKER = WorkerSettings(shutdown_timeout_s=3.0)
+_WORKER = WorkerSettings()
 _QUIET_S = 600.0
 _STOP_S = 300.0
 
@@ -109,7 +109,13 @@ class Story:
         if self.plan.static:
             vacant = self._vacant[role.name]
             instance = vacant.pop() if vacant else f"replica-{number}"
-        worker = _WORKER.model_copy(update={"max_in_flight_records": self.plan.in_flight})
+        plan = self.plan
+        worker = _WORKER.model_copy(
+            update={
+                "max_in_flight_records": plan.in_flight,
+                "shutdown_timeout_s": plan.drain_s,
+            }
+        )
         kafka = _KAFKA.model_copy(
             update={
                 "group_instance_id": instance,
