@@ -55,7 +55,8 @@ class Plan:
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
-        theme = rng.choice(["", "", "", "", "gaps", "handovers", "memberships", "takeovers"])
+        themes = ["gaps", "growth", "handovers", "memberships", "takeovers"]
+        theme = rng.choice(["", "", "", "", "", *themes])
         commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),

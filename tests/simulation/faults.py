@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
 from tests.simulation.evidence import GROUP
 from tests.simulation.kafka import address
-from tests.simulation.log_faults import TAKING_RECORDS, LogFaults
+from tests.simulation.log_faults import NOT_OF_RAW, LogFaults
 from tests.simulation.service import TIMEOUT_S
 from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
@@ -25,6 +25,7 @@ _OFTEN = (
 # Some mistakes show only where a few kinds meet, which drawn from all of them seldom do.
 THEMES: Mapping[str, tuple[str, ...]] = {
     "gaps": ("down", "join", "slow", "slow", "stop", "stuck"),
+    "growth": ("down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop", "stuck"),
     "handovers": ("crawls", "join", "join", "slow", "stop"),
     "memberships": ("elects", "elects", "freeze", "join", "refused", "stop"),
     "takeovers": ("join", "kill", "leaderless", "leaderless", "stop"),
@@ -69,7 +70,7 @@ class Faults:
             first = self._rng.uniform(0, plan.seconds)
             last = first + plan.within_s
         able = THEMES.get(plan.theme, (*self.kinds, *_OFTEN))
-        kinds = [each for each in able if not plan.routers or each not in TAKING_RECORDS]
+        kinds = [each for each in able if not plan.routers or each not in NOT_OF_RAW]
         befalls = (
             self._befall(self._rng.choice(kinds), self._rng.uniform(first, last))
             for _ in range(plan.faults)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
 
 from streams.kafka.commit_metadata import decode
+from streams.topics import BY_USER, EVENTS
 from tests.simulation.evidence import GROUP
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.kafka import CLUSTER
@@ -12,9 +13,10 @@ from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
-_NOTICED_S, _HANGING_S = 60.0, 4.0
-TAKING_RECORDS = frozenset({"deleted", "moved", "truncated"})
-"""What makes records be missed: which of raw ones, nobody could say."""
+_NOTICED_S, _HANGING_S, _BEGUN_S = 60.0, 4.0, 10.0
+NOT_OF_RAW = frozenset({"deleted", "grows", "moved", "truncated"})
+"""What makes records be missed: which of raw ones, nobody could say. And what a router hears of
+later than it writes, of which no order is promised."""
 
 
 class LogFaults:
@@ -25,6 +27,7 @@ class LogFaults:
         self._group = self._kafka.group(GROUP)
         self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "deleted": self._delete,
+            "grows": self._grow,
             "forgotten": self._forget,
             "moved": self._move,
             "refused": self._refuse,
@@ -53,6 +56,27 @@ class LogFaults:
             self._stage.evidence.deleted |= taken
         partition.delete_before(end)
         self._kafka.tell_arrived()
+
+    async def _grow(self) -> None:
+        """A person doubles the partitions of the topics by user, and writers take them at once.
+
+        To twice as many, because then users stay or go to what is new. A group that begins only
+        then cannot tell what is.
+        """
+        before = {
+            (topic.name, number)
+            for topic in BY_USER
+            for number in range(self._stage.evidence.plan.partitions)
+        }
+        until = self._stage.loop.now_s + _BEGUN_S
+        while self._stage.loop.now_s < until and not before <= self._group.offsets.keys():  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(0.2)
+        has_grown = len(self._kafka.topics[EVENTS.name]) > self._stage.evidence.plan.partitions
+        if has_grown or not before <= self._group.offsets.keys():
+            return
+        self._stage.note("grows")
+        for topic in BY_USER:
+            self._kafka.create(topic.name, self._stage.evidence.plan.partitions)
 
     async def _move(self) -> None:
         """A person moves the group's offset of a partition, back or on."""

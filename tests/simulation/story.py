@@ -103,10 +103,14 @@ class Story:
 
     # -- workers
 
-    def _start_worker(self, role: Role) -> None:
+    def start_twin(self) -> None:
+        """Starts one more under the name of the first, which is a static member."""
+        first = self.evidence.workers[0]
+        self._start_worker(first.role, first.instance)
+
+    def _start_worker(self, role: Role, instance: str | None = None) -> None:
         number = len(self.evidence.workers) + 1
-        instance = None
-        if self.plan.static:
+        if self.plan.static and instance is None:
             vacant = self._vacant[role.name]
             instance = vacant.pop() if vacant else f"replica-{number}"
         plan = self.plan
@@ -139,7 +143,8 @@ class Story:
             for worker in self.evidence.workers:
                 if worker.is_over and worker.name not in known:
                     known.add(worker.name)
-                    if worker.instance is not None:
+                    names = {each.instance for each in self._stage.alive}
+                    if worker.instance is not None and worker.instance not in names:
                         self._vacant[worker.role.name].append(worker.instance)
             for role in list(self._missing()):
                 await asyncio.sleep(self._rng.uniform(0.1, 1.5))

@@ -53,7 +53,6 @@ class Traffic:
         self._loop = loop
         self._rng = rng
         self._partitioner = DefaultPartitioner()
-        self._every = list(range(evidence.plan.partitions))
         self._made = 0
         # User -> what mParticle holds of them, as each of their messages says.
         self._profiles: dict[str, str] = {}
@@ -137,7 +136,9 @@ class Traffic:
         )
 
     def _place(self, user: str) -> int:
-        place: int = self._partitioner(user.encode(), self._every, self._every)
+        # All topics by user have as many.
+        every = [*range(len(self._kafka.topics[EVENTS.name]))]
+        place: int = self._partitioner(user.encode(), every, every)
         return place
 
     async def _open(self, topic: str, place: int) -> Partition:
