@@ -309,3 +309,22 @@ async def test_topics_are_kept_and_limited_as_those_of_any_kafka(kafka: Kafka) -
     told = {name: value for *_, entries in answer.resources for name, value, *_ in entries}
 
     assert told == {name: str(value) for name, value in AS_IT_COMES.items()}
+
+
+@pytest.mark.long
+async def test_kafkas_own_tool_formats_the_first_broker_of_a_machine_and_later_ones_are_like_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jars = fetch()
+    kept = tmp_path / "mparticle-streams"
+    kept.mkdir()
+    (kept / jars.name).symlink_to(jars)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    said, written = [], set()
+    for _ in range(2):
+        async with Kafka() as kafka:
+            said.append("Formatting" in kafka.log.read_text())
+            written.add((kafka.directory / "data" / "bootstrap.checkpoint").read_bytes())
+    assert said == [True, False]
+    assert written == {each.read_bytes() for each in kept.glob("*.checkpoint")}
