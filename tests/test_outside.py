@@ -50,7 +50,6 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "_consumer": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),
     "_thread": (FAUST, {"kafka/leaks/faults.py", "streams/engine/unstarted.py"}),
     "_serve": ("mode's thread, which the simulation runs in its own", {"simulation/worker.py"}),
-    "_run": ("asyncio's handle, which only a loop runs", {"simulation/loop.py"}),
     "_buffer": (
         "aiohttp's: how much it holds of a body that nobody reads",
         {"streams/test_door.py"},
