@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+from agents.ab_tasty.topics import AB_TASTY_AUDIENCES
 from sandbox.kafka import Kafka
 from tests.benchmarks import pacing, posts, uploads
 from tests.benchmarks.events import memberships
 from tests.benchmarks.log import Log
+from tests.benchmarks.members import audiences
 from tests.benchmarks.results import Result, ratios
 from tests.benchmarks.router import WORKER, Course
 from tests.benchmarks.subjects import LOOP
@@ -65,6 +67,7 @@ async def _messages(broker: Kafka, rounds: int) -> Costs:
 async def _changes(broker: Kafka, rounds: int) -> Costs:
     with TemporaryDirectory() as directory:
         async with Log.on(broker, partitions=4) as log:
+            await log.fill(AB_TASTY_AUDIENCES, 0, audiences())
             await log.write(memberships(log.kafka, range(_CHANGES), _CHANGES // 2))
 
             async def measure(chosen: Mapping[str, str]) -> float:
