@@ -160,14 +160,19 @@ async def _begin_group(
             if cluster is None:
                 return
             consumer.assign(partitions)
+            # Another may have begun, worked and gone, while this one looked or its machine stood
+            # still: what it has committed is not to be taken back.
+            begun = await read_committed(consumer, partitions)
+            starts = {
+                tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
+                for tp, offset in begins.items()
+                if tp not in begun
+            }
+            if not starts:
+                return
             # Refused where another worker has joined meanwhile: then it was it that began.
             with contextlib.suppress(CommitFailedError):
-                await consumer.commit(
-                    {
-                        tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
-                        for tp, offset in begins.items()
-                    }
-                )
+                await consumer.commit(starts)
     except _REFUSALS as error:
         raise StartError(f"{sentence('read and commit where it begins', error)}.") from error
 

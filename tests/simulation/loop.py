@@ -108,6 +108,20 @@ class _Ready:
         self.queues.clear()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task with a place in sets that is the same in each process: others have their address.
+
+    Mode ends the tasks of a service in the order of a set.
+    """
+
+    def __init__(self, work: Any, number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(work, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class _Tasks:
     """The tasks of a process; those that are done are let go now and then, which costs no turns."""
 
@@ -147,7 +161,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self.failures: list[dict[str, Any]] = []
         # Tuples compare many times faster than asyncio's timers do.
         self._timers: list[tuple[float, int, Turn]] = []
-        self._made_timers = 0
+        self._made_timers = self._made_tasks = 0
         super().__init__(_NoWaiting())
         self._ready = _Ready()
         self._draw = rng.random
@@ -288,7 +302,8 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return process in self._ready.dead
 
     def create_task(self, work: Any, *, name: Any = None, context: Any = None) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=self, name=name, context=context)
+        self._made_tasks += 1
+        task = _Task(work, self._made_tasks, loop=self, name=name, context=context)
         process = (context.get(HOST, WORLD) if context is not None else HOST.get()).process
         tasks = self._tasks.get(process)
         if tasks is None:

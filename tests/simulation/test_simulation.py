@@ -38,10 +38,10 @@ def test_the_promises_hold_in_a_hundred_schedules(first: int) -> None:
     assert result["faults"].keys() == untold.faults.kinds.keys()
 
 
-def test_a_seed_tells_the_same_story_turn_by_turn() -> None:
-    first, second = (json.loads(_simulate("--seed=7").stdout) for _ in range(2))
-    assert first["turns"] == second["turns"] > 0
-    assert first["simulated_seconds"] == second["simulated_seconds"]
+def test_a_seed_tells_the_same_story_turn_by_turn_alone_and_after_others() -> None:
+    alone = [json.loads(_simulate(f"--seed={seed}").stdout) for seed in (23, 24)]
+    together = json.loads(_simulate("--first=23", "--seeds=2").stdout)
+    assert together["turns"] == sum(each["turns"] for each in alone) > 0
 
 
 def test_each_mistake_that_is_hunted_still_has_its_place_in_the_code() -> None:

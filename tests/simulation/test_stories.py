@@ -94,3 +94,18 @@ def test_of_two_replicas_with_one_instance_id_one_ends_and_names_the_setting(see
     assert {each.id for each in evidence.written if not each.is_refused} <= {
         effect.id for effect in evidence.service.effects
     }
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("at_s", [0.35, 0.45])
+def test_a_worker_that_stands_still_in_its_first_start_takes_nobody_back(
+    seed: int, at_s: float
+) -> None:
+    """The others have begun meanwhile, done all there is, and gone."""
+    plan = replace(_QUIET, workers=3, records=4, seconds=0.5, commits_take_s=0.6)
+    story = Story(seed, plan)
+    story.loop.call_later(at_s, story.loop.freeze, "w2", 8.0)
+    evidence = story.run()
+    others = [each.stopped_at for each in evidence.workers if each.name != "w2"]
+    assert all(at is not None and at < at_s + 8.0 for at in others)
+    assert evidence.kafka.group(GROUP).odd_commits == []
