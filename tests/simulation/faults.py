@@ -100,7 +100,7 @@ class Faults:
     async def _freeze(self) -> None:
         """Stopped by a signal, or, with its machine, suspended."""
         if victim := self._victim():
-            seconds = self._rng.choice([0.5, 2.0, 5.0, 7.0, 9.0])
+            seconds = self._rng.choice([0.5, 2.0, 5.0, 7.0, 12.0])
             self._stage.note("freeze", victim.name, seconds)
             suspended = self._rng.random() < 1 / 2
             self._stage.loop.freeze(victim.name, seconds, suspended=suspended)
@@ -194,7 +194,7 @@ class Faults:
         self._service.crawls = True
         await asyncio.sleep(self._rng.uniform(0, 2))
         if victim := self._victim():
-            seconds = self._rng.uniform(6, 9)
+            seconds = self._rng.uniform(6, 12)
             self._stage.note("freeze", victim.name, seconds)
             self._stage.loop.freeze(victim.name, seconds)
             await asyncio.sleep(seconds - self._rng.uniform(0, 0.1))

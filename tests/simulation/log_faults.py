@@ -71,12 +71,15 @@ class LogFaults:
         until = self._stage.loop.now_s + _BEGUN_S
         while self._stage.loop.now_s < until and not before <= self._group.offsets.keys():  # noqa: ASYNC110 - simulated time
             await asyncio.sleep(0.2)
-        has_grown = len(self._kafka.topics[EVENTS.name]) > self._stage.evidence.plan.partitions
-        if has_grown or not before <= self._group.offsets.keys():
+        if self._has_grown or not before <= self._group.offsets.keys():
             return
         self._stage.note("grows")
         for topic in BY_USER:
             self._kafka.create(topic.name, self._stage.evidence.plan.partitions)
+
+    @property
+    def _has_grown(self) -> bool:
+        return len(self._kafka.topics[EVENTS.name]) > self._stage.evidence.plan.partitions
 
     async def _move(self) -> None:
         """A person moves the group's offset of a partition, back or on."""
@@ -91,9 +94,12 @@ class LogFaults:
             self._group.offsets[topic, number] = to, ""
 
     async def _forget(self) -> None:
-        """The group is deleted, or its offsets have expired while nobody was in it."""
+        """The group is deleted, or its offsets have expired while nobody was in it.
+
+        Not where partitions were added: a group that begins anew cannot tell which.
+        """
         async with self._stage.all_stopped():
-            if not self._group.members:
+            if not self._group.members and not self._has_grown:
                 self._stage.note("forgotten")
                 self._group.offsets.clear()
 
