@@ -57,6 +57,9 @@ class Plan:
         seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
         themes = ["gaps", "growth", "handovers", "memberships", "takeovers"]
         theme = rng.choice(["", "", "", "", "", *themes])
+        if theme == "memberships":
+            # Whoever wakes is to have much left to send.
+            seconds = 8.0
         commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
             workers=rng.choice([1, 2, 2, 2, 3]),

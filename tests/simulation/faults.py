@@ -27,7 +27,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "gaps": ("down", "join", "slow", "slow", "stop", "stuck"),
     "growth": ("down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop", "stuck"),
     "handovers": ("crawls", "join", "join", "slow", "stop"),
-    "memberships": ("elects", "elects", "freeze", "join", "refused", "stop"),
+    "memberships": ("crawls", "crawls", "elects", "freeze", "freeze", "freeze", "join", "refused"),
     "takeovers": ("join", "kill", "leaderless", "leaderless", "stop"),
 }
 
