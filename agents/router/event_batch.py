@@ -34,7 +34,7 @@ EVENTS: dict[str, type[base_event.Happened]] = {
     "user_identity_change": changes.IdentitiesChange,
     "uninstall": base_event.Flagged,
 }
-_ON_DEVICE = sorted(DEVICE_FIELDS)
+_ON_DEVICE = frozenset(DEVICE_FIELDS)
 _SHAPES = {kind: Shape(BATCH_KINDS.get(kind, kind), of) for kind, of in EVENTS.items()}
 _BATCH = FrameReader(EventBatch)
 _EVENT = reader(BatchEvent)
@@ -97,7 +97,8 @@ def _about(message: dict[str, Any], batch: Any, raw: RawMessage) -> About:
 def _on_device(device: dict[str, Any] | None) -> list[dict[str, Any]]:
     if not device:
         return []
-    return [{"type": name, "value": device[name]} for name in _ON_DEVICE if device.get(name)]
+    names = _ON_DEVICE.intersection(device)
+    return [{"type": name, "value": device[name]} for name in sorted(names) if device[name]]
 
 
 def _is_resent(source: Said | None) -> bool:

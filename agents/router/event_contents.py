@@ -21,6 +21,8 @@ from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
 
 _PROMOTIONS = {"view": "promotion_view", "click": "promotion_click"}
+# The fields of all events that their details do not repeat.
+_TOLD_APART = tuple(Happened.model_fields)
 # The ids that mParticle gives an event anew with each upload.
 _SERVER_IDS = ("event_id", "message_id", "id")
 # mParticle's writers leave out what is empty, some of the time.
@@ -68,7 +70,7 @@ class _EventReader(Reader):
     def __init__(self, of: type[Happened]) -> None:
         super().__init__(of)
         self._contents = _CONTENTS.get(of)
-        self._name = _NAMES.get(of)
+        self._name = _NAMES.get(of, "kind")
         self._known = {
             **self._known,
             "plain": plain,
@@ -76,8 +78,12 @@ class _EventReader(Reader):
             "Event": Event,
             "Happening": Happening,
             "contents_of": self._contents,
-            "name_of": self._name,
+            "promotion": _promotion,
         }
+        name_of: Callable[[str, Said], str] = eval(  # noqa: S307 - ours
+            f"lambda kind, said: {self._name}", {**self._known}
+        )
+        self._name_of = name_of
 
     def leniently(self, data: dict[str, Any], kind: str) -> Happening:
         """Reads an event by the model; raises ValidationError or UnreadableError."""
@@ -94,7 +100,7 @@ class _EventReader(Reader):
         if self._contents is not None:
             contents = self._contents(kind, common, said)
         else:
-            name = self._name(kind, said) if self._name is not None else kind
+            name = self._name_of(kind, said)
             if extra := said.pop(EXTRA, None):
                 said |= {each: value for each, value in extra.items() if each not in LEFT_OUT}
             contents = (_happened(kind, name, common, _details(said)),)
@@ -103,12 +109,13 @@ class _EventReader(Reader):
                 data.pop(name, None)
         return Happening(at_ms, bool(source_id or event_id), contents)
 
-    def _begin(self, before: Said) -> Iterable[str]:
-        yield "event_id = source_id = session_id = at_ms = attributes = None"
-        yield from super()._begin(before)
+    def _begin(self, absent: Said) -> Iterable[str]:
+        yield from (f"{name} = None" for name in _TOLD_APART if name in absent)
+        own = {name: each for name, each in absent.items() if name not in _TOLD_APART}
+        yield from super()._begin(own)
 
     def _keep(self, field: Field) -> Iterable[str]:
-        if field.name in Happened.model_fields:
+        if field.name in _TOLD_APART:
             return (f"{field.name} = value",)
         return super()._keep(field) if self._contents is not None else _keep_detail(field.name)
 
@@ -118,31 +125,26 @@ class _EventReader(Reader):
                 yield f"value = written[{name!r}]"
                 yield from _keep_detail(name)
 
-    def _end(self, names: Sequence[str]) -> Iterable[str]:
-        yield from _COMMON
+    def _end(self, names: Sequence[str], absent: Said) -> Iterable[str]:
+        yield "own = {}"
+        yield "if id_ := event_id or source_id: own['event_id'] = id_"
+        for name in ("session_id", "attributes"):
+            if name not in absent:
+                yield f"if {name}: own[{name!r}] = {name}"
         if self._contents is not None:
             yield "contents = contents_of(kind, own, said)"
         else:
-            yield "own['kind'] = kind"
-            yield f"own['name'] = {'name_of(kind, said)' if self._name is not None else 'kind'}"
+            yield f"own['kind'], own['name'] = kind, {self._name}"
             yield "if said: own['details'] = said"
             yield "contents = (Content(Event, own),)"
         if gone := [f"written[{name!r}]" for name in _SERVER_IDS if name in names]:
             yield f"if source_id and at_ms is not None and at_ms > 0: del {', '.join(gone)}"
-        yield "return Happening(at_ms, bool(source_id or event_id), contents)"
+        yield "return Happening(at_ms, id_ is not None, contents)"
 
 
 @cache
 def _reader(of: type[Happened]) -> _EventReader:
     return _EventReader(of)
-
-
-_COMMON = (
-    "own = {}",
-    "if event_id or source_id: own['event_id'] = event_id or source_id",
-    "if session_id: own['session_id'] = session_id",
-    "if attributes: own['attributes'] = attributes",
-)
 
 
 def _keep_detail(name: str) -> Iterable[str]:
@@ -203,7 +205,7 @@ def _commerce(kind: str, common: Said, said: Said) -> list[Content]:
         name = product.get("action") or "product_action"
         contents.append(_happened("product_action", name, common, shared | plain(product)))
     if promotion is not None:
-        name = _promotion(kind, promotion)
+        name = _promotion(promotion)
         contents.append(_happened("promotion_action", name, common, shared | plain(promotion)))
     if impressions:
         details = shared | {"impressions": plain(impressions)}
@@ -211,7 +213,7 @@ def _commerce(kind: str, common: Said, said: Said) -> list[Content]:
     return contents or [_happened(kind, kind, common, shared)]
 
 
-def _promotion(_: str, said: Said) -> str:
+def _promotion(said: Said) -> str:
     return _PROMOTIONS.get(said.get("action", ""), "promotion_unknown")
 
 
@@ -241,10 +243,11 @@ _CONTENTS: Mapping[type[Happened], Callable[[str, Said, Said], Contents]] = Mapp
         CommerceEvent: _commerce,
     }
 )
-_NAMES: Mapping[type[Happened], Callable[[str, Said], str]] = MappingProxyType(
+# In Python, of what records call the kind and what an event has said.
+_NAMES: Mapping[type[Happened], str] = MappingProxyType(
     {
-        CustomEvent: lambda _, said: said.pop("name"),
-        ProductActionEvent: lambda kind, said: said.get("action") or kind,
-        PromotionActionEvent: _promotion,
+        CustomEvent: "said.pop('name')",
+        ProductActionEvent: "said.get('action') or kind",
+        PromotionActionEvent: "promotion(said)",
     }
 )

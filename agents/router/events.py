@@ -16,6 +16,7 @@ from agents.router.route_result import About
 from agents.router.snapshots import GONE, State
 from models.mparticle.changes import IdentitiesChange
 from models.mparticle.texts import Typed, typed, typed_inside
+from models.mparticle.times import known_ms
 from models.mparticle.values import UnreadableError
 from models.user_update import AttributesChanged, IdentitiesChanged
 
@@ -55,8 +56,7 @@ def read_events(
     all of them are text. An event without a time has the message's.
     """
     found: list[ReadEvent] = []
-    at_ms = about.at_ms
-    message_ms = at_ms if at_ms is not None and at_ms > 0 else raw.received_at_ms
+    message_ms = known_ms(about.at_ms) or raw.received_at_ms
     for index, part in enumerate(events, raw.reserve(len(events))):
         try:
             shape, data = read(part)
@@ -67,8 +67,7 @@ def read_events(
         if of_text is not None:
             for content in said.contents:
                 _type(content.fields, of_text)
-        at_ms = said.at_ms
-        order_ms = at_ms if at_ms is not None and at_ms > 0 else message_ms
+        order_ms = known_ms(said.at_ms) or message_ms
         found.append((shape.of is not IdentitiesChange, order_ms, index, part, said))
     return _in_order(found)
 

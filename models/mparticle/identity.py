@@ -118,19 +118,22 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
         if not entry:
             return None
         raise UnreadableError("an identity is an object")
-    value = entry["value"] if "value" in entry else entry.get("identity")
-    if value is None or value in _NO_VALUE:
+    text = entry["value"] if "value" in entry else entry.get("identity")
+    if text is None or text in _NO_VALUE:
         return None
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
     if type(type_) is not str or type_ not in _PLAIN_TYPES:
         type_ = _type(type_, spelling)
-    text = value if type(value) is str and len(value) <= _LONGEST_VALUE else _text(value)
+    if type(text) is not str or len(text) > _LONGEST_VALUE:
+        text = _text(text)
     encoding = "raw"
     if "encoding" in entry and entry["encoding"] != "raw":
         encoding = _encoding(entry["encoding"] or "raw")
+    if "@" in text:
+        return {"type": type_, "value": text, "encoding": encoding}
     if text.isspace():
         return None
-    if type_ in _FORMED and "@" not in text and encoding == "raw" and _DIGEST.fullmatch(text):
+    if type_ in _FORMED and encoding == "raw" and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
 

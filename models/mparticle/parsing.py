@@ -59,7 +59,8 @@ def parse(value: bytes) -> Any:
             return _tidy(message)
         # There all is spelled in one way, and no half of a surrogate pair.
         value = written
-    return _tidy(message) if _SETTINGS in value and _strays(value, message) else message
+    first = value.find(_SETTINGS)
+    return _tidy(message) if first >= 0 and _strays(value, first, message) else message
 
 
 def reject_too_many_values(value: bytes) -> None:
@@ -129,11 +130,11 @@ def _deeper(node: Any, levels: int) -> bool:
     return any(_deeper(each, levels - 1) for each in inside if type(each) in (dict, list))
 
 
-def _strays(value: bytes, message: Any) -> bool:
-    """Says whether `account_settings` may stand anywhere but in the message's account."""
-    first = value.find(_SETTINGS)
-    if first < 0:
-        return False
+def _strays(value: bytes, first: int, message: Any) -> bool:
+    """Says whether `account_settings`, of which the first is there, stand outside of the account.
+
+    They may only seem to, where the text is part of another.
+    """
     account = message.get("account") if isinstance(message, dict) else None
     at_home = isinstance(account, dict) and SETTINGS in account
     return not at_home or value.find(_SETTINGS, first + 1) >= 0

@@ -41,7 +41,7 @@ class Fields:
     field that tells which of `kinds` it is; of a kind that is None nothing is known.
     """
 
-    __slots__ = ("_looks", "by", "inside", "kinds", "names", "plain", "stands")
+    __slots__ = ("_looks", "by", "inside", "is_object", "kinds", "names", "plain", "stands")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Fields:
         # An object that has only these is known, and has no object to look into.
         self.plain: frozenset[str] = frozenset() if by else self.names.difference(inside or ())
         self.stands = stands
+        self.is_object = stands == "object"
         self.by = by
         self.kinds = kinds or {}
         # By the names of an object in which all are known: these repeat all the time.
@@ -80,10 +81,12 @@ class Fields:
         if (look := self._looks.get(tuple(node))) is None:
             return False
         for name, inside in look[1]:
-            if not (below := node[name]):
-                continue
-            plain = inside.plain
-            for each in below if type(below) is list else inside.objects(below):
+            below, plain = node[name], inside.plain
+            if type(below) is not list:
+                if type(below) is not dict or (inside.is_object and plain.issuperset(below)):
+                    continue
+                below = inside.objects(below)
+            for each in below:
                 if type(each) is not dict or plain.issuperset(each):
                     continue
                 of_kind = inside.of_kind(each) if inside.by else inside

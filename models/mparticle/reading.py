@@ -7,7 +7,6 @@ refused, the model reads all of the object: only it knows how, and what to say. 
 which a property and the fuzzer hold.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
@@ -98,19 +97,19 @@ class Reader:
     def read(self, written: Any) -> Said:
         """Returns what an object says; raises ValidationError."""
         try:
-            return self.straight(written)
+            said: Said = self.straight(written)
         except (OddError, PydanticCustomError):
             return self.by_model(written)
+        return said
 
-    def straight(self, written: Any) -> Said:
-        """Returns what an object says; raises OddError or PydanticCustomError.
+    def straight(self, written: Any) -> Any:
+        """Returns what an object says, as its function does; raises OddError, PydanticCustomError.
 
         Either means that the model is to read the object, if it is one.
         """
         if type(written) is not dict:
             raise OddError
-        said: Said = self.function(written)(written)
-        return said
+        return self.function(written)(written)
 
     def by_model(self, written: Any) -> Said:
         """Returns what an object says, as the model reads it; raises ValidationError."""
@@ -130,7 +129,7 @@ class Reader:
 
     def _written(self, names: tuple[str, ...]) -> Callable[..., Any]:
         unread = dict.fromkeys(names)
-        before: Said = {}
+        absent: Said = {}
         lines: list[str] = []
         calls: dict[str, Any] = {}
         for field in self._fields:
@@ -138,8 +137,7 @@ class Reader:
             if not field.spellings or (field.is_required and not found):
                 return _refuse
             if not found:
-                if field.default not in _NOTHING:
-                    before[field.name] = field.default
+                absent[field.name] = field.default
                 continue
             if field.way is None or (self._takes_extra and len(found) > 1):
                 return _refuse
@@ -149,15 +147,16 @@ class Reader:
             lines += [*_lines(field.way, found[0], call), *self._keep(field)]
         if self._takes_extra:
             lines += self._keep_extra(list(unread))
-        body = "\n    ".join([*self._begin(before), *lines, *self._end(names)])
+        body = "\n    ".join([*self._begin(absent), *lines, *self._end(names, absent)])
         calls.update(self._known)
         exec(f"def function({self._arguments}):\n    {body}", calls)  # noqa: S102 - names are quoted by repr
         function: Callable[..., Any] = calls["function"]
         return function
 
-    def _begin(self, before: Said) -> Iterable[str]:
-        """Yields Python that keeps what the fields say that are not there."""
-        yield f"said = {before!r}"
+    def _begin(self, absent: Said) -> Iterable[str]:
+        """Yields Python that keeps what the absent fields say, of which it gets the defaults."""
+        said = {name: default for name, default in absent.items() if default not in _NOTHING}
+        yield f"said = {said!r}"
 
     def _keep(self, field: Field) -> Iterable[str]:
         """Yields Python that keeps a field's `value`."""
@@ -169,7 +168,7 @@ class Reader:
         if names:
             yield f"said[{EXTRA!r}] = {{each: written[each] for each in {names!r}}}"
 
-    def _end(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - others need them
+    def _end(self, names: Sequence[str], absent: Said) -> Iterable[str]:  # noqa: ARG002 - others need them
         """Yields Python that returns what was read of an object with these names."""
         yield "return said"
 
@@ -196,27 +195,24 @@ class FrameReader(Reader):
 
     def frame(self, written: Any) -> Any:
         """Returns what an object says; raises ValidationError."""
-        if type(written) is dict:
-            try:
-                return self.function(written)(written)
-            except (OddError, PydanticCustomError):
-                pass
-        said = self.by_model(written)
-        said.pop(EXTRA, None)
-        return self._frame(**said)
+        try:
+            return self.straight(written)
+        except (OddError, PydanticCustomError):
+            said = self.by_model(written)
+            said.pop(EXTRA, None)
+            return self._frame(**said)
 
     def _keep_extra(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - of no matter
         return ()
 
-    def _begin(self, before: Said) -> Iterable[str]:
-        yield f"{' = '.join(self._names.values())} = None"
-        for name, value in before.items():
-            yield f"{self._names[name]} = {value!r}"
+    def _begin(self, absent: Said) -> Iterable[str]:
+        for name, default in absent.items():
+            yield f"{self._names[name]} = {default if default not in _NOTHING else None!r}"
 
     def _keep(self, field: Field) -> Iterable[str]:
         yield f"{self._names[field.name]} = value"
 
-    def _end(self, names: Sequence[str]) -> Iterable[str]:  # noqa: ARG002 - as above
+    def _end(self, names: Sequence[str], absent: Said) -> Iterable[str]:  # noqa: ARG002 - as above
         yield f"return frame({', '.join(self._names.values())})"
 
 
@@ -227,7 +223,7 @@ def _lines(way: Way, name: str, call: str) -> Iterator[str]:
         return
     begin = "if"
     for condition, becomes in way.ordinary:
-        yield f"{begin} {condition}: value = {becomes}"
+        yield f"{begin} {condition}: {'pass' if becomes == 'value' else f'value = {becomes}'}"
         begin = "elif"
     yield f"{begin} {'True' if way.reads_none else 'value is not None'}: value = {call}(value)"
 
@@ -308,10 +304,9 @@ def _way_of_type(annotation: Any, metadata: list[Any]) -> Way | None:
         way = _way(next(each for each in inside if each is not NoneType), metadata)
         way = way._replace(reads_none=False) if way is not None else None
     elif annotation is str:
-        least = max((each.min_length for each in metadata if isinstance(each, MinLen)), default=0)
-        most = [each.max_length for each in metadata if isinstance(each, MaxLen)]
-        longest = min(most, default=sys.maxsize)
-        way = _checked(f"type(value) is str and {least} <= len(value) <= {longest}")
+        least = [f"len(value) >= {each.min_length}" for each in metadata if type(each) is MinLen]
+        most = [f"len(value) <= {each.max_length}" for each in metadata if type(each) is MaxLen]
+        way = _checked(" and ".join(["type(value) is str", *least, *most]))
     elif origin is Literal:
         way = _checked(f"type(value) is str and value in {inside!r}")
     elif origin is dict and inside == (str, Any):

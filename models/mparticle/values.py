@@ -77,12 +77,13 @@ def known_mpid(value: object) -> str | None:
 
 
 def _id(value: object) -> str | None:
-    if type(value) is int and -(2**63) <= value < 2**64:
+    if type(value) is int:
+        # Of 64 bits: a longer one is a NumberText, or no JSON that we take.
         return str(value)
     if value is None:
         return None
     is_whole = isinstance(value, NumberText) and value.removeprefix("-").isdecimal()
-    if type(value) is not str and type(value) is not int and not is_whole:
+    if type(value) is not str and not is_whole:
         raise PydanticCustomError("bad_id", "An id is a whole number or text")
     known = str(value)
     if len(known) > LONGEST_ID:
@@ -195,7 +196,7 @@ IF_READABLE = WrapValidator(_or_none)
 Flag = Annotated[bool, PlainValidator(is_true), Ordinary("type(value) is bool")]
 
 _TEXT_ID = Ordinary(f"type(value) is str and 0 < len(value) <= {LONGEST_ID}")
-_NUMBER_ID = Ordinary(f"type(value) is int and {-(2**63)} <= value < {2**64}", "str(value)")
+_NUMBER_ID = Ordinary("type(value) is int", "str(value)")
 
 Id = Annotated[str | None, PlainValidator(_id), _TEXT_ID, _NUMBER_ID]
 """A 64-bit or textual id as text; refuses floats, which have lost digits already."""
