@@ -1,7 +1,7 @@
 """Learns the names of audiences, for memberships that carry only an id."""
 
 from models.audience import Audience
-from models.audience_membership import AudienceChanged, MembershipChanged
+from models.audience_membership import MEMBERSHIPS, AudienceChanged, MembershipChanged
 from models.record import Record
 
 
@@ -23,17 +23,13 @@ class LearnedNames:
 
     def learn(self, record: Record) -> None:
         """Takes the name from what was said of the audience itself; memberships may be old."""
-        match record:
-            # First, because most are this, and to ask a model what it holds takes a while.
-            case MembershipChanged() if not self._keeps_first:
-                pass
-            case (
-                MembershipChanged(audience_id=audience_id, audience_name=str(name))
-                | AudienceChanged(audience_id=audience_id, audience_name=str(name))
-            ) if name.strip():
-                self._note(audience_id, name, record)
-            case Audience(audience_id=audience_id, name=str(name)) if name.strip():
-                self._note(audience_id, name, record)
+        if isinstance(record, MEMBERSHIPS):
+            if self._keeps_first:
+                self._note(record.audience_id, record.audience_name, record)
+        elif isinstance(record, AudienceChanged):
+            self._note(record.audience_id, record.audience_name, record)
+        elif isinstance(record, Audience):
+            self._note(record.audience_id, record.name, record)
 
     def name(self, change: MembershipChanged | AudienceChanged) -> str | None:
         """Returns the record's own name, or else the one that was learned; the latter if kept."""
@@ -43,7 +39,9 @@ class LearnedNames:
             return name
         return known and known[1]
 
-    def _note(self, audience_id: str, name: str, record: Record) -> None:
+    def _note(self, audience_id: str, name: str | None, record: Record) -> None:
+        if not name or not name.strip():
+            return
         at_ms = record.counts_at_ms or record.received_at_ms
         known = self._names.get(audience_id)
         if known is None and len(self._names) >= self._limit:

@@ -12,12 +12,13 @@ from pydantic import Field, field_validator
 from agents.learned_names import LearnedNames
 from agents.patterns import Allowed, patterns
 from models.audience import Audience
-from models.audience_membership import AudienceChanged, MembershipChanged
+from models.audience_membership import OF_AUDIENCES, AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.base_settings import Settings
 from streams.outcomes import Dropped
 
 _OfAudience = MembershipChanged | AudienceChanged | Audience
+_OF_AUDIENCE: tuple[type[_OfAudience], ...] = (*OF_AUDIENCES, Audience)
 _DEVELOPMENT = Dropped("development")
 # The account of records that name none, as from a Kafka connection without a Unique ID.
 _UNKNOWN = "unknown"
@@ -83,7 +84,9 @@ class RecordFilter:
             return _DEVELOPMENT
         if not self._accounts.all and (verdict := self._accounts.verdict(*_accounts(record))):
             return Dropped(f"account_{verdict}")
-        return self.audience_reason(record) if isinstance(record, _OfAudience) else None
+        if self._audiences.all:
+            return None
+        return self.audience_reason(record) if isinstance(record, _OF_AUDIENCE) else None
 
     def audience_reason(self, record: _OfAudience) -> Dropped | None:
         """Judges by the audience alone."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.frames import frame
 from models.record import Record, Sparse
 
 
@@ -23,6 +24,10 @@ class MembershipChanged(Record):
         return self.audience_id
 
 
+MEMBERSHIPS: tuple[type[MembershipChanged], ...] = (frame(MembershipChanged), MembershipChanged)
+"""The types that a change of membership may have: `isinstance(record, MEMBERSHIPS)`."""
+
+
 class AudienceChanged(Record):
     """An audience was connected to us, updated (name or settings), or disconnected."""
 
@@ -34,5 +39,11 @@ class AudienceChanged(Record):
     audience_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
     previous_settings: Sparse[dict[str, str]] = Field(default_factory=dict)
 
+
+OF_AUDIENCES: tuple[type[MembershipChanged | AudienceChanged], ...] = (
+    *MEMBERSHIPS,
+    AudienceChanged,
+)
+"""The types of all that is about an audience, to be used as `MEMBERSHIPS`."""
 
 AudienceMembership = Annotated[MembershipChanged | AudienceChanged, Field(discriminator="kind")]

@@ -15,7 +15,7 @@ from agents.ab_tasty.mapping import audience_unknown, fold, no_visitor
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.subscriptions import Subscriptions
 from agents.learned_names import LearnedNames
-from models.audience_membership import AudienceChanged, MembershipChanged
+from models.audience_membership import OF_AUDIENCES, AudienceChanged, MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Dropped, Rejected
@@ -62,7 +62,7 @@ class Firehose:
         self._urls = {endpoint: settings.url(endpoint) for endpoint in self.endpoints}
 
     def place(self, record: Record, at: Placement) -> LaneKey | Dropped | Rejected:
-        if not isinstance(record, MembershipChanged | AudienceChanged):
+        if not isinstance(record, OF_AUDIENCES):
             return Dropped("not_needed")
         if _number(record.audience_id) is None:
             return Rejected("audience_id", "mParticle's audience ids are numbers")

@@ -24,8 +24,9 @@ from agents.ab_tasty.udc import Udc
 from agents.learned_names import LearnedNames
 from agents.record_filter import RecordFilter, settings_behind
 from agents.registry import Destination
+from models import frames
 from models.audience import Audience
-from models.audience_membership import MembershipChanged
+from models.audience_membership import MEMBERSHIPS, MembershipChanged
 from models.record import Record
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
@@ -33,7 +34,7 @@ from streams.delivery.sink import Batch, Explains, Feed, LaneKey, Learns, Placem
 from streams.http import Http
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord
 from streams.settings import KafkaSettings
-from streams.topics import AUDIENCE_MEMBERSHIP
+from streams.topics import AUDIENCE_MEMBERSHIP, Topic
 
 # Another worker has just fixed another name: the rows are to be written again with that.
 _OTHER_NAME = RetryRecord("other_name")
@@ -120,14 +121,17 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
                 await self._client.close()
                 self._client = None
 
+    def reader(self, topic: Topic) -> Callable[[bytes], Record]:
+        return frames.reader(MembershipChanged, super().reader(topic))
+
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:  # noqa: ARG002 - the contract's signature
-        if not isinstance(record, MembershipChanged):
+        if not isinstance(record, MEMBERSHIPS):
             self._names.learn(record)  # of a membership it learns nothing, as that may be old
         if (unwanted := self._record_filter.reason_against(record)) is not None:
             return unwanted
         if self.refresh and self.refresh.reads(at.partition) and (member := self._member(record)):
             self.refresh.changed(member.key)
-        left = isinstance(record, MembershipChanged) and record.change == "left"
+        left = isinstance(record, MEMBERSHIPS) and record.change == "left"
         if left and self._settings.delete_strategy == "skip":
             return Dropped("leave_skipped")
         placed = self._mode.place(record, at)
@@ -178,7 +182,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         return int(self._clock() * 1000)
 
     def _member(self, record: Record) -> Member | None:
-        if not isinstance(record, MembershipChanged):
+        if not isinstance(record, MEMBERSHIPS):
             return None
         visitor = visitor_id(record, self._settings.identity)
         if isinstance(visitor, Rejected):

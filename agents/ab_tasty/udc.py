@@ -12,7 +12,7 @@ from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.mapping import Row, RowRules, fold, no_row, row, segment
 from agents.ab_tasty.settings import AbTastySettings
 from agents.learned_names import LearnedNames
-from models.audience_membership import MembershipChanged
+from models.audience_membership import MEMBERSHIPS, MembershipChanged
 from models.record import Record
 from streams.delivery.sink import Batch, LaneKey, Placement
 from streams.outcomes import Dropped, Rejected
@@ -54,7 +54,7 @@ class Udc:
         self._body_format = _CSV if settings.body_format == "csv" else _JSON
 
     def place(self, record: Record, at: Placement) -> LaneKey | Dropped | Rejected:
-        if not isinstance(record, MembershipChanged):
+        if not isinstance(record, MEMBERSHIPS):
             # Segments come into being with their first row; nothing announces them.
             return Dropped("not_needed")
         why_not = no_row(record, self._name(record), self._rules)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -47,6 +47,7 @@ class Admission:
         self._outlet = components.outlet
         self._sink = components.outlet.sink
         self._topics = components.topics
+        self._readers = components.readers
         self._completion = components.completion
         self._deduplication = components.deduplication
         self._staleness = components.staleness
@@ -98,8 +99,8 @@ class Admission:
         self, partition: Partition, sources: Sequence[Source], barrier: int
     ) -> Sequence[Refused]:
         # Parsed before the first is placed: each of the two is faster with nothing in between.
-        validator = self._topics[partition.tp.topic].holds.validator
-        parsed = [_parse(validator.validate_json, source) for source in sources]
+        read = self._readers[partition.tp.topic]
+        parsed = [_parse(read, source) for source in sources]
         now = _Now(clocks.wall_ms(), asyncio.get_running_loop().time())
         refused: list[Refused] = []
         queued = 0
@@ -185,12 +186,11 @@ class Admission:
         return self._staleness.is_stale(tp, record, item.user, marks.epoch, offset)
 
 
-def _parse(read: Callable[[bytes], Any], source: Source) -> Record | ValidationError:
+def _parse(read: Callable[[bytes], Record], source: Source) -> Record | ValidationError:
     try:
-        record: Record = read(source.value or b"")
+        return read(source.value or b"")
     except ValidationError as error:
         return error
-    return record
 
 
 def _unknown_kind(error: ValidationError, source: Source, marks: Marks) -> Blocked | None:

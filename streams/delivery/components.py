@@ -1,8 +1,9 @@
 """The objects that several stages of one destination's delivery share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from models.record import Record
 from streams.delivery.completion import Completion
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
@@ -26,3 +27,8 @@ class Components:
     barrier: UpdateBarrier
     may_send: MaySend
     policy: DeliveryPolicy
+
+    @property
+    def readers(self) -> Mapping[str, Callable[[bytes], Record]]:
+        """What reads the records of each topic, by its name on the cluster."""
+        return {name: self.outlet.sink.reader(topic) for name, topic in self.topics.items()}

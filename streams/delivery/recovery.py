@@ -37,7 +37,7 @@ class Recovery:
     ) -> None:
         """`go_on` is told of what may be fetched."""
         self._outlet = components.outlet
-        self._topics = components.topics
+        self._readers = components.readers
         self._deduplication = components.deduplication
         self._staleness = components.staleness
         self._audiences = audiences
@@ -125,7 +125,7 @@ class Recovery:
         if not is_timed and not recalls:
             return
         try:
-            record = self._topics[source.topic].holds.validate_json(source.value or b"")
+            record = self._readers[source.topic](source.value or b"")
         except ValidationError:
             return  # it ended as a dead letter, and says nothing now either
         at = placement(record, source.key, source.partition)

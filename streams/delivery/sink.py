@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from asyncio import Future
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -161,6 +161,14 @@ class Sink(Wire[Request]):
     @abstractmethod
     def limits(self) -> Mapping[str, int | None]:
         """Endpoint -> published requests a minute, or None where none is published."""
+
+    def reader(self, topic: Topic) -> Callable[[bytes], Record]:
+        """Returns what reads a record of a topic; it raises pydantic's ValidationError.
+
+        A sink that knows how to deal with frames may have some read as such.
+        """
+        read: Callable[[bytes], Record] = topic.holds.validator.validate_json
+        return read
 
     @abstractmethod
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:

@@ -6,13 +6,17 @@ from itertools import chain
 import orjson
 import pytest
 
+from agents.ab_tasty.settings import AbTastySettings
+from agents.ab_tasty.sink import AbTastySink
 from agents.router.routing import Out, route
 from agents.router.settings import RouterSettings
 from models.audience import Audience
+from models.audience_membership import MEMBERSHIPS
 from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
 from streams.delivery.sink import LaneKey, Learns, placement
 from streams.outcomes import Dropped, Rejected
+from tests.agents.ab_tasty.factories import UDC
 from tests.contracts.scenario import Subject, explaining, subjects
 
 NOW_MS = 1_767_225_600_000
@@ -57,3 +61,36 @@ def test_every_record_is_placed_taken_and_shown(subject: Subject, outs: list[Out
     for out in ours:
         if learns and out.record.kind.encode() in learns.recalls:
             learns.recall(out.record, placement(out.record, out.key, 0))
+
+
+@pytest.mark.parametrize("subject", list(subjects()), ids=str)
+def test_a_sink_makes_the_same_of_what_it_reads_itself(subject: Subject, outs: list[Out]) -> None:
+    """What a sink reads as frames is an instance of no model, which it must nowhere ask for."""
+    by_model, by_itself = subject.sink(), subject.sink()
+    for sink in (by_model, by_itself):
+        if isinstance(sink, Learns):
+            for record in (out.record for out in outs):
+                if isinstance(record, Audience):
+                    sink.learn(record)
+    lanes = defaultdict[LaneKey, list[tuple[Record, Record]]](list)
+    for out in (out for out in outs if out.topic in by_itself.topics):
+        modelled, read = out.record, by_itself.reader(out.topic)(out.written())
+        at = placement(modelled, out.key, 0)
+        assert placement(read, out.key, 0) == at
+        place = by_model.place(modelled, at, NOW_MS)
+        assert by_itself.place(read, at, NOW_MS) == place
+        if isinstance(place, LaneKey):
+            lanes[place].append((modelled, read))
+    for lane, waiting in lanes.items():
+        modelled_batch = by_model.fold(lane, [each for each, _ in waiting])
+        read_batch = by_itself.fold(lane, [each for _, each in waiting])
+        assert read_batch == modelled_batch
+
+
+def test_the_routers_memberships_are_read_as_frames(outs: list[Out]) -> None:
+    sink = AbTastySink(AbTastySettings.model_validate(UDC))
+    read = [
+        sink.reader(out.topic)(out.written()) for out in outs if out.kind == "membership_changed"
+    ]
+    assert read
+    assert {type(each) for each in read} == {MEMBERSHIPS[0]}
