@@ -3,11 +3,11 @@
 import asyncio
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -35,18 +35,13 @@ from streams.outcomes import (
 )
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
+from tests import zygote
 from tests.cli.command import SECONDS, environment, run
 from tests.streams.cluster import create, producing, settings
 from tests.streams.records import event, event_source
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 # What `mparticle-streams` does, with the example beside the destinations' folders.
-WITH_FOLDER = (
-    sys.executable,
-    "-c",
-    "import sys, agents; agents.__path__.append(sys.argv.pop(1));from cli.main import main; main()",
-    str(EXAMPLES),
-)
+WITH_FOLDER = (sys.executable, "-m", "tests.examples")
 MESSAGE = orjson.dumps(
     {
         "mpid": "42",
@@ -219,22 +214,17 @@ class Deployment:
     async def working(self, *options: str) -> AsyncIterator[str]:
         """Runs a worker, yields its pages' address, and has it end well."""
         port = next(free_ports())
-        process = await asyncio.create_subprocess_exec(
-            *WITH_FOLDER,
-            "worker",
-            "webhook",
-            *options,
+        with zygote.Popen(
+            [*WITH_FOLDER, "worker", "webhook", *options],
             env=environment({**self._given, "WORKER_PORT": str(port)}),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            yield f"http://127.0.0.1:{port}"
-            process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(SECONDS):
-                assert await process.wait() == 0
-        finally:
-            if process.returncode is None:
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                yield f"http://127.0.0.1:{port}"
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(process.wait, SECONDS) == 0
+            finally:
                 process.kill()
 
 
