@@ -46,17 +46,17 @@ class Ids:
 
     def make(self, kind: str, mpid: str | None, scope: Any, part: Any) -> str:
         described = [_VERSION, kind, mpid, scope, part]
-        id_ = self._digest(described)
+        content = dumps(
+            described if _IS_ORJSONS else numbers.spelled(described), None, OPT_SORT_KEYS
+        )
+        self.digested += len(content)
+        id_ = blake2b(content, digest_size=16).hexdigest()
         seen = self._seen
         if id_ not in seen:
             seen[id_] = 1
             return id_
         equals = seen[id_]
         seen[id_] = equals + 1
-        return self._digest([*described, equals])
-
-    def _digest(self, described: list[Any]) -> str:
-        written = described if _IS_ORJSONS else numbers.spelled(described)
-        content = dumps(written, None, OPT_SORT_KEYS)
         self.digested += len(content)
-        return blake2b(content, digest_size=16).hexdigest()
+        # In an array as it is written, the last item.
+        return blake2b(b"%b,%d]" % (content[:-1], equals), digest_size=16).hexdigest()

@@ -59,8 +59,9 @@ class Snapshot(Struct, frozen=True):
     """The attributes of its user that a message tells, and who the user is.
 
     `said` are the states that its own events told, `adds_identity` says whether one told a new
-    identity; `is_whole` that it has all attributes of the user, as far as the sender knows them;
-    `is_text_only` that it has text for whatever the customer set.
+    identity; `whole` is `digest_of` what it says where it has all attributes of the user, as far as
+    the sender knows them, else 0; `is_text_only` says that it has text for whatever the customer
+    set.
     """
 
     user: bytes
@@ -69,7 +70,7 @@ class Snapshot(Struct, frozen=True):
     states: Mapping[str, State]
     said: Mapping[str, State]
     adds_identity: bool = False
-    is_whole: bool = True
+    whole: int = 0
     is_text_only: bool = False
 
 
@@ -134,16 +135,14 @@ class PartitionSnapshots:
         self._lock = memory.lock
         self._pending: dict[int, Told | None] = {}
 
-    def is_known(
-        self, user: bytes, at_ms: int, states: Mapping[str, State], identities: Identities
-    ) -> bool:
+    def is_known(self, user: bytes, at_ms: int, whole: int) -> bool:
         """Says whether a whole snapshot is the one that was told last: most of them are."""
         name = hash(user)
         if name in self._pending:
             return False
         with self._lock:
             told = self._told.get(self._tp, name)
-            if told is None or told.whole != _whole(states, identities):
+            if told is None or told.whole != whole:
                 return False
             told.at_ms = max(told.at_ms, at_ms)
             self._told.put(self._tp, name, told)
@@ -200,7 +199,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
     before = _read_parts(told.parts) if told else {}
     since_ms = told.since_ms if told else since_ms
     # States that are shared with an audience are not judged by their age: see below.
-    is_sure = not snapshot.is_whole or snapshot.at_ms >= since_ms
+    is_sure = not snapshot.whole or snapshot.at_ms >= since_ms
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities
@@ -220,30 +219,21 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
     said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
     # States that its own events have told are no more as they were.
     current = {**known, **said} if said else known
-    states: dict[int, int] = {}
+    states = {
+        # Most are text: as `_digest` has it, without a call.
+        hash(name) | 1: (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
+        for name, state in snapshot.states.items()
+    }
+    # Whoever is new and late was told nothing for sure, but by the message's own events.
+    is_told_for_sure = not (is_new and is_older)
+    is_as_before = states.items() <= before.items()
+    is_as_told = is_as_before if current is before else states.items() <= current.items()
     differing: dict[str, State] = {}
     overtaken = False
-    is_told_for_sure = not (is_new and is_older)
-    is_text_only = snapshot.is_text_only
-    for name, state in snapshot.states.items():
-        key = hash(name) | 1
-        # Most are text: as `_digest` has it, without a call.
-        digest = (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
-        now = digest
-        if is_text_only and (was := before.get(key)) is not None and was | 3 == digest | 3:
-            # In the form in which the same was told before, by a source that knew it.
-            now = was
-        states[key] = now
-        then = current.get(key)
-        is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
-        if is_told and (is_told_for_sure or key in said):
-            continue
-        if not is_told and then and is_older and snapshot.is_whole and key not in said:
-            # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
-            # shared with an audience is no state of a time before, but what changed.
-            overtaken = True
-        else:
-            differing[name] = state if now == digest else _as_told(state, now)
+    # What was told just so, as most is, need not be looked at one by one.
+    if not (is_as_told and is_told_for_sure and (is_as_before or not snapshot.is_text_only)):
+        was = _Was(before, current, said, is_older, is_told_for_sure)
+        differing, overtaken = _judged(snapshot, states, was)
     whole = 0
     if is_older or not is_sure:
         # A destination that has had it already, or what is newer, drops it: what counts there is
@@ -251,17 +241,62 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
         for key in (*said, *(hash(name) | 1 for name in differing)):
             known[key] = _UNCERTAIN
     else:
-        if not (said.items() <= before.items() and states.items() <= before.items()):
+        whole = snapshot.whole
+        if said.items() <= before.items() and states.items() <= before.items():
+            if told is not None and not is_new:
+                # Nothing of it is new, so that what is remembered stays.
+                at_ms = _later(told, snapshot)
+                remembered = Told(at_ms, since_ms, whole, told.parts)
+                return Differing(differing, overtaken, remembered, is_sure)
+        else:
             # Whoever knows the user by what this message lacks was not told.
             known = {key: each for key, each in known.items() if key & 1 or key in identities}
         known = {**known, **identities, **said, **states}
-        whole = _whole(snapshot.states, snapshot.identities) if snapshot.is_whole else 0
     if len(known) > _MOST_NAMES:
-        return Differing(differing, overtaken, None, not snapshot.is_whole)
+        return Differing(differing, overtaken, None, not snapshot.whole)
     # An array of a list, whose length is known; item by item it takes five times as long.
     parts = array("q", [*known, *known.values()])
     at_ms = _later(told, snapshot)
     return Differing(differing, overtaken, Told(at_ms, since_ms, whole, parts), is_sure)
+
+
+class _Was(Struct, frozen=True, gc=False):
+    """The digests told of a user before a message, with those of its events, and by these alone."""
+
+    before: Mapping[int, int]
+    current: Mapping[int, int]
+    said: Mapping[int, int]
+    is_older: bool
+    is_told_for_sure: bool
+
+
+def _judged(
+    snapshot: Snapshot, digests: dict[int, int], was: _Was
+) -> tuple[dict[str, State], bool]:
+    """Returns the states to route, and whether others are older than what was told.
+
+    A digest becomes the one of before where the same was told in another form.
+    """
+    differing: dict[str, State] = {}
+    overtaken = False
+    is_text_only = snapshot.is_text_only
+    for name, state in snapshot.states.items():
+        key = hash(name) | 1
+        now = digest = digests[key]
+        if is_text_only and (form := was.before.get(key)) is not None and form | 3 == digest | 3:
+            # In the form in which the same was told before, by a source that knew it.
+            digests[key] = now = form
+        then = was.current.get(key)
+        is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
+        if is_told and (was.is_told_for_sure or key in was.said):
+            continue
+        if not is_told and then and was.is_older and snapshot.whole and key not in was.said:
+            # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
+            # shared with an audience is no state of a time before, but what changed.
+            overtaken = True
+        else:
+            differing[name] = state if now == digest else _as_told(state, now)
+    return differing, overtaken
 
 
 def _read_parts(parts: "array[int]") -> dict[int, int]:
@@ -274,8 +309,8 @@ def _later(told: Told | None, snapshot: Snapshot) -> int:
     return snapshot.at_ms if told is None else max(told.at_ms, snapshot.at_ms)
 
 
-def _whole(states: Mapping[str, State], identities: Identities) -> int:
-    """Returns a digest of the attributes and of who has them, which is never 0."""
+def digest_of(states: Mapping[str, State], identities: Identities) -> int:
+    """Returns a digest of a user's attributes and of who has them, which is never 0."""
     who = list(map(_WHO, identities))
     return hash(orjson.dumps([states, who], _gone, orjson.OPT_SORT_KEYS)) or 1
 

@@ -10,7 +10,7 @@ from agents.router.event_contents import attributes_changed
 from agents.router.events import NOTHING_CHANGED, Changed
 from agents.router.raw_message import RawMessage
 from agents.router.route_result import About, Content, without_empty
-from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said
+from agents.router.snapshots import GONE, Gone, Snapshot, State, differs_from_said, digest_of
 from models.mparticle.consent import ConsentNotification
 from models.mparticle.identity import Named, Spelling, read_identities
 from models.mparticle.reading import Said, reader
@@ -108,8 +108,9 @@ def _route_states(raw: RawMessage, about: About, given: _Attributes, *, is_whole
         # Destinations leave it out, so that they are told nothing by it.
         user = b"development/" + user
     at_ms, identities = raw.at_most_received(about.at_ms), shared.get("identities", ())
+    whole = digest_of(given.states, identities) if is_whole else 0
     is_quiet = is_whole and not said.states and not said.adds_identity
-    if is_quiet and known.is_known(user, at_ms, given.states, identities):
+    if is_quiet and known.is_known(user, at_ms, whole):
         raw.drop("snapshots_unchanged")
         return
     snapshot = Snapshot(
@@ -119,7 +120,7 @@ def _route_states(raw: RawMessage, about: About, given: _Attributes, *, is_whole
         given.states,
         said.states,
         said.adds_identity,
-        is_whole,
+        whole,
         given.is_text_only,
     )
     found = known.compare(snapshot)
