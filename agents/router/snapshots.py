@@ -219,43 +219,29 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
     said = {hash(name) | 1: _digest(state) for name, state in snapshot.said.items()}
     # States that its own events have told are no more as they were.
     current = {**known, **said} if said else known
-    states = {
-        # Most are text: as `_digest` has it, without a call.
-        hash(name) | 1: (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
-        for name, state in snapshot.states.items()
-    }
-    # Whoever is new and late was told nothing for sure, but by the message's own events.
-    is_told_for_sure = not (is_new and is_older)
-    is_as_before = states.items() <= before.items()
-    is_as_told = is_as_before if current is before else states.items() <= current.items()
-    differing: dict[str, State] = {}
-    overtaken = False
-    # What was told just so, as most is, need not be looked at one by one.
-    if not (is_as_told and is_told_for_sure and (is_as_before or not snapshot.is_text_only)):
-        was = _Was(before, current, said, is_older, is_told_for_sure)
-        differing, overtaken = _judged(snapshot, states, was)
+    was = _Was(before, current, said, is_older, not (is_new and is_older))
+    states, differing, overtaken = _judged(snapshot, was)
     whole = 0
     if is_older or not is_sure:
         # A destination that has had it already, or what is newer, drops it: what counts there is
         # not known from here, and no other old message may fill it in.
+        known = dict(known)
         for key in (*said, *(hash(name) | 1 for name in differing)):
             known[key] = _UNCERTAIN
     else:
         whole = snapshot.whole
-        if said.items() <= before.items() and states.items() <= before.items():
-            if told is not None and not is_new:
-                # Nothing of it is new, so that what is remembered stays.
-                at_ms = _later(told, snapshot)
-                remembered = Told(at_ms, since_ms, whole, told.parts)
-                return Differing(differing, overtaken, remembered, is_sure)
-        else:
+        if not (said.items() <= before.items() and states.items() <= before.items()):
             # Whoever knows the user by what this message lacks was not told.
             known = {key: each for key, each in known.items() if key & 1 or key in identities}
         known = {**known, **identities, **said, **states}
     if len(known) > _MOST_NAMES:
         return Differing(differing, overtaken, None, not snapshot.whole)
-    # An array of a list, whose length is known; item by item it takes five times as long.
-    parts = array("q", [*known, *known.values()])
+    if told is not None and known == before:
+        # What is remembered is as it was: not packed once more.
+        parts = told.parts
+    else:
+        # An array of a list, whose length is known; item by item it takes five times as long.
+        parts = array("q", [*known, *known.values()])
     at_ms = _later(told, snapshot)
     return Differing(differing, overtaken, Told(at_ms, since_ms, whole, parts), is_sure)
 
@@ -270,33 +256,36 @@ class _Was(Struct, frozen=True, gc=False):
     is_told_for_sure: bool
 
 
-def _judged(
-    snapshot: Snapshot, digests: dict[int, int], was: _Was
-) -> tuple[dict[str, State], bool]:
-    """Returns the states to route, and whether others are older than what was told.
+def _judged(snapshot: Snapshot, was: _Was) -> tuple[dict[int, int], dict[str, State], bool]:
+    """Returns the digests of a snapshot's states, the states to route, and whether others are old.
 
-    A digest becomes the one of before where the same was told in another form.
+    Old is what is older than what was told of the user since.
     """
+    digests: dict[int, int] = {}
     differing: dict[str, State] = {}
     overtaken = False
-    is_text_only = snapshot.is_text_only
+    before, current, said = was.before, was.current, was.said
+    is_text_only, is_told_for_sure = snapshot.is_text_only, was.is_told_for_sure
     for name, state in snapshot.states.items():
         key = hash(name) | 1
-        now = digest = digests[key]
-        if is_text_only and (form := was.before.get(key)) is not None and form | 3 == digest | 3:
+        # Most are text: as `_digest` has it, without a call.
+        digest = (hash(state) & ~3) or 4 if type(state) is str else _digest(state)
+        now = digest
+        if is_text_only and (form := before.get(key)) is not None and form | 3 == digest | 3:
             # In the form in which the same was told before, by a source that knew it.
-            digests[key] = now = form
-        then = was.current.get(key)
+            now = form
+        digests[key] = now
+        then = current.get(key)
         is_told = then == now or (is_text_only and then is not None and then | 3 == now | 3)
-        if is_told and (was.is_told_for_sure or key in was.said):
+        if is_told and (is_told_for_sure or key in said):
             continue
-        if not is_told and then and was.is_older and snapshot.whole and key not in was.said:
+        if not is_told and then and was.is_older and snapshot.whole and key not in said:
             # Sent again, or late: it fills in what nobody has told, and takes nothing back. What is
             # shared with an audience is no state of a time before, but what changed.
             overtaken = True
         else:
             differing[name] = state if now == digest else _as_told(state, now)
-    return differing, overtaken
+    return digests, differing, overtaken
 
 
 def _read_parts(parts: "array[int]") -> dict[int, int]:

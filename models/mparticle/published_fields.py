@@ -82,17 +82,30 @@ class Fields:
             return False
         for name, inside in look[1]:
             below, plain = node[name], inside.plain
-            if type(below) is not list:
-                if type(below) is not dict or (inside.is_object and plain.issuperset(below)):
+            if type(below) is dict:
+                if inside.is_object and plain.issuperset(below):
                     continue
                 below = inside.objects(below)
+            elif type(below) is not list:
+                continue
+            if inside.by:
+                if not inside.knows_kinds(below):
+                    return False
+                continue
             for each in below:
-                if type(each) is not dict or plain.issuperset(each):
+                if type(each) is dict and not plain.issuperset(each) and not inside.knows(each):
+                    return False
+        return True
+
+    def knows_kinds(self, objects: Sequence[Any]) -> bool:
+        """Says whether all is known in objects that tell their kinds."""
+        by, kinds = self.by, self.kinds
+        for each in objects:
+            if type(each) is dict and isinstance(kind := each.get(by), str) and kind:
+                known = kinds.get(kind, NO_KIND)
+                if known is None or known.plain.issuperset(each):
                     continue
-                of_kind = inside.of_kind(each) if inside.by else inside
-                if of_kind is None or of_kind.plain.issuperset(each):
-                    continue
-                if not of_kind.knows(each):
+                if not known.knows(each):
                     return False
         return True
 
