@@ -73,6 +73,15 @@ def test_after_an_address_all_is_told_again_also_what_its_message_did_not_have()
     assert _told(_route(later, known)) == []
 
 
+def test_of_two_late_messages_only_the_first_fills_in_what_nobody_has_told() -> None:
+    """Which of the two is newer at a destination is not known here."""
+    known = remembering()
+    _route(_batch(1, 5, {"tier": "gold"}), known)
+
+    assert _told(_route(_batch(1, 3, {"visits": 3}), known)) == [{"visits": 3}]
+    assert _told(_route(_batch(1, 4, {"visits": 2}), known)) == []
+
+
 def test_what_changed_where_a_message_had_no_address_is_told_with_the_address_again() -> None:
     """A destination that finds users by it dropped the change."""
     known, address = remembering(), {"user_identities": {"email": "lin@shop.example"}}
