@@ -318,6 +318,8 @@ class Consumer(driver.Consumer):
     def _forget(self) -> None:
         gauges.count_ended(self._close(), self.transport.kafka.bare)
         self.partitions.clear()
+        # What was refused is another's to commit; of what is taken over, Kafka is asked anew.
+        self.refusals.clear("commit")
 
     # -- what is fetched, and what is not for now
 

@@ -109,3 +109,16 @@ def test_a_worker_that_stands_still_in_its_first_start_takes_nobody_back(
     others = [each.stopped_at for each in evidence.workers if each.name != "w2"]
     assert all(at is not None and at < at_s + 8.0 for at in others)
     assert evidence.kafka.group(GROUP).odd_commits == []
+
+
+@pytest.mark.parametrize("frozen", ["w1", "w2"])
+def test_a_worker_whose_partition_went_to_another_says_no_more_that_its_commits_are_refused(
+    frozen: str,
+) -> None:
+    story = Story(1, replace(_QUIET, workers=2, records=40))
+    _allow_text(story, since_s=2.0, most=0)
+    story.loop.call_later(3.0, story.loop.freeze, frozen, 10.0)
+    _allow_text(story, since_s=6.0, most=METADATA_BYTES)
+    evidence = story.run()
+    assert evidence.all_ended
+    assert evidence.not_ready == {}
