@@ -10,6 +10,10 @@ from tests.simulation.service import Service
 from tests.simulation.worker import Worker
 
 GROUP = SINK.group
+_THEMES = (
+    *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "replays"),
+    "takeovers",
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,11 @@ class Plan:
     drain_s: float = 3.0
     """How long workers wait for what is in flight before they give partitions back."""
     marked_share: float = 0.03
-    """Of records, the share behind which a transaction's mark takes an offset."""
+    """Of records, the share beside which a transaction's mark takes an offset."""
+    sends_again: bool = False
+    """Whether old raw messages come again in the end."""
+    suspends: bool = False
+    """Whether what stands still does so with its machine, and for longer than a session."""
     theme: str = ""
     """What its faults are about (faults.THEMES); empty: whatever they are drawn from."""
     within_s: float | None = None
@@ -55,31 +63,39 @@ class Plan:
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
-        themes = ["gaps", "growth", "handovers", "memberships", "takeovers"]
-        theme = rng.choice(["", "", "", "", "", *themes])
-        if theme == "memberships":
+        theme = rng.choice(["", "", "", "", "", "", *_THEMES])
+        if theme in {"clocks", "memberships"}:
             # Whoever wakes is to have much left to send.
             seconds = 8.0
+        elif theme in {"gaps", "letters", "logs"}:
+            # The group is to have begun, and has still something to read.
+            seconds = rng.choice([4.0, 8.0])
+        if theme in {"letters", "logs"}:
+            routers = 0
+        elif theme == "replays":
+            routers = rng.choice([1, 2])
         commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
-            workers=rng.choice([1, 2, 2, 2, 3]),
+            workers=1 if theme == "replays" else rng.choice([1, 2, 2, 2, 3]),
             partitions=3 if theme == "gaps" else rng.choice([1, 2, 2, 3]),
             users=rng.choice([2, 4, 8]),
-            records=round(seconds * rng.choice([3, 8, 14])),
+            records=round(seconds * (14 if theme == "letters" else rng.choice([3, 8, 14]))),
             seconds=seconds,
-            faults=rng.choice([1, 2, 3, 4]),
+            faults=4 if theme in {"clocks", "memberships"} else rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
             in_flight=rng.choice([4, 10_000, 10_000]),
             brokers=3 if theme == "gaps" else rng.choice([1, 1, 3]),
             skips=rng.random() < 1 / 2,
             transactions=0 if routers else rng.choice([0, 0, 0, 3]),
             routers=routers,
-            refused_share=rng.choice([0.02, 0.02, 0.3]),
+            refused_share=0.3 if theme == "letters" else rng.choice([0.02, 0.02, 0.3]),
             commits_take_s=0.6 if theme == "handovers" else commits_take_s,
             drain_s=0.5 if theme == "gaps" else 3.0,
-            marked_share=0.3 if theme == "gaps" else 0.03,
+            marked_share=0.5 if theme == "gaps" else 0.03,
+            sends_again=theme == "replays" or rng.random() < 1 / 2,
+            suspends=theme == "clocks",
             theme=theme,
-            within_s=rng.choice([None, None, 0.3, 3.0]),
+            within_s=3.0 if theme == "gaps" else rng.choice([None, None, 0.3, 3.0]),
         )
 
 

@@ -24,10 +24,16 @@ _OFTEN = (
 )
 # Some mistakes show only where a few kinds meet, which drawn from all of them seldom do.
 THEMES: Mapping[str, tuple[str, ...]] = {
-    "gaps": ("down", "join", "slow", "slow", "stop", "stuck"),
+    "clocks": ("crawls", "crawls", "freeze", "freeze", "freeze", "join", "leap"),
+    "gaps": ("join", "join", "slow", "slow", "slow", "stop", "stuck", "stuck"),
     "growth": ("down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop", "stuck"),
     "handovers": ("crawls", "join", "join", "slow", "stop"),
-    "memberships": ("crawls", "crawls", "elects", "freeze", "freeze", "freeze", "join", "refused"),
+    "letters": ("kill", "leaderless", "leaderless", "leaderless", "moves", "stop"),
+    "logs": ("deleted", "kill", "stuck", "truncated", "truncated", "truncated"),
+    "memberships": (
+        *("crawls", "elects", "elects", "elects", "elects", "freeze", "freeze", "join", "refused"),
+    ),
+    "replays": ("freeze", "join", "kill", "kill", "moves", "stop", "stop"),
     "takeovers": ("join", "kill", "leaderless", "leaderless", "stop"),
 }
 
@@ -100,11 +106,12 @@ class Faults:
     async def _freeze(self) -> None:
         """Stopped by a signal, or, with its machine, suspended."""
         if victim := self._victim():
-            seconds = self._rng.choice([0.5, 2.0, 5.0, 7.0, 12.0])
+            suspends = self._stage.evidence.plan.suspends
+            seconds = self._rng.choice([7.0, 12.0] if suspends else [0.5, 2.0, 5.0, 7.0, 12.0])
             self._stage.note("freeze", victim.name, seconds)
-            suspended = self._rng.random() < 1 / 2
+            suspended = suspends or self._rng.random() < 1 / 2
             self._stage.loop.freeze(victim.name, seconds, suspended=suspended)
-            if suspended and self._rng.random() < 1 / 2:
+            if suspends or (suspended and self._rng.random() < 1 / 2):
                 # Until its machine is told the time, it shows that of before.
                 leaps = self._stage.loop.leaps
                 leaps[victim.name] = leaps.get(victim.name, 0.0) - seconds
@@ -181,7 +188,7 @@ class Faults:
         """It goes elsewhere, or comes again, just after it gave partitions or as a worker wakes."""
         able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
         if self._rng.random() < 1 / 2:
-            await self._until_one_wakes()
+            await self._until_some_wake()
         else:
             await self._until_partitions_are_given()
             await asyncio.sleep(self._rng.uniform(0, 0.05))
@@ -189,14 +196,15 @@ class Faults:
         self._stage.note("elects", "", loading)
         self._kafka.move_coordinator(self._rng.choice(able), loading)
 
-    async def _until_one_wakes(self) -> None:
-        """It was put out of the group, and has still much to send."""
+    async def _until_some_wake(self) -> None:
+        """One, or all that one machine has: they were put out, and have still much to send."""
         self._service.crawls = True
         await asyncio.sleep(self._rng.uniform(0, 2))
-        if victim := self._victim():
+        if alive := self._stage.alive:
             seconds = self._rng.uniform(6, 12)
-            self._stage.note("freeze", victim.name, seconds)
-            self._stage.loop.freeze(victim.name, seconds)
+            for victim in self._rng.choice([alive, [self._rng.choice(alive)]]):
+                self._stage.note("freeze", victim.name, seconds)
+                self._stage.loop.freeze(victim.name, seconds)
             await asyncio.sleep(seconds - self._rng.uniform(0, 0.1))
         self._service.crawls = False
 
@@ -210,26 +218,47 @@ class Faults:
 
     async def _take_leader(self) -> None:
         topics = self._kafka.topics
-        names = [each.name for each in (USER_UPDATE, USER_UPDATE, EVENTS, DEAD_LETTERS, RAW)]
-        partition = self._rng.choice(topics[self._rng.choice(names)])
+        able_to_lose = [USER_UPDATE, USER_UPDATE, EVENTS, DEAD_LETTERS, RAW]
+        if self._stage.evidence.plan.theme == "letters":
+            able_to_lose = [DEAD_LETTERS] * 3 + [EVENTS]
+        names = [each.name for each in able_to_lose]
+        name = self._rng.choice(names)
+        partitions = [self._rng.choice(topics[name])]
+        if name == DEAD_LETTERS.name:
+            # Made by hand, with one replica: all of it was on one machine.
+            partitions = [*topics[name]]
+        # Those that another fault has taken come again when that is over.
+        partitions = [each for each in partitions if each.leader is not None]
         seconds = self._rng.uniform(0.5, 8)
         self._stage.note("leaderless", "", seconds)
-        partition.led_by(None)
+        for partition in partitions:
+            partition.led_by(None)
         self._kafka.tell_arrived()
-        if self._rng.random() < 1 / 2:
-            # Its machine had a worker too: who takes over does not find all.
+        later = self._rng.uniform(0, seconds)
+        killed_after = self._rng.choice([0.0, later, later, seconds])
+        await asyncio.sleep(killed_after)
+        if killed_after < seconds:
+            # Its machine had a worker too, or another goes meanwhile: who takes over does not find
+            # all.
             await self._kill()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds - killed_after)
         able = [each for each in self._kafka.brokers if each not in self._kafka.fenced]
-        partition.led_by(self._rng.choice(able))
+        for partition in partitions:
+            partition.led_by(self._rng.choice(able))
 
     async def _slow_down(self) -> None:
-        """As with slow disks: what is read, read back or asked about a log takes its time."""
+        """As with slow disks: what is read, read back or asked about a log takes its time.
+
+        All brokers share one, as in a cloud; or one machine's is worn.
+        """
         seconds = self._rng.uniform(0.5, 5)
         self._stage.note("slow", "", seconds)
-        self._kafka.reads_take_s = self._rng.choice([0.3, 3.0, 4.5])
+        most_s = self._rng.choice([0.3, 3.0, 4.5])
+        slow = self._rng.choice([[*self._kafka.brokers], [self._rng.choice(self._kafka.brokers)]])
+        self._kafka.reads_take_s |= dict.fromkeys(slow, most_s)
         await asyncio.sleep(seconds)
-        self._kafka.reads_take_s = 0.0
+        for broker in slow:
+            self._kafka.reads_take_s.pop(broker, None)
 
     # -- service
 

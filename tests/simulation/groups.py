@@ -5,9 +5,12 @@ KIP-394 for the member id that a first join is told.
 """
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
+
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from tests.simulation.loop import SimulatedLoop, Turn
 
@@ -291,11 +294,23 @@ class Group:
 
     # -- offsets
 
-    def commit(self, request: Mapping[str, Any], process: str) -> int | dict[tuple[str, int], int]:
-        """An error for all, or one for each partition."""
+    def look_at_commit(self, request: Mapping[str, Any], process: str) -> None:
+        """Whatever it is answered: nobody asks it who is no member, nor of what is another's."""
         generation, id_ = request["consumer_group_generation_id"], request["consumer_id"]
         if generation < 0 and process in self._joined:  # a first start commits before it joins
             self.odd_commits.append(f"{process} committed to {self.name} and was no member")
+        member = self.members.get(id_)
+        if member is None or generation != self.generation or self.state != "Stable":
+            return
+        given = _given(member.assignment)
+        for topic in request["topics"]:
+            for each in topic["partitions"]:
+                if (tp := (topic["topic"], each["partition"])) not in given:
+                    self.odd_commits.append(f"{process} committed {tp}, which it was not given")
+
+    def commit(self, request: Mapping[str, Any]) -> int | dict[tuple[str, int], int]:
+        """An error for all, or one for each partition."""
+        generation, id_ = request["consumer_group_generation_id"], request["consumer_id"]
         if generation < 0:
             if self.members:
                 return UNKNOWN_MEMBER
@@ -336,6 +351,15 @@ class Group:
             self.state = "Stable" if self.state == "Stable" else "Preparing"
             if self.state == "Preparing":
                 self._prepare()
+
+
+@functools.lru_cache(maxsize=256)
+def _given(assignment: bytes) -> frozenset[tuple[str, int]]:
+    """The partitions that a leader gave to a member."""
+    if not assignment:
+        return frozenset()
+    given = ConsumerProtocolMemberAssignment.decode(assignment)
+    return frozenset((tp.topic, tp.partition) for tp in given.partitions())
 
 
 def _cancel(timer: Turn | None) -> None:

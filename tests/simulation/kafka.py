@@ -52,8 +52,10 @@ class Kafka:
         # Brokers that the others have given up on, and that do not lead.
         self.fenced: set[int] = set()
         self.coordinator = 0
-        # What happens to requests for a while: how long they take at most, and what commits get.
-        self.reads_take_s, self.commits_take_s = 0.0, 0.0
+        # What happens to requests for a while: how long they take at most, of reads by the broker
+        # that is asked, and what commits get.
+        self.reads_take_s: dict[int, float] = {}
+        self.commits_take_s = 0.0
         self.commits_get = NO_ERROR
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)
@@ -208,7 +210,7 @@ class Kafka:
 
     async def _fetch(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         until = self.loop.now_s + request.max_wait_time / 1000
-        await self._find_on_disk()
+        await self._find_on_disk(asked.broker)
         while not self._has_any(request, asked.broker) and self.loop.now_s < until:
             waiting = self.loop.create_future()
             self._waiting[waiting] = None
@@ -218,9 +220,9 @@ class Kafka:
             self._waiting.pop(waiting, None)
         return 0, self._read(request, asked.broker)
 
-    async def _find_on_disk(self) -> None:
-        if self.reads_take_s:
-            await asyncio.sleep(self._rng.uniform(0, self.reads_take_s))
+    async def _find_on_disk(self, broker: int) -> None:
+        if most_s := self.reads_take_s.get(broker):
+            await asyncio.sleep(self._rng.uniform(0, most_s))
 
     def _has_any(self, request: Any, broker: int) -> bool:
         """Whether there is something to answer at once: records, or an error."""
@@ -257,7 +259,7 @@ class Kafka:
         return answers
 
     async def _list_offsets(self, request: Any, asked: Asked) -> tuple[Any, ...]:
-        await self._find_on_disk()
+        await self._find_on_disk(asked.broker)
         answers = []
         for topic, partitions in request.topics:
             told = []
@@ -350,10 +352,11 @@ class Kafka:
         return (error,) if request.API_VERSION == 0 else (0, error)
 
     async def _commit(self, request: Any, asked: Asked) -> tuple[Any, ...]:
+        self.group(request.consumer_group).look_at_commit(request.to_object(), asked.process)
         await asyncio.sleep(self._rng.uniform(0, self.commits_take_s))
         errors: int | dict[tuple[str, int], int] = self._refusal(asked) or self.commits_get
         if not errors:
-            errors = self.group(request.consumer_group).commit(request.to_object(), asked.process)
+            errors = self.group(request.consumer_group).commit(request.to_object())
         answers = [
             (
                 topic,

@@ -1,7 +1,7 @@
 """What befalls the logs and the group's offsets: drawn from a story's seed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from streams.kafka.commit_metadata import decode
 from streams.topics import BY_USER, EVENTS
@@ -13,7 +13,7 @@ from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
-_NOTICED_S, _HANGING_S, _BEGUN_S = 60.0, 4.0, 10.0
+_NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S = 60.0, 4.0, 10.0, 4.0
 NOT_OF_RAW = frozenset({"deleted", "grows", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say. And what a router hears of
 later than it writes, of which no order is promised."""
@@ -68,9 +68,7 @@ class LogFaults:
             for topic in BY_USER
             for number in range(self._stage.evidence.plan.partitions)
         }
-        until = self._stage.loop.now_s + _BEGUN_S
-        while self._stage.loop.now_s < until and not before <= self._group.offsets.keys():  # noqa: ASYNC110 - simulated time
-            await asyncio.sleep(0.2)
+        await self._until(lambda: before <= self._group.offsets.keys(), _BEGUN_S)
         if self._has_grown or not before <= self._group.offsets.keys():
             return
         self._stage.note("grows")
@@ -116,17 +114,21 @@ class LogFaults:
 
     async def _truncate(self) -> None:
         """A log ends before what the group has committed: its end was lost, or it is another's."""
-        topic, number = self._stage.any_place()
-        partition = self._kafka.topics[topic][number]
+        await self._until(
+            lambda: any(offset for offset, _ in self._group.offsets.values()), _BEGUN_S
+        )
         service = self._stage.evidence.service
         if self._rng.random() < 1 / 2:
             # What ended beyond the first that has not is told beside the offset.
             service.fails_for = self._stage.any_user()
-            await asyncio.sleep(self._rng.uniform(0, 2))
+            await self._until(lambda: bool(self._places_with_runs()), _AHEAD_S)
         async with self._stage.all_stopped():
             service.fails_for = None
             if self._group.members:
                 return
+            places = self._places_with_runs()
+            topic, number = self._rng.choice(places) if places else self._stage.any_place()
+            partition = self._kafka.topics[topic][number]
             partition.is_closed = True
             before = partition.end
             self._stage.note("truncated")
@@ -147,16 +149,26 @@ class LogFaults:
                 self._kafka.tell_arrived()
 
     async def _until_noticed(self, topic: str, number: int, partition: Partition) -> None:
-        until = self._stage.loop.now_s + _NOTICED_S
-        while (  # noqa: ASYNC110 - simulated time
-            self._stage.loop.now_s < until and self._reach(topic, number) > partition.end
-        ):
-            await asyncio.sleep(0.2)
+        await self._until(lambda: self._reach(topic, number) <= partition.end, _NOTICED_S)
         if (reach := self._reach(topic, number)) > partition.end:
             self._stage.evidence.unnoticed.append(
                 f"{topic} {number} ends at {partition.end}, and a minute later the group still "
                 f"says that it has come to {reach}"
             )
+
+    async def _until(self, is_so: Callable[[], bool], seconds: float) -> None:
+        """Waits until something is so, and so long at most."""
+        until = self._stage.loop.now_s + seconds
+        while self._stage.loop.now_s < until and not is_so():  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(0.2)
+
+    def _places_with_runs(self) -> Sequence[tuple[str, int]]:
+        """Those of which the group says that more has ended, beyond what has not."""
+        return [
+            (topic, number)
+            for (topic, number), (offset, _) in self._group.offsets.items()
+            if self._reach(topic, number) > offset
+        ]
 
     def _reach(self, topic: str, number: int) -> int:
         """How far the group says that it has come, runs beyond its offset included."""

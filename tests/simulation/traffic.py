@@ -29,6 +29,8 @@ _LONGEST_BEFORE_SENT_AGAIN_S = 8.0
 _ABORTED_SHARE = 0.5
 _BURST = 4
 """How many records come together, on average."""
+_USERS_AGAIN, _HELD = 3, 3
+"""Of how many users old messages come again, and how many of each."""
 _FIRST_PRODUCER = 9_000
 
 
@@ -76,13 +78,25 @@ class Traffic:
             if self._rng.random() < _WRITTEN_AGAIN_SHARE:
                 # As a router does that was killed before it committed.
                 self._write_again(self._rng.choice(self._earlier[-20:]))
-        if plan.routers and self._earlier and self._rng.random() < 1 / 2:
-            # As mParticle does with what it holds for undelivered.
+        if plan.routers and self._earlier and plan.sends_again:
             await asyncio.sleep(self._rng.uniform(0, _LONGEST_BEFORE_SENT_AGAIN_S))
-            for each in self._rng.choices(self._earlier, k=plan.users):
+            await self._send_again()
+
+    async def _send_again(self) -> None:
+        """As mParticle does with what it holds for undelivered: of some users, a few by turns."""
+        of_users = defaultdict[str, list[_Earlier]](list)
+        for each in self._earlier:
+            of_users[each.user].append(each)
+        for theirs in self._rng.sample([*of_users.values()], min(_USERS_AGAIN, len(of_users))):
+            held = self._rng.sample(theirs, min(_HELD, len(theirs)))
+            # What is old of a user may become true of them once more.
+            becomes_again = self._rng.random() < 1 / 2
+            for each in self._rng.choices(held, k=2 * _HELD):
+                if self._rng.random() < 1 / _BURST:
+                    await asyncio.sleep(self._rng.uniform(0, 2))
                 self._write_again(each)
-                # What is old of a user may become true of them once more.
-                await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
+                if becomes_again:
+                    await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
 
     async def _write_new(self, topic: str, user: str, *, as_before: str | None = None) -> None:
         plan = self._evidence.plan
@@ -148,9 +162,14 @@ class Traffic:
         return partition
 
     def _append(self, partition: Partition, what: ToWrite) -> int:
+        is_marked = self._rng.random() < self._evidence.plan.marked_share
+        is_before = is_marked and self._rng.random() < 1 / 2
+        # As after a transaction: an offset that no record has. One that stands before a record is a
+        # gap at the head for whoever has read all.
+        if is_before:
+            partition.mark_transaction(_FIRST_PRODUCER - 1, self._kafka.now_ms, aborts=False)
         offset = partition.write([what], self._kafka.now_ms)
-        if self._rng.random() < self._evidence.plan.marked_share:
-            # As after a transaction: an offset that no record has.
+        if is_marked and not is_before:
             partition.mark_transaction(_FIRST_PRODUCER - 1, self._kafka.now_ms, aborts=False)
         self._kafka.tell_arrived()
         return offset

@@ -62,6 +62,10 @@ class _ConsumerThread(ConsumerThread):
     async def _gather_remaining_tasks(self) -> None:
         """Nothing: mode's would end every task of the loop, which here is everybody's."""
 
+    def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
+        """Told to the log: mode's prints a stack trace for a person, who has asked for none."""
+        log.error("thread_crashed", detail=msg.format(*fmt))
+
 
 class _Consumer(Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
