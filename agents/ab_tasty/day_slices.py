@@ -18,22 +18,17 @@ class Joined(NamedTuple):
     at_ms: int
 
     @property
+    def _text(self) -> str:
+        # A key that somebody else wrote names no visitor that AB Tasty would take.
+        return self.key.decode(errors="replace")
+
+    @property
     def visitor_id(self) -> str:
-        return visitor_of(self.key)
+        return self._text.partition("/")[0]
 
     @property
     def audience_id(self) -> str:
-        return _text(self.key).partition("/")[2]
-
-
-def visitor_of(key: bytes) -> str:
-    """Returns the visitor id in a member's key."""
-    return _text(key).partition("/")[0]
-
-
-def _text(key: bytes) -> str:
-    # A key that somebody else wrote names no visitor that AB Tasty would take.
-    return key.decode(errors="replace")
+        return self._text.partition("/")[2]
 
 
 def joined_value(at_ms: int, identity: str) -> bytes:

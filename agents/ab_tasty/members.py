@@ -1,34 +1,29 @@
 """Keeps in a compacted topic who is in which audience at AB Tasty."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from agents.ab_tasty.calls import Member
 from agents.ab_tasty.day_slices import joined_value
-from agents.ab_tasty.home_partitions import HomePartitions
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams.kafka import clients
 from streams.kafka.patient_producer import partition_count
 from streams.settings import KafkaSettings
 
-_Words: TypeAlias = Mapping[bytes, bytes | None]
-
 
 class Members:
     """Writes what AB Tasty took: a joined member with its time, one who left as a tombstone.
 
-    A joined member stands in the partition that the change came from. Who left may stand in any,
-    so a leave goes to all of them, but to those that are known to hold no such member.
+    A joined member stands in the partition that the change came from. Who left may stand in any:
+    where partitions were added, users have moved. So a leave goes to all of them.
     """
 
-    def __init__(self, kafka: KafkaSettings | None, identity: str, home: HomePartitions) -> None:
+    def __init__(self, kafka: KafkaSettings | None, identity: str) -> None:
         """`identity` is the setting: of another's visitors no leave would come."""
         self._kafka = kafka
-        self._home = home
         self._identity = identity
         self._producer: AIOKafkaProducer | None = None
 
@@ -50,8 +45,10 @@ class Members:
         count = await partition_count(self._producer, topic, partition + 1)
         joined = joined_value(now_ms, self._identity)
         latest = {each.key: joined if each.joined else None for each in members}
+        left = [(key, value) for key, value in latest.items() if value is None]
         sent = []
-        for at, words in self._by_partition(latest, partition, count).items():
+        for at in range(count):
+            words = latest.items() if at == partition else left
             sent += [
                 await self._producer.send_batch(batch, topic, partition=at)
                 for batch in _batches(self._producer, words, now_ms)
@@ -59,23 +56,12 @@ class Members:
         for each in sent:
             await each
 
-    def _by_partition(self, latest: _Words, partition: int, count: int) -> Mapping[int, _Words]:
-        """Returns what is to be written to each of `count` partitions."""
-        left = {key: None for key, value in latest.items() if value is None}
-        mixed = self._home.mixed(partition, count)
-        # One who is not at home in their own may stand in whichever.
-        moved = (
-            {key: None for key in left if not self._home.is_home(key, partition, count)}
-            if len(mixed) < count - 1
-            else left
-        )
-        others = dict.fromkeys(range(count), moved) | dict.fromkeys(mixed, left)
-        return {at: words for at, words in {**others, partition: latest}.items() if words}
 
-
-def _batches(producer: AIOKafkaProducer, words: _Words, now_ms: int) -> Iterator[BatchBuilder]:
+def _batches(
+    producer: AIOKafkaProducer, words: Iterable[tuple[bytes, bytes | None]], now_ms: int
+) -> Iterator[BatchBuilder]:
     batch = None
-    for key, value in words.items():
+    for key, value in words:
         if batch is None or not batch.append(key=key, value=value, timestamp=now_ms):
             if batch is not None:
                 batch.close()

@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from agents.ab_tasty.day_slices import DaySlices, Joined
-from agents.ab_tasty.home_partitions import HomePartitions, Look
 from agents.ab_tasty.refresh_progress import Done, Telling, keep_done, read_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from models.audience_membership import MembershipChanged
@@ -55,7 +54,6 @@ class Refresh:
         kafka: KafkaSettings,
         days: int,
         identity: str,
-        home: HomePartitions,
         place: Place,
         is_disconnected: Callable[[str], bool],
         clock: Callable[[], float],
@@ -65,7 +63,6 @@ class Refresh:
         self._policy = policy
         self._days = days
         self._identity = identity
-        self._home = home
         self._place = place
         self._is_disconnected = is_disconnected
         self._clock = clock
@@ -120,10 +117,7 @@ class Refresh:
         today = self._today()
         at = TopicPartition(self._topic, partition.tp.partition)
         consumer.assign([at])
-        count = await self._partition_count(consumer, at)
-        notes = await read_done(consumer, self._topic, count)
-        self._home.note(notes)
-        before = notes[at.partition]
+        before = await read_done(consumer, at)
         done = self._done[partition] = max(before.last_day(self._days), today - self._days)
         while done < today:
             due_ms = self._now_ms() - (_LASTS_DAYS - self._days) * DAY_MS
@@ -132,8 +126,7 @@ class Refresh:
             with self._watching(at.partition, slices):
                 if not await self._settled(consumer, feed.repeat(partition, self._topic), at):
                     return
-                look = Look(self._home, at.partition, count)
-                end = await read(self._kafka, consumer, at, slices, before.since, look)
+                end = await read(self._kafka, consumer, at, slices, before.since)
                 for done, members in slices.due():
                     repeat = feed.repeat(partition, self._topic)
                     if not await self._send(repeat, at, members):
@@ -142,16 +135,8 @@ class Refresh:
                     repeat = feed.repeat(partition, self._topic)
                     if not await self._take_back(repeat, consumer, at, end, members):
                         return
-                    # A router that has not heard of new partitions writes as before, for minutes.
-                    at_home = look.all_at_home and before.partitions == count
-                    noted = Done(self._days, done, before.since, count, int(at_home))
-                    await keep_done(consumer, at, end, noted)
+                    await keep_done(consumer, at, end, Done(self._days, done, before.since))
                     self._done[partition] = done
-
-    async def _partition_count(self, consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
-        # When Kafka has told an end, aiokafka knows the topic.
-        await consumer.end_offsets([at])
-        return max(consumer.partitions_for_topic(self._topic) or {0}, default=0) + 1
 
     async def _settled(
         self, consumer: AIOKafkaConsumer, repeat: Repeat, at: TopicPartition
@@ -218,13 +203,11 @@ async def read(
     at: TopicPartition,
     slices: DaySlices,
     first: int,
-    look: Look,
 ) -> int:
     """Reads a partition from an offset on; returns where it ended."""
     [there] = await ranges.whole(consumer, [at])
     rest = there._replace(start=max(there.start, first))
     async for _, records in ranges.read(kafka, consumer, [rest]):
-        look.see(records)
         for record in records:
             slices.add(record)
     return there.end

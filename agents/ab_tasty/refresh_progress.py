@@ -1,6 +1,6 @@
 """Keeps how far sending rows again has come, as offsets and metadata of a group of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -28,11 +28,6 @@ class Done(NamedTuple):
     since: int = 0
     """The first offset after which every leave was kept; before it nobody is known to be in."""
 
-    partitions: int = 0
-    """The number of partitions that the topic had when this one was read."""
-    at_home: int = 0
-    """1 where all in it were found at home (home_partitions.py), by the reading before that too."""
-
     def last_day(self, days: int) -> int:
         """The last day whose slice was done; 0 if that is not known, or the slices were others."""
         return self.day if self.days == days else 0
@@ -59,17 +54,9 @@ class Telling:
             self._feed.clear_refusal(self._task)
 
 
-async def read_done(consumer: AIOKafkaConsumer, topic: str, count: int) -> Mapping[int, Done]:
-    """Returns the progress in each of the topic's first `count` partitions."""
-    places = [TopicPartition(topic, at) for at in range(count)]
-    committed = await read_committed(consumer, places)
-    return {
-        at.partition: _read(committed[at].metadata) if at in committed else Done() for at in places
-    }
-
-
-def _read(metadata: str) -> Done:
-    words = metadata.split()
+async def read_done(consumer: AIOKafkaConsumer, at: TopicPartition) -> Done:
+    committed = await read_committed(consumer, [at])
+    words = committed[at].metadata.split() if at in committed else []
     if len(words) != len(Done._fields) or not all(map(str.isdecimal, words)):
         return Done()
     return Done(*map(int, words))

@@ -12,7 +12,6 @@ from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.client import Client, with_key
 from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
-from agents.ab_tasty.home_partitions import HomePartitions
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
 from agents.ab_tasty.membership_gap import MembershipGap
@@ -81,8 +80,7 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self._names = LearnedNames()
         self._record_filter = RecordFilter(settings, self._names)
         self._agreed = AgreedAudiences(kafka)
-        home = HomePartitions(settings.identity)
-        self._members = Members(kafka if settings.keeps_members else None, settings.identity, home)
+        self._members = Members(kafka if settings.keeps_members else None, settings.identity)
         self._membership_gap = (
             MembershipGap(kafka, refresh) if kafka and not settings.keeps_members else None
         )
@@ -97,7 +95,6 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
                 kafka,
                 settings.refresh_interval_days,
                 settings.identity,
-                home,
                 self._place_again,
                 self._agreed.is_disconnected,
                 clock,

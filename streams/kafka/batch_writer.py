@@ -20,9 +20,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownError,
 )
+from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.kafka.murmur2 import murmur2
 from streams.kafka.patient_producer import partition_count
 from streams.kafka.record_limits import written_size
 from streams.kafka.rights import Right
@@ -56,7 +56,7 @@ class Outgoing(NamedTuple):
 @lru_cache(maxsize=100_000)
 def partition_of(key: bytes, count: int) -> int:
     """The partition that Kafka's default partitioner gives a key."""
-    return (murmur2(key) & 0x7FFFFFFF) % count
+    return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 
 class NotTakenError(Exception):

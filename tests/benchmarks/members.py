@@ -11,7 +11,6 @@ from aiohttp import web
 from agents.ab_tasty.day_slices import joined_value
 from agents.ab_tasty.mapping import segment
 from agents.ab_tasty.refresh import DAY_MS
-from agents.ab_tasty.refresh_progress import Done, read_done
 from agents.ab_tasty.settings import AbTastySettings
 from agents.ab_tasty.topics import AB_TASTY_AUDIENCES, AB_TASTY_MEMBERS
 from agents.agreed_names import same
@@ -56,13 +55,13 @@ async def run(
             for partition in range(_PARTITIONS):
                 entries = _members(range(partition, members, _PARTITIONS))
                 await log.fill(AB_TASTY_MEMBERS, partition, entries)
-            await only_today_is_left(log.kafka)
+            today = await only_today_is_left(log.kafka)
             started = time.monotonic()
             settings = {**ab_tasty_settings(url), "ABTASTY_REFRESH_INTERVAL_DAYS": str(_DAYS)}
             async with Subject(
                 "worker", Path(directory), log.kafka, "ab-tasty", **settings
             ) as worker:
-                await _until_done(log.kafka, worker)
+                await _until_done(log.kafka, worker, today)
                 readings = worker.readings()
     seconds = time.monotonic() - started
     before, peak = readings.marks["assigned"].peak, readings.samples[-1].peak
@@ -102,37 +101,34 @@ def _group(kafka: KafkaSettings) -> str:
     return kafka.group("ab-tasty-refresh")
 
 
-async def only_today_is_left(kafka: KafkaSettings) -> None:
-    """Tells the worker that all days before were done."""
-    await _note_done(kafka, Done(_DAYS, _today() - 1))
+async def only_today_is_left(kafka: KafkaSettings) -> str:
+    """Tells the worker that all days before were done; returns how it notes that today is."""
+    today = int(time.time() * 1000) // DAY_MS
+    await _note_done(kafka, _DAYS, today - 1)
+    return f"{_DAYS} {today} 0"
 
 
 async def nothing_is_left(kafka: KafkaSettings) -> None:
-    """Tells a worker with its usual settings that today's slice was sent, as on any later start.
-
-    And that all members were found in the partitions that their changes come from.
-    """
+    """Tells a worker with its usual settings that today's slice was sent, as on any later start."""
     days = AbTastySettings.model_fields["refresh_interval_days"].default
-    await _note_done(kafka, Done(days, _today(), partitions=kafka.topic_partitions, at_home=1))
+    await _note_done(kafka, days, int(time.time() * 1000) // DAY_MS)
 
 
-def _today() -> int:
-    return int(time.time() * 1000) // DAY_MS
+async def _note_done(kafka: KafkaSettings, days: int, day: int) -> None:
+    done = dict.fromkeys(_places(kafka), (0, f"{days} {day} 0"))
+    await cluster.commit(kafka, _group(kafka), done)
 
 
-async def _note_done(kafka: KafkaSettings, done: Done) -> None:
-    noted = " ".join(map(str, done))
-    await cluster.commit(kafka, _group(kafka), dict.fromkeys(_places(kafka), (0, noted)))
-
-
-async def _until_done(kafka: KafkaSettings, worker: Subject) -> None:
-    topic, count = kafka.topic(AB_TASTY_MEMBERS.name), kafka.topic_partitions
-    async with (
-        asyncio.timeout(_MOST_SECONDS),
-        cluster.assigned(kafka, _group(kafka), _places(kafka)) as consumer,
-    ):
-        while {
-            each.last_day(_DAYS) for each in (await read_done(consumer, topic, count)).values()
-        } != {_today()}:
+async def _until_done(kafka: KafkaSettings, worker: Subject, today: str) -> None:
+    async with asyncio.timeout(_MOST_SECONDS):
+        while await _noted(kafka) != {today}:
             worker.check()
             await asyncio.sleep(1)
+
+
+async def _noted(kafka: KafkaSettings) -> set[str]:
+    """What stands beside the offsets of all partitions."""
+    async with cluster.assigned(kafka, _group(kafka), _places(kafka)) as consumer:
+        places = list(consumer.assignment())
+        noted = await consumer._coordinator.fetch_committed_offsets(places)
+    return {noted[each].metadata for each in places}

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from click.testing import CliRunner
 
@@ -153,7 +154,7 @@ async def test_a_worker_is_left_only_the_slice_of_today(kafka: Kafka) -> None:
         place = (log.kafka.topic(AB_TASTY_MEMBERS.name), 0)
         group = log.kafka.group("ab-tasty-refresh")
         async with cluster.assigned(log.kafka, group, [place]) as consumer:
-            last = (await read_done(consumer, place[0], 1))[0].last_day(21)
+            last = (await read_done(consumer, TopicPartition(*place))).last_day(21)
 
     assert last == time.time() * 1000 // DAY_MS - 1
 

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from agents.ab_tasty.refresh import DAY_MS, RefreshPolicy
-from agents.ab_tasty.refresh_progress import Done, read_done
+from agents.ab_tasty.refresh_progress import read_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.delivery.policy import DeliveryPolicy
 from streams.engine.partition import Partition
@@ -57,17 +57,16 @@ class Worker:
             while not refreshing.is_done(self.partition):  # noqa: ASYNC110 - a day has no event
                 await asyncio.sleep(0.01)
 
-    async def noted(self) -> Done:
-        """Returns what stands beside the offset of its members."""
-        topic, number = self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition
-        group = self._to.group(REFRESH_GROUP)
-        async with clients.range_consumer(self._to, group_id=group) as consumer:
-            return (await read_done(consumer, topic, number + 1))[number]
-
     async def notes_that_nothing_is_kept(self) -> None:
         """Waits until it is kept in Kafka that leaves pass unseen."""
-        async with asyncio.timeout(60):
-            while not (await self.noted()).since:  # noqa: ASYNC110 - Kafka tells of no commit
+        at = TopicPartition(self._to.topic(AB_TASTY_MEMBERS.name), self.partition.tp.partition)
+        group = self._to.group(REFRESH_GROUP)
+        async with (
+            asyncio.timeout(60),
+            clients.range_consumer(self._to, group_id=group) as consumer,
+        ):
+            consumer.assign([at])
+            while not (await read_done(consumer, at)).since:  # noqa: ASYNC110 - Kafka tells of no commit
                 await asyncio.sleep(0.01)
 
 

@@ -8,7 +8,6 @@ from aiokafka import TopicPartition
 
 from agents.ab_tasty import refresh
 from agents.ab_tasty.day_slices import DaySlices
-from agents.ab_tasty.home_partitions import Look
 from agents.ab_tasty.refresh import DAY_MS, RefreshPolicy
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -27,14 +26,9 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read = refresh.read
 
     async def noted(
-        kafka: KafkaSettings,
-        consumer: Any,
-        at: TopicPartition,
-        slices: DaySlices,
-        first: int,
-        look: Look,
+        kafka: KafkaSettings, consumer: Any, at: TopicPartition, slices: DaySlices, first: int
     ) -> int:
-        end = await read(kafka, consumer, at, slices, first, look)
+        end = await read(kafka, consumer, at, slices, first)
         found.append(len(list(slices.due())))
         return end
 

@@ -7,7 +7,6 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
 from agents.ab_tasty import refresh, refresh_progress
-from agents.ab_tasty.refresh_progress import Done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS
 from streams import metrics
 from streams.engine.refusals import Refusals
@@ -57,31 +56,6 @@ async def test_who_left_after_partitions_were_added_is_not_joined_again(
         async with working(to, url, days, start) as worker:
             await two_months(worker, days)
         assert members_of(service) == stayers
-
-
-async def test_who_was_at_home_until_partitions_were_added_can_leave_from_another(
-    to: KafkaSettings, days: Days
-) -> None:
-    """Two readings have found that partition 0 holds only its own, which is so no more."""
-    async with ab_tasty(clock=days) as (service, url):
-        start = await joined(to, url, days)
-        async with working(to, url, days, start) as worker:
-            await worker.day_is_done()
-            assert await worker.noted() == Done(21, days.today, 0, 1, at_home=0)
-            days.pass_by(1)
-            await worker.day_is_done()
-            assert await worker.noted() == Done(21, days.today, 0, 1, at_home=1)
-        await add_partition(to)
-        async with working(to, url, days, number=1) as worker:
-            await worker.day_is_done()
-            await worker.accept(*(membership("left", mpid=mpid) for mpid in PEOPLE))
-            await ended(worker.partition)
-        assert not any((await kept(to)).values())
-        async with working(to, url, days, start) as worker:
-            await two_months(worker, days)
-            # Their joins stand there, behind which the leaves do, until that is compacted.
-            assert await worker.noted() == Done(21, days.today, 0, 2, at_home=0)
-        assert members_of(service) == []
 
 
 async def test_who_leaves_at_another_worker_while_their_slice_is_sent_stays_out(
