@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from streams.kafka.consumers import Consumer
 from streams.kafka.diagnosis import examine
+from streams.kafka.metadata import paced
 from streams.kafka.patient_producer import patient
 from streams.settings import KafkaSettings
 from streams.topics import MAX_REQUEST_BYTES
@@ -20,6 +21,8 @@ SECONDS = 5.0
 
 # A fetch that waits at the end of one partition holds up what is read of the next.
 _FETCH_WAIT_MS = 20
+# A command asks where its topics are some times in a row, and is not held up.
+_QUESTIONS = 8
 # Liveness is the heartbeat. This interval between polls never reaches the broker, and a worker that
 # waits longer than it for its destination would leave its group and never come back.
 NEVER_MS = 10 * 365 * 24 * 3600 * 1000
@@ -74,7 +77,10 @@ def new_consumer(kafka: KafkaSettings, *topics: str, **options: Any) -> AIOKafka
 
     It commits nothing by itself. `topics` are names on the cluster.
     """
-    return Consumer(*topics, **{**kafka.consumer_options(), "enable_auto_commit": False, **options})
+    options = {**kafka.consumer_options(), "enable_auto_commit": False, **options}
+    client = Consumer(*topics, **options)
+    paced(client._client, _QUESTIONS)  # noqa: SLF001 - guarded by a test
+    return client
 
 
 @asynccontextmanager
@@ -117,7 +123,10 @@ def new_producer(kafka: KafkaSettings, *, waits: bool = False, **options: Any) -
     """
     defaults = {"acks": "all", "enable_idempotence": True, "max_request_size": MAX_REQUEST_BYTES}
     client = AIOKafkaProducer(**{**kafka.client_options(), **defaults, **options})
-    return patient(client) if waits else client
+    if waits:
+        return patient(client)
+    paced(client.client, _QUESTIONS)
+    return client
 
 
 @asynccontextmanager

@@ -1,10 +1,14 @@
 """Kafka's clients are made in one place, so that each is started, stopped and told of alike."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
+from streams.kafka import clients
+from streams.settings import KafkaSettings
 from tests.repository import ROOT
 
 MAKER = "streams/kafka/clients.py"
@@ -48,3 +52,37 @@ def test_every_client_of_kafka_is_made_in_one_module(found: list[str]) -> None:
 @pytest.mark.parametrize("other", OTHERS)
 def test_who_is_let_off_makes_one(other: str, found: list[str]) -> None:
     assert any(file.startswith(other) for file in found)
+
+
+# A topic that is deleted under them has aiokafka's loops ask again at once.
+@pytest.mark.parametrize(
+    "made",
+    [
+        clients.new_consumer,
+        clients.new_producer,
+        lambda kafka: clients.new_producer(kafka, waits=True),
+    ],
+    ids=["consumer", "producer", "patient producer"],
+)
+async def test_whoever_misses_a_topic_pauses_between_its_questions(
+    made: Callable[[KafkaSettings], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def answered(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", answered)
+    maker = made(KafkaSettings())
+    client = getattr(maker, "client", None) or maker._client
+    monkeypatch.setattr("streams.kafka.metadata.asyncio.sleep", noted)
+    for _ in range(20):
+        assert await client._metadata_update(client.cluster, [])
+    monkeypatch.undo()
+    await maker.stop()
+    assert len(pauses) == 20
+    assert pauses[0] == 0.0
+    assert all(0.1 < each <= 2.0 for each in pauses[10:])
