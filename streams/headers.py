@@ -1,7 +1,7 @@
 """The headers of our records, so that ids can be read without parsing."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -21,13 +21,13 @@ RAW = "raw"
 SENT = "sent"
 _UNSURE = b"?"
 
-# Most records have an id and a kind, and nothing else to be looked for.
+# Most records have an id and a kind, as `make` writes them, and nothing else.
 _ORDINARY = 2
 
 _RAW = re.compile(rb"\d{1,10}/\d{1,19}/\d{1,19}")
 _SENT = re.compile(rb"(\d{1,19})(\??)")
 
-Headers = Iterable[tuple[str, bytes | None]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Raw(NamedTuple):
@@ -95,9 +95,11 @@ class Marks(Struct, frozen=True, gc=False):
 
 def read(headers: Headers) -> Marks:
     """Kafka lets a header have no value, which says as little as no header."""
+    if len(headers) == _ORDINARY:
+        (first, id_), (second, kind) = headers
+        if first == ID and second == KIND and id_ and kind:
+            return Marks(id_ + b"@", kind, b"", None, None)
     found = dict(headers)
-    if len(found) == _ORDINARY and (id_ := found.get(ID)) and (kind := found.get(KIND)):
-        return Marks(id_ + b"@", kind, b"", None, None)
     epoch = found.get(EPOCH) or b""
     if letter := found.get(REDRIVEN_OF):
         identity: bytes | None = b"redriven of " + letter

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TypeVar
 
@@ -39,43 +39,52 @@ class RowRules:
     segment_name_template: str
     join_value: str
     leave_value: str
+    find: Callable[[MembershipChanged], str | None] = field(init=False, repr=False)
+    """Finds the visitor id, by `identity`."""
+    names_audiences: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "find", _finder(self.identity))
+        named = "{audience_name}" in self.segment_name_template
+        object.__setattr__(self, "names_audiences", named)
 
 
 def no_row(
     change: MembershipChanged, audience_name: str | None, rules: RowRules
 ) -> Rejected | None:
     """Returns why a change can have no row; None when `row` makes it."""
-    visitor = visitor_id(change, rules.identity)
-    if isinstance(visitor, Rejected):
-        return visitor
-    if not audience_name and "{audience_name}" in rules.segment_name_template:
+    visitor = rules.find(change)
+    if not visitor or not _VISITOR_ID.fullmatch(visitor):
+        return no_visitor_id(visitor, rules.identity)
+    if not audience_name and rules.names_audiences:
         return audience_unknown(change.audience_id)
     return None
 
 
 def row(change: MembershipChanged, segment: str, rules: RowRules) -> Row:
     """The row of a change that can have one."""
-    visitor = _identity(change, rules.identity)
+    visitor = rules.find(change)
     assert visitor, "only what can have a row has one"
     value = rules.join_value if change.change == "joined" else rules.leave_value
     return Row(visitor, segment, value)
 
 
 def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
-    found = _identity(change, identity)
+    found = _finder(identity)(change)
+    if not found or not _VISITOR_ID.fullmatch(found):
+        return no_visitor_id(found, identity)
+    return found
+
+
+def no_visitor_id(found: str | None, identity: str) -> Rejected:
+    """Says why what was found, if anything, is none."""
     if not found:
         return no_visitor(identity)
-    if not _VISITOR_ID.fullmatch(found):
-        return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
-    return found
+    return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
 
 
 def no_visitor(identity: str) -> Rejected:
     return Rejected(NO_VISITOR, f"the record has no {identity}", blames="account")
-
-
-def _identity(change: MembershipChanged, identity: str) -> str | None:
-    return _finder(identity)(change)
 
 
 # One setting, many memberships.
@@ -130,7 +139,8 @@ def fold(
         more = len(kept) + (earlier is None)
         if count and (grown > max_bytes or more > max_entries):
             break
-        kept.pop(key, None)
+        if earlier is not None:
+            del kept[key]
         kept[key] = (size, entry)
         used = grown
         count += 1

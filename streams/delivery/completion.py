@@ -80,15 +80,18 @@ class Completion:
         )
 
     def _end(self, items: Sequence[Item]) -> None:
-        """Also their repeats; each partition is told once, because telling it costs most."""
+        """Also their repeats; of each partition all at once, because to tell of one costs most."""
         offsets = defaultdict[Partition, list[int]](list)
+        ids = defaultdict[Partition, list[bytes]](list)
         for item in items:
             if item.identity is not None:
-                self._deduplication.mark_ended(item.partition.tp, item.identity)
+                ids[item.partition].append(item.identity)
             self._barrier.finish(item)
             offsets[item.partition].append(item.source.offset)
             for partition, offset in item.repeats or ():
                 offsets[partition].append(offset)
+        for partition, known in ids.items():
+            self._deduplication.mark_ended(partition.tp, known)
         for partition, ended in offsets.items():
             partition.accounted += len(ended)
             partition.mark_ended(*ended)

@@ -112,7 +112,7 @@ class Recovery:
         if not marks.is_for(self._outlet.name):
             return
         if marks.identity is not None:
-            self._deduplication.mark_ended(partition.tp, marks.identity)
+            self._deduplication.mark_ended(partition.tp, [marks.identity])
         kind = marks.kind
         if source.key is not None:
             user, updates = source.key.decode(errors="replace"), self._staleness.updates

@@ -33,12 +33,15 @@ class Chunk:
         partition.arrivals.record(
             ((r.offset, r.timestamp) for r in records), partition.offsets.watermark
         )
-        todo = set(partition.track((r.offset, len(r.value or b"")) for r in records))
+        todo = partition.track([(r.offset, len(r.value or b"")) for r in records])
         partition.read += len(todo)
         partition.advance_to(end)
+        if len(todo) < len(records):
+            offsets = set(todo)
+            records = [r for r in records if r.offset in offsets]
         return cls(
             partition,
-            [r for r in records if r.offset in todo],
+            records,
             end=end,
             fetched_at=asyncio.get_running_loop().time(),
         )

@@ -42,13 +42,16 @@ class OffsetTracker:
         Offsets that the log no longer has (compaction, transaction marks) are simply not named.
         """
         todo = []
+        # Beyond what is fetched nothing ends: of most fetches, nothing has.
+        some_ended = bool(self._ended)
         for offset, size in records:
             if offset < self.position:
                 raise ValueError(f"offset {offset} was fetched before position {self.position}")
             if offset > self.position:
                 self._ended.add(self.position, offset)
+                some_ended = True
             self.position = offset + 1
-            if not self._ended or offset not in self._ended:
+            if not some_ended or offset not in self._ended:
                 self._waiting[offset] = size
                 self._order.append(offset)
                 self._bytes += size

@@ -1,5 +1,7 @@
 """Remembers the ids of records that have ended, so that a repeat is not sent."""
 
+from collections.abc import Collection
+
 from faust.types import TP
 
 from streams.delivery.lane import Item
@@ -23,9 +25,10 @@ class Deduplication:
     def mark_started(self, id_: bytes, item: Item) -> None:
         self._under_way[id_] = item
 
-    def mark_ended(self, tp: TP, id_: bytes) -> None:
-        self._under_way.pop(id_, None)
-        self._ended.put(tp, id_, None)
+    def mark_ended(self, tp: TP, ids: Collection[bytes]) -> None:
+        for id_ in ids:
+            self._under_way.pop(id_, None)
+        self._ended.put_all(tp, ids, None)
 
     def forget(self, tp: TP) -> None:
         """Forgets what ended in a partition: it is another's, or a person moved its offset."""

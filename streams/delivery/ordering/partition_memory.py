@@ -1,7 +1,7 @@
 """A bounded memory of keyed entries, kept by partition."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from faust.types import TP
@@ -32,12 +32,17 @@ class PartitionMemory(Generic[Key, Value]):
         return self._of[tp].get(key)
 
     def put(self, tp: TP, key: Key, value: Value) -> None:
+        self.put_all(tp, (key,), value)
+
+    def put_all(self, tp: TP, keys: Iterable[Key], value: Value) -> None:
+        """Puts one value under many keys, in their order."""
         mine = self._of[tp]
-        if key in mine:
-            mine.move_to_end(key)
-        else:
-            self._count += 1
-        mine[key] = value
+        for key in keys:
+            if key in mine:
+                mine.move_to_end(key)
+            else:
+                self._count += 1
+            mine[key] = value
         while self._count > self.limit:
             self._forget_oldest()
 
