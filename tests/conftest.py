@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart() -> None:
+    gc.disable()  # until all is imported and collected, of which hardly anything is garbage
     if "PYTEST_XDIST_WORKER" in os.environ:  # many tests are to come, and some need it
         zygote.begin()
 
@@ -61,6 +62,7 @@ def pytest_collection_finish() -> None:
     # What is imported and collected stays: whoever looks for garbage need not look through it.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

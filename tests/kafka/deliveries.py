@@ -35,7 +35,10 @@ SAILTHRU = Delivery("sailthru", EVENTS, event, ("sailthru",))
 AB_TASTY = Delivery("ab-tasty", AUDIENCE_MEMBERSHIP, membership, ("ab-tasty",))
 
 
-async def write(cluster: KafkaSettings, delivery: Delivery) -> None:
+async def write(
+    cluster: KafkaSettings, delivery: Delivery, seconds: Callable[[int], int] | None = None
+) -> None:
+    """Numbered records, `RECORDS` in each of two partitions, at these times or when written."""
     async with producing(cluster) as producer:
         for number in range(2 * RECORDS):
             topic, key, value, headers = delivery.record(number)
@@ -45,6 +48,7 @@ async def write(cluster: KafkaSettings, delivery: Delivery) -> None:
                 key=key,
                 headers=headers,
                 partition=number // RECORDS,
+                timestamp_ms=seconds and seconds(number) * 1000,
             )
 
 

@@ -18,8 +18,9 @@ from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.cli.command import run_on
-from tests.kafka.outside import RECORDS, Outside, event, outside
-from tests.streams.cluster import create, keep, producing, settings
+from tests.kafka.deliveries import SAILTHRU, write
+from tests.kafka.outside import RECORDS, Outside, outside
+from tests.streams.cluster import create, keep, settings
 
 BEGAN = int(time.time()) - 3_600
 """When the first record came, in seconds; each other one came a minute after the one before."""
@@ -32,17 +33,7 @@ async def cluster(kafka: Kafka, prefix: str) -> KafkaSettings:
     made = settings(kafka, prefix)
     await create(made)
     await keep(made, EVENTS)
-    async with producing(made) as producer:
-        for number in ALL:
-            topic, key, value, headers = event(number)
-            await producer.send_and_wait(
-                made.topic(topic),
-                value,
-                key=key,
-                headers=headers,
-                partition=number // RECORDS,
-                timestamp_ms=(BEGAN + 60 * (number % RECORDS)) * 1000,
-            )
+    await write(made, SAILTHRU, lambda number: BEGAN + 60 * (number % RECORDS))
     return made
 
 
