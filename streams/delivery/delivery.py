@@ -89,7 +89,7 @@ class Delivery:
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Has them fetched once it is known what ended before, so that nothing is sent again."""
         for partition in partitions:
-            self._barrier.begin(partition.tp, partition.offsets.position)
+            self._barrier.begin(partition)
         self._recovery.assigned(partitions)
 
     async def held(self, partitions: Sequence[Partition]) -> None:

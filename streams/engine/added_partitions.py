@@ -1,82 +1,140 @@
-"""Has partitions that were added to a topic wait until what came before them has been read.
+"""Has what users do since partitions were added wait until what they did before has been read.
 
 Kafka's partitioner gives a key another partition from then on. So what a user did before is in one,
 and what they did since in another: read side by side, the later could overtake the earlier.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import structlog
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.kafka.commit_metadata import Progress
+from streams.engine.forgotten_offsets import forgotten
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.log_bounds import Bounds
 
 log = structlog.get_logger()
-
-Ends = Callable[[Collection[TP]], Awaitable[Mapping[TP, Bounds | KafkaError]]]
-Committed = Callable[[Collection[TP]], Awaitable[Mapping[TP, Progress]]]
 
 
 class AddedPartitions:
     """They wait until the group has passed where the others ended when they were first seen.
 
-    Whose producer learns of them later writes to the old partition for a little longer: of that
-    nothing is known here.
+    Where each of the others ended, its worker commits beside its offset, once and for all: so it
+    outlasts that worker. Added to a multiple of what there was, users stay where they are or go to
+    what is new. With any other number some go from one old partition to another: so none of the old
+    is read beyond that end either, before all have come to theirs.
+
+    Whose producer learns of them earlier or later writes to the old partitions meanwhile, before or
+    behind that end: of that nothing is known here.
     """
 
-    def __init__(self, added: Collection[TP], before: Collection[TP]) -> None:
-        """`before` are the partitions of which the group has an offset.
+    def __init__(
+        self, every: Collection[TP], known: Mapping[TP, Progress], assigned: Collection[TP]
+    ) -> None:
+        """`every` partition that the group reads, what is `known` of them, and whose turn is here.
 
-        Of these, one of an added one's number is waited for by nobody: it was added to its topic a
-        little earlier, and its events may themselves wait for updates in the one of that number.
+        The group has no offset of an added one.
         """
-        self._added = frozenset(added)
-        numbers = {tp.partition for tp in added}
-        # The end of each; None until Kafka has said it.
-        self._before: dict[TP, int | None] = {
-            tp: None for tp in before if tp.partition not in numbers
-        }
-        # Added partitions are read at once until it is known what they wait for.
-        self._waits = False
-        if added:
-            log.info("partitions_added", detail=f"{_names(added)} wait for what was before them")
+        self._counts, self._begun = _counts(every), _counts(known)
+        self._added = {*every} - known.keys() - {*forgotten(every, known)}
+        grown = {tp.topic for tp in self._added}
+        self._fenced = {topic for topic in grown if self._counts[topic] % self._begun.get(topic, 1)}
+        self._is_concerned = bool(
+            self._added & {*assigned} or self._fenced & {tp.topic for tp in assigned}
+        )
+        self._known = known
+        if self._is_concerned:
+            said = f"{_names(self._added)} wait for what was before them"
+            if self._fenced:
+                log.warning("partitions_added", detail=f"{said}; {self._said_of_fences}")
+            else:
+                log.info("partitions_added", detail=said)
 
-    async def waiting(self, ends: Ends, committed: Committed) -> Collection[TP]:
-        """Partitions that still wait for what was before them."""
-        if not self._added or not self._before:
-            self._waits = False
-            return ()
-        answers = await ends([tp for tp, end in self._before.items() if end is None])
-        for tp, answer in answers.items():
-            if isinstance(answer, Bounds):
-                self._before[tp] = answer.readable
-        passed = await committed(self._before)
-        self._before = {
-            tp: end
-            for tp, end in self._before.items()
-            if end is None or (tp in passed and passed[tp].offset < end)
-        }
-        self._waits = bool(self._before)
-        return self._added if self._waits else ()
+    def look(self, known: Mapping[TP, Progress]) -> None:
+        """Takes how far the group has come by now."""
+        self._known = known
+
+    @property
+    def before(self) -> Collection[TP]:
+        """The partitions that are waited for, or were."""
+        return self._known.keys()
+
+    @property
+    def wait(self) -> bool:
+        """Returns whether something of this worker's has to wait."""
+        return self._is_concerned and any(map(self._is_behind, self._known))
+
+    @property
+    def waiting(self) -> Collection[TP]:
+        """Partitions of which nothing is read yet."""
+        return self._added if self.wait else ()
+
+    def fence(self, start: Progress, tp: TP) -> int | None:
+        """Returns from where on a partition is not read yet."""
+        return start.sight.end if tp.topic in self._fenced and self.wait else None
+
+    def sighted(self, tp: TP, start: Progress, there: Bounds) -> Progress:
+        """Returns where it goes on, with where it ended when the group first saw the partitions.
+
+        What is beyond the end of its log was seen of another log.
+        """
+        count, before = self._counts[tp.topic], start.sight
+        begun = max(before.begun, self._begun.get(tp.topic, 0))
+        if tp in self._added:
+            sight = Sight(begun, count, start.offset)
+        elif before.partitions < count or before.end > there.end:
+            sight = Sight(begun, count, there.end)
+        else:
+            sight = before._replace(begun=begun)
+        return replace(start, sight=sight)
+
+    def _is_behind(self, tp: TP) -> bool:
+        known = self._known[tp]
+        return known.sight.partitions < self._counts[tp.topic] or known.offset < known.sight.end
 
     @property
     def said(self) -> str | None:
         """A sentence on what waits, and for what; None where nothing does."""
-        if not self._waits:
+        if not self.wait:
             return None
-        behind = (_until(tp, end) for tp, end in sorted(self._before.items()))
-        return (
+        behind = (self._until(tp) for tp in sorted(filter(self._is_behind, self._known)))
+        said = (
             f"{_names(self._added)} were added, and wait until the group has passed what was there "
             f"before: {', '.join(behind)}"
         )
+        return f"{said}; {self._said_of_fences}" if self._fenced else said
+
+    @property
+    def _said_of_fences(self) -> str:
+        counts = ", ".join(
+            f"{topic} had {self._begun.get(topic, 0)} partitions and has {self._counts[topic]}"
+            for topic in sorted(self._fenced)
+        )
+        return (
+            f"what came since to the others waits too, as users move between them: {counts}, "
+            "which is no multiple"
+        )
+
+    def _until(self, tp: TP) -> str:
+        sight = self._known[tp].sight
+        if sight.partitions < self._counts[tp.topic]:
+            return f"where {tp.topic}-{tp.partition} ends, which no worker has committed"
+        return f"offset {sight.end} of {tp.topic}-{tp.partition}"
+
+
+def up_to_highest(tps: Iterable[TP]) -> set[TP]:
+    """Returns these and all of lower numbers: what a worker has heard of topics may be old."""
+    return {TP(topic, each) for topic, count in _counts(tps).items() for each in range(count)}
+
+
+def _counts(tps: Iterable[TP]) -> Mapping[str, int]:
+    """As many partitions of each topic as there are up to the highest."""
+    counts: dict[str, int] = {}
+    for tp in tps:
+        counts[tp.topic] = max(counts.get(tp.topic, 0), tp.partition + 1)
+    return counts
 
 
 def _names(tps: Collection[TP]) -> str:
     return ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(tps))
-
-
-def _until(tp: TP, end: int | None) -> str:
-    where = "where it ends, which Kafka does not say" if end is None else f"offset {end}"
-    return f"{where} of {tp.topic}-{tp.partition}"

@@ -19,7 +19,7 @@ from mode import Service
 
 from streams import metrics
 from streams.engine import gauges, startup
-from streams.engine.added_partitions import AddedPartitions
+from streams.engine.added_partitions import AddedPartitions, up_to_highest
 from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread, Fetched
@@ -71,8 +71,8 @@ class Consumer(driver.Consumer):
         self.holds: Holds = {}
         self.unavailable: dict[TP, str] = {}
         """Partitions that Kafka answers nothing of, and its own word for why."""
-        self.added = AddedPartitions((), ())
-        """The partitions of this assignment that are not read before their turn comes."""
+        self.added = AddedPartitions((), {}, ())
+        """What of this assignment is not read before its turn comes."""
         self.deleted_records = DeletedRecords(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
@@ -216,18 +216,20 @@ class Consumer(driver.Consumer):
         self._forget()
         self.holds.clear()
         self.unavailable = {}
-        self.added = AddedPartitions((), ())
+        self.added = AddedPartitions((), {}, ())
         metrics.REBALANCES.inc()
         # Each is fetched when its processor starts it.
         self.pause_partitions(assigned)
-        committed = await self._thread.read_progress(assigned)
-        added = self.added = await self._added(assigned - committed.keys())
+        every = up_to_highest([*self._thread.read_by_group(), *assigned])
+        known = await self._thread.read_progress(every)
+        refuse_forgotten(self.app.conf.id, assigned, known)
+        committed = {tp: known[tp] for tp in assigned if tp in known}
+        added = self.added = AddedPartitions(every, known, assigned)
         left = set(assigned)
-        while left:
-            later = await added.waiting(self._thread.log_bounds, self._thread.read_progress)
-            there = await self._log_bounds(left.difference(later))
+        while left or added.wait:
+            there = await self._log_bounds(left.difference(added.waiting))
             starts = {
-                tp: start
+                tp: added.sighted(tp, start, bounds)
                 for tp, bounds in there.items()
                 if (
                     start := self.deleted_records.begin(
@@ -242,16 +244,16 @@ class Consumer(driver.Consumer):
             await self._hold({tp: committed[tp] for tp in still}, limit)
             await self._go_on(starts, limit)
             left -= there.keys()
-            if left:
+            if left or added.wait:
                 await asyncio.sleep(self.transport.policy.ask_again_s)
+            if added.wait:
+                added.look(await self._thread.read_progress(added.before))
+            if not added.wait:
+                self._lift_fences()
 
-    async def _added(self, without_offset: Collection[TP]) -> AddedPartitions:
-        """Reads added partitions from their beginning; raises GroupError for forgotten ones."""
-        if not without_offset:
-            return AddedPartitions((), ())
-        known = await self._thread.read_progress(self._thread.read_by_group())
-        refuse_forgotten(self.app.conf.id, without_offset, known)
-        return AddedPartitions(without_offset, known)
+    def _lift_fences(self) -> None:
+        for partition in self.partitions.values():
+            partition.lift_fence()
 
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         """Holds partitions: nothing of them is fetched, and the duties that come with them stay."""
@@ -273,6 +275,8 @@ class Consumer(driver.Consumer):
         }
         for tp in taken.keys() & self.partitions.keys():
             self.partitions[tp].closed = True  # held until now
+        for tp, partition in taken.items():
+            partition.fence = self.added.fence(starts[tp], tp)
         self.partitions.update(taken)
         if taken:
             await self.processor.assigned(list(taken.values()))
@@ -349,6 +353,12 @@ class Consumer(driver.Consumer):
             return None
         if begins > at and not await self._may_pass(partition):
             return None
+        if (fence := partition.fence) is not None and end > fence:
+            self.pause_partitions({tp})
+            await self._thread.seek_to({tp: fence})
+            records, end = [each for each in records if each.offset < fence], fence
+            if self.partitions.get(tp) is not partition:
+                return None
         return Chunk.of(partition, records, end) if end > at else None
 
     async def _fetch(self) -> Fetched:

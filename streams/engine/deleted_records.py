@@ -1,5 +1,7 @@
 """Notices records that Kafka deleted before they were read: gaps at the head of the log."""
 
+from dataclasses import replace
+
 import structlog
 from faust.types import TP
 
@@ -22,7 +24,7 @@ class DeletedRecords:
     def begin(self, tp: TP, committed: Progress, there: Bounds) -> Progress | None:
         """Returns where a partition goes on; None when it is held."""
         if there.first <= committed.offset <= there.end:
-            return Progress(committed.offset, _of_this_log(committed, there), committed.epoch)
+            return replace(committed, ended=_of_this_log(committed, there))
         if self.holds(tp, committed.offset, there.first, there.end):
             return None
         if committed.offset > there.end:
@@ -33,7 +35,7 @@ class DeletedRecords:
             for begin, end in _of_this_log(committed, there)
             if end > there.first
         )
-        return Progress(there.first, later, committed.epoch)
+        return replace(committed, offset=there.first, ended=later)
 
     def holds(self, tp: TP, position: int, first: int, end: int | None = None) -> bool:
         """Holds a partition that is to go on at `position`; False when the setting skips.

@@ -5,30 +5,42 @@ beginning (see added_partitions.py), and nothing is wrong.
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from aiokafka import TopicPartition
 from faust.types import TP
 
 from streams.engine.refusals import GroupError
+from streams.kafka.commit_metadata import Progress
 
 P = TypeVar("P", TP, TopicPartition)
 
 
-def forgotten(without_offset: Iterable[P], committed: Collection[P]) -> list[P]:
-    """Returns those partitions of which the group must have had an offset, or is to begin.
+def forgotten(wanted: Iterable[P], known: Mapping[P, Progress]) -> list[P]:
+    """Returns those without an offset of which the group must have had one, or is to begin.
 
-    Partitions of higher numbers than any that it has an offset of were added: all in them came
-    since. Where it has none at all, nothing was added.
+    What is beyond those of its topic that the group had begun was added: all in it came since.
+    Where no commit tells how many these were, as many as the largest topic has offsets of: topics
+    grow together, or one after another. Where it has no offset at all, nothing was added.
     """
-    highest = max((tp.partition for tp in committed), default=math.inf)
-    return [tp for tp in without_offset if tp not in committed and tp.partition <= highest]
+    begun = {tp.topic: 0 for tp in known}
+    told = set[str]()
+    for tp, each in known.items():
+        begun[tp.topic] = max(begun[tp.topic], tp.partition + 1, each.sight.begun)
+        if each.sight.begun:
+            told.add(tp.topic)
+    most = max(begun.values(), default=math.inf)
+    return [
+        tp
+        for tp in wanted
+        if tp not in known and tp.partition < (begun[tp.topic] if tp.topic in told else most)
+    ]
 
 
-def refuse_forgotten(group: str, without_offset: Iterable[TP], committed: Collection[TP]) -> None:
+def refuse_forgotten(group: str, assigned: Iterable[TP], known: Mapping[TP, Progress]) -> None:
     """Raises GroupError where offsets of a running group are gone: where to go on is not known."""
-    if gone := forgotten(without_offset, committed):
+    if gone := forgotten(assigned, known):
         names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(gone))
         raise GroupError(
             f"Kafka has forgotten how far the group {group} was in {names}, as when the group is "

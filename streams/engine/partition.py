@@ -72,6 +72,9 @@ class Partition:
         self.epoch = start.epoch
         self.offsets = OffsetTracker(start.offset, start.ended)
         self.committed = start
+        self.sight = start.sight
+        self.fence: int | None = None
+        """It is not read from here on until `lift_fence`; None where nothing keeps it from that."""
         self.started = False
         self.closed = False
         self.is_held = False
@@ -113,6 +116,12 @@ class Partition:
         self.started = True
         self._changed(self)
 
+    def lift_fence(self) -> None:
+        """Has it read on from where it was not to."""
+        if self.fence is not None:
+            self.fence = None
+            self._changed(self)
+
     def was_committed(self, progress: Progress) -> None:
         self.committed = progress
         self._changed(self)
@@ -136,17 +145,21 @@ class Partition:
     @property
     def progress(self) -> Progress:
         """Returns the progress that may be committed now."""
-        return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch)
+        return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch, self.sight)
 
     @property
     def is_full(self) -> bool:
         """Returns whether to fetch no more for now."""
-        return self._above(1.0)
+        return self._above(1.0) or self._is_at_fence
 
     @property
     def has_room(self) -> bool:
         """Returns whether to fetch again: well below the limits, so that it does not flutter."""
-        return not self._above(0.5)
+        return not self._above(0.5) and not self._is_at_fence
+
+    @property
+    def _is_at_fence(self) -> bool:
+        return self.fence is not None and self.offsets.position >= self.fence
 
     def _above(self, share: float) -> bool:
         # With nothing under way only a fetch can change anything.

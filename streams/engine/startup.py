@@ -72,7 +72,7 @@ async def prepare(
             cluster, partitions = await _check_topics(kafka, wanted, granted, component)
             names = [kafka.topic(topic.name) for topic in reads]
             every = [TopicPartition(n, i) for n in names for i in range(partitions[n])]
-            await _begin_group(kafka, group, every, cluster if begin else None)
+            await _begin_group(kafka, group, every, cluster, begin=begin)
             return cluster
     except clients.UnansweredError as error:
         raise StartError(str(error)) from error
@@ -136,18 +136,18 @@ async def _create(
 
 
 async def _begin_group(
-    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str | None
+    kafka: KafkaSettings, group: str, partitions: list[TopicPartition], cluster: str, *, begin: bool
 ) -> None:
     """Commits where a group begins that has no offsets: once, for all partitions and workers.
 
-    Where Kafka forgot those of a topic or of a partition, it is a first start of these. Without the
-    cluster's id it commits nothing, and only says when the group cannot begin.
+    Where Kafka forgot those of a topic or of a partition, it is a first start of these. Unless it
+    is to `begin` it commits nothing, and only says when the group cannot begin.
     """
     if not partitions:
         return
     try:
         async with clients.consumer(kafka, group_id=group) as consumer:
-            committed = await read_committed(consumer, partitions)
+            committed = await read_progress(consumer, partitions, cluster)
             partitions = forgotten(partitions, committed)
             if not partitions:
                 return
@@ -157,7 +157,7 @@ async def _begin_group(
                 ends = await consumer.end_offsets(partitions)
                 if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
                     raise StartError(_where_to_begin(group, full if committed else ()))
-            if cluster is None:
+            if not begin:
                 return
             consumer.assign(partitions)
             # Another may have begun, worked and gone, while this one looked or its machine stood

@@ -6,10 +6,25 @@ Writing finished work into the commit's metadata is the idea of Confluent's Para
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # A broker takes so many bytes unless its `offset.metadata.max.bytes` is set otherwise.
 MAX_LENGTH = 4096
-_VERSION = "1"
+_VERSION = "2"
+
+
+class Sight(NamedTuple):
+    """What the group saw when a partition's topic had so many `partitions` for the first time.
+
+    The partition ended at `end`. Of the topic's partitions the group has begun as many as `begun`.
+    """
+
+    begun: int = 0
+    partitions: int = 0
+    end: int = 0
+
+
+NOTHING_SEEN = Sight()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,7 @@ class Progress:
     offset: int
     ended: tuple[tuple[int, int], ...] = ()
     epoch: int = 0
+    sight: Sight = NOTHING_SEEN
 
 
 def encode(progress: Progress, cluster: str, most: int = MAX_LENGTH) -> str:
@@ -29,7 +45,8 @@ def encode(progress: Progress, cluster: str, most: int = MAX_LENGTH) -> str:
 
     The text is longer than `most` only where it has no runs.
     """
-    head = f"{_VERSION}|{cluster}|{progress.offset}|{progress.epoch}|"
+    sight = ".".join(map(str, progress.sight))
+    head = f"{_VERSION}|{cluster}|{progress.offset}|{progress.epoch}|{sight}|"
     room = (most - len(head)) // 4 * 3
     body = bytearray()
     last = progress.offset
@@ -49,10 +66,13 @@ def decode(text: str, offset: int, cluster: str) -> Progress | None:
     cluster: in both cases the runs would be about other records.
     """
     parts = text.split("|")
-    if len(parts) != 5:  # noqa: PLR2004 - the five parts that encode writes
+    if len(parts) != 6:  # noqa: PLR2004 - the six parts that encode writes
         return None
-    version, written_by, base, epoch, body = parts
+    version, written_by, base, epoch, sight, body = parts
     if (version, written_by, base) != (_VERSION, cluster, str(offset)) or not epoch.isdecimal():
+        return None
+    seen = sight.split(".")
+    if len(seen) != len(Sight._fields) or not all(map(str.isdecimal, seen)):
         return None
     try:
         numbers = list(_varints(base64.b64decode(body, validate=True)))
@@ -65,7 +85,7 @@ def decode(text: str, offset: int, cluster: str) -> Progress | None:
     for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
         runs.append((at + gap, at + gap + length))
         at += gap + length
-    return Progress(offset, tuple(runs), int(epoch))
+    return Progress(offset, tuple(runs), int(epoch), Sight(*map(int, seen)))
 
 
 def _varint(number: int) -> bytes:

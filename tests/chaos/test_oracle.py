@@ -220,7 +220,7 @@ def again(at: float) -> Request:
 def test_kafkas_log_of_commits_is_read_with_what_ended_beyond_and_counts_generations() -> None:
     key = b"\x00\x01\x00\x01g\x00\x01t\x00\x00\x00\x02"
     runs = base64.b64encode(bytes([2, 1, 1, 3])).decode()  # [7, 8) and [9, 12)
-    metadata = f"1|cluster|5|0|{runs}".encode()
+    metadata = f"2|cluster|5|0|0.0.0|{runs}".encode()
     value = b"\x00\x04" + (5).to_bytes(8) + b"\xff\xff\xff\xff"
     value += bytes([len(metadata) + 1]) + metadata + (0).to_bytes(8) + b"\x00"
     generation = b"\x00\x03\x00\x08consumer\x00\x00\x00\x07\xff\xff"

@@ -148,6 +148,8 @@ class Evidence:
     """Logs whose end is gone, and with it what the group goes on to say that it has done."""
     counted: float = 0.0
     """How many deleted offsets the workers said that they passed over or hold at."""
+    is_writing: bool = True
+    """Whether those who write do; not while a person keeps them from it."""
     killed: set[str] = field(default_factory=set)
     not_ready: dict[str, str] = field(default_factory=dict)
     """Worker -> what it said of itself when all was quiet."""

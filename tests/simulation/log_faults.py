@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from streams.kafka.commit_metadata import decode
-from streams.topics import BY_USER, EVENTS
+from streams.topics import BY_USER, USER_UPDATE
 from tests.simulation.evidence import GROUP
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.kafka import CLUSTER
@@ -13,7 +13,7 @@ from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
-_NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S = 60.0, 4.0, 10.0, 4.0
+_NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S, _SEEN_S = 60.0, 4.0, 10.0, 4.0, 120.0
 NOT_OF_RAW = frozenset({"deleted", "grows", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say. And what a router hears of
 later than it writes, of which no order is promised."""
@@ -58,10 +58,11 @@ class LogFaults:
         self._kafka.tell_arrived()
 
     async def _grow(self) -> None:
-        """A person doubles the partitions of the topics by user, and writers take them at once.
+        """A person adds partitions to the topics by user, at once or one topic after another.
 
-        To twice as many, because then users stay or go to what is new. A group that begins only
-        then cannot tell what is.
+        To a multiple of what there was users stay or go to what is new, and who writes takes them
+        at once. With any other number it is as the documents say: nobody writes before all workers
+        have seen them. A group that begins only then cannot tell what is new.
         """
         before = {
             (topic.name, number)
@@ -71,13 +72,35 @@ class LogFaults:
         await self._until(lambda: before <= self._group.offsets.keys(), _BEGUN_S)
         if self._has_grown or not before <= self._group.offsets.keys():
             return
-        self._stage.note("grows")
+        old = self._stage.evidence.plan.partitions
+        more = self._rng.randint(1, 2 * old)
+        apart_s = self._rng.choice([0.0, 3.0])
+        self._stage.note("grows", "", apart_s * len(BY_USER))
+        self._stage.evidence.is_writing = (old + more) % old == 0
         for topic in BY_USER:
-            self._kafka.create(topic.name, self._stage.evidence.plan.partitions)
+            self._kafka.create(topic.name, more)
+            await asyncio.sleep(apart_s)
+        unseen = {*before}
+
+        def are_seen() -> bool:
+            unseen.difference_update([each for each in unseen if self._is_seen(each, old + more)])
+            return not unseen
+
+        await self._until(are_seen, _SEEN_S)
+        if unseen:
+            said = f"nobody has said where {sorted(unseen)} ended when there were {old + more}"
+            self._stage.evidence.unnoticed.append(said)
+        self._stage.evidence.is_writing = True
+
+    def _is_seen(self, place: tuple[str, int], partitions: int) -> bool:
+        """Whether a worker has said where it ended when there were so many."""
+        offset, text = self._group.offsets.get(place, (0, ""))
+        told = decode(text, offset, CLUSTER)
+        return told is not None and told.sight.partitions == partitions
 
     @property
     def _has_grown(self) -> bool:
-        return len(self._kafka.topics[EVENTS.name]) > self._stage.evidence.plan.partitions
+        return len(self._kafka.topics[USER_UPDATE.name]) > self._stage.evidence.plan.partitions
 
     async def _move(self) -> None:
         """A person moves the group's offset of a partition, back or on."""

@@ -34,6 +34,7 @@ _NO_KAFKA = (
     *("does not answer", "did not answer all", "cannot be reached", "breaks connections"),
     *("ConnectionError", "NodeNotReadyError"),
 )
+_UNEQUAL = "does not start: Give these topics equal partition counts"
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
 _REPEATING = frozenset(
     {"broker", "cut", "elects", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves",
@@ -201,9 +202,12 @@ def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
     return any(
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
-        if fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name)
+        if fault.kind in _KEEPING_AWAY
+        or fault.kind == "grows"
+        or fault[:2] == ("freeze", worker.name)
         if any(each in said for each in _NO_KAFKA)
         or (fault.kind == "refused" and said.startswith(_REFUSED))
+        or (fault.kind == "grows" and said.startswith(_UNEQUAL))
     )
 
 

@@ -1,13 +1,15 @@
 """Single stories, told on purpose: what seeds found once."""
 
 import gc
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 import structlog
 
+from streams.topics import BY_USER, Topic
 from tests.simulation.evidence import GROUP, Plan
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.loop import bury
@@ -122,3 +124,16 @@ def test_a_worker_whose_partition_went_to_another_says_no_more_that_its_commits_
     evidence = story.run()
     assert evidence.all_ended
     assert evidence.not_ready == {}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(BY_USER)))
+def test_topics_by_user_may_be_given_more_partitions_one_after_another(
+    order: Sequence[Topic],
+) -> None:
+    """Workers see each for itself: a command for each, and seconds in between."""
+    story = Story(1, replace(_QUIET, workers=2, partitions=2, records=60, seconds=60.0))
+    for seconds, topic in zip((5.0, 20.0, 35.0), order, strict=True):
+        story.loop.call_later(seconds, story.evidence.kafka.create, topic.name, 2)
+    evidence = story.run()
+    assert judge(evidence) == []
+    assert len(evidence.workers) == 2

@@ -11,7 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from models.event import Event
 from models.record import RawPosition, Record
 from models.user_update import AttributesChanged
-from streams.topics import EVENTS, RAW, USER_UPDATE
+from streams.topics import BY_USER, EVENTS, RAW, USER_UPDATE
 from tests.routed import written
 from tests.simulation.evidence import Evidence, Written
 from tests.simulation.log import Partition, ToWrite
@@ -99,6 +99,7 @@ class Traffic:
                     await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
 
     async def _write_new(self, topic: str, user: str, *, as_before: str | None = None) -> None:
+        await self._until_written()
         plan = self._evidence.plan
         is_refused = not plan.routers and self._rng.random() < plan.refused_share
         place = self._place(user)
@@ -125,6 +126,7 @@ class Traffic:
     async def _transact(self, number: int) -> None:
         """Writes some events that are visible together, or never; others write meanwhile."""
         await asyncio.sleep(self._rng.uniform(0, self._evidence.plan.seconds))
+        await self._until_written()
         user, producer = f"t{number}", _FIRST_PRODUCER + number
         place = self._place(user)
         partition = await self._open(EVENTS.name, place)
@@ -149,9 +151,13 @@ class Traffic:
             for id_, offset in written
         )
 
+    async def _until_written(self) -> None:
+        while not self._evidence.is_writing:  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(0.1)
+
     def _place(self, user: str) -> int:
-        # All topics by user have as many.
-        every = [*range(len(self._kafka.topics[EVENTS.name]))]
+        # All topics by user are to have as many: the partitions that all have by now.
+        every = [*range(min(len(self._kafka.topics[topic.name]) for topic in BY_USER))]
         place: int = self._partitioner(user.encode(), every, every)
         return place
 

@@ -1,7 +1,7 @@
 """What /live and /ready say of a worker that is well, and of each that is not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -149,13 +149,8 @@ async def test_partitions_that_were_added_are_named_while_they_wait_for_their_tu
     worker: Worker, client: Client
 ) -> None:
     await worker.take_over()
-    added = AddedPartitions([TP(HERE.topic, 7)], [HERE])
-
-    async def nothing_is_known(_: Collection[TP]) -> Mapping[TP, Any]:
-        return {}
-
-    await added.waiting(nothing_is_known, nothing_is_known)
-    worker.consumer.added = added
+    added = TP(HERE.topic, 7)
+    worker.consumer.added = AddedPartitions([HERE, added], {HERE: Progress(0)}, [added])
     said = await (await client.get("/ready")).json()
     assert said["why_not"].startswith("starting: mparticle-raw-7 were added, and wait until")
 

@@ -18,6 +18,7 @@ from streams import metrics
 from streams.delivery.lane import Item, Lane
 from streams.delivery.policy import DeliveryPolicy
 from streams.delivery.sink import LaneKey, Prepares
+from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 
 # No request carries more of one user, and no request has to look through a whole lane.
@@ -42,6 +43,7 @@ class UpdateBarrier:
         self._prepares = prepares
         self._log_end = log_end
         self._admitted: dict[int, int] = {}
+        self._partitions: dict[int, Partition] = {}
         self._moved = asyncio.Event()
         self._moved_at: dict[int, float] = {}
         # User -> lane -> offsets. They come in order, and the first is looked at for each record
@@ -75,10 +77,12 @@ class UpdateBarrier:
         async with self._log_end:
             yield
 
-    def begin(self, tp: TP, offset: int) -> None:
-        """Records of a partition will be admitted from this offset on."""
+    def begin(self, partition: Partition) -> None:
+        """Records of a partition will be admitted from its position on."""
+        tp = partition.tp
         if tp.topic == self._updates:
-            self._admitted[tp.partition] = offset
+            self._admitted[tp.partition] = partition.offsets.position
+            self._partitions[tp.partition] = partition
 
     def advance(self, tp: TP, end: int) -> None:
         """All records of a partition before `end` have been admitted."""
@@ -126,6 +130,9 @@ class UpdateBarrier:
             return 0
         partition = tp.partition
         end = await self._log_end.of(partition)
+        if (updates := self._partitions.get(partition)) is not None and updates.fence is not None:
+            # What is read of events now was written before what is behind the fence of updates.
+            end = min(end, updates.fence)
         now = asyncio.get_running_loop().time
         while self._admitted.get(partition, 0) < end:
             latest = max(since, self._moved_at.get(partition, since)) + self._most_s
@@ -204,6 +211,7 @@ class UpdateBarrier:
     def forget(self) -> None:
         """Forgets everything: the partitions are gone."""
         self._admitted.clear()
+        self._partitions.clear()
         self._unfinished.clear()
         for parked in self._parked.values():
             parked.clear()
@@ -230,7 +238,7 @@ class NoBarrier(UpdateBarrier):
     async def session(self) -> AsyncIterator[None]:
         yield
 
-    def begin(self, tp: TP, offset: int) -> None:
+    def begin(self, partition: Partition) -> None:
         """Does nothing: no partition is one of updates."""
 
     def advance(self, tp: TP, end: int) -> None:

@@ -240,7 +240,7 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
     end = KnownEnd()
     end.end = 10
     barrier = UpdateBarrier(USER_UPDATE.name, end, AT_ONCE)
-    barrier.begin(UPDATES, 0)
+    barrier.begin(new_partition(topic=USER_UPDATE.name))
     barrier.advance(UPDATES, 5)
     an_hour_ago = asyncio.get_running_loop().time() - 3600
     waiting = asyncio.create_task(barrier.wait_for_updates(ITS_EVENTS, an_hour_ago))
@@ -250,6 +250,25 @@ async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_tak
 
     barrier.advance(UPDATES, 10)
     assert await waiting == 10
+
+
+async def test_an_event_waits_for_no_update_that_is_not_to_be_read_before_it() -> None:
+    """As while partitions were added: the event was there before, the update came since."""
+    end = KnownEnd()
+    end.end = 10
+    barrier = UpdateBarrier(USER_UPDATE.name, end, AT_ONCE)
+    updates = new_partition(topic=USER_UPDATE.name)
+    updates.fence = 5
+    barrier.begin(updates)
+    barrier.advance(UPDATES, 4)
+    now = asyncio.get_running_loop().time()
+    waiting = asyncio.create_task(barrier.wait_for_updates(ITS_EVENTS, now))
+    await some_turns()
+
+    assert not waiting.done()
+
+    barrier.advance(UPDATES, 5)
+    assert await waiting == 5
 
 
 async def test_an_event_waits_for_updates_of_a_partition_that_has_not_started() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -12,7 +13,7 @@ from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
 from streams.engine.consumer_thread import Fetched
 from streams.engine.partition import Partition
-from streams.kafka.commit_metadata import Progress
+from streams.kafka.commit_metadata import NOTHING_SEEN, Progress, Sight
 from streams.kafka.log_bounds import Bounds
 from streams.outcomes import Blocked
 from streams.topics import RAW
@@ -28,6 +29,8 @@ class Kafka:
     def __init__(self) -> None:
         self.takes_commits = True
         self.commits: list[Mapping[TP, Progress]] = []
+        """What was committed, but for what was seen of the topics, which is in `sights`."""
+        self.sights: dict[TP, Sight] = {}
         self.seeks: list[Mapping[TP, int]] = []
         self.first, self.end = 0, 100
         # Where a transaction that is open begins.
@@ -79,7 +82,9 @@ class Kafka:
     async def commit_progress(self, progress: Mapping[TP, Progress]) -> bool:
         await self._answer()
         if self.takes_commits:
-            self.commits.append(dict(progress))
+            self.sights |= {tp: each.sight for tp, each in progress.items()}
+            plain = {tp: replace(each, sight=NOTHING_SEEN) for tp, each in progress.items()}
+            self.commits.append(plain)
         return self.takes_commits
 
     async def _answer(self) -> None:

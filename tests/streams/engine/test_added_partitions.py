@@ -1,57 +1,88 @@
-"""Partitions that were added wait for what was before them, and for nothing else."""
+"""What came since partitions were added waits for what was before them, and for nothing else."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from aiokafka.errors import KafkaError, LeaderNotAvailableError
+import pytest
 from faust.types import TP
 
-from streams.engine.added_partitions import AddedPartitions
-from streams.kafka.commit_metadata import Progress
+from streams.engine.added_partitions import AddedPartitions, up_to_highest
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.log_bounds import Bounds
 
-OLD, OTHER, EARLIER = TP("user-update", 0), TP("events", 0), TP("events", 4)
-ADDED = TP("user-update", 4)
+OLD, OTHER = TP("user-update", 0), TP("events", 0)
+ADDED = TP("user-update", 1)
+FENCED, BESIDE = TP("events", 1), TP("events", 2)
 END = 10
+THERE = Bounds(0, END, END)
 
 
-class Kafka:
-    """Each log ends at `END`, and each partition is committed as far as is set."""
-
-    def __init__(self) -> None:
-        self.committed: dict[TP, int] = {}
-        self.silent: set[TP] = set()
-
-    async def ends(self, tps: Collection[TP]) -> Mapping[TP, Bounds | KafkaError]:
-        there = Bounds(0, END + 1, END)  # after which a transaction is open
-        return {tp: LeaderNotAvailableError() if tp in self.silent else there for tp in tps}
-
-    async def progress(self, tps: Collection[TP]) -> Mapping[TP, Progress]:
-        return {tp: Progress(at) for tp, at in self.committed.items() if tp in tps}
+def seen(at: int, *, of: int = 2, end: int = END) -> Progress:
+    return Progress(at, sight=Sight(1, of, end))
 
 
-async def test_their_turn_comes_when_each_of_the_others_is_where_it_ended() -> None:
-    kafka, added = Kafka(), AddedPartitions([ADDED], [OLD, OTHER])
-    kafka.committed = {OLD: END, OTHER: END - 1}
-    assert await added.waiting(kafka.ends, kafka.progress) == {ADDED}
+def test_their_turn_comes_when_each_of_the_others_has_passed_where_it_ended() -> None:
+    known = {OLD: seen(END), OTHER: seen(END - 1, of=1)}
+    added = AddedPartitions([OLD, OTHER, ADDED], known, [ADDED])
+    assert added.waiting == {ADDED}
     assert added.said == (
-        "user-update-4 were added, and wait until the group has passed what was there before: "
+        "user-update-1 were added, and wait until the group has passed what was there before: "
         "offset 10 of events-0"
     )
-    kafka.committed = {OLD: END, OTHER: END}
-    assert await added.waiting(kafka.ends, kafka.progress) == ()
+    added.look({OLD: seen(END), OTHER: seen(END, of=1)})
+    now = added.wait, added.said
+    assert now == (False, None)
+
+
+def test_they_wait_until_the_worker_of_each_of_the_others_has_seen_them() -> None:
+    """However far it has come: until then nobody knows how far it has to."""
+    added = AddedPartitions([OLD, ADDED], {OLD: seen(2 * END, of=1)}, [ADDED])
+    assert added.waiting == {ADDED}
+    assert str(added.said).endswith("where user-update-0 ends, which no worker has committed")
+
+
+def test_what_others_were_given_keeps_nobody_waiting_where_no_user_moves_to_ours() -> None:
+    added = AddedPartitions([OLD, ADDED], {OLD: seen(0)}, [OLD])
+    assert added.fence(seen(0), OLD) is None
     assert added.said is None
 
 
-async def test_where_another_ended_is_asked_until_kafka_says_it() -> None:
-    kafka, added = Kafka(), AddedPartitions([ADDED], [OLD])
-    kafka.committed, kafka.silent = {OLD: END}, {OLD}
-    assert await added.waiting(kafka.ends, kafka.progress) == {ADDED}
-    assert str(added.said).endswith("where it ends, which Kafka does not say of user-update-0")
-    kafka.silent = set()
-    assert await added.waiting(kafka.ends, kafka.progress) == ()
+@pytest.mark.parametrize(
+    ("partitions", "is_fenced"), [(3, True), (4, False), (5, True), (6, False), (7, True)]
+)
+def test_old_partitions_stop_where_they_ended_unless_there_are_a_multiple_of_them(
+    partitions: int, is_fenced: bool
+) -> None:
+    known = {OTHER: seen(END, of=partitions), FENCED: seen(4, of=partitions)}
+    every = up_to_highest([TP("events", partitions - 1)])
+    added = AddedPartitions(every, known, [FENCED])
+    assert added.fence(known[FENCED], FENCED) == (END if is_fenced else None)
+    said = f"events had 2 partitions and has {partitions}, which is no multiple"
+    assert (said in str(added.said)) is is_fenced
+
+    added.look({tp: replace(each, offset=END) for tp, each in known.items()})
+    assert added.fence(known[FENCED], FENCED) is None
+    assert added.said is None
 
 
-async def test_they_do_not_wait_for_their_own_number_which_waits_for_them() -> None:
-    kafka, added = Kafka(), AddedPartitions([ADDED], [OLD, EARLIER])
-    kafka.committed = {OLD: END, EARLIER: 0}
-    assert await added.waiting(kafka.ends, kafka.progress) == ()
+SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
+    "the first of all": (OTHER, Progress(3), [], Sight(2, 2, END)),
+    "the first since there are more": (OTHER, seen(3, end=7), [BESIDE], Sight(2, 3, END)),
+    "seen by the worker before": (OTHER, seen(3, of=3, end=7), [BESIDE], Sight(2, 3, 7)),
+    "by one that has heard of fewer": (OTHER, seen(3, of=3, end=7), [], Sight(2, 3, 7)),
+    "seen of another log": (OTHER, seen(3, end=END + 1), [], Sight(2, 2, END)),
+    "of what was added": (BESIDE, Progress(0), [BESIDE], Sight(2, 3, 0)),
+}
+
+
+@pytest.mark.parametrize(("tp", "start", "added", "sight"), SIGHTS.values(), ids=SIGHTS.keys())
+def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
+    tp: TP, start: Progress, added: Collection[TP], sight: Sight
+) -> None:
+    known = {OTHER: start, FENCED: Progress(0)}
+    of = AddedPartitions([OTHER, FENCED, *added], known, [tp])
+    assert of.sighted(tp, start, THERE) == replace(start, sight=sight)
+
+
+def test_lower_numbers_are_there_of_which_a_worker_has_not_heard() -> None:
+    assert up_to_highest([ADDED, BESIDE]) == {OLD, ADDED, OTHER, FENCED, BESIDE}

@@ -21,7 +21,7 @@ from streams.engine.deleted_records import DeletedRecords
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import GroupError
-from streams.kafka.commit_metadata import Progress
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 from streams.topics import RAW
@@ -592,12 +592,55 @@ async def test_a_partition_that_was_added_begins_when_what_was_before_it_has_end
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
     await some_turns()
     at_first = set(consumer.partitions)
-    kafka_script.start = Progress(kafka_script.end)
+    kafka_script.start = Progress(kafka_script.end, sight=kafka_script.sights[HERE])
     await takeover
 
     assert at_first == {HERE}
     assert kafka_script.seeks[-1] == {BESIDE: 4}
     assert kafka_script.commits[-1] == {BESIDE: Progress(4)}
+
+
+async def test_while_users_move_between_old_partitions_each_stops_where_it_ended(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """The third partition is another worker's, and there were two."""
+    third = TP(RAW.name, 2)
+    kafka_script.reads, kafka_script.unknown = {HERE, BESIDE, third}, {third}
+    kafka_script.start, kafka_script.end = Progress(2), 5
+    await consumer.drain()
+    takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
+    await some_turns()
+    sight = kafka_script.sights[HERE]
+    kafka_script.fetched = [log(2, 3, 4, 5, 6)]
+    [chunk] = await chunks(consumer)
+    fetched_on, sought = fetches(consumer), kafka_script.seeks[-1]
+    said = consumer.added.said
+    # Until the workers of all have come to where theirs ended.
+    kafka_script.start = Progress(5, sight=sight)
+    await takeover
+
+    assert sight == Sight(2, 3, 5)
+    assert ([each.offset for each in chunk.records], chunk.end) == ([2, 3, 4], 5)
+    assert (fetched_on, sought) == (False, {HERE: 5})
+    assert "mparticle-raw had 2 partitions and has 3" in str(said)
+    assert fetches(consumer)
+    assert consumer.added.said is None
+
+
+async def test_a_fetch_from_where_a_partition_stops_hands_on_nothing(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    partition = assign(consumer, Progress(5), InFlightLimit())
+    partition.fence = 5
+    kafka_script.fetched = [log(5, 6), log(5, 6)]
+    before = await chunks(consumer)
+    fetched_on = fetches(consumer)
+    partition.lift_fence()
+    [chunk] = await chunks(consumer)
+
+    assert (before, fetched_on) == ([], False)
+    assert [each.offset for each in chunk.records] == [5, 6]
+    assert fetches(consumer)
 
 
 @pytest.mark.parametrize("forgotten", [{HERE}, {HERE, BESIDE}], ids=["a part", "the group"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode, encode
+from streams.kafka.commit_metadata import MAX_LENGTH, Progress, Sight, decode, encode
 from tests.streams.properties import SMALL
 from tests.streams.records import CLUSTER
 
@@ -23,7 +23,8 @@ def progresses(draw: st.DrawFn, most_runs: int = 40) -> Progress:
     for gap, length in draw(st.lists(gaps, max_size=most_runs)):
         runs.append((at + gap, at + gap + length))
         at += gap + length
-    return Progress(offset, tuple(runs), draw(st.integers(0, 2**53)))
+    sight = Sight(*(draw(OFFSETS) for _ in Sight._fields))
+    return Progress(offset, tuple(runs), draw(st.integers(0, 2**53)), sight)
 
 
 @given(progresses())
@@ -74,17 +75,21 @@ GARBAGE = {
     "nothing": "",
     "a word": "reset",
     "bars": "||||",
-    "another version": f"2|{CLUSTER}|7|0|",
-    "no epoch": f"1|{CLUSTER}|7||",
-    "an epoch below zero": f"1|{CLUSTER}|7|-1|",
-    "an epoch that is no number": f"1|{CLUSTER}|7|²|",
-    "a part too many": f"1|{CLUSTER}|7|0||",
-    "an offset written otherwise": f"1|{CLUSTER}|07|0|",
-    "no base64": f"1|{CLUSTER}|7|0|*",
-    "base64 without its end": f"1|{CLUSTER}|7|0|AQ",
-    "text beyond ASCII": f"1|{CLUSTER}|7|0|é",
-    "half a run": f"1|{CLUSTER}|7|0|{base64.b64encode(bytes([1])).decode()}",
-    "a cut number": f"1|{CLUSTER}|7|0|{base64.b64encode(bytes([1, 0x80])).decode()}",
+    "another version": f"1|{CLUSTER}|7|0|0.0.0|",
+    "no epoch": f"2|{CLUSTER}|7||0.0.0|",
+    "an epoch below zero": f"2|{CLUSTER}|7|-1|0.0.0|",
+    "an epoch that is no number": f"1|{CLUSTER}|7|²|0.0.0|",
+    "no sight": f"2|{CLUSTER}|7|0||",
+    "half a sight": f"2|{CLUSTER}|7|0|0.0|",
+    "a sight that is no number": f"2|{CLUSTER}|7|0|0.².0|",
+    "more than a sight": f"2|{CLUSTER}|7|0|0.0.0.x|",
+    "a part too many": f"2|{CLUSTER}|7|0|0.0.0||",
+    "an offset written otherwise": f"2|{CLUSTER}|07|0|0.0.0|",
+    "no base64": f"2|{CLUSTER}|7|0|0.0.0|*",
+    "base64 without its end": f"2|{CLUSTER}|7|0|0.0.0|AQ",
+    "text beyond ASCII": f"2|{CLUSTER}|7|0|0.0.0|é",
+    "half a run": f"2|{CLUSTER}|7|0|0.0.0|{base64.b64encode(bytes([1])).decode()}",
+    "a cut number": f"2|{CLUSTER}|7|0|0.0.0|{base64.b64encode(bytes([1, 0x80])).decode()}",
     "JSON": '{"offset": 7, "ended": []}',
 }
 
