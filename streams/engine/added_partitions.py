@@ -4,6 +4,7 @@ Kafka's partitioner gives a key another partition from then on. So what a user d
 and what they did since in another: read side by side, the later could overtake the earlier.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -38,6 +39,8 @@ class AddedPartitions:
         """
         self._counts, self._begun = _counts(every), _counts(known)
         self._added = {*every} - known.keys() - {*forgotten(every, known)}
+        self.are_elsewhere = not self._added <= {*assigned}
+        """Whether others are to read some of them, or nobody yet."""
         grown = {tp.topic for tp in self._added}
         self._fenced = {topic for topic in grown if self._counts[topic] % self._begun.get(topic, 1)}
         self._is_concerned = bool(
@@ -54,6 +57,10 @@ class AddedPartitions:
     def look(self, known: Mapping[TP, Progress]) -> None:
         """Takes how far the group has come by now."""
         self._known = known
+
+    def is_outgrown(self, every: Iterable[TP]) -> bool:
+        """Returns whether some topic has more partitions than were known of here."""
+        return any(tp.partition >= self._counts.get(tp.topic, math.inf) for tp in every)
 
     @property
     def before(self) -> Collection[TP]:

@@ -81,6 +81,8 @@ class Consumer(driver.Consumer):
         self.lease = GroupLease(kafka.session_timeout_s)
         self.access = Access(kafka)
         self.refusals = Refusals()
+        # Until its first partitions have been looked at.
+        self._replaces = kafka.group_instance_id is not None
         self._duplicates = DuplicateMembers(kafka.group_instance_id, kafka.session_timeout_s)
         self._final: asyncio.Queue[GroupError] = asyncio.Queue()
         self.commits = Committer(self.partitions, self.lease, self._commit)
@@ -166,16 +168,26 @@ class Consumer(driver.Consumer):
         partitions = dict(self.partitions)
         if not partitions:
             return
-        self._look_at_counts()
+        await self._look_at_counts()
         for tp, there in (await self._log_bounds(partitions)).items():
             partitions[tp].bounds = there.first, there.end
 
-    def _look_at_counts(self) -> None:
-        """Somebody may add partitions while it runs, to some topics before others, or for good."""
+    async def _look_at_counts(self) -> None:
+        """Somebody may add partitions while it runs, to some topics before others, or for good.
+
+        Whoever hears of them after the takeover that others began for their sake takes over once
+        more: nobody else can say where its partitions ended. Whoever replaces the leader, as a
+        static member, may have heard of them before it came: Kafka gives it what that one had,
+        divides nothing anew, and waits until the leader asks (KIP-814).
+        """
         bare = self.transport.kafka.bare
         names = {topic.name for topic in BY_USER}
         read = (tp.topic for tp in self._thread.read_by_group() if bare(tp.topic) in names)
         self.refusals.record("unequal_partitions", startup.unequal(Counter(read)))
+        may_be_unheard, self._replaces = self._replaces, False
+        is_outgrown = self.added.is_outgrown(self._thread.read_by_group())
+        if is_outgrown or (may_be_unheard and self.added.are_elsewhere):
+            await self._thread.rejoin()
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:

@@ -30,8 +30,7 @@ def test_their_turn_comes_when_each_of_the_others_has_passed_where_it_ended() ->
         "offset 10 of events-0"
     )
     added.look({OLD: seen(END), OTHER: seen(END, of=1)})
-    now = added.wait, added.said
-    assert now == (False, None)
+    assert [*added.waiting] == []
 
 
 def test_they_wait_until_the_worker_of_each_of_the_others_has_seen_them() -> None:
