@@ -137,3 +137,19 @@ def test_topics_by_user_may_be_given_more_partitions_one_after_another(
     evidence = story.run()
     assert judge(evidence) == []
     assert len(evidence.workers) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("killed", ["w1", "w2"])
+@pytest.mark.parametrize("more", [1, 2])
+def test_partitions_that_are_added_while_a_static_member_is_replaced_are_read(
+    seed: int, killed: str, more: int
+) -> None:
+    """One of the two leads their group, and Kafka asks its successor for no division."""
+    story = Story(seed, replace(_QUIET, workers=2, partitions=2, static=True, records=40))
+    for topic in BY_USER:
+        story.loop.call_later(4.0, story.evidence.kafka.create, topic.name, more)
+    story.loop.call_later(4.1, story.loop.kill, killed)
+    evidence = story.run()
+    assert evidence.all_ended
+    assert evidence.not_ready == {}

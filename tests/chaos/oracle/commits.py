@@ -18,8 +18,8 @@ Place = tuple[str, int]
 _GROUP_METADATA = 2
 # From this version on, texts have a length of variable size.
 _COMPACT = 4
-# Of the metadata: version, cluster, offset, epoch, runs.
-_PARTS = 5
+# Of the metadata: version, cluster, offset, epoch, sight, runs.
+_PARTS = 6
 
 
 @dataclass
