@@ -95,7 +95,7 @@ def _judged(read: Callable[[bytes], Any], value: bytes) -> Any:
     try:
         return _said(read(value))
     except ValidationError as error:
-        return error.errors(include_url=False, include_context=False)
+        return error.errors(include_url=False, include_context=False, include_input=False)
 
 
 @given(_SAID)
