@@ -26,8 +26,9 @@ SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
             $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 # A file is for one process, and they are begun in the order of tests/longest_first.py. More processes
-# than cores, because many tests wait.
-TEST := $(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
+# than two cores, because many tests wait.
+PROCESSES ?= 5
+TEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Each of the hundred processes that tests start would compile all our modules anew.
 unexport PYTHONDONTWRITEBYTECODE

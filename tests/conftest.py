@@ -17,6 +17,9 @@ from tests import brokers, longest_first, on_uvloop, zygote
 
 SHARED = pytest.StashKey[brokers.Brokers]()
 
+_OBJECTS = 20_000
+"""How many new ones have the garbage collector look; Python's 700 cost a twentieth of the CPU."""
+
 # How long an example takes says something of the machine, and is no verdict.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
@@ -63,6 +66,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    gc.set_threshold(_OBJECTS)
 
 
 @pytest.fixture(scope="session", autouse=True)
