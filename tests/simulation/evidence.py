@@ -49,6 +49,8 @@ class Plan:
     """Whether what stands still does so with its machine, and for longer than a session."""
     theme: str = ""
     """What its faults are about (faults.THEMES); empty: whatever they are drawn from."""
+    undisturbed_s: float = 0.0
+    """How long nothing befalls anybody."""
     within_s: float | None = None
     """All faults begin within so many seconds; None: whenever they will."""
 
@@ -62,14 +64,18 @@ class Plan:
         """Mostly small: many short stories meet more than a few long ones in the same time."""
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
-        seconds = rng.choice([0.5, 1.0, 2.0, 4.0, 8.0])
+        seconds = rng.choice([0.5, 1.0, 1.0, 2.0, 4.0, 8.0])
         theme = rng.choice(["", "", "", "", "", "", *_THEMES])
         if theme in {"clocks", "memberships"}:
             # Whoever wakes is to have much left to send.
             seconds = 8.0
         elif theme in {"gaps", "letters", "logs"}:
             # The group is to have begun, and has still something to read.
-            seconds = rng.choice([4.0, 8.0])
+            seconds = 4.0
+        rates = [3, 8] if theme in {"clocks", "memberships", "replays"} else [3, 8, 14]
+        if theme == "letters":
+            # One is to be on its way most of the time.
+            rates = [14]
         if theme in {"letters", "logs"}:
             routers = 0
         elif theme == "replays":
@@ -79,9 +85,9 @@ class Plan:
             workers=1 if theme == "replays" else rng.choice([1, 2, 2, 2, 3]),
             partitions=3 if theme == "gaps" else rng.choice([1, 2, 2, 3]),
             users=rng.choice([2, 4, 8]),
-            records=round(seconds * (14 if theme == "letters" else rng.choice([3, 8, 14]))),
+            records=round(seconds * rng.choice(rates)),
             seconds=seconds,
-            faults=4 if theme in {"clocks", "memberships"} else rng.choice([1, 2, 3, 4]),
+            faults=4 if theme in {"clocks", "memberships", "replays"} else rng.choice([1, 2, 3, 4]),
             static=rng.random() < 0.3,
             in_flight=rng.choice([4, 10_000, 10_000]),
             brokers=3 if theme == "gaps" else rng.choice([1, 1, 3]),
@@ -95,6 +101,8 @@ class Plan:
             sends_again=theme == "replays" or rng.random() < 1 / 2,
             suspends=theme == "clocks",
             theme=theme,
+            # What a router does not remember is what was before it began.
+            undisturbed_s=0.7 * seconds if theme == "replays" else 0.0,
             within_s=3.0 if theme == "gaps" else rng.choice([None, None, 0.3, 3.0]),
         )
 

@@ -33,7 +33,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "memberships": (
         *("crawls", "elects", "elects", "elects", "elects", "freeze", "freeze", "join", "refused"),
     ),
-    "replays": ("freeze", "join", "kill", "kill", "moves", "stop", "stop"),
+    "replays": ("join", "kill", "kill", "moves", "stop", "stop"),
     "takeovers": ("join", "kill", "leaderless", "leaderless", "stop"),
 }
 
@@ -71,9 +71,9 @@ class Faults:
         """Each begins when it will, or soon after another: they overlap."""
         plan = self._stage.evidence.plan
         # A router that begins anew may find nothing but what is sent again.
-        first, last = 0.0, plan.seconds + (_SENT_AGAIN_S if plan.routers else 0.0)
+        first, last = plan.undisturbed_s, plan.seconds + (_SENT_AGAIN_S if plan.routers else 0.0)
         if plan.within_s is not None:
-            first = self._rng.uniform(0, plan.seconds)
+            first = self._rng.uniform(first, plan.seconds)
             last = first + plan.within_s
         able = THEMES.get(plan.theme, (*self.kinds, *_OFTEN))
         kinds = [each for each in able if not plan.routers or each not in NOT_OF_RAW]
@@ -192,9 +192,12 @@ class Faults:
         else:
             await self._until_partitions_are_given()
             await asyncio.sleep(self._rng.uniform(0, 0.05))
-        loading = self._rng.uniform(0.5, 3)
-        self._stage.note("elects", "", loading)
-        self._kafka.move_coordinator(self._rng.choice(able), loading)
+        # One that goes down again as soon as it is there is none for long.
+        for _ in range(self._rng.choice([1, 3])):
+            loading = self._rng.uniform(0.5, 3)
+            self._stage.note("elects", "", loading)
+            self._kafka.move_coordinator(self._rng.choice(able), loading)
+            await asyncio.sleep(loading + self._rng.uniform(0, 0.1))
 
     async def _until_some_wake(self) -> None:
         """One, or all that one machine has: they were put out, and have still much to send."""

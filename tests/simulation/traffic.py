@@ -29,7 +29,8 @@ _LONGEST_BEFORE_SENT_AGAIN_S = 8.0
 _ABORTED_SHARE = 0.5
 _BURST = 4
 """How many records come together, on average."""
-_USERS_AGAIN, _HELD = 3, 3
+_BECOMES_AGAIN_SHARE = 0.25
+_USERS_AGAIN, _HELD = 5, 3
 """Of how many users old messages come again, and how many of each."""
 _FIRST_PRODUCER = 9_000
 
@@ -86,11 +87,13 @@ class Traffic:
         """As mParticle does with what it holds for undelivered: of some users, a few by turns."""
         of_users = defaultdict[str, list[_Earlier]](list)
         for each in self._earlier:
-            of_users[each.user].append(each)
+            # What says of its user what is so says nothing.
+            if each.said != self._profiles.get(each.user):
+                of_users[each.user].append(each)
         for theirs in self._rng.sample([*of_users.values()], min(_USERS_AGAIN, len(of_users))):
             held = self._rng.sample(theirs, min(_HELD, len(theirs)))
             # What is old of a user may become true of them once more.
-            becomes_again = self._rng.random() < 1 / 2
+            becomes_again = self._rng.random() < _BECOMES_AGAIN_SHARE
             for each in self._rng.choices(held, k=2 * _HELD):
                 if self._rng.random() < 1 / _BURST:
                     await asyncio.sleep(self._rng.uniform(0, 2))
