@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 from faust.types import TP
 
-from streams.engine.forgotten_offsets import forgotten
+from streams.engine.forgotten_offsets import begun, forgotten
 from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.log_bounds import Bounds
 
@@ -37,12 +37,14 @@ class AddedPartitions:
 
         The group has no offset of an added one.
         """
-        self._counts, self._begun = _counts(every), _counts(known)
+        self._counts, self._begun = _counts(every), begun(known)
         self._added = {*every} - known.keys() - {*forgotten(every, known)}
         self.are_elsewhere = not self._added <= {*assigned}
         """Whether others are to read some of them, or nobody yet."""
         grown = {tp.topic for tp in self._added}
-        self._fenced = {topic for topic in grown if self._counts[topic] % self._begun.get(topic, 1)}
+        self._fenced = {
+            topic for topic in grown if self._counts[topic] % max(1, self._begun.get(topic, 0))
+        }
         self._is_concerned = bool(
             self._added & {*assigned} or self._fenced & {tp.topic for tp in assigned}
         )
@@ -87,13 +89,13 @@ class AddedPartitions:
         What is beyond the end of its log was seen of another log.
         """
         count, before = self._counts[tp.topic], start.sight
-        begun = max(before.begun, self._begun.get(tp.topic, 0))
+        had = self._begun.get(tp.topic, 0)
         if tp in self._added:
-            sight = Sight(begun, count, start.offset)
+            sight = Sight(had, count, start.offset)
         elif before.partitions < count or before.end > there.end:
-            sight = Sight(begun, count, there.end)
+            sight = Sight(had, count, there.end)
         else:
-            sight = before._replace(begun=begun)
+            sight = before._replace(begun=had)
         return replace(start, sight=sight)
 
     def _is_behind(self, tp: TP) -> bool:

@@ -17,24 +17,34 @@ from streams.kafka.commit_metadata import Progress
 P = TypeVar("P", TP, TopicPartition)
 
 
+def begun(known: Mapping[P, Progress]) -> dict[str, int]:
+    """Returns how many partitions of each topic the group surely had begun, by what is known.
+
+    Of those that were added together, a later one may have an offset before an earlier one has.
+    """
+    counts: dict[str, int] = {}
+    for tp in sorted(known, key=lambda tp: tp.partition):
+        count = counts.setdefault(tp.topic, 0)
+        counts[tp.topic] = max(count, tp.partition + 1 if tp.partition == count else 0)
+    for tp, each in known.items():
+        counts[tp.topic] = max(counts[tp.topic], each.sight.begun)
+    return counts
+
+
 def forgotten(wanted: Iterable[P], known: Mapping[P, Progress]) -> list[P]:
     """Returns those without an offset of which the group must have had one, or is to begin.
 
     What is beyond those of its topic that the group had begun was added: all in it came since.
-    Where no commit tells how many these were, as many as the largest topic has offsets of: topics
-    grow together, or one after another. Where it has no offset at all, nothing was added.
+    Where no commit tells how many these were, as many as any topic has offsets of: topics grow
+    together, or one after another. Where it has no offset at all, nothing was added.
     """
-    begun = {tp.topic: 0 for tp in known}
-    told = set[str]()
-    for tp, each in known.items():
-        begun[tp.topic] = max(begun[tp.topic], tp.partition + 1, each.sight.begun)
-        if each.sight.begun:
-            told.add(tp.topic)
-    most = max(begun.values(), default=math.inf)
+    told = {tp.topic for tp, each in known.items() if each.sight.begun}
+    counts = begun(known)
+    most = max((tp.partition + 1 for tp in known), default=math.inf)
     return [
         tp
         for tp in wanted
-        if tp not in known and tp.partition < (begun[tp.topic] if tp.topic in told else most)
+        if tp not in known and tp.partition < (counts[tp.topic] if tp.topic in told else most)
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from faust.types import TP
 
 from streams.engine.added_partitions import AddedPartitions, up_to_highest
+from streams.engine.forgotten_offsets import forgotten
 from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.log_bounds import Bounds
 
@@ -81,6 +82,37 @@ def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
     known = {OTHER: start, FENCED: Progress(0)}
     of = AddedPartitions([OTHER, FENCED, *added], known, [tp])
     assert of.sighted(tp, start, THERE) == replace(start, sight=sight)
+
+
+@pytest.mark.parametrize(
+    ("of", "known", "gone"),
+    [
+        ({"a": 2}, {"a": {0: 2, 1: 2}}, []),
+        ({"a": 4}, {"a": {0: 2, 1: 2}}, []),
+        ({"a": 2}, {"a": {0: 2}}, ["a-1"]),
+        ({"a": 3}, {"a": {1: 2}}, ["a-0"]),
+        # Others have begun one that was added later than one that nobody has begun yet.
+        ({"a": 3}, {"a": {0: 1, 2: 1}}, []),
+        ({"a": 3}, {"a": {0: 3, 2: 1}}, ["a-1"]),
+        # One topic was given more before another.
+        ({"a": 4, "b": 4}, {"a": {0: 4, 1: 4, 2: 4, 3: 4}, "b": {0: 2, 1: 2}}, []),
+        # Commits that tell nothing of it.
+        ({"a": 2, "b": 2}, {"a": {0: 0, 1: 0}, "b": {0: 0}}, ["b-1"]),
+        ({"a": 2, "b": 2}, {"a": {0: 0}, "b": {0: 0}}, []),
+        ({"a": 2}, {}, ["a-0", "a-1"]),
+    ],
+)
+def test_a_partition_without_an_offset_was_forgotten_if_the_group_had_begun_it(
+    of: Mapping[str, int], known: Mapping[str, Mapping[int, int]], gone: Collection[str]
+) -> None:
+    """A number beside each that has an offset: of how many its last takeover knew an offset."""
+    every = [TP(topic, number) for topic, count in of.items() for number in range(count)]
+    there = {
+        TP(topic, number): Progress(0, sight=Sight(begun))
+        for topic, numbers in known.items()
+        for number, begun in numbers.items()
+    }
+    assert [f"{tp.topic}-{tp.partition}" for tp in forgotten(every, there)] == gone
 
 
 def test_lower_numbers_are_there_of_which_a_worker_has_not_heard() -> None:
