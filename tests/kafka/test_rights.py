@@ -1,15 +1,11 @@
 """Each component runs with exactly the rights of the table, and names the one that it lacks."""
 
 import asyncio
-import logging
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-import structlog
-from click.testing import CliRunner
 
 from agents import rights as components
 from cli.demo.compare import differences
@@ -17,13 +13,11 @@ from cli.demo.lag import Lag
 from cli.demo.publish import publish
 from cli.demo.run import READS
 from cli.demo.world import WORKERS, WorkerProcess, worker_environment
-from cli.main import main
 from sandbox.ab_tasty import AbTasty
 from sandbox.mparticle import Message, duration_ms, generate, post
 from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
-from streams import logs
 from streams.engine.startup import StartError, prepare
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
@@ -137,21 +131,6 @@ REFUSED = {
 }
 
 
-@pytest.fixture
-def logging_stays() -> Iterator[None]:
-    """Commands set up the logs of a process of their own."""
-    root, hook = logging.getLogger(), sys.excepthook
-    handlers, level = root.handlers[:], root.level
-    noisy = {name: logging.getLogger(name).level for name in ("aiokafka", *logs.NOISY)}
-    yield
-    root.handlers[:], sys.excepthook = handlers, hook
-    root.setLevel(level)
-    for name, before in noisy.items():
-        logging.getLogger(name).setLevel(before)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-
-
 def lacked(component: str, kafka: KafkaSettings) -> list[Right]:
     """Of each kind and operation that a component needs, the first."""
     kinds: dict[tuple[str, str], Right] = {}
@@ -165,11 +144,10 @@ async def refuses(
 ) -> str:
     """What a command that does not succeed says without a right."""
     await withdraw(broker, user, [right])
-    ended = await asyncio.to_thread(CliRunner().invoke, main, words, env=dict(where))
+    done = await asyncio.to_thread(run, *words, settings=where)
     await grant(broker, user, [right])
-    assert isinstance(ended.exception, SystemExit | None), ended.exc_info
-    assert ended.exit_code == 1
-    return ended.output.strip()
+    assert done.returncode == 1
+    return (done.stdout + done.stderr).strip()
 
 
 async def each_refuses(
@@ -194,7 +172,6 @@ async def each_refuses(
         )
 
 
-@pytest.mark.usefixtures("logging_stays")
 @pytest.mark.parametrize("component", REFUSED)
 @pytest.mark.parametrize(
     "every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["of each kind", "each"]
