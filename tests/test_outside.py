@@ -31,7 +31,7 @@ FAUST = "Faust's own: our consumer and its thread are made of its classes"
 EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "_batches": (AIOKAFKA, {"agents/receiver/test_receiver.py"}),
     "_build": (AIOKAFKA, {"fuzz/sinkhole.py"}),
-    "_client": (AIOKAFKA, {"kafka/acls.py", "kafka/test_kills.py"}),
+    "_client": (AIOKAFKA, {"kafka/acls.py", "kafka/test_kills.py", "streams/test_clients.py"}),
     "_coordinator": (
         AIOKAFKA,
         {
@@ -44,6 +44,7 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
             "simulation/test_conformance.py",
         },
     ),
+    "_metadata_update": (AIOKAFKA, {"streams/test_clients.py"}),
     "_subscription": (AIOKAFKA, {"kafka/leaks/faults.py"}),
     "_writer": (AIOKAFKA, {"streams/test_logins.py"}),
     "_commit_handler": (FAUST, {"streams/engine/test_consumer.py"}),

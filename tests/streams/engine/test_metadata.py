@@ -23,7 +23,7 @@ def progresses(draw: st.DrawFn, most_runs: int = 40) -> Progress:
     for gap, length in draw(st.lists(gaps, max_size=most_runs)):
         runs.append((at + gap, at + gap + length))
         at += gap + length
-    sight = Sight(*(draw(OFFSETS) for _ in Sight._fields))
+    sight = Sight(*(draw(OFFSETS) for _ in Sight.__annotations__))
     return Progress(offset, tuple(runs), draw(st.integers(0, 2**53)), sight)
 
 
