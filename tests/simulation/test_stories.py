@@ -153,3 +153,34 @@ def test_partitions_that_are_added_while_a_static_member_is_replaced_are_read(
     evidence = story.run()
     assert evidence.all_ended
     assert evidence.not_ready == {}
+
+
+@pytest.mark.parametrize("seed", [1, 10, 12, 17])
+def test_a_user_who_moves_from_one_old_partition_to_another_is_not_overtaken_by_themselves(
+    seed: int,
+) -> None:
+    """Three workers have one of two partitions and of the third each; the user's backlog waits."""
+    plan = Plan(
+        workers=3, partitions=2, users=8, records=80, seconds=20.0, faults=0, refused_share=0.0
+    )
+    story = Story(seed, plan)
+    evidence = story.evidence
+
+    def grow() -> None:
+        evidence.is_writing = False
+        for topic in BY_USER:
+            evidence.kafka.create(topic.name, 1)
+
+    def go_on_writing() -> None:
+        evidence.is_writing = True
+
+    def fail_for(user: str | None) -> None:
+        evidence.service.fails_for = user
+
+    # Of two partitions they are in the last, of three in the first.
+    story.loop.call_later(2.5, fail_for, "100")
+    story.loop.call_later(6.0, grow)
+    story.loop.call_later(20.0, go_on_writing)
+    story.loop.call_later(40.0, fail_for, None)
+    story.run()
+    assert judge(evidence) == []
