@@ -32,7 +32,7 @@ _KEEPING_AWAY = frozenset(
 )
 _NO_KAFKA = (
     *("does not answer", "did not answer all", "cannot be reached", "breaks connections"),
-    *("ConnectionError", "NodeNotReadyError"),
+    *("ConnectionError", "NodeNotReadyError", "Kafka answers nothing of"),
 )
 _UNEQUAL = "does not start: Give these topics equal partition counts"
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
