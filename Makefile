@@ -40,7 +40,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
-	@echo "make test    the tests, in five processes that share one Kafka (ARGS= for pytest:"
+	@echo "make test    the tests, in five processes that share one Kafka (PROCESSES=; ARGS= for pytest:"
 	@echo "             files to run, or -n 0 --pdb to debug in one process)"
 	@echo "make test-long   what is proved once and need not be each time, such as how stock Faust"
 	@echo "             loses records: the tests marked long (ARGS= as above)"
