@@ -42,17 +42,17 @@ class AddedPartitions:
         self.are_elsewhere = not self._added <= {*assigned}
         """Whether others are to read some of them, or nobody yet."""
         grown = {tp.topic for tp in self._added}
-        self._fenced = {
+        self._reshuffled = {
             topic for topic in grown if self._counts[topic] % max(1, self._begun.get(topic, 0))
         }
         self._is_concerned = bool(
-            self._added & {*assigned} or self._fenced & {tp.topic for tp in assigned}
+            self._added & {*assigned} or self._reshuffled & {tp.topic for tp in assigned}
         )
         self._known = known
         if self._is_concerned:
             said = f"{_names(self._added)} wait for what was before them"
-            if self._fenced:
-                log.warning("partitions_added", detail=f"{said}; {self._said_of_fences}")
+            if self._reshuffled:
+                log.warning("partitions_added", detail=f"{said}; {self._said_of_limits}")
             else:
                 log.info("partitions_added", detail=said)
 
@@ -79,9 +79,9 @@ class AddedPartitions:
         """Partitions of which nothing is read yet."""
         return self._added if self.wait else ()
 
-    def fence(self, start: Progress, tp: TP) -> int | None:
+    def read_limit(self, start: Progress, tp: TP) -> int | None:
         """Returns from where on a partition is not read yet."""
-        return start.sight.end if tp.topic in self._fenced and self.wait else None
+        return start.sight.end if tp.topic in self._reshuffled and self.wait else None
 
     def sighted(self, tp: TP, start: Progress, there: Bounds) -> Progress:
         """Returns where it goes on, with where it ended when the group first saw the partitions.
@@ -112,13 +112,13 @@ class AddedPartitions:
             f"{_names(self._added)} were added, and wait until the group has passed what was there "
             f"before: {', '.join(behind)}"
         )
-        return f"{said}; {self._said_of_fences}" if self._fenced else said
+        return f"{said}; {self._said_of_limits}" if self._reshuffled else said
 
     @property
-    def _said_of_fences(self) -> str:
+    def _said_of_limits(self) -> str:
         counts = ", ".join(
             f"{topic} had {self._begun.get(topic, 0)} partitions and has {self._counts[topic]}"
-            for topic in sorted(self._fenced)
+            for topic in sorted(self._reshuffled)
         )
         return (
             f"what came since to the others waits too, as users move between them: {counts}, "

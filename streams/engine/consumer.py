@@ -261,11 +261,11 @@ class Consumer(driver.Consumer):
             if added.wait:
                 added.look(await self._thread.read_progress(added.before))
             if not added.wait:
-                self._lift_fences()
+                self._lift_read_limits()
 
-    def _lift_fences(self) -> None:
+    def _lift_read_limits(self) -> None:
         for partition in self.partitions.values():
-            partition.lift_fence()
+            partition.lift_read_limit()
 
     async def _hold(self, stands: Mapping[TP, Progress], limit: InFlightLimit) -> None:
         """Holds partitions: nothing of them is fetched, and the duties that come with them stay."""
@@ -288,7 +288,7 @@ class Consumer(driver.Consumer):
         for tp in taken.keys() & self.partitions.keys():
             self.partitions[tp].closed = True  # held until now
         for tp, partition in taken.items():
-            partition.fence = self.added.fence(starts[tp], tp)
+            partition.read_limit = self.added.read_limit(starts[tp], tp)
         self.partitions.update(taken)
         if taken:
             await self.processor.assigned(list(taken.values()))
@@ -365,10 +365,10 @@ class Consumer(driver.Consumer):
             return None
         if begins > at and not await self._may_pass(partition):
             return None
-        if (fence := partition.fence) is not None and end > fence:
+        if (limit := partition.read_limit) is not None and end > limit:
             self.pause_partitions({tp})
-            await self._thread.seek_to({tp: fence})
-            records, end = [each for each in records if each.offset < fence], fence
+            await self._thread.seek_to({tp: limit})
+            records, end = [each for each in records if each.offset < limit], limit
             if self.partitions.get(tp) is not partition:
                 return None
         return Chunk.of(partition, records, end) if end > at else None

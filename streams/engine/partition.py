@@ -73,8 +73,8 @@ class Partition:
         self.offsets = OffsetTracker(start.offset, start.ended)
         self.committed = start
         self.sight = start.sight
-        self.fence: int | None = None
-        """It is not read from here on until `lift_fence`; None where nothing keeps it from that."""
+        self.read_limit: int | None = None
+        """The offset from which on it is not read until `lift_read_limit`; None: all is read."""
         self.started = False
         self.closed = False
         self.is_held = False
@@ -116,10 +116,10 @@ class Partition:
         self.started = True
         self._changed(self)
 
-    def lift_fence(self) -> None:
+    def lift_read_limit(self) -> None:
         """Has it read on from where it was not to."""
-        if self.fence is not None:
-            self.fence = None
+        if self.read_limit is not None:
+            self.read_limit = None
             self._changed(self)
 
     def was_committed(self, progress: Progress) -> None:
@@ -150,16 +150,16 @@ class Partition:
     @property
     def is_full(self) -> bool:
         """Returns whether to fetch no more for now."""
-        return self._above(1.0) or self._is_at_fence
+        return self._above(1.0) or self._is_at_read_limit
 
     @property
     def has_room(self) -> bool:
         """Returns whether to fetch again: well below the limits, so that it does not flutter."""
-        return not self._above(0.5) and not self._is_at_fence
+        return not self._above(0.5) and not self._is_at_read_limit
 
     @property
-    def _is_at_fence(self) -> bool:
-        return self.fence is not None and self.offsets.position >= self.fence
+    def _is_at_read_limit(self) -> bool:
+        return self.read_limit is not None and self.offsets.position >= self.read_limit
 
     def _above(self, share: float) -> bool:
         # With nothing under way only a fetch can change anything.

@@ -130,9 +130,10 @@ class UpdateBarrier:
             return 0
         partition = tp.partition
         end = await self._log_end.of(partition)
-        if (updates := self._partitions.get(partition)) is not None and updates.fence is not None:
-            # What is read of events now was written before what is behind the fence of updates.
-            end = min(end, updates.fence)
+        updates = self._partitions.get(partition)
+        if updates is not None and updates.read_limit is not None:
+            # What is read of events now was written before the updates that are not to be read yet.
+            end = min(end, updates.read_limit)
         now = asyncio.get_running_loop().time
         while self._admitted.get(partition, 0) < end:
             latest = max(since, self._moved_at.get(partition, since)) + self._most_s

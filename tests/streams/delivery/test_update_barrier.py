@@ -258,7 +258,7 @@ async def test_an_event_waits_for_no_update_that_is_not_to_be_read_before_it() -
     end.end = 10
     barrier = UpdateBarrier(USER_UPDATE.name, end, AT_ONCE)
     updates = new_partition(topic=USER_UPDATE.name)
-    updates.fence = 5
+    updates.read_limit = 5
     barrier.begin(updates)
     barrier.advance(UPDATES, 4)
     now = asyncio.get_running_loop().time()

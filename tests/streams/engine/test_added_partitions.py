@@ -13,7 +13,7 @@ from streams.kafka.log_bounds import Bounds
 
 OLD, OTHER = TP("user-update", 0), TP("events", 0)
 ADDED = TP("user-update", 1)
-FENCED, BESIDE = TP("events", 1), TP("events", 2)
+LIMITED, BESIDE = TP("events", 1), TP("events", 2)
 END = 10
 THERE = Bounds(0, END, END)
 
@@ -43,25 +43,25 @@ def test_they_wait_until_the_worker_of_each_of_the_others_has_seen_them() -> Non
 
 def test_what_others_were_given_keeps_nobody_waiting_where_no_user_moves_to_ours() -> None:
     added = AddedPartitions([OLD, ADDED], {OLD: seen(0)}, [OLD])
-    assert added.fence(seen(0), OLD) is None
+    assert added.read_limit(seen(0), OLD) is None
     assert added.said is None
 
 
 @pytest.mark.parametrize(
-    ("partitions", "is_fenced"), [(3, True), (4, False), (5, True), (6, False), (7, True)]
+    ("partitions", "is_limited"), [(3, True), (4, False), (5, True), (6, False), (7, True)]
 )
 def test_old_partitions_stop_where_they_ended_unless_there_are_a_multiple_of_them(
-    partitions: int, is_fenced: bool
+    partitions: int, is_limited: bool
 ) -> None:
-    known = {OTHER: seen(END, of=partitions), FENCED: seen(4, of=partitions)}
+    known = {OTHER: seen(END, of=partitions), LIMITED: seen(4, of=partitions)}
     every = up_to_highest([TP("events", partitions - 1)])
-    added = AddedPartitions(every, known, [FENCED])
-    assert added.fence(known[FENCED], FENCED) == (END if is_fenced else None)
+    added = AddedPartitions(every, known, [LIMITED])
+    assert added.read_limit(known[LIMITED], LIMITED) == (END if is_limited else None)
     said = f"events had 2 partitions and has {partitions}, which is no multiple"
-    assert (said in str(added.said)) is is_fenced
+    assert (said in str(added.said)) is is_limited
 
     added.look({tp: replace(each, offset=END) for tp, each in known.items()})
-    assert added.fence(known[FENCED], FENCED) is None
+    assert added.read_limit(known[LIMITED], LIMITED) is None
     assert added.said is None
 
 
@@ -79,8 +79,8 @@ SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
 def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
     tp: TP, start: Progress, added: Collection[TP], sight: Sight
 ) -> None:
-    known = {OTHER: start, FENCED: Progress(0)}
-    of = AddedPartitions([OTHER, FENCED, *added], known, [tp])
+    known = {OTHER: start, LIMITED: Progress(0)}
+    of = AddedPartitions([OTHER, LIMITED, *added], known, [tp])
     assert of.sighted(tp, start, THERE) == replace(start, sight=sight)
 
 
@@ -116,4 +116,4 @@ def test_a_partition_without_an_offset_was_forgotten_if_the_group_had_begun_it(
 
 
 def test_lower_numbers_are_there_of_which_a_worker_has_not_heard() -> None:
-    assert up_to_highest([ADDED, BESIDE]) == {OLD, ADDED, OTHER, FENCED, BESIDE}
+    assert up_to_highest([ADDED, BESIDE]) == {OLD, ADDED, OTHER, LIMITED, BESIDE}

@@ -631,11 +631,11 @@ async def test_a_fetch_from_where_a_partition_stops_hands_on_nothing(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     partition = assign(consumer, Progress(5), InFlightLimit())
-    partition.fence = 5
+    partition.read_limit = 5
     kafka_script.fetched = [log(5, 6), log(5, 6)]
     before = await chunks(consumer)
     fetched_on = fetches(consumer)
-    partition.lift_fence()
+    partition.lift_read_limit()
     [chunk] = await chunks(consumer)
 
     assert (before, fetched_on) == ([], False)
