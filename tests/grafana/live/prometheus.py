@@ -78,6 +78,13 @@ class Prometheus:
         found = await self.over(expression, self.started_at, time.time())
         return any(math.isfinite(float(value)) for each in found for _, value in each["values"])
 
+    async def scrape_errors(self) -> dict[str, str]:
+        """Its own words, by address, for why it could not scrape; nothing where it could."""
+        async with self._http.get("/api/v1/targets") as answer:
+            said = await answer.json()
+        targets = said["data"]["activeTargets"]
+        return {each["scrapeUrl"]: each["lastError"] for each in targets if each["lastError"]}
+
     async def _ask(self, what: str, **parameters: str) -> list[dict[str, Any]]:
         async with self._http.post(f"/api/v1/{what}", data=parameters) as answer:
             said = await answer.json()

@@ -85,7 +85,12 @@ async def _over(world: LiveWorld, prometheus: Prometheus, what: str) -> None:
         world.check()  # whoever has ended by itself is waited for in vain
         return frozenset(Alert.of(each["metric"]) for each in await prometheus.query(_TROUBLE))
 
-    await _until(trouble, lambda found: not found, what)
+    try:
+        await _until(trouble, lambda found: not found, what)
+    except AssertionError as error:
+        # A worker that is up may be slow to answer, or say what Prometheus does not understand.
+        scrapes = await prometheus.scrape_errors()
+        raise AssertionError(f"{error}; of its scrapes Prometheus says {scrapes}") from None
 
 
 async def _until(
