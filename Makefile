@@ -19,7 +19,7 @@ DEMO := $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(USERS),--users $(USERS))
 # make roll MINUTES=5 SECURE=1 BEFORE=v1.0.0
 ROLL := --roll $(FUZZ) $(if $(SECURE),--secure)
 # What the workers were before: the last release, and until there is one the commit before it was tried.
-BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 2d8ae59)
+BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo e00005a)
 
 # make simulate SEEDS=1000 JOBS=2
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
@@ -27,7 +27,7 @@ SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 
 # A file is for one process, and they are begun in the order of tests/longest_first.py. More processes
 # than two cores, because many tests wait.
-PROCESSES ?= 5
+PROCESSES ?= 7
 TEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Each of the hundred processes that tests start would compile all our modules anew.
@@ -40,7 +40,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    mParticle to Sailthru and AB Tasty, all on this machine"
 	@echo "             (MESSAGES=, USERS=, SEED=, KEEP=1, or ARGS= for any option)"
-	@echo "make test    the tests, in five processes that share one Kafka (PROCESSES=; ARGS= for pytest:"
+	@echo "make test    the tests, in seven processes that share one Kafka (PROCESSES=; ARGS= for pytest:"
 	@echo "             files to run, or -n 0 --pdb to debug in one process)"
 	@echo "make test-long   what is proved once and need not be each time, such as how stock Faust"
 	@echo "             loses records: the tests marked long (ARGS= as above)"

@@ -5,7 +5,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -36,12 +36,6 @@ _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _ON_ONE_MACHINE = re.compile(rb"(?<![\w.~:-])/(?:home|tmp|Users|work|workspace)/\w")
 
 
-@pytest.fixture(params=DOCUMENTS, ids=lambda path: path.name)
-def document(request: pytest.FixtureRequest) -> Path:
-    path: Path = request.param
-    return path
-
-
 def _blocks(document: Path, language: str) -> list[str]:
     return [body for name, body in _FENCE.findall(document.read_text()) if name == language]
 
@@ -55,6 +49,11 @@ def _code(document: Path) -> list[str]:
     blocks = _FENCE.findall(document.read_text())
     lines = [line for _, body in blocks for line in body.replace("\\\n", " ").splitlines()]
     return re.findall(r"`([^`\n]+)`", _prose(document)) + lines
+
+
+@cache
+def _all_code() -> Sequence[tuple[Path, str]]:
+    return [(document, code) for document in DOCUMENTS for code in _code(document)]
 
 
 def _anchors(document: Path) -> set[str]:
@@ -73,53 +72,56 @@ def _parse(command: click.Command, words: list[str]) -> None:
         command.make_context(command.name, words)
 
 
-def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", _prose(document)):
-        path, _, anchor = link.partition("#")
-        if "://" in link:
-            continue
-        target = document.parent / path if path else document
-        assert target.exists(), link
-        assert not anchor or anchor in _anchors(target), link
+def test_links_within_the_repository_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)\s]+)\)", _prose(document)):
+            path, _, anchor = link.partition("#")
+            if "://" in link:
+                continue
+            target = document.parent / path if path else document
+            assert target.exists(), (document, link)
+            assert not anchor or anchor in _anchors(target), (document, link)
 
 
 def test_files_that_are_named_are_there() -> None:
-    # sources.md names files of other repositories.
-    ours = [document for document in DOCUMENTS if document.name != "sources.md"]
-    for code in (code for document in ours for code in _code(document)):
+    for document, code in _all_code():
+        # sources.md names files of other repositories.
+        if document.name == "sources.md":
+            continue
         if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*", code):
             assert (ROOT / code).exists(), code
 
 
-def test_our_commands_are_understood(
-    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_commands_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("messages.jsonl", "FILE"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    for code in _code(document):
+    for document, code in _all_code():
         for line in re.findall(r"(?<![\w./-])mparticle-streams ([\w-][^|;&]*)", code):
-            _parse(main, shlex.split(line))
+            try:
+                _parse(main, shlex.split(line))
+            except click.UsageError as error:
+                pytest.fail(f"{document}: {line}: {error.message}")
 
 
-def test_what_make_is_asked_for_is_in_the_makefile(document: Path) -> None:
+def test_what_make_is_asked_for_is_in_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for code in _code(document):
+    for _, code in _all_code():
         if command := re.match(r"make ([a-z]+)((?: [A-Z]+=\S*)*)", code):
             assert re.search(rf"^{command[1]}:", makefile, re.MULTILINE), code
             for variable in re.findall(r"([A-Z]+)=", command[2]):
                 assert f"$({variable})" in makefile, code
 
 
-def test_apps_for_faust_are_there(document: Path) -> None:
-    for code in _code(document):
+def test_apps_for_faust_are_there() -> None:
+    for _, code in _all_code():
         for module in re.findall(r"faust -A (\S+)", code):
             assert importlib.util.find_spec(module), module
 
 
-def test_settings_are_called_what_they_are_called(document: Path) -> None:
-    for code in _code(document):
-        assert not _unknown_settings(code)
+def test_settings_are_called_what_they_are_called() -> None:
+    for document, code in _all_code():
+        assert not _unknown_settings(code), document
 
 
 @pytest.mark.parametrize("shown", SHOWN_BY_GRAFANA, ids=lambda path: path.name)
@@ -139,10 +141,11 @@ def _unknown_settings(text: str) -> set[str]:
     return {name for name in named if not {name, name.removesuffix("_FILE")} & known}
 
 
-def test_metrics_are_called_what_they_are_called(document: Path) -> None:
+def test_metrics_are_called_what_they_are_called() -> None:
     exposed = metrics.exposition().decode()
-    for name in re.findall(r"mparticle_streams_\w+", document.read_text()):
-        assert f"# HELP {name} " in exposed, name
+    for document in DOCUMENTS:
+        for name in re.findall(r"mparticle_streams_\w+", document.read_text()):
+            assert f"# HELP {name} " in exposed, (document, name)
 
 
 def test_the_table_of_settings_is_what_the_command_prints() -> None:

@@ -59,9 +59,8 @@ def test_message_becomes_what_its_case_says(path: Path) -> None:
     assert [list(stranger) for stranger in strangers] == case.get("strangers", [])
 
 
-@pytest.mark.parametrize("word", sorted(_published()))
-def test_everything_published_stands_in_a_case(word: str) -> None:
-    assert word in _WORDS
+def test_everything_published_stands_in_a_case() -> None:
+    assert sorted(_published() - _WORDS) == []
 
 
 def _whole(line: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

@@ -44,17 +44,8 @@ def _said(happening: Happening, left: dict[str, Any]) -> Any:
     return happening.at_ms, happening.own_id, contents, left
 
 
-@pytest.mark.parametrize("left_out", [None, *_COMMON])
-@pytest.mark.parametrize("kind", sorted(_SHAPES))
-def test_an_event_says_the_same_by_its_function_and_by_its_model(
-    kind: str, left_out: str | None
-) -> None:
-    shape: Shape = _SHAPES[kind]
-    data = {name: value for name, value in _COMMON.items() if name != left_out}
-    # A user's identities are no names of attributes.
-    if "identity" in kind:
-        identities = [{"type": "email", "value": "kit@users.example"}]
-        data |= {name: identities for name in ("added", "removed") if name in data}
+def _outcomes(shape: Shape, data: dict[str, Any]) -> list[Any]:
+    """Returns what the function says of an event and what the model says, or their errors."""
     outcomes = []
     for read in (shape.read, lambda data: shape._reader.leniently(data, shape.kind)):
         event = deepcopy(data)
@@ -62,4 +53,18 @@ def test_an_event_says_the_same_by_its_function_and_by_its_model(
             outcomes.append(_said(read(event), event))
         except ValueError as error:
             outcomes.append(str(type(error)))
-    assert outcomes[0] == outcomes[1]
+    return outcomes
+
+
+@pytest.mark.parametrize("kind", sorted(_SHAPES))
+def test_an_event_says_the_same_by_its_function_and_by_its_model_whatever_it_lacks(
+    kind: str,
+) -> None:
+    for left_out in (None, *_COMMON):
+        data = {name: value for name, value in _COMMON.items() if name != left_out}
+        # A user's identities are no names of attributes.
+        if "identity" in kind:
+            identities = [{"type": "email", "value": "kit@users.example"}]
+            data |= {name: identities for name in ("added", "removed") if name in data}
+        by_function, by_model = _outcomes(_SHAPES[kind], data)
+        assert by_function == by_model, left_out
