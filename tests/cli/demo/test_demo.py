@@ -78,6 +78,14 @@ def wait_until_routed(port: int) -> None:
     pytest.fail("the router reads nothing")
 
 
+def wait_until_in_use(ports: list[int]) -> None:
+    """Waits for all parts: the router may have read before another worker answers."""
+    deadline = time.monotonic() + WHOLE_SECONDS
+    while free := [port for port in ports if is_free(port)]:
+        assert time.monotonic() < deadline, free
+        time.sleep(0.1)
+
+
 def children(process: subprocess.Popen[bytes], programs: int) -> list[psutil.Process]:
     """All that the demo has started, once that many of them run beside their guards."""
     deadline = time.monotonic() + WHOLE_SECONDS
@@ -99,7 +107,7 @@ def test_ctrl_c_in_the_middle_leaves_no_process_no_port_and_no_file(tmp_path: Pa
         ports = read_addresses(process)
         wait_until_routed(ports[3])
         started = children(process, programs=4)
-        assert not [port for port in ports if is_free(port)]
+        wait_until_in_use(ports)
         press_ctrl_c(process)
         assert process.wait(WHOLE_SECONDS) == 130
         _, alive = psutil.wait_procs(started, timeout=60)

@@ -32,11 +32,15 @@ class LiveWorld(demo.World):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._pen = asyncio.Lock()
+        self._is_pen_down = False
+        self._is_over = asyncio.Event()
 
     async def lay_down_the_pen(self) -> None:
         await self._pen.acquire()
+        self._is_pen_down = True
 
     async def take_up_the_pen(self) -> None:
+        self._is_pen_down = False
         self._pen.release()
 
     async def stop_broker(self) -> None:
@@ -57,10 +61,23 @@ class LiveWorld(demo.World):
     async def write(self) -> None:
         """Writes ordinary messages, a second's worth a second, until there are no more."""
         messages = _ordinary()
-        while some := list(islice(messages, _RATE)):
+        while not self._is_over.is_set() and (some := list(islice(messages, _RATE))):
             async with self._pen:
                 await publish(self.kafka, some)
-            await asyncio.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._is_over.wait()
+
+    async def end(self, writing: asyncio.Task[None]) -> None:
+        """Ends the writing between two messages, or where it waits for the pen.
+
+        Where a producer's start is cancelled, aiokafka leaves its first connection open.
+        """
+        self._is_over.set()
+        if self._is_pen_down:
+            writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
 
     async def ready(self) -> None:
         """Waits until all workers have their partitions and serve their numbers."""
@@ -98,6 +115,4 @@ async def running(directory: Path) -> AsyncIterator[LiveWorld]:
         try:
             yield world
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await world.end(task)
