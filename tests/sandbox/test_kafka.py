@@ -19,6 +19,7 @@ from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v4
 
 from sandbox.kafka import BrokerError, Kafka, command_line, fetch
 from sandbox.ports import HOST
+from streams.kafka import topic_admin
 from tests.streams import answering_broker
 
 pytestmark = pytest.mark.kafka
@@ -42,6 +43,7 @@ async def create_topic(kafka: Kafka, topic: str) -> None:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, 1, 1)])
+        await topic_admin.wait_until_known(admin, [topic])
     finally:
         await admin.close()
 

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sandbox.kafka import Kafka
 from sandbox.ports import HOST
 from sandbox.proxy import Proxy
+from streams.kafka import topic_admin
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -105,6 +106,7 @@ async def test_a_client_that_comes_through_a_proxy_stays_behind_it() -> None:
             admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
             await admin.start()
             await admin.create_topics([NewTopic("records", 1, 1)])
+            await topic_admin.wait_until_known(admin, ["records"])
             await admin.close()
             async with (
                 AIOKafkaProducer(

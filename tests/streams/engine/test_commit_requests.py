@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sandbox.kafka import Kafka
 from streams.engine.commit_requests import Call, CommitRequests
 from streams.engine.startup import read_progress
+from streams.kafka import topic_admin
 from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import MAX_LENGTH, Progress, decode
 from streams.topics import PRIVACY_REQUESTS
@@ -125,6 +126,7 @@ async def test_brokers_that_take_less_than_kafkas_defaults_are_given_less(prefix
         topic, group = to.topic(PRIVACY_REQUESTS.name), to.group("router")
         async with admin(to) as client:
             await client.create_topics([NewTopic(topic, 6, 1)])
+            await topic_admin.wait_until_known(client, [topic])
         offered = {
             TopicPartition(topic, number): each
             for number, each in enumerate(progress(6, 1_000).values())
