@@ -202,12 +202,12 @@ def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
     return any(
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
-        if fault.kind in _KEEPING_AWAY
-        or fault.kind == "grows"
-        or fault[:2] == ("freeze", worker.name)
-        if any(each in said for each in _NO_KAFKA)
+        if (fault.kind == "grows" and said.startswith(_UNEQUAL))
         or (fault.kind == "refused" and said.startswith(_REFUSED))
-        or (fault.kind == "grows" and said.startswith(_UNEQUAL))
+        or (
+            (fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name))
+            and any(each in said for each in _NO_KAFKA)
+        )
     )
 
 
