@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -41,6 +43,12 @@ def pytest_sessionstart() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    # The processes of the run are forked, too, and those that take the place of one that crashed.
+    zygote.begin()
+    starting = SimpleNamespace(Popen=zygote.Popen, PIPE=subprocess.PIPE)
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    patch.setattr("execnet.gateway_base.MainThreadOnlyExecModel.subprocess", starting)
     # Once and in no test's time, before each process would do it for itself.
     with suppress(BrokerError):  # what needs Kafka says so
         asyncio.run(prepare())
@@ -63,7 +71,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     # What is imported and collected stays: whoever looks for garbage need not look through it.
-    gc.collect()
     gc.freeze()
     gc.enable()
     gc.set_threshold(_OBJECTS)

@@ -4,6 +4,7 @@ A file that takes a minute and is begun last keeps one process busy while the ot
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import PurePath
 
 LONGEST: Sequence[str] = (
@@ -66,6 +67,7 @@ LONGEST: Sequence[str] = (
 _RANKS = {name: rank for rank, name in enumerate(LONGEST)}
 
 
+@cache  # a file has many tests
 def rank(path: PurePath, root: PurePath) -> int:
     """By what files are sorted; all others are alike."""
     return _RANKS.get(path.relative_to(root).as_posix(), len(LONGEST))

@@ -6,6 +6,7 @@ make test-long has each test for a process that was, which shows that the test i
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,3 +134,26 @@ def test_it_is_begun_while_many_others_are(popen: Popen) -> None:
         _, said = process.communicate(timeout=SECONDS)
         assert process.returncode == 2
         assert b"No such command" in said
+
+
+_ASKS = """
+import os, psutil, sys
+from tests import zygote
+from tests.cli.command import COMMAND
+with zygote.Popen([*COMMAND, "sandbox", "sailthru"], stdout=zygote.subprocess.PIPE) as child:
+    child.stdout.readline()
+    print(os.getppid(), psutil.Process(child.pid).ppid())
+    child.kill()
+print(child.returncode)
+"""
+
+
+def test_a_process_of_pytest_asks_the_zygote_that_it_comes_from(popen: Popen) -> None:
+    command = [sys.executable, "-u", "-c", _ASKS]
+    with popen(command, env=environment({}), stdout=subprocess.PIPE) as process:
+        said, _ = process.communicate(timeout=SECONDS)
+    parents, code = said.decode().splitlines()
+    own, of_the_child = parents.split()
+    assert code == "-9"
+    assert (own == of_the_child) == (popen is zygote.Popen)
+    assert (own == str(os.getpid())) == (popen is subprocess.Popen)

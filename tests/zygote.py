@@ -1,18 +1,20 @@
 """Our programs as processes that need not start: forked from one that has imported everything.
 
 To start Python and to import Faust and all of ours takes most of a second of CPU, and the tests
-start some hundreds of workers and receivers. The zygote does it once for each process of pytest.
-Asked to, it forks, and the child becomes `python -m MODULE ...` as if it had been started just so:
+start some hundreds of workers and receivers. The zygote does it once for a run of pytest, whose own
+processes are forked from it as well: they, too, import all of ours, and may ask the zygote that
+they come from. Asked to, it forks, and the child becomes `python -m MODULE ...` as if it had been
+started just so:
 the caller's files for input and output, its environment, directory and process group, the words.
 Only then does anything of ours run, so that settings, logging, event loop, random numbers and
 metrics are the child's own. Signals, SIGKILL and SIGSTOP among them, and exit codes are those of
 any process. It still can be told from one that was started: by the name that the kernel shows, by
 its parent, which is the zygote, and by the memory of modules that it does not need.
 
-The zygote itself has no threads, no event loop and no files but its socket. It ends when pytest
-does. Where it does not do, an ordinary process is started: on systems other than Linux, for what is
-no module or must not find everything imported, and in other directories, where Python may find
-other code.
+The zygote itself has no threads, no event loop and no files but its socket. It ends with the last
+process of pytest that can ask it. Where it does not do, an ordinary process is started: on systems
+other than Linux, for what is no module or must not find everything imported, and in other
+directories, where Python may find other code.
 """
 
 import array
@@ -36,7 +38,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 PACKAGES: Final = ("models", "streams", "agents", "sandbox", "cli")
 """Whose modules the zygote imports."""
@@ -52,6 +54,13 @@ _MOST_BYTES = 1 << 20
 """Of a request; an environment has some kilobytes."""
 _STANDARD = 3
 """Input, output and errors."""
+
+_ASK = "MPARTICLE_STREAMS_TESTS_ZYGOTE"
+"""Tells a process of pytest by which of its files it asks the zygote that it comes from."""
+_ASKING = _STANDARD
+"""That file, the first that is not a standard one."""
+_MOST_FILES = _STANDARD + 2
+"""Of a request: also where the zygote is asked, and where it tells its child."""
 
 
 class Popen(subprocess.Popen[bytes]):
@@ -74,12 +83,12 @@ class Popen(subprocess.Popen[bytes]):
             files = [own if file == -1 else file for own, file in enumerate(files)]
             group = asked["process_group"]
             request = {
-                "words": [os.fspath(word) for word in words[2:]],
+                "words": [os.fspath(word) for word in words[1:]],
                 "environment": dict(os.environ if asked["env"] is None else asked["env"]),
                 "directory": str(Path.cwd()),
                 "group": os.getpgrp() if group == -1 else group,
             }
-            _zygote().fork(request, [*files, theirs.fileno()])
+            _zygote().fork(request, files, theirs)
         self.pid = self._number(self._told)
         self._child_created = True
         self._close_pipe_fds(  # type: ignore[attr-defined] # as above
@@ -131,16 +140,22 @@ def _is_for_the_zygote(words: object, directory: object) -> bool:
     match words:
         case [sys.executable, "-m", module, *_]:
             return module not in _NOT_AFTERWARDS
+        case [sys.executable, "-u", "-c", _]:  # a process of pytest, as execnet starts it
+            return True
     return False
 
 
 class _Zygote:
     """The process, as whoever asks it sees it."""
 
-    def __init__(self) -> None:
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+
+    @classmethod
+    def start(cls) -> Self:
+        requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
+            process = subprocess.Popen(  # noqa: S603 - our own words, and no shell
                 [sys.executable, "-m", "tests.zygote", str(theirs.fileno())],
                 cwd=_HERE,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -148,11 +163,14 @@ class _Zygote:
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is for pytest
             )
-        weakref.finalize(self, self._end, self._requests, self._process)
+        zygote = cls(requests)
+        weakref.finalize(zygote, cls._end, requests, process)
+        return zygote
 
-    def fork(self, request: object, files: Sequence[int]) -> None:
-        """One message, so that threads may ask at the same time."""
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
+    def fork(self, request: object, files: Sequence[int], tell: socket.socket) -> None:
+        """One message, so that threads and processes may ask at the same time."""
+        sent = array.array("i", [*files, self._requests.fileno(), tell.fileno()])
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, sent)
         self._requests.sendmsg([json.dumps(request).encode()], [rights])
 
     @staticmethod
@@ -163,7 +181,9 @@ class _Zygote:
 
 @cache
 def _zygote() -> _Zygote:
-    return _Zygote()
+    """That which this process comes from, or one of its own."""
+    asking = os.environ.pop(_ASK, None)  # for no child
+    return _Zygote.start() if asking is None else _Zygote(socket.socket(fileno=int(asking)))
 
 
 def begin() -> None:
@@ -177,7 +197,7 @@ def begin() -> None:
 
 @dataclass(frozen=True)
 class _Child:
-    """What a child is to become, and the files that were sent for it."""
+    """What a child is to become, and the files that were sent for it: the last is of the zygote."""
 
     words: Sequence[str]
     environment: dict[str, str]
@@ -186,17 +206,25 @@ class _Child:
     files: Sequence[int]
 
     def become(self) -> None:
-        """Runs the module, whose end is that of the process."""
+        """Runs the module or code, whose end is that of the process."""
         for number, file in enumerate(self.files[:_STANDARD]):
             os.dup2(file, number)
-        os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))
+        option, name, *arguments = [word for word in self.words if word != "-u"]
         os.environ.clear()
         os.environ.update(self.environment)
+        if option == "-c":
+            os.dup2(self.files[_STANDARD], _ASKING, inheritable=False)
+            os.environ[_ASK] = str(_ASKING)
+        os.closerange(_ASKING + (option == "-c"), os.sysconf("SC_OPEN_MAX"))
         os.chdir(self.directory)
-        module, *sys.argv[1:] = self.words
         sys.path[0] = self.directory
+        sys.argv[1:] = arguments
         gc.enable()
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if option == "-m":
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv[0] = option
+            exec(name, {"__name__": "__main__"})  # noqa: S102 - as Python does with what follows -c
 
 
 def modules() -> Iterator[str]:
@@ -225,7 +253,7 @@ def _serve(requests: socket.socket) -> _Child | None:
                 os.close(tell)
                 os.close(file)
                 continue
-            message, files, _, _ = socket.recv_fds(requests, _MOST_BYTES, _STANDARD + 1)
+            message, files, _, _ = socket.recv_fds(requests, _MOST_BYTES, _MOST_FILES)
             if not message:
                 return None
             child = _Child(**json.loads(message), files=files)
