@@ -24,6 +24,7 @@ class Process:
         self.url = f"http://127.0.0.1:{self.port}/"
         self._given = {
             "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+            "KAFKA_PREFIX": cluster.prefix,
             "RECEIVER_TOKEN": TOKEN,
             "RECEIVER_PORT": str(self.port),
             "RECEIVER_TIMEOUT_S": "1",

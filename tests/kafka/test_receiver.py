@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from aiokafka.structs import ConsumerRecord
 from structlog.testing import capture_logs
@@ -25,20 +26,30 @@ from tests.kafka.receivers import running
 from tests.started_workers import is_listening
 from tests.streams.cluster import create, settings
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
 MESSAGES, USERS = 2_000, 60
 NOW_MS = 1_767_225_600_000
 
 
-@pytest.fixture
-async def proxied() -> AsyncIterator[tuple[Kafka, Proxy, KafkaSettings]]:
-    """A broker of its own, and the way to it, that can be cut."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def far() -> AsyncIterator[tuple[Kafka, Proxy]]:
+    """A broker that tells clients to come by a way that can be cut, and that way."""
     async with Proxy() as proxy, Kafka(advertised=[proxy.port]) as broker:
         proxy.target = broker.listeners[proxy.port]
-        direct = settings(broker, "")
-        await create(direct, [RAW])
-        yield broker, proxy, direct
+        yield broker, proxy
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxied(
+    far: tuple[Kafka, Proxy], prefix: str
+) -> AsyncIterator[tuple[Proxy, KafkaSettings]]:
+    """The way to it, and the settings of whoever goes none."""
+    broker, proxy = far
+    direct = settings(broker, prefix)
+    await create(direct, [RAW])
+    yield proxy, direct
+    proxy.heal()
 
 
 def by_way_of(proxy: Proxy, direct: KafkaSettings) -> KafkaSettings:
@@ -128,9 +139,9 @@ async def taken(receiver: Served, body: bytes) -> None:
 
 
 async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_afterwards(
-    proxied: tuple[Kafka, Proxy, KafkaSettings],
+    proxied: tuple[Proxy, KafkaSettings],
 ) -> None:
-    _, proxy, direct = proxied
+    proxy, direct = proxied
     clock = asyncio.get_running_loop().time
     async with served(by_way_of(proxy, direct), timeout_s=0.5) as receiver:
         await taken(receiver, b'{"before": 1}')
@@ -158,9 +169,9 @@ async def test_while_kafka_is_away_posts_are_refused_in_time_and_taken_again_aft
 
 
 async def test_a_receiver_without_kafka_says_so_and_is_ready_again_with_it(
-    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+    proxied: tuple[Proxy, KafkaSettings], tmp_path: Path
 ) -> None:
-    _, proxy, direct = proxied
+    proxy, direct = proxied
     messages = [Message(None, b'{"mpid": "17"}')]
     with running(by_way_of(proxy, direct), tmp_path / "log") as receiver:
         assert (await post(receiver.url, messages, token=TOKEN)).accepted == 1
@@ -265,9 +276,9 @@ async def test_an_outage_however_long_does_not_end_it(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process does not tell its memory")
 async def test_what_waits_for_kafka_stays_within_the_limit_on_memory(
-    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+    proxied: tuple[Proxy, KafkaSettings], tmp_path: Path
 ) -> None:
-    _, proxy, direct = proxied
+    proxy, direct = proxied
     room = 64 * 1024 * 1024
     # Of many small strings: parsed, a message is ten times its bytes.
     body = b'{"mpid": "%d", "events": [' + b'"ab", ' * 850_000 + b'""]}'
@@ -287,9 +298,9 @@ async def test_what_waits_for_kafka_stays_within_the_limit_on_memory(
 
 
 async def test_told_to_stop_it_waits_for_kafkas_word_on_what_is_under_way(
-    proxied: tuple[Kafka, Proxy, KafkaSettings], tmp_path: Path
+    proxied: tuple[Proxy, KafkaSettings], tmp_path: Path
 ) -> None:
-    _, proxy, direct = proxied
+    proxy, direct = proxied
     messages = [Message(None, b'{"mpid": "%d"}' % user) for user in range(10)]
     with running(by_way_of(proxy, direct), tmp_path / "log", RECEIVER_TIMEOUT_S="20") as receiver:
         await post(receiver.url, [Message(None, b"{}")], token=TOKEN)
