@@ -136,6 +136,21 @@ def test_it_is_begun_while_many_others_are(popen: Popen) -> None:
         assert b"No such command" in said
 
 
+_ENDS = """
+import atexit, threading, time
+atexit.register(print, "the last word")
+threading.Thread(target=lambda: (time.sleep(0.01), print("a thread"))).start()
+"""
+
+
+def test_threads_and_what_is_for_the_end_are_not_forgotten(popen: Popen) -> None:
+    command = [sys.executable, "-m", "timeit", "-n", "1", "-r", "1", _ENDS]
+    with popen(command, env=environment({}), stdout=subprocess.PIPE) as process:
+        said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert said.decode().splitlines()[-2:] == ["a thread", "the last word"]
+
+
 _ASKS = """
 import os, psutil, sys
 from tests import zygote
