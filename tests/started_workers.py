@@ -57,11 +57,13 @@ def serving(
             process.kill()
 
 
-def eventually(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS
+def eventually(
+    is_so: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = SECONDS
+) -> None:
+    deadline = time.monotonic() + seconds
     while not is_so():
-        assert process.poll() is None, "the worker ended by itself"
-        assert time.monotonic() < deadline, "the worker never gets there"
+        assert process.poll() is None, "the process ended by itself"
+        assert time.monotonic() < deadline, "the process never gets there"
         time.sleep(0.1)
 
 

@@ -3,18 +3,16 @@
 import os
 import re
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil  # type: ignore[import-untyped]  # published without type marks
 import pytest
 
 from tests.cli.command import COMMAND, environment, run
+from tests.started_workers import eventually, get, is_listening
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
@@ -45,11 +43,6 @@ def demo(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 def read_addresses(process: subprocess.Popen[bytes]) -> list[int]:
     """The ports of all parts, as the demo says them: Kafka's first, the router's fourth."""
     assert process.stdout is not None
@@ -62,40 +55,23 @@ def read_addresses(process: subprocess.Popen[bytes]) -> list[int]:
     return ports
 
 
-def wait_until_routed(port: int) -> None:
-    """Waits for the router to have read something."""
-    deadline = time.monotonic() + WHOLE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-                if re.search(
-                    rb"^\w+_records_consumed_total\{.*\} [1-9]", answer.read(), re.MULTILINE
-                ):
-                    return
-        except OSError:
-            pass  # it is still starting
-        time.sleep(0.1)
-    pytest.fail("the router reads nothing")
-
-
-def wait_until_in_use(ports: list[int]) -> None:
-    """Waits for all parts: the router may have read before another worker answers."""
-    deadline = time.monotonic() + WHOLE_SECONDS
-    while free := [port for port in ports if is_free(port)]:
-        assert time.monotonic() < deadline, free
-        time.sleep(0.1)
+def has_read(port: int) -> bool:
+    """Whether the worker with its pages there has read something."""
+    _, page = get(f"http://127.0.0.1:{port}/metrics")
+    return bool(re.search(rb"^\w+_records_consumed_total\{.*\} [1-9]", page, re.MULTILINE))
 
 
 def children(process: subprocess.Popen[bytes], programs: int) -> list[psutil.Process]:
     """All that the demo has started, once that many of them run beside their guards."""
-    deadline = time.monotonic() + WHOLE_SECONDS
-    while time.monotonic() < deadline:
-        found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    found: list[psutil.Process] = []
+
+    def are_there() -> bool:
+        found[:] = psutil.Process(process.pid).children(recursive=True)
         names = [each.name() for each in found]
-        if len(names) - names.count("sh") == programs and "java" in names:
-            return found
-        time.sleep(0.02)
-    pytest.fail("the demo starts nothing")
+        return len(names) - names.count("sh") == programs and "java" in names
+
+    eventually(are_there, process, WHOLE_SECONDS)
+    return found
 
 
 def press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
@@ -105,14 +81,15 @@ def press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
 def test_ctrl_c_in_the_middle_leaves_no_process_no_port_and_no_file(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         ports = read_addresses(process)
-        wait_until_routed(ports[3])
+        eventually(lambda: has_read(ports[3]), process, WHOLE_SECONDS)
         started = children(process, programs=4)
-        wait_until_in_use(ports)
+        # The router may have read before another worker answers.
+        eventually(lambda: all(map(is_listening, ports)), process, WHOLE_SECONDS)
         press_ctrl_c(process)
         assert process.wait(WHOLE_SECONDS) == 130
         _, alive = psutil.wait_procs(started, timeout=60)
         assert not alive
-        assert not [port for port in ports if not is_free(port)]
+        assert not [port for port in ports if is_listening(port)]
         assert not list(tmp_path.iterdir())
 
 
@@ -133,4 +110,4 @@ def test_kill_of_the_demo_takes_all_its_processes_along(tmp_path: Path) -> None:
         process.kill()
         _, alive = psutil.wait_procs(started, timeout=60)
         assert not alive
-        assert not [port for port in ports if not is_free(port)]
+        assert not [port for port in ports if is_listening(port)]
