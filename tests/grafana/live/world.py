@@ -32,16 +32,15 @@ class LiveWorld(demo.World):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._pen = asyncio.Lock()
-        self._is_pen_down = False
+        self._laid_down = contextlib.AsyncExitStack()
+        """Has the pen while it is laid down."""
         self._is_over = asyncio.Event()
 
     async def lay_down_the_pen(self) -> None:
-        await self._pen.acquire()
-        self._is_pen_down = True
+        await self._laid_down.enter_async_context(self._pen)
 
     async def take_up_the_pen(self) -> None:
-        self._is_pen_down = False
-        self._pen.release()
+        await self._laid_down.aclose()
 
     async def stop_broker(self) -> None:
         await self.lay_down_the_pen()
@@ -61,8 +60,10 @@ class LiveWorld(demo.World):
     async def write(self) -> None:
         """Writes ordinary messages, a second's worth a second, until there are no more."""
         messages = _ordinary()
-        while not self._is_over.is_set() and (some := list(islice(messages, _RATE))):
+        while some := list(islice(messages, _RATE)):
             async with self._pen:
+                if self._is_over.is_set():
+                    return
                 await publish(self.kafka, some)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -74,10 +75,8 @@ class LiveWorld(demo.World):
         Where a producer's start is cancelled, aiokafka leaves its first connection open.
         """
         self._is_over.set()
-        if self._is_pen_down:
-            writing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await writing
+        await self.take_up_the_pen()
+        await writing
 
     async def ready(self) -> None:
         """Waits until all workers have their partitions and serve their numbers."""
