@@ -100,8 +100,10 @@ def prefix() -> str:
     return f"test-{uuid4().hex[:12]}-"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy_of_this_machine() -> Iterator[None]:
     """What whoever runs the tests goes out by is no setting of theirs."""
-    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+            patch.delenv(name, raising=False)
+        yield
