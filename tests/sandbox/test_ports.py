@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
@@ -27,7 +28,7 @@ def clients(tmp_path: Path) -> Path:
     [
         (LINUX, range(32_768, 61_000)),
         ("15000 61000", range(15_000, 61_001)),
-        ("20001 65535", range(20_001, 65_536)),
+        ("20011 65535", range(20_011, 65_536)),
         (None, range(32_768, 65_536)),
     ],
     ids=["Linux", "from further down", "nearly all", "elsewhere"],
@@ -58,13 +59,16 @@ def test_ports_come_in_another_order_each_time() -> None:
 
 
 def test_who_chooses_while_others_have_not_yet_bound_what_they_chose_has_other_ports(
-    clients: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clients.write_text("20000 65505")  # 30 are left
-    ours = list(islice(free_ports(clients), 15))
+    # Of few, but each time of others: they stay chosen, and another run may do the same beside us.
+    first = SystemRandom().choice(ports_outside(ports.ports_of_clients())[:-30])
+    few = list(range(first, first + 30))
+    monkeypatch.setattr(ports, "ports_outside", lambda _clients: few)
+    ours = list(islice(free_ports(), 15))
     choose = (
-        "from itertools import islice; from pathlib import Path; from sandbox import ports; "
-        f"print(*islice(ports.free_ports(Path({str(clients)!r})), 10))"
+        "from itertools import islice; from sandbox import ports; "
+        f"ports.ports_outside = lambda _clients: {few}; print(*islice(ports.free_ports(), 10))"
     )
     theirs = subprocess.run(  # noqa: S603 - our own words, and no shell
         [sys.executable, "-c", choose], capture_output=True, text=True, check=True
@@ -73,10 +77,11 @@ def test_who_chooses_while_others_have_not_yet_bound_what_they_chose_has_other_p
     assert not set(ours) & set(map(int, theirs.stdout.split()))
 
 
-def test_where_all_are_chosen_one_that_is_free_will_do(clients: Path) -> None:
-    clients.write_text("20000 65534")
+def test_where_all_are_chosen_one_that_is_free_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = next(free_ports())
+    monkeypatch.setattr(ports, "ports_outside", lambda _clients: [port])
 
-    assert [next(free_ports(clients)) for _ in range(2)] == [65_535, 65_535]
+    assert [next(free_ports()) for _ in range(2)] == [port, port]
 
 
 @pytest.mark.parametrize("listens", [True, False])
