@@ -76,6 +76,13 @@ _SETTINGS = {
     "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
 }
 
+UNKILLED: Final[Mapping[str, object]] = {"broker.session.timeout.ms": 30_000}
+"""Settings of a broker that nobody kills.
+
+A machine that does much else lets a broker wait for seconds. Kafka then takes it for dead and tells
+clients of no broker at all; with these settings it does so only when a killed one is.
+"""
+
 
 class BrokerError(RuntimeError):
     """Says to a person why there is no Kafka and what to do."""

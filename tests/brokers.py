@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import pytest
 
-from sandbox.kafka import BrokerError, Kafka
+from sandbox.kafka import UNKILLED, BrokerError, Kafka
 from tests.kafka.secured import Secured, secured
 
 Kind = Literal["plain", "secured"]
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def _plain(_directory: Path) -> AsyncIterator[Kafka]:
-    async with Kafka() as broker:
+    async with Kafka(settings=UNKILLED) as broker:
         yield broker
 
 

@@ -13,7 +13,7 @@ from typing import Self
 from agents import registry
 from sandbox import ab_tasty, sailthru
 from sandbox.guard import new_guard
-from sandbox.kafka import OURS, Kafka, Release
+from sandbox.kafka import OURS, UNKILLED, Kafka, Release
 from sandbox.ports import free_ports
 from sandbox.server import running
 from streams.kafka import clients, topic_admin
@@ -115,7 +115,7 @@ class World:
         self.sailthru_url = self.ab_tasty_url = ""
         self.ports = dict(zip(WORKERS, free_ports(), strict=False))
         self._partitions = partitions
-        self.broker = Kafka(directory / "kafka", release=release)
+        self.broker = Kafka(directory / "kafka", settings=UNKILLED, release=release)
         self._processes: dict[str, WorkerProcess] = {}
         self._stack = AsyncExitStack()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 from rich.console import Console
 
-from sandbox.kafka import Kafka
+from sandbox.kafka import UNKILLED, Kafka
 from streams.runtime import collect_seldom
 from tests.benchmarks import (
     backlog,
@@ -106,7 +106,7 @@ def main(only: list[str], rounds: int, full: bool, markdown: bool) -> None:
 
 async def _run(names: list[str], rounds: int, full: bool, console: Console) -> list[Result]:
     found: list[Result] = []
-    async with Kafka() as broker:
+    async with Kafka(settings=UNKILLED) as broker:
         for name in names:
             row = ROWS[name]
             console.print(f"{name}  {row.what} ...")

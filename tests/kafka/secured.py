@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from sandbox.kafka import Kafka
+from sandbox.kafka import UNKILLED, Kafka
 from sandbox.ports import HOST, free_ports
 from streams.settings import KafkaSettings
 
@@ -130,6 +130,7 @@ async def secured(directory: Path, **settings: object) -> AsyncIterator[Secured]
         protocols=PROTOCOLS,
         scram={USER: PASSWORD},
         settings={
+            **UNKILLED,
             # Who comes in by the plain listener sets things up, and so does the broker itself.
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
