@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # published without type marks
 import pytest
 
+from cli.demo.world import World
 from tests.cli.command import COMMAND, environment, run
 from tests.started_workers import eventually, get, is_listening
 
@@ -26,6 +27,14 @@ def test_all_arrives_and_every_sum_comes_out() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
     assert "All equal: " in done.stdout
     assert len(ADDRESS.findall(done.stdout)) == PARTS
+
+
+def test_the_broker_is_not_taken_for_dead_where_it_has_to_wait(tmp_path: Path) -> None:
+    """On a machine that does much else it heard itself too late, and no client of any broker."""
+    World(tmp_path).broker.configure()
+    [told] = tmp_path.rglob("server.properties")
+    [kept] = re.findall(r"^broker\.session\.timeout\.ms=(\d+)$", told.read_text(), re.MULTILINE)
+    assert int(kept) >= 30_000
 
 
 @contextmanager
