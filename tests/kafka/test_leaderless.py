@@ -7,14 +7,14 @@ from http import HTTPStatus
 import pytest
 
 from sandbox.kafka import Kafka
-from streams.engine.startup import StartError, prepare
+from streams.engine.startup import StartError
 from streams.kafka.clients import admin
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.cli.command import SECONDS
 from tests.cli.messages import event_batch
 from tests.started_workers import at_kafka, by_command, counted, eventually, get, serving
-from tests.streams.cluster import commit, create, settings, write
+from tests.streams.cluster import commit, create, prepare, settings, write
 
 # Other topics have lost partitions too.
 NOTHING_TO_WRITE = event_batch(mpid="17")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
@@ -11,9 +12,13 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 
 from agents.registry import all_topics
 from sandbox.kafka import Kafka
+from streams.engine import startup
 from streams.kafka import clients, topic_admin
 from streams.settings import KafkaSettings
 from streams.topics import Topic
+
+prepare = partial(startup.prepare, patience_s=120.0)
+"""What a worker does before it starts, for a broker that answers late: the machine may be busy."""
 
 
 def settings(kafka: Kafka, prefix: str, *, partitions: int = 2) -> KafkaSettings:

@@ -9,10 +9,10 @@ from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from sandbox.kafka import Kafka
-from streams.engine.startup import prepare, read_progress
+from streams.engine.startup import read_progress
 from streams.kafka.commit_metadata import Progress, encode
 from streams.topics import RAW
-from tests.streams.cluster import assigned, commit, create, settings, write
+from tests.streams.cluster import assigned, commit, create, prepare, settings, write
 
 pytestmark = pytest.mark.kafka
 

@@ -14,7 +14,8 @@ from agents.registry import all_topics
 from agents.sailthru.topics import SAILTHRU_LISTS
 from sandbox.kafka import Kafka
 from sandbox.ports import free_ports
-from streams.engine.startup import StartError, prepare, read_progress
+from streams.engine import startup
+from streams.engine.startup import StartError, read_progress
 from streams.kafka import topic_admin
 from streams.kafka.clients import admin
 from streams.kafka.commit_metadata import Progress, encode
@@ -29,6 +30,7 @@ from tests.streams.cluster import (
     commit,
     configure,
     create,
+    prepare,
     settings,
     write,
 )
@@ -49,7 +51,7 @@ async def test_a_kafka_that_is_away_is_named_by_its_address() -> None:
     address = f"127.0.0.1:{next(free_ports())}"
     with pytest.raises(StartError) as raised:
         async with asyncio.timeout(60):
-            await prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
+            await startup.prepare(KafkaSettings(bootstrap_servers=address), "group", [RAW])
 
     assert address in sentence(raised)
     assert "KAFKA_BOOTSTRAP_SERVERS" in sentence(raised)
@@ -60,7 +62,7 @@ async def test_a_kafka_that_takes_connections_and_says_nothing_is_away_too() -> 
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         silence = KafkaSettings(bootstrap_servers=address)
         with pytest.raises(StartError) as raised:
-            await prepare(silence, "group", [RAW], patience_s=0.3)
+            await startup.prepare(silence, "group", [RAW], patience_s=0.3)
 
     assert address in sentence(raised)
 
