@@ -150,8 +150,12 @@ def _is_for_the_zygote(words: object, directory: object) -> bool:
 class _Zygote:
     """The process, as whoever asks it sees it."""
 
-    def __init__(self, requests: socket.socket) -> None:
+    def __init__(
+        self, requests: socket.socket, process: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        """The process is waited for in the end, by whoever started it."""
         self._requests = requests
+        weakref.finalize(self, self._end, requests, process)
 
     @classmethod
     def start(cls) -> Self:
@@ -165,9 +169,7 @@ class _Zygote:
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is for pytest
             )
-        zygote = cls(requests)
-        weakref.finalize(zygote, cls._end, requests, process)
-        return zygote
+        return cls(requests, process)
 
     def fork(self, request: object, files: Sequence[int], tell: socket.socket) -> None:
         """One message, so that threads and processes may ask at the same time."""
@@ -176,9 +178,10 @@ class _Zygote:
         self._requests.sendmsg([json.dumps(request).encode()], [rights])
 
     @staticmethod
-    def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    def _end(requests: socket.socket, process: subprocess.Popen[bytes] | None) -> None:
         requests.close()
-        process.wait()
+        if process is not None:
+            process.wait()
 
 
 @cache
