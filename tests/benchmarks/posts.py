@@ -230,7 +230,8 @@ async def _dribble(port: int, head: bytes) -> None:
 async def run(
     broker: Kafka, rounds: int, *, seconds: float = _SECONDS, dribblers: int = _DRIBBLERS
 ) -> list[Result]:
-    requests = cycle(posts())
+    # In a thread: it takes seconds, in which others on this loop wait for an answer of Kafka's.
+    requests = cycle(await asyncio.to_thread(posts))
     bursts: dict[str, list[Run]] = {RECEIVER: [], BARE: []}
     halves: dict[str, list[Run]] = {RECEIVER: [], BARE: []}
     beside: list[Run] = []
