@@ -39,6 +39,9 @@ class Committer:
     async def commit(self) -> bool:
         """Commits what has ended since the last commit; all there is, when Kafka is to confirm it.
 
+        Where a partition begins is offered until Kafka has it: what a first start or a person's
+        move decided, or the setting that skips, must outlast a crash, and others wait for the sight
+        beside it.
         A caller that finds another commit under way waits and then makes its own, so that a last
         commit before a revocation really is one.
         """
@@ -47,19 +50,10 @@ class Committer:
             progress = {
                 tp: now
                 for tp, partition in self._partitions.items()
-                if (now := partition.progress) != partition.committed or not sure
+                if (now := partition.progress) != partition.committed
+                or not (sure and partition.is_confirmed)
             }
             return not progress or await self._commit(progress)
-
-    async def begin(self, starts: Mapping[TP, Progress]) -> None:
-        """Commits where partitions begin.
-
-        What a first start or a person's move decided must outlast a crash; and Kafka confirms.
-        """
-        if not starts:
-            return  # all are held
-        async with self._lock:
-            await self._commit(starts)
 
     async def _commit(self, progress: Mapping[TP, Progress]) -> bool:
         asked_at = self._lease.clock()

@@ -292,7 +292,7 @@ class Consumer(driver.Consumer):
         self.partitions.update(taken)
         if taken:
             await self.processor.assigned(list(taken.values()))
-            await self.commits.begin(starts)
+            await self.commit()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Drains and commits before Faust forgets; then lets it go on."""

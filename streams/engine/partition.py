@@ -77,6 +77,7 @@ class Partition:
         """The offset from which on it is not read until `lift_read_limit`; None: all is read."""
         self.started = False
         self.closed = False
+        self._is_taken = False
         self.is_held = False
         """Assigned and not fetched, because Kafka does not have what comes next or cannot tell."""
         self.arrivals = Arrivals()
@@ -123,8 +124,15 @@ class Partition:
             self._changed(self)
 
     def was_committed(self, progress: Progress) -> None:
+        """Is told that Kafka has it."""
         self.committed = progress
+        self._is_taken = True
         self._changed(self)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Returns whether Kafka has `committed`; it need not have where a partition begins."""
+        return self._is_taken or self.is_held
 
     def take_ended(self) -> int:
         """Returns how many records ended since it was last asked."""

@@ -6,7 +6,7 @@ import functools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any
 from unittest import mock
@@ -60,9 +60,14 @@ class Story:
         self._stage = Stage(self.evidence, self.loop, network, self._rng, self._start_worker)
         self.faults = Faults(self._stage)
         self._traffic = Traffic(self.evidence, self.loop, self._rng)
+        self._acts: list[Callable[[], Awaitable[None]]] = []
         self._skips = self.plan.skips
         # Names of static members that nobody has now.
         self._vacant: dict[str, list[str]] = {role.name: [] for role in self.plan.roles}
+
+    def also(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Has something happen on purpose; the story does not end before it has."""
+        self._acts.append(act)
 
     def run(self) -> Evidence:
         evidence = self.evidence
@@ -90,7 +95,8 @@ class Story:
         for role in self._missing():
             self._start_worker(role)
         watching = [asyncio.ensure_future(each) for each in (self._keep_alive(), self._attend())]
-        await asyncio.gather(self._traffic.write(), self.faults.inflict())
+        acts = (act() for act in self._acts)
+        await asyncio.gather(self._traffic.write(), self.faults.inflict(), *acts)
         await self._until_quiet()
         for each in watching:
             each.cancel()

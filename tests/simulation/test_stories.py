@@ -1,5 +1,6 @@
 """Single stories, told on purpose: what seeds found once."""
 
+import asyncio
 import gc
 import itertools
 import logging
@@ -12,6 +13,7 @@ import structlog
 from streams.topics import BY_USER, Topic
 from tests.simulation.evidence import GROUP, Plan
 from tests.simulation.groups import METADATA_BYTES
+from tests.simulation.log import NO_ERROR
 from tests.simulation.loop import bury
 from tests.simulation.oracle import judge
 from tests.simulation.story import Story
@@ -187,3 +189,39 @@ def test_a_user_who_moves_from_one_old_partition_to_another_is_not_overtaken_by_
     story.loop.call_later(40.0, fail_for, None)
     story.run()
     assert judge(evidence) == []
+
+
+# As above: the killed one is let go of with what it was at.
+@pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("code", "grows"), [(-1, False), (-1, True), (15, True)])
+def test_a_refused_commit_of_where_partitions_begin_is_made_up_for_in_silence(
+    code: int, grows: bool
+) -> None:
+    """Refused right after a worker is replaced, or partitions are added; nothing is written since.
+
+    By no coordinator, or for a reason that Kafka does not tell.
+    """
+    story = Story(1, replace(_QUIET, workers=2, partitions=2, users=8, records=30))
+    kafka = story.evidence.kafka
+    group = kafka.group(GROUP)
+
+    async def refuse_after_a_takeover() -> None:
+        await asyncio.sleep(20.0)
+        generation = group.generation
+        if grows:
+            for topic in BY_USER:
+                kafka.create(topic.name, 2)
+        else:
+            story.loop.kill("w2")
+        while group.generation == generation:  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(0.01)
+        kafka.commits_get = code
+        await asyncio.sleep(7.0)
+        kafka.commits_get = NO_ERROR
+
+    story.also(refuse_after_a_takeover)
+    evidence = story.run()
+    assert evidence.all_ended
+    assert evidence.not_ready == {}
+    assert evidence.seconds < 60.0

@@ -101,6 +101,22 @@ async def test_nothing_is_handed_on_of_a_partition_that_goes(
     assert await chunks(consumer) == []
 
 
+async def test_where_a_partition_begins_is_offered_until_kafka_has_it(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    """Nothing is written to it meanwhile, and the group's lease is held all along."""
+    kafka_script.start, kafka_script.takes_commits = Progress(5), False
+    await rebalance(consumer)
+    kafka_script.takes_commits = True
+    commits = len(kafka_script.commits)
+    consumer.lease.renew(consumer.lease.clock())
+    await consumer.commit()
+    await consumer.commit()
+
+    assert kafka_script.commits[commits:] == [{HERE: Progress(5)}]
+    assert kafka_script.sights[HERE] == Sight(2, 2, kafka_script.end)
+
+
 async def test_a_commit_that_was_refused_is_offered_again(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
