@@ -159,6 +159,7 @@ class Router:
         self.limited: str | None = None
         self._settings = settings
         self._names = {topic.name: kafka.topic(topic.name) for topic in topics.ALL}
+        self._together = [self._names[topic.name] for topic in topics.BY_USER]
         self._producer = producer
         self._dead_letters = dead_letters
         self._guard = guard
@@ -283,8 +284,9 @@ class Router:
     async def _write(self, output: _ChunkOutput) -> None:
         try:
             # Other records may count on the updates before them: see "updates first" in the docs.
-            await batch_writer.write(self._producer, output.updates, self._tight)
-            await batch_writer.write(self._producer, output.others, self._tight)
+            counts = await batch_writer.equal_counts(self._producer, self._together)
+            for records in (output.updates, output.others):
+                await batch_writer.write(self._producer, records, self._tight, counts)
         except NotTakenError as error:
             _say_refused(error)
             raise

@@ -25,6 +25,7 @@ from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread, Fetched
 from streams.engine.deleted_records import DeletedRecords
 from streams.engine.duplicate_members import DuplicateMembers
+from streams.engine.equal_counts import in_all, read_together
 from streams.engine.forgotten_offsets import refuse_forgotten
 from streams.engine.group_lease import GroupLease
 from streams.engine.held_partitions import Hold, Holds
@@ -182,10 +183,11 @@ class Consumer(driver.Consumer):
         """
         bare = self.transport.kafka.bare
         names = {topic.name for topic in BY_USER}
-        read = (tp.topic for tp in self._thread.read_by_group() if bare(tp.topic) in names)
+        every = self._thread.read_by_group()
+        read = (tp.topic for tp in every if bare(tp.topic) in names)
         self.refusals.record("unequal_partitions", startup.unequal(Counter(read)))
         may_be_unheard, self._replaces = self._replaces, False
-        is_outgrown = self.added.is_outgrown(self._thread.read_by_group())
+        is_outgrown = self.added.is_outgrown(in_all(every, read_together(self.app)))
         if is_outgrown or (may_be_unheard and self.added.are_elsewhere):
             await self._thread.rejoin()
 
@@ -232,7 +234,8 @@ class Consumer(driver.Consumer):
         metrics.REBALANCES.inc()
         # Each is fetched when its processor starts it.
         self.pause_partitions(assigned)
-        every = up_to_highest([*self._thread.read_by_group(), *assigned])
+        there_are = in_all(self._thread.read_by_group(), read_together(self.app))
+        every = up_to_highest([*there_are, *assigned])
         known = await self._thread.read_progress(every)
         refuse_forgotten(self.app.conf.id, assigned, known)
         committed = {tp: known[tp] for tp in assigned if tp in known}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import aiokafka
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
@@ -16,6 +15,7 @@ from faust.types import TP
 
 from streams.engine.commit_requests import CommitRequests
 from streams.engine.committer import Committer
+from streams.engine.equal_counts import EqualRanges, read_together
 from streams.engine.group_lease import GroupLease
 from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import MissingTopicsError, Refusals
@@ -93,7 +93,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             group_instance_id=kafka.group_instance_id,
             # Partition i of all topics on one worker. Without tables Faust would take round robin,
             # which splits them, and changing it later is a full stop of the group.
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[EqualRanges.of(read_together(self.app))],
             auto_offset_reset="earliest",
             max_poll_interval_ms=clients.NEVER_MS,
             max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,

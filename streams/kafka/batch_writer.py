@@ -88,18 +88,30 @@ def what_to_do(topic: str, why: BaseException) -> str:
     return f"look at the brokers' log for {type(why).__name__}"
 
 
+async def equal_counts(producer: AIOKafkaProducer, together: Iterable[str]) -> Mapping[str, int]:
+    """Returns for each of the topics how many partitions all of them have.
+
+    One key is to be in partitions of the same number, while somebody adds some to one topic after
+    another too. It waits for a topic that Kafka does not know, as nobody can say how many it has.
+    """
+    counts = {topic: await partition_count(producer, topic) for topic in together}
+    return dict.fromkeys(counts, min(counts.values()))
+
+
 async def write(
     producer: AIOKafkaProducer,
     records: Iterable[Outgoing],
     most: Mapping[str, int] = MappingProxyType({}),
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Raises NotTakenError of the first batch that could not be written.
 
     `most` is how large a batch each topic takes, by its full name, where that is less than the
-    producer makes them.
+    producer makes them; `counts`, among how many partitions its keys are divided, where that is not
+    as many as it has.
     """
     by_partition: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
-    counts: dict[str, int] = {}
+    counts = dict(counts)
     for record in records:
         if (count := counts.get(record.topic)) is None:
             count = counts[record.topic] = await partition_count(producer, record.topic)

@@ -239,10 +239,8 @@ MUTANTS = (
     Mutant(
         "events are written before the updates that they count on",
         _ROUTER,
-        "            await batch_writer.write(self._producer, output.updates, self._tight)\n"
-        "            await batch_writer.write(self._producer, output.others, self._tight)\n",
-        "            await batch_writer.write(self._producer, output.others, self._tight)\n"
-        "            await batch_writer.write(self._producer, output.updates, self._tight)\n",
+        "            for records in (output.updates, output.others):",
+        "            for records in (output.others, output.updates):",
     ),
     Mutant(
         "an old message takes a user back whom the router does not remember",

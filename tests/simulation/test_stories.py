@@ -141,6 +141,18 @@ def test_topics_by_user_may_be_given_more_partitions_one_after_another(
     assert len(evidence.workers) == 2
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(BY_USER)))
+def test_topics_raised_one_after_another_under_a_router_keep_events_behind_updates(
+    order: Sequence[Topic],
+) -> None:
+    """The router asks how many partitions there are in between, which is every ten seconds."""
+    plan = replace(_QUIET, workers=2, partitions=2, users=8, records=240, seconds=40.0, routers=1)
+    story = Story(3, replace(plan, refused_share=0.0))
+    for seconds, topic in zip((8.0, 14.0, 20.0), order, strict=True):
+        story.loop.call_later(seconds, story.evidence.kafka.create, topic.name, 2)
+    assert judge(story.run()) == []
+
+
 # As above: the killed one is let go of with what it was at.
 @pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -160,7 +160,8 @@ class Traffic:
 
     def _place(self, user: str) -> int:
         # All topics by user are to have as many: the partitions that all have by now.
-        every = [*range(min(len(self._kafka.topics[topic.name]) for topic in BY_USER))]
+        topics = [RAW] if self._evidence.plan.routers else BY_USER
+        every = [*range(min(len(self._kafka.topics[topic.name]) for topic in topics))]
         place: int = self._partitioner(user.encode(), every, every)
         return place
 

@@ -36,9 +36,17 @@ class Kafka:
         self.answers = asyncio.Event()
         self.answers.set()
         monkeypatch.setattr("agents.router.processor.batch_writer.write", self._write)
+        monkeypatch.setattr("agents.router.processor.batch_writer.equal_counts", self._count)
+
+    async def _count(self, _: AIOKafkaProducer, topics: Sequence[str]) -> Mapping[str, int]:
+        return dict.fromkeys(topics, 1)
 
     async def _write(
-        self, _: AIOKafkaProducer, records: Sequence[Outgoing], _most: Mapping[str, int]
+        self,
+        _: AIOKafkaProducer,
+        records: Sequence[Outgoing],
+        _most: Mapping[str, int],
+        _counts: Mapping[str, int],
     ) -> None:
         self.asked.set()
         await self.answers.wait()

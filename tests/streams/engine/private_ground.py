@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3
@@ -26,7 +27,7 @@ from faust.types import ConsumerMessage
 from faust.web.drivers import aiohttp as aiohttp_driver
 
 from streams import logins, oauth
-from streams.engine import chunks, consumer, consumer_thread
+from streams.engine import chunks, consumer, consumer_thread, equal_counts
 from streams.engine.refusals import MissingTopicsError
 from streams.kafka import consumers, granted_rights, static_members
 from streams.worker import app, run, web
@@ -194,6 +195,7 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
 OURS = [
     (consumer.Consumer, driver.Consumer),
     (consumer_thread.ConsumerThread, driver.AIOKafkaConsumerThread),
+    (equal_counts.EqualRanges, RangePartitionAssignor),
     (consumer.Producer, driver.Producer),
     (consumer.Transport, driver.Transport),
     (chunks.ChunkScheduler, DefaultSchedulingStrategy),

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from aiokafka.errors import (
@@ -18,7 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kafka import Kafka
-from streams.kafka.batch_writer import NotTakenError, Outgoing, partition_of, write
+from streams.kafka.batch_writer import (
+    NotTakenError,
+    Outgoing,
+    equal_counts,
+    partition_of,
+    write,
+)
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.cluster import create, producing, read, settings
 from tests.streams.properties import SMALL
@@ -40,6 +48,26 @@ def outgoing(topic: str, number: int, size: int = 0) -> Outgoing:
         f"{number}".encode().ljust(size),
         [("id", str(number).encode()), ("kind", b"custom_event")],
     )
+
+
+class Raised:
+    """A producer that knows how many partitions each topic has."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(range(self._counts[topic]))
+
+
+async def test_a_key_has_one_number_in_all_topics_while_they_are_raised_one_after_another() -> None:
+    producer: Any = Raised({"user-update": 4, "events": 2, "audience-membership": 3})
+
+    assert await equal_counts(producer, ["user-update", "events", "audience-membership"]) == {
+        "user-update": 2,
+        "events": 2,
+        "audience-membership": 2,
+    }
 
 
 @pytest.mark.kafka

@@ -121,7 +121,8 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
     assert made._group_id == "mparticle-streams-router"
     assert made._group_instance_id == "router-7"
     assert made._enable_auto_commit is False
-    assert made._partition_assignment_strategy == [RangePartitionAssignor]
+    [divides] = made._partition_assignment_strategy
+    assert issubclass(divides, RangePartitionAssignor)
     assert made._max_poll_interval_ms > 365 * 24 * 3600 * 1000
     assert hasattr(made, "_coordinator")
     assert hasattr(made, "_client")
