@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -20,9 +20,10 @@ from mode import Service
 from streams import metrics
 from streams.engine import gauges, startup
 from streams.engine.added_partitions import AddedPartitions, up_to_highest
+from streams.engine.buffered_records import Fetched
 from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
-from streams.engine.consumer_thread import ConsumerThread, Fetched
+from streams.engine.consumer_thread import ConsumerThread
 from streams.engine.deleted_records import DeletedRecords
 from streams.engine.duplicate_members import DuplicateMembers
 from streams.engine.equal_counts import in_all, read_together
@@ -52,8 +53,6 @@ _LAST_COMMIT_SECONDS = 6.0
 _FETCH_SECONDS = 0.25
 # When all were asked for there is none to wait for, and each asking costs a way to the thread.
 _IDLE_SECONDS = 1.0
-# How long one partition alone may take to show whether it is the one that cannot be read.
-_ALONE_SECONDS = 5.0
 # How often Kafka is asked whether it lets us read again.
 _LET_AGAIN_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
@@ -347,7 +346,7 @@ class Consumer(driver.Consumer):
         fetched = await self._fetch()
         if self.should_stop:
             return
-        for tp in fetched.positions:
+        for tp, end in fetched.positions.items():
             partition = self.partitions.get(tp)
             if partition is None or partition.closed or tp in self.holds:
                 continue  # held, or a rebalance is under way, which ends with a seek
@@ -355,6 +354,9 @@ class Consumer(driver.Consumer):
                 # Asked for before it was taken over, answered after it: nobody knows from which
                 # position.
                 await self._thread.seek_to({tp: partition.offsets.position})
+            # What stands behind a gap is looked at again when it is known why there is one.
+            elif tp in fetched.errors and end == partition.offsets.position:
+                self._hold_unread(partition, fetched.errors[tp])
             # Not when a rebalance has just begun.
             elif self.flow_active and (chunk := await self._chunk(partition, fetched)):
                 yield tp, self._message(tp, chunk)
@@ -384,41 +386,14 @@ class Consumer(driver.Consumer):
             await self.sleep(_FETCH_SECONDS)
             return Fetched()
         is_all = len(active) == len(self.partitions)
-        try:
-            return await self._thread.fetch(active, _IDLE_SECONDS if is_all else _FETCH_SECONDS)
-        except ConsumerStoppedError:
-            raise
-        except Exception as error:
-            found = await self._find_unreadable(active)
-            # A right may have come back meanwhile; whatever else cannot be found again is a bug.
-            if not found and not isinstance(error, TopicAuthorizationFailedError):
-                raise
-            return Fetched()
+        seconds = _IDLE_SECONDS if is_all else _FETCH_SECONDS
+        return await self._thread.fetch(active, seconds)
 
-    async def _find_unreadable(self, active: Collection[TP]) -> bool:
-        """Holds the partitions whose next batch cannot be unpacked; False when there is none.
-
-        An error does not say of which partition it is, and what was fetched of others is lost with
-        it: so each is asked for alone, and then all from where they stood.
-        """
-        asked = {tp: self.partitions[tp] for tp in active if tp in self.partitions}
-        broken: dict[TP, Exception] = {}
-        for tp, partition in asked.items():
-            await self._thread.seek_to({tp: partition.offsets.position})
-            try:
-                await self._thread.fetch({tp}, _ALONE_SECONDS)
-            except ConsumerStoppedError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever a codec raises is told
-                broken[tp] = error
-        there = {tp: each for tp, each in asked.items() if self.partitions.get(tp) is each}
-        await self._thread.seek_to({tp: each.offsets.position for tp, each in there.items()})
-        for tp in broken.keys() & there.keys():
-            if isinstance(broken[tp], TopicAuthorizationFailedError):
-                self._hold_refused(tp)
-            else:
-                self._hold_unreadable(there[tp], broken[tp])
-        return bool(broken)
+    def _hold_unread(self, partition: Partition, error: Exception) -> None:
+        if isinstance(error, TopicAuthorizationFailedError):
+            self._hold_refused(partition.tp)
+        else:
+            self._hold_unreadable(partition, error)
 
     def _hold_refused(self, tp: TP) -> None:
         said = f"Kafka does not let this worker read on: {to_grant('topic', tp.topic)}"
@@ -439,16 +414,20 @@ class Consumer(driver.Consumer):
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     lacks = set(await self._lacking(set(refused.values())))
-                self.let_go_on(tp for tp, right in refused.items() if right not in lacks)
+                await self.let_go_on(tp for tp, right in refused.items() if right not in lacks)
 
     async def _lacking(self, rights: Collection[Right]) -> Iterable[Right]:
         return await lacking(self.transport.kafka, rights) if rights else ()
 
-    def let_go_on(self, tps: Iterable[TP]) -> None:
+    async def let_go_on(self, tps: Iterable[TP]) -> None:
         """Fetches partitions again that were held."""
-        for tp in tps:
+        held = {tp: self.partitions[tp] for tp in tps if tp in self.partitions}
+        # What was fetched of them meanwhile was refused too.
+        await self._thread.seek_to({tp: each.offsets.position for tp, each in held.items()})
+        for tp, partition in held.items():
             # A rebalance has let go of it meanwhile, or taken it over anew.
-            if self.holds.pop(tp, None) and (partition := self.partitions.get(tp)) is not None:
+            if self.partitions.get(tp) is partition and tp in self.holds:
+                del self.holds[tp]
                 self.pause_or_resume(partition)
 
     def _hold_unreadable(self, partition: Partition, error: Exception) -> None:

@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import aiokafka
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
-from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine.buffered_records import Fetched, fetch
 from streams.engine.commit_requests import CommitRequests
 from streams.engine.committer import Committer
 from streams.engine.equal_counts import EqualRanges, read_together
@@ -31,17 +31,6 @@ T = TypeVar("T")
 _COMMIT_AGAIN_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Records by partition, and of each partition that was asked for where the next fetch begins.
-
-    That is after the last record, or further where Kafka's own marks stand there.
-    """
-
-    records: Mapping[TP, Sequence[ConsumerRecord]] = field(default_factory=dict)
-    positions: Mapping[TP, int] = field(default_factory=dict)
 
 
 class Connection(Protocol):
@@ -266,19 +255,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise
 
     async def fetch(self, active: Collection[TP], seconds: float) -> Fetched:
-        """Waits so long for records of these partitions; raises what aiokafka does."""
-        return await self.ask(self._fetch(set(active), seconds))
-
-    async def _fetch(self, active: set[TP], seconds: float) -> Fetched:
-        consumer = self._ensure_consumer()
-        records = await self._fetch_records(consumer, active, timeout=seconds)
-        # In the same turn of the loop: records fetched after this belong to the next answer.
-        subscription = consumer._subscription.subscription  # noqa: SLF001 - guarded by a test
-        assignment = subscription and subscription.assignment
-        assigned = active & assignment.tps if assignment else ()
-        states = {TP(*tp): assignment.state_value(tp) for tp in assigned}
-        positions = {tp: each.position for tp, each in states.items() if each.has_valid_position}
-        return Fetched({TP(*tp): each for tp, each in records.items()}, positions)
+        """Waits so long for records of these partitions."""
+        return await self.ask(fetch(self._ensure_consumer(), set(active), seconds))
 
     def read_by_group(self) -> Collection[TP]:
         """All partitions of the topics that the group reads, this worker's and the others'."""

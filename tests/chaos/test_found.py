@@ -11,7 +11,7 @@ from faust.types import TP
 from sandbox.ports import HOST
 from sandbox.proxy import Proxy
 from streams.delivery.history import History
-from streams.engine.consumer_thread import Fetched
+from streams.engine.buffered_records import Fetched
 from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.policy import EnginePolicy

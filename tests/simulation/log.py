@@ -18,6 +18,7 @@ ToWrite = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _TRANSACTIONAL, _CONTROL = 0x10, 0x20
+_CRC_AT = 17
 # Of one producer to one partition, what Kafka remembers to know a batch that comes again.
 _REMEMBERED = 5
 _A_DAY_MS = 86_400_000
@@ -185,6 +186,22 @@ class Partition:
         """As retention does."""
         self.start = max(self.start, min(offset, self.end))
         self.batches = [batch for batch in self.batches if batch.end > self.start]
+
+    def corrupt(self, offset: int) -> Batch:
+        """Turns a bit of the checksum of the batch that stands there, as a bad disk does."""
+        place = self._place(offset)
+        batch = self.batches[place]
+        data = bytearray(batch.data)
+        data[_CRC_AT] ^= 1
+        self.batches[place] = batch._replace(data=bytes(data))
+        return self.batches[place]
+
+    def unreadable_at(self, offset: int) -> Batch | None:
+        """The batch that holds this offset, if its checksum is wrong."""
+        for batch in self.batches[self._place(offset) :][:1]:
+            if not MemoryRecords(batch.data).next_batch().validate_crc():
+                return batch
+        return None
 
     def cut_off(self, offset: int) -> list[int]:
         """As an unclean election does: records that were acknowledged are gone.

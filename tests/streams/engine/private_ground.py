@@ -12,7 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -113,10 +115,13 @@ CALLED: dict[str, tuple[Any, Parameters]] = {
         driver.AIOKafkaConsumerThread._ensure_consumer,
         ("self",),
     ),
-    "ConsumerThread._fetch_records": (
-        driver.AIOKafkaConsumerThread._fetch_records,
-        ("self", "consumer", "active_partitions", "timeout", "max_records"),
-    ),
+    "Fetcher._create_fetch_waiter": (Fetcher._create_fetch_waiter, ("self",)),
+    "Fetcher._notify": (Fetcher._notify, ("self", "future")),
+    "FetchResult.check_assignment": (FetchResult.check_assignment, ("self", "tp")),
+    "FetchResult._update_position": (FetchResult._update_position, ("self",)),
+    "SubscriptionState.fetch_context": (SubscriptionState.fetch_context, ("self",)),
+    "SubscriptionState.is_assigned": (SubscriptionState.is_assigned, ("self", "tp")),
+    "SubscriptionState.wait_for_assignment": (SubscriptionState.wait_for_assignment, ("self",)),
     "AIOKafkaClient.send": (AIOKafkaClient.send, ("self", "node_id", "request", "group")),
     "AIOKafkaClient._metadata_update": (
         AIOKafkaClient._metadata_update,

@@ -9,9 +9,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from streams.engine.buffered_records import Fetched
 from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
-from streams.engine.consumer_thread import Fetched
 from streams.engine.partition import Partition
 from streams.kafka.commit_metadata import NOTHING_SEEN, Progress, Sight
 from streams.kafka.log_bounds import Bounds
@@ -45,6 +45,8 @@ class Kafka:
         """How many offsets after the records of a fetch are Kafka's own."""
         self.begins = 0
         """Where the next fetch begins after one that brought nothing."""
+        self.errors: dict[TP, Exception] = {}
+        """What keeps a partition from being read at `begins`, and why."""
         self.rejoins = 0
         self.reads: Collection[TP] = {HERE, BESIDE}
         self.waits: list[float] = []
@@ -54,6 +56,8 @@ class Kafka:
     async def fetch(self, active: Collection[TP], seconds: float) -> Fetched:
         self.waits.append(seconds)
         await self._answer()
+        if errors := {tp: each for tp, each in self.errors.items() if tp in active}:
+            return Fetched(positions=dict.fromkeys(errors, self.begins), errors=errors)
         if not self.fetched:
             return Fetched()
         records = self.fetched.pop(0)

@@ -1,7 +1,7 @@
 """What the consumer hands on, what it commits, and when it fetches; Kafka answers from a script."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from aiokafka.errors import (
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine.buffered_records import Fetched
 from streams.engine.consumer import Consumer
-from streams.engine.consumer_thread import Fetched
 from streams.engine.deleted_records import DeletedRecords
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.policy import EnginePolicy
@@ -318,76 +318,101 @@ async def test_a_takeover_that_is_overtaken_takes_nothing_over(
     assert (consumer.partitions, len(kafka_script.seeks)) == ({}, seeks)
 
 
-async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_loses_nothing_of_others(
+async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_no_other(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    """An error takes with it what the same fetch brought of others, whose positions have moved."""
     partition = Partition(BESIDE, Progress(5), InFlightLimit(), consumer.partition_changed)
     consumer.partitions[BESIDE] = partition
     partition.start()
     consumer.resume_partitions({BESIDE})
     kafka_script.seeks.clear()
-
-    async def broken(active: Collection[TP], _seconds: float) -> Fetched:
-        if HERE in active:
-            raise UnsupportedCodecError
-        return Fetched()
-
-    kafka_script.fetch = broken  # type: ignore[method-assign,assignment]
+    kafka_script.errors = {HERE: UnsupportedCodecError()}
     handed_on = await chunks(consumer)
 
     assert handed_on == []
     assert consumer.holds.keys() == {HERE}
     assert "-0: the batch at offset 0 cannot be unpacked (Unsup" in consumer.holds[HERE].said
-    assert kafka_script.seeks[-1] == {HERE: 0, BESIDE: 5}
+    assert kafka_script.seeks == []
     assert (fetches(consumer), BESIDE in consumer._get_active_partitions()) == (False, True)
+
+
+async def test_what_cannot_be_read_behind_deleted_records_does_not_hide_that_they_are(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.errors, kafka_script.begins = {HERE: UnsupportedCodecError()}, 4
+    kafka_script.first = 4
+    assert await chunks(consumer) == []
+
+    assert consumer.holds[HERE].state == "records_deleted"
+
+
+@pytest.mark.parametrize("error", [UnsupportedCodecError(), TopicAuthorizationFailedError("raw")])
+async def test_an_error_that_comes_after_its_partition_was_taken_over_anew_holds_nothing(
+    kafka_script: Kafka, consumer: Consumer, error: Exception
+) -> None:
+    """The new assignment stands where the group does, wherever the old one had come to."""
+    kafka_script.errors = {HERE: error}
+
+    async def anew() -> None:
+        kafka_script.start = Progress(7)
+        await rebalance(consumer)
+
+    kafka_script.meanwhile = anew
+    assert await chunks(consumer) == []
+
+    assert consumer.holds == {}
+    assert kafka_script.seeks[-1] == {HERE: 7}
 
 
 async def test_an_error_that_is_no_partitions_own_is_raised(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    errors = [UnsupportedCodecError()]
+    async def broken(*_: object) -> Fetched:
+        raise UnsupportedCodecError
 
-    async def once(*_: object) -> Fetched:
-        if errors:
-            raise errors.pop()
-        return Fetched()
-
-    kafka_script.fetch = once  # type: ignore[method-assign,assignment]
+    kafka_script.fetch = broken  # type: ignore[method-assign,assignment]
     with pytest.raises(UnsupportedCodecError):
         await chunks(consumer)
-
-
-async def test_a_right_that_is_back_before_anybody_looks_ends_nothing(
-    kafka_script: Kafka, consumer: Consumer
-) -> None:
-    errors = [TopicAuthorizationFailedError(HERE.topic)]
-
-    async def once(*_: object) -> Fetched:
-        if errors:
-            raise errors.pop()
-        return Fetched()
-
-    kafka_script.fetch = once  # type: ignore[method-assign,assignment]
-    assert await chunks(consumer) == []
-    assert consumer.holds == {}
 
 
 async def test_what_may_not_be_read_is_held_with_the_right_that_lacks_until_it_is_back(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
-    async def refused(*_: object) -> Fetched:
-        raise TopicAuthorizationFailedError(HERE.topic)
-
-    kafka_script.fetch = refused  # type: ignore[method-assign,assignment]
+    kafka_script.errors = {HERE: TopicAuthorizationFailedError(HERE.topic)}
     assert await chunks(consumer) == []
     right = Right("Read", "topic", HERE.topic)
     held, fetched = consumer.holds[HERE], fetches(consumer)
-    consumer.let_go_on([HERE])
+    kafka_script.seeks.clear()
+    await consumer.let_go_on([HERE])
 
     assert (held.state, fetched) == ("kafka_refused", False)
     assert held.said.endswith(f"have its user granted {right}")
     assert (consumer.holds, fetches(consumer)) == ({}, True)
+    # What aiokafka has fetched of it since was refused too.
+    assert kafka_script.seeks == [{HERE: 0}]
+
+
+async def test_a_right_that_is_back_moves_nothing_that_was_assigned_meanwhile(
+    kafka_script: Kafka, consumer: Consumer
+) -> None:
+    kafka_script.errors = {HERE: TopicAuthorizationFailedError(HERE.topic)}
+    await chunks(consumer)
+    seek_to = kafka_script.seek_to
+
+    async def slowly(positions: Mapping[TP, int], generation: int | None = None) -> bool:
+        kafka_script.seek_to = seek_to  # type: ignore[method-assign]
+        sought = await seek_to(positions, generation)
+        await rebalance(consumer)
+        await chunks(consumer)
+        return sought
+
+    kafka_script.seek_to = slowly  # type: ignore[method-assign]
+    kafka_script.start = Progress(7)
+    kafka_script.begins = 7
+    await consumer.let_go_on([HERE])
+
+    assert consumer.holds.keys() == {HERE}
+    assert kafka_script.seeks[-1] == {HERE: 7}
 
 
 async def nothing(*_: object) -> None:

@@ -13,12 +13,14 @@ import aiokafka.conn
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import OAuthAuthenticator
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import JoinGroupRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import ConsumerThread as AnyConsumerThread
@@ -137,6 +139,27 @@ async def test_aiokafkas_fetcher_has_what_a_stop_needs() -> None:
     assert made._fetch_task.done() is False
     await asyncio.sleep(0)
     await made.close()
+
+
+async def test_aiokafkas_fetcher_has_what_each_partition_is_taken_from() -> None:
+    subscriptions = SubscriptionState()
+    made = Fetcher(AIOKafkaClient(bootstrap_servers="127.0.0.1:1"), subscriptions)
+    consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    error, result = (
+        FetchError(error=KafkaError(), backoff=0),
+        FetchResult(
+            TopicPartition(RAW.name, 0), assignment=None, partition_records=iter(()), backoff=0
+        ),
+    )
+
+    assert (made._records, made._closed, made._wait_consume_future) == ({}, False, None)
+    assert isinstance(error._error, KafkaError)
+    assert [*result._partition_records] == []
+    assert subscriptions.reassignment_in_progress is True
+    assert consumer._fetcher is None
+    assert isinstance(consumer._subscription, SubscriptionState)
+    await made.close()
+    await consumer.stop()
 
 
 async def test_the_web_server_has_what_the_door_needs() -> None:
