@@ -56,6 +56,10 @@ _IDLE_SECONDS = 1.0
 # How often Kafka is asked whether it lets us read again.
 _LET_AGAIN_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
+# Its log began at nought, whatever Kafka has deleted of it since.
+_ADDED = Progress(0)
+# Until then nobody is to take it for one that has been read.
+_NOT_BEGUN = Progress(0, is_begun=False)
 
 
 class Consumer(driver.Consumer):
@@ -245,17 +249,13 @@ class Consumer(driver.Consumer):
             starts = {
                 tp: added.sighted(tp, start, bounds)
                 for tp, bounds in there.items()
-                if (
-                    start := self.deleted_records.begin(
-                        tp, committed.get(tp, Progress(bounds.first)), bounds
-                    )
-                )
+                if (start := self.deleted_records.begin(tp, committed.get(tp, _ADDED), bounds))
             }
             if not await self._thread.seek_to(_offsets(starts), generation):
                 return  # the next rebalance has begun, and cancels this in a moment
             limit = InFlightLimit.share(self.transport.worker, len(assigned))
-            still = committed.keys() & (left - starts.keys())
-            await self._hold({tp: committed[tp] for tp in still}, limit)
+            still = left.difference(starts)
+            await self._hold({tp: committed.get(tp, _NOT_BEGUN) for tp in still}, limit)
             await self._go_on(starts, limit)
             left -= there.keys()
             if left or added.wait:

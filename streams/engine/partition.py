@@ -73,13 +73,15 @@ class Partition:
         self.offsets = OffsetTracker(start.offset, start.ended)
         self.committed = start
         self.sight = start.sight
+        self._is_begun = start.is_begun
         self.read_limit: int | None = None
         """The offset from which on it is not read until `lift_read_limit`; None: all is read."""
         self.started = False
         self.closed = False
         self._is_taken = False
         self.is_held = False
-        """Assigned and not fetched, because Kafka does not have what comes next or cannot tell."""
+        """Assigned and not fetched: Kafka does not have what comes next or cannot tell, or it waits
+        for others."""
         self.arrivals = Arrivals()
         self.bounds: tuple[int, int] | None = None
         """The first offset of the log and the one after its last, when Kafka was last asked."""
@@ -153,7 +155,8 @@ class Partition:
     @property
     def progress(self) -> Progress:
         """Returns the progress that may be committed now."""
-        return Progress(self.offsets.watermark, tuple(self.offsets.runs()), self.epoch, self.sight)
+        runs = tuple(self.offsets.runs())
+        return Progress(self.offsets.watermark, runs, self.epoch, self.sight, self._is_begun)
 
     @property
     def is_full(self) -> bool:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 # A broker takes so many bytes unless its `offset.metadata.max.bytes` is set otherwise.
 MAX_LENGTH = 4096
 _VERSION = "2"
+NOT_BEGUN = f"{_VERSION}|not begun"
+"""The text of a commit by which a member only shows that it is one: it says no offset."""
 
 
 class Sight(NamedTuple):
@@ -31,13 +33,15 @@ NOTHING_SEEN = Sight()
 class Progress:
     """A committed offset and the runs [from, to) that ended beyond it.
 
-    The epoch counts how often a person moved this partition's offset by hand.
+    The epoch counts how often a person moved this partition's offset by hand. The group has none of
+    what it has not `is_begun`.
     """
 
     offset: int
     ended: tuple[tuple[int, int], ...] = ()
     epoch: int = 0
     sight: Sight = NOTHING_SEEN
+    is_begun: bool = True
 
 
 def encode(progress: Progress, cluster: str, most: int = MAX_LENGTH) -> str:
@@ -45,6 +49,8 @@ def encode(progress: Progress, cluster: str, most: int = MAX_LENGTH) -> str:
 
     The text is longer than `most` only where it has no runs.
     """
+    if not progress.is_begun:
+        return NOT_BEGUN
     sight = ".".join(map(str, progress.sight))
     head = f"{_VERSION}|{cluster}|{progress.offset}|{progress.epoch}|{sight}|"
     room = (most - len(head)) // 4 * 3

@@ -10,13 +10,15 @@ from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.kafka.commit_metadata import NOT_BEGUN
+
 _RETRY_SECONDS = 0.1
 
 
 async def read_committed(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-    """Leaves out what has no offset; waits while Kafka cannot tell.
+    """Leaves out what has no offset, or is not begun; waits while Kafka cannot tell.
 
     aiokafka's own does not look at the answer's error as a whole, by which a coordinator says that
     it still loads, or is none any more. A broker that had just come up again so seemed to know of
@@ -45,7 +47,7 @@ def _offsets(answer: Any) -> Mapping[TopicPartition, OffsetAndMetadata]:
     for topic, partitions in answer.topics:
         for partition, offset, metadata, error_code in partitions:
             _check(error_code)
-            if offset >= 0:
+            if offset >= 0 and metadata != NOT_BEGUN:
                 found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, metadata)
     return found
 

@@ -51,13 +51,15 @@ class Plan:
     """What its faults are about (faults.THEMES); empty: whatever they are drawn from."""
     undisturbed_s: float = 0.0
     """How long nothing befalls anybody."""
+    sink: Role | None = None
+    """What those workers are that send to the destination; None: with the simulated sink."""
     within_s: float | None = None
     """All faults begin within so many seconds; None: whenever they will."""
 
     @property
     def roles(self) -> dict[Role, int]:
         """How many workers there are to be of each role."""
-        return {SINK: self.workers} | ({ROUTER: self.routers} if self.routers else {})
+        return {self.sink or SINK: self.workers} | ({ROUTER: self.routers} if self.routers else {})
 
     @classmethod
     def of(cls, seed: int) -> "Plan":

@@ -26,7 +26,10 @@ _OFTEN = (
 THEMES: Mapping[str, tuple[str, ...]] = {
     "clocks": ("crawls", "crawls", "freeze", "freeze", "freeze", "join", "leap"),
     "gaps": ("join", "join", "slow", "slow", "slow", "stop", "stuck", "stuck"),
-    "growth": ("down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop", "stuck"),
+    "growth": (
+        *("deleted", "down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop"),
+        "stuck",
+    ),
     "handovers": ("crawls", "join", "join", "slow", "stop"),
     "letters": ("kill", "leaderless", "leaderless", "leaderless", "moves", "stop"),
     "logs": ("deleted", "kill", "stuck", "truncated", "truncated", "truncated"),

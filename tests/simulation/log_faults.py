@@ -51,8 +51,9 @@ class LogFaults:
             end = partition.end
         self._stage.note("deleted")
         taken = self._may_be_lost(topic, number, range(first, end))
-        if (topic, number) in self._group.offsets:
-            # Before that the group had not begun, and misses nothing.
+        if self._group.offsets:
+            # Before that the group had not begun, and misses nothing. It begins all at once: of
+            # what is added later it misses all that is deleted.
             self._stage.evidence.deleted |= taken
         partition.delete_before(end)
         self._kafka.tell_arrived()

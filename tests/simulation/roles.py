@@ -9,7 +9,7 @@ from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.processor import Processor
 from streams.kafka.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
-from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
+from streams.topics import DEAD_LETTERS, RAW, Topic
 from streams.worker.app import App, create_app
 from streams.worker.sink_app import create_sink_app
 from tests.simulation.service import Service, SimulatedSink
@@ -30,11 +30,6 @@ class Role(NamedTuple):
         return f"mparticle-streams-{self.name}"
 
 
-def _sink(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
-    app = create_sink_app(SimulatedSink(service), kafka, worker, connections=8, port=6069)
-    return _read(app, SINK)
-
-
 def _router(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
     del service
 
@@ -48,6 +43,17 @@ def _router(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> A
     return _read(app, ROUTER)
 
 
+def sink_role(sink: Callable[[Service, KafkaSettings], SimulatedSink]) -> Role:
+    """What sends to the destination, by a sink that is made anew for each worker."""
+
+    def build(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
+        app = create_sink_app(sink(service, kafka), kafka, worker, connections=8, port=6069)
+        return _read(app, role)
+
+    role = Role(SimulatedSink.destination, SimulatedSink.topics, build)
+    return role
+
+
 def _read(app: App, role: Role) -> App:
     for topic in role.reads:
 
@@ -59,5 +65,5 @@ def _read(app: App, role: Role) -> App:
     return app
 
 
-SINK = Role("simulated", (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP), _sink)
+SINK = sink_role(lambda service, _: SimulatedSink(service))
 ROUTER = Role("router", (RAW,), _router)

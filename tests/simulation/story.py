@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Any
 from unittest import mock
@@ -19,12 +20,12 @@ from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import ALL
 from tests.simulation import loop as loops
 from tests.simulation import wire
-from tests.simulation.evidence import Evidence, Plan
+from tests.simulation.evidence import GROUP, Evidence, Plan
 from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
 from tests.simulation.loop import OfProcess, SimulatedLoop
 from tests.simulation.network import Network, Weather
-from tests.simulation.roles import SINK, Role
+from tests.simulation.roles import Role
 from tests.simulation.service import Service
 from tests.simulation.stage import Stage
 from tests.simulation.traffic import Traffic
@@ -51,7 +52,7 @@ class Story:
         kafka.commits_take_s = self.plan.commits_take_s
         weather = Weather(Random(f"weather {seed}"))
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
-        members = kafka.group(SINK.group).has
+        members = kafka.group(GROUP).has
         service = Service(self.loop, Random(f"service {seed}"), members)
         for topic in ALL:
             policy = "compact" if topic.compacted else "delete"
@@ -68,6 +69,10 @@ class Story:
     def also(self, act: Callable[[], Awaitable[None]]) -> None:
         """Has something happen on purpose; the story does not end before it has."""
         self._acts.append(act)
+
+    def all_stopped(self) -> AbstractAsyncContextManager[None]:
+        """While it lasts no worker runs."""
+        return self._stage.all_stopped()
 
     def run(self) -> Evidence:
         evidence = self.evidence

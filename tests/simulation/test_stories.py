@@ -1,38 +1,22 @@
 """Single stories, told on purpose: what seeds found once."""
 
 import asyncio
-import gc
 import itertools
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-import structlog
 
 from streams.topics import BY_USER, Topic
 from tests.simulation.evidence import GROUP, Plan
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.log import NO_ERROR
-from tests.simulation.loop import bury
 from tests.simulation.oracle import judge
 from tests.simulation.story import Story
 
+pytestmark = pytest.mark.usefixtures("told_quietly")
+
 _QUIET = Plan(workers=1, partitions=1, users=2, records=10, seconds=4.0, faults=0)
-
-
-@pytest.fixture(autouse=True)
-def _no_logs() -> Iterator[None]:
-    logging.disable(logging.CRITICAL)
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    # What a closed loop has left says its last words where nobody hears them.
-    gc.disable()
-    yield
-    bury()
-    gc.enable()
-    structlog.configure(**before)
-    logging.disable(logging.NOTSET)
 
 
 def _allow_text(story: Story, *, since_s: float, most: int) -> None:
@@ -237,3 +221,46 @@ def test_a_refused_commit_of_where_partitions_begin_is_made_up_for_in_silence(
     assert evidence.all_ended
     assert evidence.not_ready == {}
     assert evidence.seconds < 60.0
+
+
+@pytest.mark.parametrize("is_away", [True, False], ids=["nobody is there", "they wait"])
+def test_what_is_deleted_of_added_partitions_before_they_are_read_is_held_said_and_counted(
+    is_away: bool,
+) -> None:
+    plan = Plan(workers=2, partitions=2, records=80, seconds=10.0, faults=0, refused_share=0.0)
+    story = Story(1, plan)
+    evidence, kafka = story.evidence, story.evidence.kafka
+
+    async def grow_and_delete() -> None:
+        for topic in BY_USER:
+            kafka.create(topic.name, 2)
+        await asyncio.sleep(4.0)
+        for topic, number in itertools.product(BY_USER, (2, 3)):
+            there = kafka.topics[topic.name][number]
+            evidence.deleted |= {
+                each.id
+                for each in evidence.written
+                if (each.topic, each.partition) == (topic.name, number) and each.offset < there.end
+            }
+            there.delete_before(there.end)
+        kafka.tell_arrived()
+
+    async def act() -> None:
+        await asyncio.sleep(3.0)
+        if is_away:
+            async with story.all_stopped():
+                await grow_and_delete()
+            return
+        # What is not delivered of an old partition is what the added ones wait for.
+        evidence.service.fails_for = "100"
+        await grow_and_delete()
+        evidence.service.fails_for = None
+
+    story.also(act)
+    story.run()
+    delivered = {effect.id for effect in evidence.service.effects}
+    lost = {each.id for each in evidence.written} - delivered
+    assert lost
+    assert lost <= evidence.deleted
+    evidence.excused |= evidence.deleted
+    assert judge(evidence) == []

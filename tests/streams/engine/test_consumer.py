@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
 from streams.topics import RAW
+from streams.worker.readiness import readiness
 from tests.streams.delivery.flow import some_turns
 from tests.streams.engine.scripted import BESIDE, HERE, Kafka, Work, chunks, log, rebalance
 from tests.streams.engine.unstarted import consumer_of
@@ -627,18 +629,61 @@ async def test_a_partition_that_was_added_begins_when_what_was_before_it_has_end
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
     consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
-    kafka_script.unknown, kafka_script.first = {BESIDE}, 4
+    kafka_script.unknown = {BESIDE}
     kafka_script.start = Progress(5)
     await consumer.drain()
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
     await some_turns()
-    at_first = set(consumer.partitions)
+    at_first = {tp for tp, each in consumer.partitions.items() if each.started}
     kafka_script.start = Progress(kafka_script.end, sight=kafka_script.sights[HERE])
     await takeover
 
     assert at_first == {HERE}
-    assert kafka_script.seeks[-1] == {BESIDE: 4}
-    assert kafka_script.commits[-1] == {BESIDE: Progress(4)}
+    assert kafka_script.seeks[-1] == {BESIDE: 0}
+    assert kafka_script.commits[-1] == {BESIDE: Progress(0)}
+
+
+async def test_an_added_partition_whose_beginning_was_deleted_is_held(kafka_script: Kafka) -> None:
+    """Its log began at nought, and nothing of it has been read; its duties stay."""
+    processor = Work()
+    consumer = consumer_of(kafka_script, processor, {BESIDE})
+    kafka_script.unknown, kafka_script.first = {BESIDE}, 4
+    kafka_script.start = Progress(kafka_script.end, sight=Sight(1, 2, kafka_script.end))
+    await consumer.take_over(frozenset({BESIDE}), 1)
+    await consumer.commit()
+
+    assert {tp: (hold.state, hold.said) for tp, hold in consumer.holds.items()} == {
+        BESIDE: ("records_deleted", f"{RAW.name}-1: offset 0 is next, Kafka has from 4 on")
+    }
+    assert [each.tp for each in processor.on_hold] == [BESIDE]
+    assert kafka_script.commits == [{BESIDE: Progress(0, is_begun=False)}]
+
+
+async def test_a_worker_whose_partitions_all_wait_keeps_their_duties_and_says_what_for(
+    kafka_script: Kafka,
+) -> None:
+    """And surely is a member: Kafka takes a commit of it which says that nothing has begun."""
+    processor = Work()
+    consumer = consumer_of(kafka_script, processor, {BESIDE})
+    consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
+    consumer.lease.record_assignment()
+    kafka_script.unknown, kafka_script.start = {BESIDE}, Progress(5)
+    takeover = asyncio.create_task(consumer.take_over(frozenset({BESIDE}), 1))
+    await some_turns()
+    (waits,) = processor.on_hold
+    await consumer.commit()
+    is_sure = consumer.lease.is_held()
+    state, said = readiness(SimpleNamespace(consumer=consumer, rebalancing=False))
+    kafka_script.start = Progress(5, sight=Sight(1, 2, 5))
+    was_closed = waits.closed
+    await takeover
+
+    assert is_sure
+    assert kafka_script.commits == [{BESIDE: Progress(0, is_begun=False)}, {BESIDE: Progress(0)}]
+    assert state == "starting"
+    assert f"{RAW.name}-1 were added, and wait until the group has passed" in str(said)
+    assert (waits.tp, was_closed, waits.closed) == (BESIDE, False, True)
+    assert consumer.partitions[BESIDE].started
 
 
 async def test_while_users_move_between_old_partitions_each_stops_where_it_ended(

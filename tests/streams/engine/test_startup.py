@@ -353,8 +353,12 @@ async def test_a_partition_that_was_added_later_has_no_progress_to_go_on_with(
     await commit(to, to.group("router"), {(name, 0): (0, encode(Progress(0), "C"))})
     await add_partitions(to, RAW, 2)
     await write(to, RAW, b"{}", partition=1)
+    at_once = await starts(to)
+    # Whoever is to read it says that it waits.
+    waits = Progress(0, is_begun=False)
+    await commit(to, to.group("router"), {(name, 1): (0, encode(waits, "C"))})
 
-    assert await starts(to) == {0: Progress(0)}
+    assert at_once == await starts(to) == {0: Progress(0)}
 
 
 @KAFKA
