@@ -40,10 +40,9 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> Iterator[Non
     account_id = get("account", NO_SHAPE).get("account_id")
     about = About([get("id"), at_ms], at_ms, {"account_id": account_id})
     change = _AUDIENCE_CHANGES[request["action"]]
-    # The ids are made of the fields that say nothing as well.
+    # Ids are made of fields that say nothing as well, and of the account, which records share.
     changed = {
         "change": change,
-        "account_id": account_id,
         "audience_id": request["audience_id"],
         "audience_name": get("audience_name"),
         "audience_description": get("audience_description"),
@@ -56,7 +55,8 @@ def route_subscription(message: dict[str, Any], raw: RawMessage) -> Iterator[Non
         "state": "disconnected" if change == "disconnected" else "connected",
     }
     index = raw.reserve()
-    raw.emit(Content(AudienceChanged, without_empty(changed)), about, index, changed)
+    part = {**changed, "account_id": account_id}
+    raw.emit(Content(AudienceChanged, without_empty(changed)), about, index, part)
     raw.emit(Content(Audience, without_empty(known)), about, index, known)
 
 

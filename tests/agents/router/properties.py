@@ -144,7 +144,14 @@ def _ends_well(result: Routed) -> None:
         # An empty text is left out and reads back as none, as everywhere in records.
         written = out.record.model_dump_json()
         assert out.topic.holds.validate_json(written).model_dump_json() == written
-        assert json.loads(out.written()) == json.loads(written)
+        assert json.loads(out.written(), object_pairs_hook=_names_once) == json.loads(written)
+
+
+def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers of our topics disagree on which of two values counts that have one name."""
+    read = dict(pairs)
+    assert len(read) == len(pairs)
+    return read
 
 
 def _records(result: Routed) -> list[tuple[str, bytes, Record]]:
