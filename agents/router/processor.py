@@ -283,10 +283,11 @@ class Router:
 
     async def _write(self, output: _ChunkOutput) -> None:
         try:
-            # Other records may count on the updates before them: see "updates first" in the docs.
-            counts = await batch_writer.equal_counts(self._producer, self._together)
-            for records in (output.updates, output.others):
-                await batch_writer.write(self._producer, records, self._tight, counts)
+            if output.updates or output.others:
+                counts = await batch_writer.equal_counts(self._producer, self._together)
+                # Others may count on the updates before them: see "updates first" in the docs.
+                for records in (output.updates, output.others):
+                    await batch_writer.write(self._producer, records, self._tight, counts)
         except NotTakenError as error:
             _say_refused(error)
             raise
