@@ -48,17 +48,23 @@ class AddedPartitions:
         self._is_concerned = bool(
             self._added & {*assigned} or self._reshuffled & {tp.topic for tp in assigned}
         )
-        self._known = known
-        if self._is_concerned:
-            said = f"{_names(self._added)} wait for what was before them"
-            if self._reshuffled:
-                log.warning("partitions_added", detail=f"{said}; {self._said_of_limits}")
-            else:
-                log.info("partitions_added", detail=said)
+        # Whether it was said that Kafka has where each of the others ended.
+        self._is_told = False
+        self.look(known)
 
     def look(self, known: Mapping[TP, Progress]) -> None:
-        """Takes how far the group has come by now."""
+        """Takes how far the group has come by now.
+
+        Once all have committed where theirs ended, it says so: who writes may be waiting for it.
+        """
         self._known = known
+        if self._is_concerned and not self._is_told and all(map(self._is_seen, known)):
+            self._is_told = True
+            log.info(
+                "partitions_seen",
+                detail=f"{_names(self._added)} were added, and Kafka has where all others ended: "
+                "who writes may go on",
+            )
 
     def is_outgrown(self, every: Iterable[TP]) -> bool:
         """Returns whether some topic has more partitions than were known of here."""
@@ -99,8 +105,11 @@ class AddedPartitions:
         return replace(start, sight=sight)
 
     def _is_behind(self, tp: TP) -> bool:
-        known = self._known[tp]
-        return known.sight.partitions < self._counts[tp.topic] or known.offset < known.sight.end
+        return not self._is_seen(tp) or self._known[tp].offset < self._known[tp].sight.end
+
+    def _is_seen(self, tp: TP) -> bool:
+        """Whether its worker has committed where it ended when there were so many."""
+        return self._known[tp].sight.partitions >= self._counts[tp.topic]
 
     @property
     def said(self) -> str | None:
@@ -126,10 +135,9 @@ class AddedPartitions:
         )
 
     def _until(self, tp: TP) -> str:
-        sight = self._known[tp].sight
-        if sight.partitions < self._counts[tp.topic]:
+        if not self._is_seen(tp):
             return f"where {tp.topic}-{tp.partition} ends, which no worker has committed"
-        return f"offset {sight.end} of {tp.topic}-{tp.partition}"
+        return f"offset {self._known[tp].sight.end} of {tp.topic}-{tp.partition}"
 
 
 def up_to_highest(tps: Iterable[TP]) -> set[TP]:

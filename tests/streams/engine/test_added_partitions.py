@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from faust.types import TP
+from structlog.testing import capture_logs
 
 from streams.engine.added_partitions import AddedPartitions, up_to_highest
 from streams.engine.forgotten_offsets import forgotten
@@ -39,6 +40,25 @@ def test_they_wait_until_the_worker_of_each_of_the_others_has_seen_them() -> Non
     added = AddedPartitions([OLD, ADDED], {OLD: seen(2 * END, of=1)}, [ADDED])
     assert added.waiting == {ADDED}
     assert str(added.said).endswith("where user-update-0 ends, which no worker has committed")
+
+
+def test_the_line_that_lets_writers_start_comes_after_the_ends_are_committed() -> None:
+    """Each look is at what Kafka has; whoever has none of what was added tells nothing."""
+    looks = [{OLD: seen(0, of=1), OTHER: seen(0, of=0)}, {OLD: seen(0), OTHER: seen(0, of=0)}]
+    committed = {OLD: seen(0), OTHER: seen(0, of=1)}
+    with capture_logs() as logged:
+        beside = AddedPartitions([OLD, OTHER, ADDED], committed, [OLD])
+        added = AddedPartitions([OLD, OTHER, ADDED], looks[0], [ADDED])
+        for known in looks:
+            added.look(known)
+    assert logged == []
+    with capture_logs() as logged:
+        added.look(committed)
+        added.look(committed)
+    assert [each["event"] for each in logged] == ["partitions_seen"]
+    assert "who writes may go on" in logged[0]["detail"]
+    assert added.wait
+    assert not beside.wait
 
 
 def test_what_others_were_given_keeps_nobody_waiting_where_no_user_moves_to_ours() -> None:
