@@ -35,12 +35,13 @@ def forgotten(wanted: Iterable[P], known: Mapping[P, Progress]) -> list[P]:
     """Returns those without an offset of which the group must have had one, or is to begin.
 
     What is beyond those of its topic that the group had begun was added: all in it came since.
-    Where no commit tells how many these were, as many as any topic has offsets of: topics grow
-    together, or one after another. Where it has no offset at all, nothing was added.
+    Where no commit of its own tells how many these were, as many as any topic has offsets of:
+    topics grow together, or one after another. Where no commit tells it of any topic, as offsets
+    were set by a person or come from another cluster, or there is none at all, nothing was added.
     """
     told = {tp.topic for tp, each in known.items() if each.sight.begun}
     counts = begun(known)
-    most = max((tp.partition + 1 for tp in known), default=math.inf)
+    most = max(tp.partition + 1 for tp in known) if told else math.inf
     return [
         tp
         for tp in wanted

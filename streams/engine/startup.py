@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,10 +20,10 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from streams import clocks, topics
-from streams.engine.forgotten_offsets import forgotten
+from streams.engine.forgotten_offsets import begun, forgotten
 from streams.engine.refusals import sentence
 from streams.kafka import clients, log_bounds, topic_admin, topic_settings
-from streams.kafka.commit_metadata import Progress, decode, encode
+from streams.kafka.commit_metadata import Progress, Sight, decode, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.granted_rights import Granted, lacking_on_groups, look, too_little
 from streams.kafka.rights import Right, Rights
@@ -162,11 +163,11 @@ async def _begin_group(
             consumer.assign(partitions)
             # Another may have begun, worked and gone, while this one looked or its machine stood
             # still: what it has committed is not to be taken back.
-            begun = await read_committed(consumer, partitions)
+            begun_by_others = await read_committed(consumer, partitions)
             starts = {
-                tp: OffsetAndMetadata(offset, encode(Progress(offset), cluster))
-                for tp, offset in begins.items()
-                if tp not in begun
+                tp: OffsetAndMetadata(start.offset, encode(start, cluster))
+                for tp, start in _starts(begins, committed).items()
+                if tp not in begun_by_others
             }
             if not starts:
                 return
@@ -175,6 +176,15 @@ async def _begin_group(
                 await consumer.commit(starts)
     except _REFUSALS as error:
         raise StartError(f"{sentence('read and commit where it begins', error)}.") from error
+
+
+def _starts(
+    begins: Mapping[TopicPartition, int], committed: Mapping[TopicPartition, Progress]
+) -> Mapping[TopicPartition, Progress]:
+    """Says beside each how many are begun with it: what is added later is told from these."""
+    starts = {tp: Progress(offset) for tp, offset in begins.items()}
+    counts = begun({**committed, **starts})
+    return {tp: replace(start, sight=Sight(begun=counts[tp.topic])) for tp, start in starts.items()}
 
 
 def _where_to_begin(group: str, of: Collection[TopicPartition]) -> str:

@@ -99,7 +99,7 @@ SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
 def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
     tp: TP, start: Progress, added: Collection[TP], sight: Sight
 ) -> None:
-    known = {OTHER: start, LIMITED: Progress(0)}
+    known = {OTHER: start, LIMITED: Progress(0, sight=Sight(2))}
     of = AddedPartitions([OTHER, LIMITED, *added], known, [tp])
     assert of.sighted(tp, start, THERE) == replace(start, sight=sight)
 
@@ -118,7 +118,10 @@ def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
         ({"a": 4, "b": 4}, {"a": {0: 4, 1: 4, 2: 4, 3: 4}, "b": {0: 2, 1: 2}}, []),
         # Commits that tell nothing of it.
         ({"a": 2, "b": 2}, {"a": {0: 0, 1: 0}, "b": {0: 0}}, ["b-1"]),
-        ({"a": 2, "b": 2}, {"a": {0: 0}, "b": {0: 0}}, []),
+        ({"a": 2, "b": 2}, {"a": {0: 0}, "b": {0: 0}}, ["a-1", "b-1"]),
+        # Those of another topic tell of it: they grow together, or one after another.
+        ({"a": 4, "b": 4}, {"a": {0: 2, 1: 2}, "b": {0: 0}}, ["b-1"]),
+        ({"a": 4, "b": 4}, {"a": {0: 2, 1: 2}}, ["b-0", "b-1"]),
         ({"a": 2}, {}, ["a-0", "a-1"]),
     ],
 )

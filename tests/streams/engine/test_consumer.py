@@ -630,7 +630,7 @@ async def test_a_partition_that_was_added_begins_when_what_was_before_it_has_end
 ) -> None:
     consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
     kafka_script.unknown = {BESIDE}
-    kafka_script.start = Progress(5)
+    kafka_script.start = Progress(5, sight=Sight(1))
     await consumer.drain()
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
     await some_turns()
@@ -667,7 +667,7 @@ async def test_a_worker_whose_partitions_all_wait_keeps_their_duties_and_says_wh
     consumer = consumer_of(kafka_script, processor, {BESIDE})
     consumer.transport.policy = EnginePolicy(ask_again_s=0.0)
     consumer.lease.record_assignment()
-    kafka_script.unknown, kafka_script.start = {BESIDE}, Progress(5)
+    kafka_script.unknown, kafka_script.start = {BESIDE}, Progress(5, sight=Sight(1))
     takeover = asyncio.create_task(consumer.take_over(frozenset({BESIDE}), 1))
     await some_turns()
     (waits,) = processor.on_hold
@@ -692,7 +692,7 @@ async def test_while_users_move_between_old_partitions_each_stops_where_it_ended
     """The third partition is another worker's, and there were two."""
     third = TP(RAW.name, 2)
     kafka_script.reads, kafka_script.unknown = {HERE, BESIDE, third}, {third}
-    kafka_script.start, kafka_script.end = Progress(2), 5
+    kafka_script.start, kafka_script.end = Progress(2, sight=Sight(2)), 5
     await consumer.drain()
     takeover = asyncio.create_task(consumer.take_over(frozenset({HERE, BESIDE}), 2))
     await some_turns()

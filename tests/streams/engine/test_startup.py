@@ -18,7 +18,7 @@ from streams.engine import startup
 from streams.engine.startup import StartError, read_progress
 from streams.kafka import topic_admin
 from streams.kafka.clients import admin
-from streams.kafka.commit_metadata import Progress, encode
+from streams.kafka.commit_metadata import Progress, Sight, encode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.rights import Rights
 from streams.logins import Connection
@@ -286,46 +286,60 @@ async def test_a_partition_without_an_offset_begins_where_the_setting_says(
     cluster = await prepare(to, to.group("router"), [RAW])
     found = await starts(to, cluster)
 
-    assert found == {partition: Progress(offset) for partition, offset in offsets.items()}
+    # How many were begun stands beside it, so that what is added later is told from these.
+    assert found == {
+        partition: Progress(offset, sight=Sight(2)) for partition, offset in offsets.items()
+    }
 
 
-def at(offset: int) -> tuple[int, str]:
-    return offset, encode(Progress(offset), "C")
-
-
-# What of three topics with two partitions has an offset, and what must be begun.
-FORGOTTEN = {
+# How many partitions of each topic were begun, as far as commits tell; what of three topics with
+# two partitions has an offset, and what must be begun.
+FORGOTTEN: Mapping[str, tuple[int, Mapping[str, tuple[int, ...]], set[tuple[str, int]]]] = {
     "a topic": (
+        2,
         {"user-update": (0, 1), "audience-membership": (0, 1)},
         {("events", 0), ("events", 1)},
     ),
     "a partition": (
+        2,
         {"user-update": (0, 1), "events": (1,), "audience-membership": (0, 1)},
         {("events", 0)},
     ),
     "the last partition of a topic": (
+        2,
         {"user-update": (0, 1), "events": (0,), "audience-membership": (0, 1)},
         {("events", 1)},
     ),
     "what was added to all topics later": (
+        1,
         {"user-update": (0,), "events": (0,), "audience-membership": (0,)},
         set(),
+    ),
+    "what another cluster's commits, or a person's, lack": (
+        0,
+        {"user-update": (0,), "events": (0,), "audience-membership": (0,)},
+        {("user-update", 1), ("events", 1), ("audience-membership", 1)},
     ),
 }
 
 
 @KAFKA
-@pytest.mark.parametrize(("known", "forgotten"), FORGOTTEN.values(), ids=FORGOTTEN.keys())
+@pytest.mark.parametrize(("begun", "known", "forgotten"), FORGOTTEN.values(), ids=FORGOTTEN.keys())
 async def test_what_kafka_forgot_of_a_group_is_a_first_start_of_that_alone(
-    kafka: Kafka, prefix: str, known: dict[str, tuple[int, ...]], forgotten: set[tuple[str, int]]
+    kafka: Kafka,
+    prefix: str,
+    begun: int,
+    known: Mapping[str, tuple[int, ...]],
+    forgotten: set[tuple[str, int]],
 ) -> None:
     to, group = settings(kafka, prefix), f"{prefix}mparticle-streams-sailthru"
     await create(to)
     for topic in BY_USER:
         for partition in range(2):
             await write(to, topic, b"{}", b"{}", partition=partition)
-    stands = {(f"{prefix}{name}", each): at(1) for name, of in known.items() for each in of}
-    await commit(to, group, stands)
+    here = encode(Progress(1, sight=Sight(begun)), await prepare(to, f"{prefix}another", [RAW]))
+    stands = [(f"{prefix}{name}", each) for name, of in known.items() for each in of]
+    await commit(to, group, dict.fromkeys(stands, (1, here)))
     if forgotten:
         with pytest.raises(StartError) as raised:
             await prepare(to, group, BY_USER)
@@ -336,10 +350,9 @@ async def test_what_kafka_forgot_of_a_group_is_a_first_start_of_that_alone(
     await prepare(to.model_copy(update={"initial_offset": "latest"}), group, BY_USER)
     async with assigned(to, group, [(to.topic(t.name), n) for t in BY_USER for n in (0, 1)]) as has:
         found = await read_committed(has, has.assignment())
-    begun = {(f"{prefix}{name}", number): 2 for name, number in forgotten}
     assert {(tp.topic, tp.partition): each.offset for tp, each in found.items()} == {
         **dict.fromkeys(stands, 1),
-        **begun,
+        **{(f"{prefix}{name}", number): 2 for name, number in forgotten},
     }
 
 
