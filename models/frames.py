@@ -9,7 +9,7 @@ what to say of the rest. So both read the same, which a property holds.
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import FunctionType
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from pydantic.fields import FieldInfo
@@ -72,11 +72,17 @@ def _framed(annotation: Any) -> Any:
 
 
 def _default(info: FieldInfo) -> Any:
-    if info.is_required():
+    # What does not say of which kind it is, the model of its topic refuses.
+    if info.is_required() or _is_discriminator(info):
         return msgspec.NODEFAULT
     if info.default_factory is not None:
         return msgspec.field(default_factory=cast("Callable[[], Any]", info.default_factory))
     return msgspec.field(default=info.default)
+
+
+def _is_discriminator(info: FieldInfo) -> bool:
+    """Returns whether a field tells one model from others: it can say one thing only."""
+    return get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
 
 
 def _answers(model: type[Shape]) -> Iterator[tuple[str, Any]]:

@@ -127,6 +127,21 @@ def test_what_is_hardly_a_record_is_read_as_the_model_reads_it(
     assert _judged(_READ, bent) == _judged(_BY_MODEL, bent)
 
 
+@pytest.mark.parametrize("name", MembershipChanged.model_fields)
+@given(_SAID)
+def test_what_leaves_out_a_field_is_read_as_the_model_reads_it(
+    name: str, said: dict[str, Any]
+) -> None:
+    left = json.dumps({each: of for each, of in said.items() if each != name}).encode()
+    assert _judged(_READ, left) == _judged(_BY_MODEL, left)
+
+
+def test_a_record_without_its_kind_is_no_membership() -> None:
+    value = json.dumps({name: of for name, of in _PLAIN.items() if name != "kind"}).encode()
+    with pytest.raises(ValidationError, match="kind"):
+        _READ(value)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
