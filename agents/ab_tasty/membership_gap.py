@@ -8,7 +8,7 @@ from agents.ab_tasty.refresh import RefreshPolicy, until_others
 from agents.ab_tasty.refresh_progress import Done, Telling, keep_done
 from agents.ab_tasty.topics import AB_TASTY_MEMBERS, REFRESH_GROUP
 from streams.delivery.sink import Feed
-from streams.kafka import clients
+from streams.kafka import clients, log_bounds
 from streams.settings import KafkaSettings
 
 _AGAIN_SECONDS = 5.0
@@ -46,6 +46,7 @@ class MembershipGap:
 
 async def _note(consumer: AIOKafkaConsumer, at: TopicPartition) -> None:
     consumer.assign([at])
-    end = (await consumer.end_offsets([at]))[at]
+    ends = await log_bounds.learn_readable(consumer, [at], patience_s=_AGAIN_SECONDS)
+    end = ends[at]
     await keep_done(consumer, at, end, Done(since=end))
     consumer.unsubscribe()

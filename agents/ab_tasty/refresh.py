@@ -17,7 +17,7 @@ from models.record import Identity, RawPosition
 from streams import metrics
 from streams.delivery.sink import Feed, LaneKey, Placement, Repeat
 from streams.engine.partition import Partition
-from streams.kafka import clients, ranges
+from streams.kafka import clients, log_bounds, ranges
 from streams.outcomes import Dropped, Rejected
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -26,6 +26,8 @@ DAY_MS = 24 * 60 * 60 * 1000
 # AB Tasty keeps a row for 30 days ("Universal data connector API"); two of them are for delays.
 _LASTS_DAYS = 28
 _ASSIGNED_SECONDS = 0.5
+# An election takes a second or two.
+_PATIENCE_SECONDS = 5.0
 
 Change = Literal["joined", "left"]
 Place = Callable[[MembershipChanged, Placement], LaneKey | Dropped | Rejected]
@@ -146,7 +148,11 @@ class Refresh:
         Before the end there may also be a leave that AB Tasty took just before a crash.
         """
         changes = TopicPartition(self._kafka.topic(AUDIENCE_MEMBERSHIP.name), at.partition)
-        return await repeat.wait_until_settled((await consumer.end_offsets([changes]))[changes])
+        # Of both, before anything is sent: what has no leader holds up no other partition.
+        ends = await log_bounds.learn_readable(
+            consumer, [changes, at], patience_s=_PATIENCE_SECONDS
+        )
+        return await repeat.wait_until_settled(ends[changes])
 
     @contextmanager
     def _watching(self, partition: int, slices: DaySlices) -> Iterator[None]:

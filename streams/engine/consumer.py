@@ -35,6 +35,7 @@ from streams.engine.policy import EnginePolicy
 from streams.engine.processor import Processor
 from streams.engine.refusals import GroupError, Refusals, to_grant
 from streams.engine.watchdog import watch
+from streams.kafka import log_bounds
 from streams.kafka.access import Access
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.granted_rights import lacking
@@ -42,6 +43,7 @@ from streams.kafka.log_bounds import Bounds
 from streams.kafka.patient_producer import patient
 from streams.kafka.pending_writes import PENDING
 from streams.kafka.rights import Right
+from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import BY_USER, MAX_REQUEST_BYTES
 
@@ -121,7 +123,7 @@ class Consumer(driver.Consumer):
 
     def _is_named(self) -> bool:
         """Returns whether /ready names what may hold up all; without commits no lease is held."""
-        return bool(self.unavailable or PENDING.said or self.refusals.said)
+        return bool(self.unavailable or UNAVAILABLE.found or PENDING.said or self.refusals.said)
 
     @Service.task
     async def _look_for_closed_doors(self) -> None:
@@ -450,16 +452,9 @@ class Consumer(driver.Consumer):
 
     async def _log_bounds(self, tps: Collection[TP]) -> Mapping[TP, Bounds]:
         """Returns the bounds of those that can be asked; names the others as not available."""
-        there = {}
         # The dict of this assignment: an answer that comes after the next says nothing of that one.
         unavailable = self.unavailable
-        for tp, answer in (await self._thread.log_bounds(tps)).items():
-            if isinstance(answer, KafkaError):
-                unavailable[tp] = type(answer).__name__
-            else:
-                unavailable.pop(tp, None)
-                there[tp] = answer
-        return there
+        return log_bounds.answered(await self._thread.log_bounds(tps), unavailable)
 
     async def _may_pass(self, partition: Partition) -> bool:
         """Looks into a gap; holds the partition when Kafka deleted records before they were read.

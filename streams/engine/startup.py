@@ -155,7 +155,7 @@ async def _begin_group(
             await _leaders(consumer, group, partitions)
             begins = await read_begins(consumer, partitions, kafka.initial_offset)
             if kafka.initial_offset is None:
-                ends = await consumer.end_offsets(partitions)
+                ends = await log_bounds.learn_readable(consumer, partitions)
                 if full := [tp for tp in partitions if begins[tp] < ends[tp]]:
                     raise StartError(_where_to_begin(group, full if committed else ()))
             if not begin:
@@ -219,10 +219,11 @@ async def read_begins(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: str | datetime | None
 ) -> Mapping[TopicPartition, int]:
     """Returns where a group without offsets begins."""
+    there = await log_bounds.learn(consumer, partitions)
     if start is None or start == "earliest":
-        return dict(await consumer.beginning_offsets(partitions))
+        return {tp: each.first for tp, each in there.items()}
     # The ends first: what comes after this moment belongs to the group in any case.
-    ends = dict(await consumer.end_offsets(partitions))
+    ends = {tp: each.readable for tp, each in there.items()}
     if not isinstance(start, datetime):
         return ends
     milliseconds = int(start.timestamp() * 1000)

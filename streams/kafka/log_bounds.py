@@ -1,9 +1,10 @@
 """Asks where partitions begin and end: each answers for itself, or says why not."""
 
 import asyncio
+import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
@@ -15,12 +16,19 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.offset import OffsetRequest
 
+from streams import clocks
+from streams.kafka.unavailable import UNAVAILABLE
+
 _EARLIEST: Final = -2
 _LATEST: Final = -1
 _UNCOMMITTED: Final = 0
 _COMMITTED: Final = 1
 # A node that does not answer must not hold up what others have answered.
 _NODE_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0
+
+T = TypeVar("T")
+P = TypeVar("P", bound=tuple[str, int])
 
 
 class Bounds(NamedTuple):
@@ -33,6 +41,82 @@ class Bounds(NamedTuple):
     first: int
     end: int
     readable: int
+
+
+async def look(
+    consumer: AIOKafkaConsumer,
+    tps: Collection[TopicPartition],
+    unavailable: dict[TopicPartition, str],
+) -> Mapping[TopicPartition, Bounds]:
+    """Asks once; `unavailable` then has those that did not answer, and nothing else."""
+    answers = await ask(consumer, tps, committed=_reads_committed(consumer))
+    unavailable.clear()
+    return answered(answers, unavailable)
+
+
+async def learn(
+    consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], *, patience_s: float = math.inf
+) -> Mapping[TopicPartition, Bounds]:
+    """Asks until all have answered; /ready names the others meanwhile.
+
+    Where the patience is not without end, nobody is told: it raises a partition's error in the end.
+    """
+    committed = _reads_committed(consumer)
+    return await _until_answered(
+        lambda left: ask(consumer, left, committed=committed), tps, patience_s
+    )
+
+
+async def learn_readable(
+    consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], *, patience_s: float = math.inf
+) -> Mapping[TopicPartition, int]:
+    """The same for where the consumer would have to stop for now: one question instead of three."""
+    isolation = _COMMITTED if _reads_committed(consumer) else _UNCOMMITTED
+    return await _until_answered(
+        lambda left: _offsets(consumer, left, _LATEST, isolation), tps, patience_s
+    )
+
+
+async def _until_answered(
+    ask_for: Callable[
+        [Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, T | KafkaError]]
+    ],
+    tps: Iterable[TopicPartition],
+    patience_s: float,
+) -> Mapping[TopicPartition, T]:
+    left = set(tps)
+    there: dict[TopicPartition, T] = {}
+    until = clocks.monotonic() + patience_s
+    with UNAVAILABLE.naming() as named:
+        unavailable = named if math.isinf(patience_s) else {}
+        while True:
+            answers = await ask_for(left)
+            there |= answered(answers, unavailable)
+            left -= there.keys()
+            if not left:
+                return there
+            if clocks.monotonic() >= until:
+                raise next(each for each in answers.values() if isinstance(each, KafkaError))
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def answered(answers: Mapping[P, T | KafkaError], unavailable: dict[P, str]) -> Mapping[P, T]:
+    """Returns what has answered; notes the others as not available, with Kafka's own word for why.
+
+    Those that have answered are not named any more.
+    """
+    there = {}
+    for tp, answer in answers.items():
+        if isinstance(answer, KafkaError):
+            unavailable[tp] = type(answer).__name__
+        else:
+            unavailable.pop(tp, None)
+            there[tp] = answer
+    return there
+
+
+def _reads_committed(consumer: AIOKafkaConsumer) -> bool:
+    return bool(consumer._isolation_level == "read_committed")  # noqa: SLF001 - guarded by a test
 
 
 async def ask(
@@ -54,9 +138,6 @@ async def ask(
         of = first[tp], end[tp], readable[tp]
         error = next((each for each in of if isinstance(each, KafkaError)), None)
         answers[tp] = error or Bounds(*(each for each in of if isinstance(each, int)))
-    if any(isinstance(each, KafkaError) for each in answers.values()):
-        client: Any = consumer._client  # noqa: SLF001 - guarded by a test
-        client.force_metadata_update()
     return answers
 
 
@@ -68,6 +149,9 @@ async def _offsets(
     found: dict[TopicPartition, int | KafkaError] = {}
     for tp in tps:
         leader = client.cluster.leader_for_partition(tp)
+        if leader is None:
+            # A client that reads some topics is not told of others until it asks.
+            client.add_topic(tp.topic)
         if leader is None or leader < 0:
             found[tp] = LeaderNotAvailableError()
         else:
@@ -75,6 +159,8 @@ async def _offsets(
     of_nodes = (_of_node(client, node, own, at, isolation) for node, own in by_node.items())
     for answer in await asyncio.gather(*of_nodes):
         found |= answer
+    if any(isinstance(each, KafkaError) for each in found.values()):
+        client.force_metadata_update()
     return found
 
 

@@ -3,11 +3,9 @@
 from contextlib import AsyncExitStack
 from typing import Self
 
-import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
-from streams.kafka import clients
+from streams.kafka import clients, log_bounds
 from streams.settings import KafkaSettings
 
 
@@ -29,10 +27,7 @@ class LogEnd:
         await self._stack.aclose()
 
     async def of(self, partition: int) -> int:
-        """The offset after the partition's last record; waits while Kafka is away."""
+        """The offset after the partition's last record; waits while Kafka does not say."""
         assert self._consumer is not None, "use it inside `async with`"
         at = TopicPartition(self._topic, partition)
-        async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=None):
-            with attempt:
-                ends = await self._consumer.end_offsets([at])
-        return int(ends[at])
+        return (await log_bounds.learn_readable(self._consumer, [at]))[at]

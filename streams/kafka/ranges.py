@@ -1,5 +1,6 @@
 """Reads ranges of partitions, as far as these went when they were asked for; joins no group."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from streams import clocks
-from streams.kafka import topic_admin
+from streams.kafka import log_bounds, topic_admin
 from streams.kafka.clients import (
     SECONDS,
     UnansweredError,
@@ -18,10 +19,14 @@ from streams.kafka.clients import (
     reading,
     unanswered,
 )
+from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 _POLL_MS = 200
+# What is there comes at once, unless a leader is away or slow.
+_SILENT_SECONDS = 1.0
+_POSITION_SECONDS = 1.0
 # The most records of one poll; others get a turn of the event loop after it.
 _MAX_POLL_RECORDS = 1_000
 
@@ -44,7 +49,7 @@ async def read(
     """Yields some records of a partition at a time, in their order; of each partition one range.
 
     Raises UnansweredError where nothing comes for `silence_s`; otherwise it waits while Kafka is
-    away. The consumer is assigned what it reads, and nothing else.
+    away, and /ready names the partitions. The consumer is assigned what it reads, and nothing else.
     """
     left = {each.tp: each for each in ranges if each.start < each.end}
     # Assigned anew it would forget what it has fetched, and ask its group for offsets.
@@ -53,25 +58,53 @@ async def read(
     for tp, each in left.items():
         consumer.seek(tp, each.start)
     answered = clocks.monotonic()
-    while left:
-        some = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_MAX_POLL_RECORDS)
-        if not some and clocks.monotonic() > answered + silence_s:
-            raise await unanswered(kafka)
-        for tp, records in some.items():
-            if within := [record for record in records if record.offset < left[tp].end]:
-                yield tp, within
-        if some:
-            answered = clocks.monotonic()
-        # The position moves over compacted records and transaction marks too.
-        left = {tp: each for tp, each in left.items() if await consumer.position(tp) < each.end}
+    with UNAVAILABLE.naming() as unavailable:
+        while left:
+            some = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_MAX_POLL_RECORDS)
+            silent_s = clocks.monotonic() - answered
+            if some:
+                unavailable.clear()
+            elif silent_s > silence_s:
+                raise await unanswered(kafka)
+            elif silent_s > _SILENT_SECONDS:
+                await log_bounds.look(consumer, left.keys(), unavailable)
+            for tp, records in some.items():
+                if within := [record for record in records if record.offset < left[tp].end]:
+                    yield tp, within
+            if some:
+                answered = clocks.monotonic()
+            # The position moves over compacted records and transaction marks too.
+            left = {
+                tp: each
+                for tp, each in left.items()
+                if not await has_come_to(consumer, tp, each.end)
+            }
 
 
-async def whole(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> Sequence[Range]:
-    """All that Kafka has now of these partitions, which must be there."""
+async def has_come_to(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
+    """Returns whether a consumer has read what stands before an offset.
+
+    Not while it looks for a position, which aiokafka does for as long as there is no leader.
+    """
+    try:
+        async with asyncio.timeout(_POSITION_SECONDS):
+            return bool(await consumer.position(tp) >= offset)
+    except TimeoutError:
+        return False
+
+
+async def whole(
+    consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], *, patience_s: float = math.inf
+) -> Sequence[Range]:
+    """All that Kafka has now of these partitions, which must be there; waits as `learn` does."""
     every = list(tps)
-    first = await consumer.beginning_offsets(every)
-    ends = await consumer.end_offsets(every)
-    return [Range(tp, first[tp], ends[tp]) for tp in every]
+    there = await log_bounds.learn(consumer, every, patience_s=patience_s)
+    return [of_bounds(tp, there[tp]) for tp in every]
+
+
+def of_bounds(tp: TopicPartition, there: log_bounds.Bounds) -> Range:
+    """All that can be read of a partition."""
+    return Range(tp, there.first, there.readable)
 
 
 class Reader:

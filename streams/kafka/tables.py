@@ -6,16 +6,19 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
-from streams.kafka import clients
+from streams.kafka import clients, log_bounds, ranges
 from streams.kafka.patient_producer import partition_count
+from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 log = structlog.get_logger()
+
+_POLL_MS = 1_000
 
 Tell = Callable[[ConsumerRecord], None]
 
@@ -49,6 +52,8 @@ class FollowedTable:
         self._tell = tell
         self._whole = asyncio.Event()
         self._next: dict[int, int] = {}
+        # Partition -> the offset up to which somebody waits for it.
+        self._wanted: dict[int, int] = {}
         self._moved = asyncio.Event()
 
     @classmethod
@@ -67,24 +72,47 @@ class FollowedTable:
 
     async def wait_for(self, partition: int, offset: int) -> None:
         """Waits until the record at this place has been told."""
+        self._wanted[partition] = max(self._wanted.get(partition, 0), offset + 1)
         while self._next.get(partition, 0) <= offset:
             self._moved.clear()
             await self._moved.wait()
 
     async def run(self) -> None:
-        """Follows until cancelled."""
-        async with clients.consumer(self._kafka, self._kafka.topic(self._topic.name)) as consumer:
-            ends = await consumer.end_offsets(consumer.assignment())
-            while True:
-                if not self._whole.is_set() and all(
-                    [await consumer.position(tp) >= end for tp, end in ends.items()]
-                ):
-                    self._whole.set()
-                for tp, records in (await consumer.getmany(timeout_ms=1_000)).items():
-                    for record in records:
-                        self._tell(record)
-                    self._next[tp.partition] = records[-1].offset + 1
-                self._moved.set()
+        """Follows until cancelled; /ready names what it waits for and does not get."""
+        with UNAVAILABLE.naming() as unavailable:
+            async with clients.consumer(self._kafka, self._kafka.topic(self._topic.name)) as client:
+                await self._follow(client, unavailable)
+
+    async def _follow(
+        self, consumer: AIOKafkaConsumer, unavailable: dict[TopicPartition, str]
+    ) -> None:
+        unasked = set(consumer.assignment())
+        came = False
+        while True:
+            if not came:
+                silent = unasked | await self._behind(consumer)
+                there = await log_bounds.look(consumer, silent, unavailable)
+                self._wanted |= {tp.partition: there[tp].readable for tp in unasked & there.keys()}
+                unasked -= there.keys()
+            if not (self._whole.is_set() or unasked or await self._behind(consumer)):
+                self._whole.set()
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+            for tp, records in fetched.items():
+                unavailable.pop(tp, None)
+                for record in records:
+                    self._tell(record)
+                self._next[tp.partition] = records[-1].offset + 1
+            came = bool(fetched)
+            self._moved.set()
+
+    async def _behind(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
+        """The partitions that somebody waits for and that have not been read so far."""
+        return {
+            tp
+            for tp in consumer.assignment()
+            if (until := self._wanted.get(tp.partition, 0))
+            and not await ranges.has_come_to(consumer, tp, until)
+        }
 
 
 class Table:

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 from streams.engine.held_partitions import Holds
 from streams.engine.processor import Processor
 from streams.kafka.pending_writes import PENDING
+from streams.kafka.unavailable import UNAVAILABLE
 
 AUTHENTICATION_FAILED = "authentication_failed"
 
@@ -50,8 +51,8 @@ def _read(consumer: Any) -> Readiness | None:
             "kafka_unreachable",
             "kafka_unreachable: Kafka answers no heartbeat; look at the brokers",
         )
-    if consumer.unavailable:
-        which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in consumer.unavailable.items())
+    if unavailable := {**consumer.unavailable, **UNAVAILABLE.found}:
+        which = (f"{tp.topic}-{tp.partition} ({why})" for tp, why in unavailable.items())
         said = f"Kafka answers nothing of {', '.join(which)}: look at the leaders of these"
         return "partitions_unavailable", f"partitions_unavailable: {said}"
     return None

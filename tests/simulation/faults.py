@@ -6,7 +6,8 @@ What befalls the logs and the group's offsets is in `log_faults`.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from streams.topics import DEAD_LETTERS, EVENTS, RAW, USER_UPDATE
+from streams.settings import KafkaSettings
+from streams.topics import ALL, DEAD_LETTERS, EVENTS, USER_UPDATE
 from tests.simulation.evidence import GROUP
 from tests.simulation.kafka import address
 from tests.simulation.log_faults import NOT_OF_RAW, LogFaults
@@ -14,6 +15,8 @@ from tests.simulation.service import TIMEOUT_S
 from tests.simulation.stage import Stage
 from tests.simulation.worker import Worker
 
+_TABLES = [each for each in ALL if each.compacted]
+_GIVEN_UP_AFTER_S = KafkaSettings().request_timeout_s
 _SPARE = 2
 _PATIENCE_S = 10.0
 _SENT_AGAIN_S = 4.0
@@ -224,7 +227,7 @@ class Faults:
 
     async def _take_leader(self) -> None:
         topics = self._kafka.topics
-        able_to_lose = [USER_UPDATE, USER_UPDATE, EVENTS, DEAD_LETTERS, RAW]
+        able_to_lose = [USER_UPDATE, USER_UPDATE, EVENTS, DEAD_LETTERS, *_TABLES, *ALL]
         if self._stage.evidence.plan.theme == "letters":
             able_to_lose = [DEAD_LETTERS] * 3 + [EVENTS]
         names = [each.name for each in able_to_lose]
@@ -235,7 +238,8 @@ class Faults:
             partitions = [*topics[name]]
         # Those that another fault has taken come again when that is over.
         partitions = [each for each in partitions if each.leader is not None]
-        seconds = self._rng.uniform(0.5, 8)
+        # Also for longer than a client tries: what had one replica is on a machine that is gone.
+        seconds = self._rng.choice([self._rng.uniform(0.5, 8)] * 3 + [_GIVEN_UP_AFTER_S + 10.0])
         self._stage.note("leaderless", "", seconds)
         for partition in partitions:
             partition.led_by(None)

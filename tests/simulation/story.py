@@ -16,6 +16,7 @@ import mode
 
 from streams import metrics
 from streams.kafka.pending_writes import PENDING
+from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import ALL
 from tests.simulation import loop as loops
@@ -240,6 +241,7 @@ def simulated_clocks(loop: SimulatedLoop) -> Iterator[None]:
         for module in _BORN_WITH_A_CLOCK:
             stack.enter_context(mock.patch(f"{module}.monotonic", monotonic))
         stack.enter_context(mock.patch.object(PENDING, "writes", OfProcess()))
+        stack.enter_context(mock.patch.object(UNAVAILABLE, "waits", OfProcess()))
         # Bound when mode was imported.
         itertimer: Any = mode.Service.itertimer
         stack.enter_context(mock.patch.dict(itertimer.__kwdefaults__, clock=monotonic))

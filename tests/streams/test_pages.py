@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
 from faust.types import TP
 
@@ -17,6 +18,7 @@ from streams.engine.added_partitions import AddedPartitions
 from streams.engine.held_partitions import Hold
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.pending_writes import PendingWrites
+from streams.kafka.unavailable import UNAVAILABLE
 from streams.outcomes import Blocked
 from streams.worker import readiness
 from streams.worker.app import App
@@ -143,6 +145,19 @@ async def test_ready_says_whether_records_flow_and_why_not(
     assert said["ready"] is (why_not is None)
     assert (why_not or "") in (said["why_not"] or "")
     assert f'mparticle_streams_readiness{{state="{state}"}} 1.0' in await page.text()
+
+
+async def test_a_partition_of_a_table_is_named_beside_those_of_the_worker(
+    worker: Worker, client: Client
+) -> None:
+    await worker.take_over()
+    has_lost_a_leader(worker)
+    with UNAVAILABLE.naming() as waits:
+        waits[TopicPartition("audiences", 2)] = "LeaderNotAvailableError"
+        said = await (await client.get("/ready")).json()
+        assert "(LeaderNotAvailableError), audiences-2 (LeaderNotAvailableError)" in said["why_not"]
+    said = await (await client.get("/ready")).json()
+    assert "audiences" not in said["why_not"]
 
 
 async def test_partitions_that_were_added_are_named_while_they_wait_for_their_turn(

@@ -156,7 +156,7 @@ class DemandExchange:
         async with clients.consumer(self._kafka) as consumer:
             consumer.assign([at])
             if self._next is None:
-                [there] = await ranges.whole(consumer, [at])
+                [there] = await ranges.whole(consumer, [at], patience_s=_AGAIN_SECONDS)
                 self._next = max(there.start, there.end - _LAST_RECORDS)
             consumer.seek(at, self._next)
             async for record in consumer:

@@ -128,6 +128,7 @@ async def test_aiokafka_takes_our_consumer_settings() -> None:
     assert made._max_poll_interval_ms > 365 * 24 * 3600 * 1000
     assert hasattr(made, "_coordinator")
     assert hasattr(made, "_client")
+    assert made._isolation_level == "read_committed"
     assert made._subscription.subscription is None
     assert made._fetcher is None
     await made.stop()
