@@ -13,6 +13,8 @@ from tests.simulation.evidence import GROUP, Fault, Plan
 from tests.simulation.oracle import judge
 from tests.simulation.story import Story
 
+pytestmark = pytest.mark.usefixtures("told_quietly")
+
 _PLAN = Plan(workers=2, partitions=2, users=2, records=40, seconds=20.0, faults=0)
 # Longer than a client tries, and than a worker may hang.
 _AWAY_S = 400.0
