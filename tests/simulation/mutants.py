@@ -132,9 +132,9 @@ MUTANTS = (
     ),
     Mutant(
         "one partition without a leader ends the worker",
-        "streams/engine/consumer.py",
-        "            if isinstance(answer, KafkaError):\n",
-        "            if isinstance(answer, KafkaError):\n                raise answer\n",
+        "streams/kafka/log_bounds.py",
+        "        if isinstance(answer, KafkaError):\n",
+        "        if isinstance(answer, KafkaError):\n            raise answer\n",
     ),
     Mutant(
         "events do not wait for updates",
