@@ -16,7 +16,7 @@ from sandbox.ports import free_ports
 from streams import metrics
 from streams.engine.added_partitions import AddedPartitions
 from streams.engine.held_partitions import Hold
-from streams.kafka.commit_metadata import Progress
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.pending_writes import PendingWrites
 from streams.kafka.unavailable import UNAVAILABLE
 from streams.outcomes import Blocked
@@ -165,7 +165,9 @@ async def test_partitions_that_were_added_are_named_while_they_wait_for_their_tu
 ) -> None:
     await worker.take_over()
     added = TP(HERE.topic, 7)
-    worker.consumer.added = AddedPartitions([HERE, added], {HERE: Progress(0)}, [added])
+    worker.consumer.added = AddedPartitions(
+        [HERE, added], {HERE: Progress(0, sight=Sight(1))}, [added]
+    )
     said = await (await client.get("/ready")).json()
     assert said["why_not"].startswith("starting: mparticle-raw-7 were added, and wait until")
 
