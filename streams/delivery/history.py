@@ -50,7 +50,9 @@ class History:
             async for group, there in answering:
                 # Retention may be faster than we are: then what is left is read.
                 spans = [_span(each, there[TopicPartition(*each.tp)], share) for each in group]
-                async for tp, records in ranges.read(self._kafka, consumer, spans):
+                async for tp, records in ranges.read(
+                    self._kafka, consumer, spans, passes_over=True
+                ):
                     _tell(of_tp[tp], records, tell)
                 yield group
 

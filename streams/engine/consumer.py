@@ -20,7 +20,6 @@ from mode import Service
 from streams import metrics
 from streams.engine import gauges, startup
 from streams.engine.added_partitions import AddedPartitions, up_to_highest
-from streams.engine.buffered_records import Fetched
 from streams.engine.chunks import Chunk
 from streams.engine.committer import Committer
 from streams.engine.consumer_thread import ConsumerThread
@@ -37,6 +36,7 @@ from streams.engine.refusals import GroupError, Refusals, to_grant
 from streams.engine.watchdog import watch
 from streams.kafka import log_bounds
 from streams.kafka.access import Access
+from streams.kafka.buffered_records import Fetched
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.granted_rights import lacking
 from streams.kafka.log_bounds import Bounds
@@ -348,7 +348,8 @@ class Consumer(driver.Consumer):
         fetched = await self._fetch()
         if self.should_stop:
             return
-        for tp, end in fetched.positions.items():
+        for at, end in fetched.positions.items():
+            tp = TP(*at)
             partition = self.partitions.get(tp)
             if partition is None or partition.closed or tp in self.holds:
                 continue  # held, or a rebalance is under way, which ends with a seek

@@ -12,7 +12,6 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.engine.buffered_records import Fetched, fetch
 from streams.engine.commit_requests import CommitRequests
 from streams.engine.committer import Committer
 from streams.engine.equal_counts import EqualRanges, read_together
@@ -21,6 +20,7 @@ from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import MissingTopicsError, Refusals
 from streams.engine.startup import read_progress
 from streams.kafka import clients, log_bounds
+from streams.kafka.buffered_records import Fetched, fetch
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.metadata import paced

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord
 
 from streams import clocks
 from streams.kafka import log_bounds, topic_admin
+from streams.kafka.buffered_records import Fetched, fetch
 from streams.kafka.clients import (
     SECONDS,
     UnansweredError,
@@ -19,11 +22,16 @@ from streams.kafka.clients import (
     reading,
     unanswered,
 )
+from streams.kafka.rights import Right
 from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
-_POLL_MS = 200
+log = structlog.get_logger()
+
+_POLL_S = 0.2
+# How long after a refusal it is asked again.
+_AGAIN_S = 1.0
 # What is there comes at once, unless a leader is away or slow.
 _SILENT_SECONDS = 1.0
 _POSITION_SECONDS = 1.0
@@ -45,11 +53,14 @@ async def read(
     ranges: Iterable[Range],
     *,
     silence_s: float = math.inf,
+    passes_over: bool = False,
 ) -> AsyncIterator[tuple[TopicPartition, Sequence[ConsumerRecord]]]:
     """Yields some records of a partition at a time, in their order; of each partition one range.
 
     Raises UnansweredError where nothing comes for `silence_s`; otherwise it waits while Kafka is
     away, and /ready names the partitions. The consumer is assigned what it reads, and nothing else.
+    What cannot be unpacked raises, as does a refusal; with `passes_over` it is logged and passed
+    over, and a refusal waited out.
     """
     left = {each.tp: each for each in ranges if each.start < each.end}
     # Assigned anew it would forget what it has fetched, and ask its group for offsets.
@@ -58,9 +69,10 @@ async def read(
     for tp, each in left.items():
         consumer.seek(tp, each.start)
     answered = clocks.monotonic()
+    said = set[str]()
     with UNAVAILABLE.naming() as unavailable:
         while left:
-            some = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_MAX_POLL_RECORDS)
+            some = await _poll(consumer, left, said if passes_over else None)
             silent_s = clocks.monotonic() - answered
             if some:
                 unavailable.clear()
@@ -91,6 +103,60 @@ async def has_come_to(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: in
             return bool(await consumer.position(tp) >= offset)
     except TimeoutError:
         return False
+
+
+async def _poll(
+    consumer: AIOKafkaConsumer, left: Mapping[TopicPartition, Range], said: set[str] | None
+) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+    """Returns some records of some partitions; raises what keeps it from it where `said` is None.
+
+    Otherwise that is the topics of which it has been said that they may not be read.
+    """
+    fetched = await fetch(consumer, left, _POLL_S, most=_MAX_POLL_RECORDS)
+    if fetched.errors and said is None:
+        raise next(iter(fetched.errors.values()))
+    if said is not None and (refused := _pass_over(consumer, fetched, left)):
+        if refused - said:
+            _tell_refused(refused - said)
+        said |= refused
+        await asyncio.sleep(_AGAIN_S)
+    return fetched.records
+
+
+def _pass_over(
+    consumer: AIOKafkaConsumer, fetched: Fetched, left: Mapping[TopicPartition, Range]
+) -> set[str]:
+    """Goes on behind the batches that cannot be unpacked, or at the range's end where none came.
+
+    Returns the topics that may not be read.
+    """
+    refused = set[str]()
+    for tp, error in fetched.errors.items():
+        if isinstance(error, TopicAuthorizationFailedError):
+            refused.add(tp.topic)
+            continue
+        first = fetched.positions[tp]
+        behind = min(fetched.behind.get(tp, left[tp].end), left[tp].end)
+        consumer.seek(tp, behind)
+        log.error(
+            "batch_unreadable",
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=first,
+            detail=f"{tp.topic}-{tp.partition}: from offset {first} to before {behind} nothing can "
+            f"be unpacked ({type(error).__name__}): what ended there is not remembered",
+        )
+    return refused
+
+
+def _tell_refused(topics: Iterable[str]) -> None:
+    rights = "; ".join(str(Right("Read", "topic", topic)) for topic in sorted(topics))
+    log.error(
+        "kafka_refused",
+        reason=TopicAuthorizationFailedError.__name__,
+        detail=f"Kafka does not let this worker read back what has ended: have its user granted "
+        f"{rights}",
+    )
 
 
 async def whole(

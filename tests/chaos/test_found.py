@@ -11,10 +11,10 @@ from faust.types import TP
 from sandbox.ports import HOST
 from sandbox.proxy import Proxy
 from streams.delivery.history import History
-from streams.engine.buffered_records import Fetched
 from streams.engine.group_lease import GroupLease
 from streams.engine.partition import Partition
 from streams.engine.policy import EnginePolicy
+from streams.kafka.buffered_records import Fetched
 from streams.kafka.commit_metadata import Progress
 from streams.kafka.log_bounds import Bounds
 from streams.settings import KafkaSettings

@@ -11,8 +11,8 @@ from tests.simulation.worker import Worker
 
 GROUP = SINK.group
 _THEMES = (
-    *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "replays"),
-    "takeovers",
+    *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "reading"),
+    *("replays", "takeovers"),
 )
 
 
@@ -71,14 +71,14 @@ class Plan:
         if theme in {"clocks", "memberships"}:
             # Whoever wakes is to have much left to send.
             seconds = 8.0
-        elif theme in {"gaps", "letters", "logs"}:
+        elif theme in {"gaps", "letters", "logs", "reading"}:
             # The group is to have begun, and has still something to read.
             seconds = 4.0
         rates = [3, 8] if theme in {"clocks", "memberships", "replays"} else [3, 8, 14]
         if theme == "letters":
             # One is to be on its way most of the time.
             rates = [14]
-        if theme in {"letters", "logs"}:
+        if theme in {"letters", "logs", "reading"}:
             routers = 0
         elif theme == "replays":
             routers = rng.choice([1, 2])
@@ -155,7 +155,7 @@ class Evidence:
     deleted: set[str] = field(default_factory=set)
     """Those of them that were deleted after the group had begun."""
     unnoticed: list[str] = field(default_factory=list)
-    """Logs whose end is gone, and with it what the group goes on to say that it has done."""
+    """Logs of which workers say what is not so, or the group that it has done what is gone."""
     counted: float = 0.0
     """How many deleted offsets the workers said that they passed over or hold at."""
     is_writing: bool = True

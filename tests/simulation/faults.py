@@ -22,8 +22,8 @@ _PATIENCE_S = 10.0
 _SENT_AGAIN_S = 4.0
 # Most promises are about what a worker leaves when it goes.
 _OFTEN = (
-    *("deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless", "leaderless", "stop"),
-    "truncated",
+    *("corrupt", "corrupt", "deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless"),
+    *("leaderless", "stop", "truncated"),
 )
 # Some mistakes show only where a few kinds meet, which drawn from all of them seldom do.
 THEMES: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +39,9 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "memberships": (
         *("crawls", "elects", "elects", "elects", "elects", "freeze", "freeze", "join", "refused"),
     ),
+    "reading": (
+        *("corrupt", "corrupt", "down", "join", "join", "rights", "rights", "stop", "stuck"),
+    ),
     "replays": ("join", "kill", "kill", "moves", "stop", "stop"),
     "takeovers": ("join", "kill", "leaderless", "leaderless", "stop"),
 }
@@ -52,6 +55,7 @@ class Faults:
         self._rng = stage.rng
         self._kafka = stage.evidence.kafka
         self._service = stage.evidence.service
+        self.of_logs = LogFaults(stage)
         self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
             "broker": self._restart_broker,
             "crawls": self._slow_service_down,
@@ -70,7 +74,7 @@ class Faults:
             "slow": self._slow_down,
             "stop": self._stop,
             "stuck": self._fail_one_user,
-            **LogFaults(stage).kinds,
+            **self.of_logs.kinds,
         }
 
     async def inflict(self) -> None:

@@ -6,6 +6,7 @@ What is answered is held against a real broker by `test_conformance.py`.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from random import Random
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Inbound
 
 CLUSTER = "simulated"
-UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE = 3, 5
+UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, TOPIC_REFUSED = 3, 5, 29
 _LATEST, _EARLIEST = -1, -2
 # The newest of each that does not need tagged fields.
 _SERVED = {
@@ -27,6 +28,7 @@ _SERVED = {
 
 # A bit for each operation, all of them granted.
 _ALL_RIGHTS = 0b1111_1111_1000
+_TO_READ = 0b1000
 _WITH_OFFLINE_REPLICAS, _WITH_LEADER_EPOCH, _WITH_RIGHTS = 5, 7, 8
 
 
@@ -57,6 +59,8 @@ class Kafka:
         self.reads_take_s: dict[int, float] = {}
         self.commits_take_s = 0.0
         self.commits_get = NO_ERROR
+        # Topics that its users may not read for a while, though they may see them.
+        self.may_not_read: set[str] = set()
         self.topics: dict[str, list[Partition]] = {}
         self.configs: dict[str, dict[str, str]] = defaultdict(dict)
         self.groups: dict[str, Group] = {}
@@ -172,7 +176,8 @@ class Kafka:
         error = NO_ERROR if there is not None else UNKNOWN_TOPIC
         if version == 0:
             return error, name, partitions
-        rights = (_ALL_RIGHTS,) if version >= _WITH_RIGHTS else ()
+        granted = _ALL_RIGHTS & ~_TO_READ if name in self.may_not_read else _ALL_RIGHTS
+        rights = (granted,) if version >= _WITH_RIGHTS else ()
         return error, name, False, partitions, *rights
 
     def _partition_described(self, number: int, there: Partition, version: int) -> tuple[Any, ...]:
@@ -210,15 +215,31 @@ class Kafka:
 
     async def _fetch(self, request: Any, asked: Asked) -> tuple[Any, ...]:
         until = self.loop.now_s + request.max_wait_time / 1000
+        request, refused = self._may_read(request)
         await self._find_on_disk(asked.broker)
-        while not self._has_any(request, asked.broker) and self.loop.now_s < until:
+        while (
+            request.topics and not self._has_any(request, asked.broker) and self.loop.now_s < until
+        ):
             waiting = self.loop.create_future()
             self._waiting[waiting] = None
             timer = self.loop.call_at(until, _settle, waiting)
             await waiting
             timer.cancel()
             self._waiting.pop(waiting, None)
-        return 0, self._read(request, asked.broker)
+        return 0, [*self._read(request, asked.broker), *refused]
+
+    def _may_read(self, request: Any) -> tuple[Any, list[tuple[str, list[tuple[Any, ...]]]]]:
+        """What is asked for and may be read, which is looked at before it waits; and refusals."""
+        if not self.may_not_read:
+            return request, []
+        allowed = copy(request)
+        allowed.topics = [each for each in request.topics if each[0] not in self.may_not_read]
+        refused = [
+            (topic, [(number, TOPIC_REFUSED, -1, -1, None, b"") for number, *_ in partitions])
+            for topic, partitions in request.topics
+            if topic in self.may_not_read
+        ]
+        return allowed, refused
 
     async def _find_on_disk(self, broker: int) -> None:
         if most_s := self.reads_take_s.get(broker):
@@ -356,14 +377,16 @@ class Kafka:
         await asyncio.sleep(self._rng.uniform(0, self.commits_take_s))
         errors: int | dict[tuple[str, int], int] = self._refusal(asked) or self.commits_get
         if not errors:
-            errors = self.group(request.consumer_group).commit(request.to_object())
+            offered = request.to_object()
+            offered["topics"] = [
+                each for each in offered["topics"] if each["topic"] not in self.may_not_read
+            ]
+            errors = self.group(request.consumer_group).commit(offered)
+        codes, otherwise = ({}, errors) if isinstance(errors, int) else (errors, TOPIC_REFUSED)
         answers = [
             (
                 topic,
-                [
-                    (each[0], errors if isinstance(errors, int) else errors[topic, each[0]])
-                    for each in partitions
-                ],
+                [(each[0], codes.get((topic, each[0]), otherwise)) for each in partitions],
             )
             for topic, partitions in request.topics
         ]

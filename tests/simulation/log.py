@@ -187,14 +187,13 @@ class Partition:
         self.start = max(self.start, min(offset, self.end))
         self.batches = [batch for batch in self.batches if batch.end > self.start]
 
-    def corrupt(self, offset: int) -> Batch:
+    def corrupt(self, offset: int) -> None:
         """Turns a bit of the checksum of the batch that stands there, as a bad disk does."""
-        place = self._place(offset)
-        batch = self.batches[place]
-        data = bytearray(batch.data)
-        data[_CRC_AT] ^= 1
-        self.batches[place] = batch._replace(data=bytes(data))
-        return self.batches[place]
+        if self.unreadable_at(offset) is None:
+            place = self._place(offset)
+            data = bytearray(self.batches[place].data)
+            data[_CRC_AT] ^= 1
+            self.batches[place] = self.batches[place]._replace(data=bytes(data))
 
     def unreadable_at(self, offset: int) -> Batch | None:
         """The batch that holds this offset, if its checksum is wrong."""

@@ -1,10 +1,11 @@
 """What befalls the logs and the group's offsets: drawn from a story's seed."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from streams.kafka.commit_metadata import decode
-from streams.topics import BY_USER, USER_UPDATE
+from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, EVENTS, RAW, USER_UPDATE
 from tests.simulation.evidence import GROUP
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.kafka import CLUSTER
@@ -14,7 +15,8 @@ from tests.simulation.stage import Stage
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
 _NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S, _SEEN_S = 60.0, 4.0, 10.0, 4.0, 120.0
-NOT_OF_RAW = frozenset({"deleted", "grows", "moved", "truncated"})
+_UNREADABLE = re.compile(r"([\w-]+)-(\d+): the batch at offset (\d+) cannot be unpacked")
+NOT_OF_RAW = frozenset({"corrupt", "deleted", "grows", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say. And what a router hears of
 later than it writes, of which no order is promised."""
 
@@ -26,11 +28,13 @@ class LogFaults:
         self._kafka = stage.evidence.kafka
         self._group = self._kafka.group(GROUP)
         self.kinds: Mapping[str, Callable[[], Awaitable[None]]] = {
+            "corrupt": self._corrupt,
             "deleted": self._delete,
             "grows": self._grow,
             "forgotten": self._forget,
             "moved": self._move,
             "refused": self._refuse,
+            "rights": self._withdraw_right,
             "truncated": self._truncate,
         }
 
@@ -136,6 +140,44 @@ class LogFaults:
         await asyncio.sleep(seconds)
         self._group.metadata_bytes, self._kafka.commits_get = METADATA_BYTES, NO_ERROR
 
+    async def _withdraw_right(self) -> None:
+        """Access rules are applied anew without the right to read a topic, and again with it."""
+        seconds = self._rng.uniform(0.5, 8)
+        topics = [USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP]
+        if self._stage.evidence.plan.routers:
+            topics.append(RAW)
+        topic = self._rng.choice(topics).name
+        self._stage.note("rights", "", seconds)
+        self._kafka.may_not_read.add(topic)
+        await asyncio.sleep(seconds)
+        self._kafka.may_not_read.discard(topic)
+
+    async def _corrupt(self) -> None:
+        """A disk turns a bit of a batch that nobody has read, in a backlog or in what comes in."""
+        topic, number = self._stage.any_place()
+        if self._rng.random() < 1 / 2:
+            self._corrupt_unread(topic, number)
+            return
+        async with self._stage.all_stopped():
+            await asyncio.sleep(self._rng.uniform(0, 5))
+            self._corrupt_unread(topic, number)
+
+    def _corrupt_unread(self, topic: str, number: int) -> None:
+        partition = self._kafka.topics[topic][number]
+        committed, _ = self._group.offsets.get((topic, number), (0, ""))
+        unread = [
+            each.base
+            for each in partition.batches
+            if each.base >= committed and not each.is_control
+        ]
+        # Of what nobody has asked for it is nobody's loss.
+        at = self._rng.choice(unread or [partition.end])
+        if not unread:
+            partition.write([(b"", b"", [])], self._kafka.now_ms)
+        self._stage.note("corrupt")
+        partition.corrupt(at)
+        self._kafka.tell_arrived()
+
     async def _truncate(self) -> None:
         """A log ends before what the group has committed: its end was lost, or it is another's."""
         await self._until(
@@ -171,6 +213,27 @@ class LogFaults:
                 self._may_be_lost(topic, number, partition.offsets_in_transaction(producer))
                 partition.mark_transaction(producer, self._kafka.now_ms, aborts=True)
                 self._kafka.tell_arrived()
+
+    async def pass_over(self, said: str) -> None:
+        """As a person does who reads on /ready what cannot be unpacked, and the runbook.
+
+        They wait until what stands before it has been delivered, stop all, and move the offset.
+        """
+        for topic, number, offset in _UNREADABLE.findall(said):
+            place, at = (topic, int(number)), int(offset)
+            batch = self._kafka.topics[topic][place[1]].unreadable_at(at)
+            if batch is None:
+                wrong = f"{topic} {number} is said to be unreadable at {at}, and is not"
+                self._stage.evidence.unnoticed.append(wrong)
+            elif self._stands_at(place, at):
+                async with self._stage.all_stopped():
+                    if not self._group.members and self._stands_at(place, at):
+                        self._stage.note("corrupt")
+                        self._may_be_lost(*place, range(batch.base, batch.end))
+                        self._group.offsets[place] = batch.end, ""
+
+    def _stands_at(self, place: tuple[str, int], offset: int) -> bool:
+        return self._group.offsets.get(place, (-1, ""))[0] == offset
 
     async def _until_noticed(self, topic: str, number: int, partition: Partition) -> None:
         await self._until(lambda: self._reach(topic, number) <= partition.end, _NOTICED_S)

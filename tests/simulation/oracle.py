@@ -36,12 +36,15 @@ _NO_KAFKA = (
 )
 _UNEQUAL = "does not start: Give these topics equal partition counts"
 _REFUSED = "does not start: Kafka does not let this worker read and commit"
+_TOO_LITTLE = "does not start: Kafka grants this user too little"
 _REPEATING = frozenset(
     {"broker", "cut", "elects", "flaky", "freeze", "kill", "leaderless", "lost_answers", "moves",
-     "refused"}
+     "refused", "rights"}
 )  # fmt: skip
 # By these the group begins again where it was long before.
 _REWINDING = frozenset({"forgotten", "moved", "truncated"})
+# A person who moves an offset takes with it what is told beside it: what ended beyond.
+_MOVING_ON = frozenset({"corrupt"})
 
 
 def judge(evidence: Evidence) -> list[str]:
@@ -176,7 +179,7 @@ def _find_odd_commits(evidence: Evidence) -> Iterator[str]:
 def _explains(fault: Fault, before: Effect, again: Effect) -> bool:
     """Whether a fault can have kept the first effect from being acknowledged or committed."""
     margin = _UNCOMMITTED_S + _REQUEST_S
-    if fault.kind in _REWINDING:
+    if fault.kind in _REWINDING | _MOVING_ON:
         return before.at_s - _REQUEST_S <= fault.ended <= again.at_s + margin
     return (
         fault.kind in _REPEATING
@@ -203,7 +206,8 @@ def _was_kafka_away(worker: Worker, faults: Sequence[Fault]) -> bool:
         fault.began <= at_s <= fault.ended + _AWAY_S
         for fault in faults
         if (fault.kind == "grows" and said.startswith(_UNEQUAL))
-        or (fault.kind == "refused" and said.startswith(_REFUSED))
+        or (fault.kind in {"refused", "rights"} and said.startswith(_REFUSED))
+        or (fault.kind == "rights" and said.startswith(_TOO_LITTLE))
         or (
             (fault.kind in _KEEPING_AWAY or fault[:2] == ("freeze", worker.name))
             and any(each in said for each in _NO_KAFKA)

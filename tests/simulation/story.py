@@ -26,7 +26,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.kafka import Kafka
 from tests.simulation.loop import OfProcess, SimulatedLoop
 from tests.simulation.network import Network, Weather
-from tests.simulation.roles import Role
+from tests.simulation.roles import SINK, Role
 from tests.simulation.service import Service
 from tests.simulation.stage import Stage
 from tests.simulation.traffic import Traffic
@@ -120,6 +120,10 @@ class Story:
         first = self.evidence.workers[0]
         self._start_worker(first.role, first.instance)
 
+    def start_another(self) -> None:
+        """Starts one more sink than there are to be."""
+        self._start_worker(SINK)
+
     def _start_worker(self, role: Role, instance: str | None = None) -> None:
         number = len(self.evidence.workers) + 1
         if self.plan.static and instance is None:
@@ -164,12 +168,17 @@ class Story:
                     self._start_worker(role)
 
     async def _attend(self) -> None:
-        """As a person does who reads /ready: where offsets were deleted, they let it go on."""
-        while not self._skips:
+        """As a person does who reads /ready, and does what the documents say.
+
+        Where offsets were deleted, they let it go on; what cannot be unpacked they pass over.
+        """
+        while True:
             await asyncio.sleep(1.0)
-            if any(worker.state().startswith("records_deleted") for worker in self._stage.alive):
+            said = [worker.state() for worker in self._stage.alive]
+            if not self._skips and any(each.startswith("records_deleted") for each in said):
                 async with self._stage.all_stopped():
                     self._skips = True
+            await self.faults.of_logs.pass_over("; ".join(said))
 
     def _not_ready(self) -> dict[str, str]:
         found = {}

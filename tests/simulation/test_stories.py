@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from streams.topics import BY_USER, Topic
+from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, USER_UPDATE, Topic
 from tests.simulation.evidence import GROUP, Plan
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.log import NO_ERROR
@@ -264,3 +264,51 @@ def test_what_is_deleted_of_added_partitions_before_they_are_read_is_held_said_a
     assert lost <= evidence.deleted
     evidence.excused |= evidence.deleted
     assert judge(evidence) == []
+
+
+_READING = Plan(
+    workers=1, partitions=3, users=8, records=240, seconds=24.0, faults=0, refused_share=0.0
+)
+
+
+def _have_much_in_flight(story: Story) -> None:
+    """The destination is away for a while, so that what is read is not committed."""
+    service = story.evidence.service
+
+    def is_down(*, now: bool) -> None:
+        service.is_down = now
+
+    story.loop.call_later(2.0, lambda: is_down(now=True))
+    story.loop.call_later(40.0, lambda: is_down(now=False))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rebalance_while_a_right_to_read_lapses_loses_nothing(seed: int) -> None:
+    story = Story(seed, _READING)
+    _have_much_in_flight(story)
+    refused = story.evidence.kafka.may_not_read
+    story.loop.call_later(7.0, refused.add, AUDIENCE_MEMBERSHIP.name)
+    story.loop.call_later(9.0, story.start_another)
+    story.loop.call_later(27.0, refused.clear)
+    assert judge(story.run()) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rebalance_while_a_batch_is_unreadable_loses_only_what_stands_in_it(seed: int) -> None:
+    """What stands before it is delivered; then a person passes over it, and it is not read back."""
+    story = Story(seed, _READING)
+    _have_much_in_flight(story)
+    partition = story.evidence.kafka.topics[USER_UPDATE.name][2]
+    at: list[int] = []
+
+    def corrupt() -> None:
+        at.append(partition.write([(b"", b"", [])], story.evidence.kafka.now_ms))
+        partition.corrupt(at[0])
+
+    story.loop.call_later(7.0, corrupt)
+    story.loop.call_later(9.0, story.start_another)
+    evidence = story.run()
+    assert judge(evidence) == []
+    assert evidence.excused == set()
+    # By the person who followed the offset that was named.
+    assert [fault.kind for fault in evidence.faults].count("corrupt") == 1

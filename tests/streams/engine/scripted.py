@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from streams.engine.buffered_records import Fetched
 from streams.engine.chunks import Chunk
 from streams.engine.consumer import Consumer
 from streams.engine.partition import Partition
+from streams.kafka.buffered_records import Fetched
 from streams.kafka.commit_metadata import NOTHING_SEEN, Progress, Sight
 from streams.kafka.log_bounds import Bounds
 from streams.outcomes import Blocked

@@ -1,6 +1,7 @@
 """What is taken of what aiokafka has fetched, and what is left where it stands."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.buffered_records import Fetched, fetch
+from streams.kafka.buffered_records import Fetched, fetch
 from tests.simulation.log import Partition
 from tests.streams.delivery.flow import some_turns
 from tests.streams.engine.scripted import BESIDE, HERE
@@ -82,8 +83,8 @@ class Consumer:
     def has_passed(self, tp: TP) -> None:
         self._state(tp).consumed_to(self.at(tp) + 1)
 
-    async def fetch(self, *active: TP, seconds: float = 0.0) -> Fetched:
-        return await fetch(self._made, active or (HERE, BESIDE), seconds)
+    async def fetch(self, *active: TP, seconds: float = 0.0, most: int = sys.maxsize) -> Fetched:
+        return await fetch(self._made, active or (HERE, BESIDE), seconds, most)
 
     async def close(self) -> None:
         await self.fetcher.close()
@@ -114,6 +115,20 @@ async def test_what_stands_before_an_unreadable_batch_is_taken_and_it_is_left_wh
     assert fetched.positions == {HERE: 2, BESIDE: 1}
     assert isinstance(fetched.errors[HERE], CorruptRecordException)
     assert fetched.errors.keys() == {HERE}
+    assert fetched.behind == {HERE: 5}
+
+
+async def test_no_more_is_taken_than_is_asked_for_and_the_rest_is_next(consumer: Consumer) -> None:
+    consumer.has_fetched(HERE, log_of(3, 2))
+    consumer.has_fetched(BESIDE, log_of(1))
+    taken = [await consumer.fetch(most=4) for _ in range(3)]
+
+    assert [offsets(each) for each in taken] == [
+        {HERE: [0, 1, 2, 3]},
+        {HERE: [4], BESIDE: [0]},
+        {},
+    ]
+    assert consumer.at(HERE) == 5
 
 
 def test_whatever_is_unreadable_all_else_before_it_is_taken_once_and_nothing_behind_it() -> None:
@@ -177,7 +192,7 @@ async def test_what_was_fetched_before_a_seek_or_of_what_is_not_asked_for_is_not
     consumer.fetcher._records[TopicPartition(*HERE)] = result
     fetched = await consumer.fetch(HERE)
 
-    assert fetched == Fetched({}, {HERE: 2}, {})
+    assert fetched == Fetched(positions={HERE: 2})
     assert offsets(await consumer.fetch(BESIDE)) == {BESIDE: [0, 1, 2]}
 
 

@@ -16,12 +16,12 @@ from aiokafka.errors import (
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.engine.buffered_records import Fetched
 from streams.engine.consumer import Consumer
 from streams.engine.deleted_records import DeletedRecords
 from streams.engine.partition import InFlightLimit, Partition
 from streams.engine.policy import EnginePolicy
 from streams.engine.refusals import GroupError
+from streams.kafka.buffered_records import Fetched
 from streams.kafka.commit_metadata import Progress, Sight
 from streams.kafka.rights import Right
 from streams.settings import KafkaSettings
