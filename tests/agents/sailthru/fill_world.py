@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -26,7 +26,7 @@ from sandbox.ports import free_ports
 from sandbox.sailthru import Options, Sailthru
 from sandbox.server import running
 from streams.kafka.clients import admin
-from streams.kafka.commit_metadata import Progress, decode
+from streams.kafka.commit_metadata import NOTHING_SEEN, Progress, decode
 from streams.settings import KafkaSettings
 from streams.topics import USER_UPDATE
 from tests import zygote
@@ -158,16 +158,22 @@ class World:
         assert code == 0
 
     async def progress(self) -> Mapping[int, Progress | None]:
-        """What is committed of `user-update`, as a worker reads it; None: it begins an epoch."""
+        """What is committed of `user-update`, as a worker reads it; None: it begins an epoch.
+
+        Without how many partitions there were, which stands beside it and is the engine's.
+        """
         name = self.cluster.topic(USER_UPDATE.name)
         every = [(name, number) for number in range(PARTITIONS)]
         async with assigned(self.cluster, self.group, every) as consumer:
             committed = await consumer._coordinator.fetch_committed_offsets(
                 list(consumer.assignment())
             )
-        return {
+        found = {
             tp.partition: decode(at.metadata, at.offset, at.metadata.split("|")[1])
             for tp, at in committed.items()
+        }
+        return {
+            number: each and replace(each, sight=NOTHING_SEEN) for number, each in found.items()
         }
 
     async def ends(self) -> Mapping[int, int]:
