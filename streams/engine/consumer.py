@@ -359,7 +359,7 @@ class Consumer(driver.Consumer):
                 await self._thread.seek_to({tp: partition.offsets.position})
             # What stands behind a gap is looked at again when it is known why there is one.
             elif tp in fetched.errors and end == partition.offsets.position:
-                self._hold_unread(partition, fetched.errors[tp])
+                self._hold_unread(partition, fetched.errors[tp], fetched.behind.get(tp))
             # Not when a rebalance has just begun.
             elif self.flow_active and (chunk := await self._chunk(partition, fetched)):
                 yield tp, self._message(tp, chunk)
@@ -392,11 +392,11 @@ class Consumer(driver.Consumer):
         seconds = _IDLE_SECONDS if is_all else _FETCH_SECONDS
         return await self._thread.fetch(active, seconds)
 
-    def _hold_unread(self, partition: Partition, error: Exception) -> None:
+    def _hold_unread(self, partition: Partition, error: Exception, behind: int | None) -> None:
         if isinstance(error, TopicAuthorizationFailedError):
             self._hold_refused(partition.tp)
         else:
-            self._hold_unreadable(partition, error)
+            self._hold_unreadable(partition, error, behind)
 
     def _hold_refused(self, tp: TP) -> None:
         said = f"Kafka does not let this worker read on: {to_grant('topic', tp.topic)}"
@@ -433,12 +433,14 @@ class Consumer(driver.Consumer):
                 del self.holds[tp]
                 self.pause_or_resume(partition)
 
-    def _hold_unreadable(self, partition: Partition, error: Exception) -> None:
+    def _hold_unreadable(self, partition: Partition, error: Exception, behind: int | None) -> None:
         tp, offset = partition.tp, partition.offsets.position
         said = (
             f"{tp.topic}-{tp.partition}: the batch at offset {offset} cannot be unpacked "
             f"({type(error).__name__})"
         )
+        if behind is not None:
+            said += f", the next begins at {behind}"
         self.holds[tp] = Hold("unreadable", said)
         self.pause_partitions({tp})
         log.error(

@@ -15,7 +15,10 @@ from tests.simulation.stage import Stage
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
 _NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S, _SEEN_S = 60.0, 4.0, 10.0, 4.0, 120.0
-_UNREADABLE = re.compile(r"([\w-]+)-(\d+): the batch at offset (\d+) cannot be unpacked")
+_UNREADABLE = re.compile(
+    r"([\w-]+)-(\d+): the batch at offset (\d+) cannot be unpacked \(\w+\)"
+    r"(?:, the next begins at (\d+))?"
+)
 NOT_OF_RAW = frozenset({"corrupt", "deleted", "grows", "moved", "truncated"})
 """What makes records be missed: which of raw ones, nobody could say. And what a router hears of
 later than it writes, of which no order is promised."""
@@ -219,11 +222,12 @@ class LogFaults:
 
         They wait until what stands before it has been delivered, stop all, and move the offset.
         """
-        for topic, number, offset in _UNREADABLE.findall(said):
+        for topic, number, offset, behind in _UNREADABLE.findall(said):
             place, at = (topic, int(number)), int(offset)
             batch = self._kafka.topics[topic][place[1]].unreadable_at(at)
-            if batch is None:
-                wrong = f"{topic} {number} is said to be unreadable at {at}, and is not"
+            if batch is None or (behind and int(behind) != batch.end):
+                to = f" to {behind}" if behind else ""
+                wrong = f"{topic} {number} is said to be unreadable from {at}{to}, and is not"
                 self._stage.evidence.unnoticed.append(wrong)
             elif self._stands_at(place, at):
                 async with self._stage.all_stopped():

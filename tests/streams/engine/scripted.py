@@ -47,6 +47,8 @@ class Kafka:
         """Where the next fetch begins after one that brought nothing."""
         self.errors: dict[TP, Exception] = {}
         """What keeps a partition from being read at `begins`, and why."""
+        self.behind: dict[TP, int] = {}
+        """Where the batch after an unreadable one begins."""
         self.rejoins = 0
         self.reads: Collection[TP] = {HERE, BESIDE}
         self.waits: list[float] = []
@@ -57,7 +59,8 @@ class Kafka:
         self.waits.append(seconds)
         await self._answer()
         if errors := {tp: each for tp, each in self.errors.items() if tp in active}:
-            return Fetched(positions=dict.fromkeys(errors, self.begins), errors=errors)
+            at = dict.fromkeys(errors, self.begins)
+            return Fetched(positions=at, errors=errors, behind=self.behind)
         if not self.fetched:
             return Fetched()
         records = self.fetched.pop(0)

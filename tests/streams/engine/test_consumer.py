@@ -328,12 +328,15 @@ async def test_a_batch_that_cannot_be_unpacked_holds_its_partition_and_no_other(
     partition.start()
     consumer.resume_partitions({BESIDE})
     kafka_script.seeks.clear()
-    kafka_script.errors = {HERE: UnsupportedCodecError()}
+    kafka_script.errors, kafka_script.behind = {HERE: UnsupportedCodecError()}, {HERE: 3}
     handed_on = await chunks(consumer)
 
     assert handed_on == []
     assert consumer.holds.keys() == {HERE}
-    assert "-0: the batch at offset 0 cannot be unpacked (Unsup" in consumer.holds[HERE].said
+    assert consumer.holds[HERE].said == (
+        f"{HERE.topic}-0: the batch at offset 0 cannot be unpacked (UnsupportedCodecError), "
+        "the next begins at 3"
+    )
     assert kafka_script.seeks == []
     assert (fetches(consumer), BESIDE in consumer._get_active_partitions()) == (False, True)
 
