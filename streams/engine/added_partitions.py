@@ -92,17 +92,28 @@ class AddedPartitions:
     def sighted(self, tp: TP, start: Progress, there: Bounds) -> Progress:
         """Returns where it goes on, with where it ended when the group first saw the partitions.
 
-        What is beyond the end of its log was seen of another log.
+        What is beyond the end of its log was seen of another log. What `is_early` to be settled is
+        left as it was.
         """
-        count, before = self._counts[tp.topic], start.sight
-        had = self._begun.get(tp.topic, 0)
+        before = start.sight
         if tp in self._added:
-            sight = Sight(had, count, start.offset)
-        elif before.partitions < count or before.end > there.end:
-            sight = Sight(had, count, there.end)
-        else:
-            sight = before._replace(begun=had)
-        return replace(start, sight=sight)
+            return replace(start, sight=self.sight(tp, start.offset))
+        is_unseen = before.partitions < self._counts[tp.topic] and not self.is_early(tp, start)
+        if is_unseen or before.end > there.end:
+            return replace(start, sight=self.sight(tp, there.end))
+        return replace(start, sight=before._replace(begun=self._begun.get(tp.topic, 0)))
+
+    def is_early(self, tp: TP, start: Progress) -> bool:
+        """Returns whether who writes may still put users there who have moved from it.
+
+        Only where it is read on meanwhile, and users move to what is new alone.
+        """
+        is_grown = 0 < start.sight.partitions < self._counts[tp.topic]
+        return is_grown and tp not in self._added and tp.topic not in self._reshuffled
+
+    def sight(self, tp: TP, end: int) -> Sight:
+        """Returns that it ended there when there were as many partitions as there are now."""
+        return Sight(self._begun.get(tp.topic, 0), self._counts[tp.topic], end)
 
     def _is_behind(self, tp: TP) -> bool:
         return not self._is_seen(tp) or self._known[tp].offset < self._known[tp].sight.end

@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
-from streams import metrics
+from streams import clocks, metrics
 from streams.engine import gauges, startup
 from streams.engine.added_partitions import AddedPartitions, up_to_highest
 from streams.engine.chunks import Chunk
@@ -245,8 +245,8 @@ class Consumer(driver.Consumer):
         refuse_forgotten(self.app.conf.id, assigned, known)
         committed = {tp: known[tp] for tp in assigned if tp in known}
         added = self.added = AddedPartitions(every, known, assigned)
-        left = set(assigned)
-        while left or added.wait:
+        left, unseen, heard_at = set(assigned), set[TP](), clocks.monotonic()
+        while left or unseen or added.wait:
             there = await self._log_bounds(left.difference(added.waiting))
             starts = {
                 tp: added.sighted(tp, start, bounds)
@@ -260,12 +260,26 @@ class Consumer(driver.Consumer):
             await self._hold({tp: committed.get(tp, _NOT_BEGUN) for tp in still}, limit)
             await self._go_on(starts, limit)
             left -= there.keys()
-            if left or added.wait:
+            unseen |= {tp for tp, start in starts.items() if added.is_early(tp, start)}
+            if left or unseen or added.wait:
                 await asyncio.sleep(self.transport.policy.ask_again_s)
+            if clocks.monotonic() - heard_at >= self.transport.policy.writers_hear_s:
+                unseen -= await self._see(unseen)
             if added.wait:
                 added.look(await self._thread.read_progress(added.before))
             if not added.wait:
                 self._lift_read_limits()
+
+    async def _see(self, unseen: Collection[TP]) -> set[TP]:
+        """Settles where old partitions end, now that no user is put there any more who has moved.
+
+        Returns those that Kafka could tell of.
+        """
+        there = await self._log_bounds(unseen) if unseen else {}
+        for tp, bounds in there.items():
+            self.partitions[tp].sight = self.added.sight(tp, bounds.end)
+        self.commits.ask()
+        return {*there}
 
     def _lift_read_limits(self) -> None:
         for partition in self.partitions.values():

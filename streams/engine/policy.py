@@ -17,5 +17,8 @@ class EnginePolicy:
     """After which a join or a heartbeat that Kafka refused is tried again."""
     metadata_s: float = 5.0
     """For how long the leader of a group waits for topics that brokers do not know yet."""
+    writers_hear_s: float = 15.0
+    """After which whoever writes has heard of partitions that were added: their clients ask every
+    ten seconds (`metadata_max_age_ms`), and an answer takes its time."""
     metadata_again_s: float = 0.1
     """Between two of its questions."""

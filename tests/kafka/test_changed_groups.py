@@ -56,16 +56,21 @@ async def test_what_a_user_did_before_partitions_were_added_is_routed_first(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
     """Their messages go to another partition since, and the backlog is in the old one."""
-    cluster = settings(kafka, prefix, partitions=1)
+    cluster = settings(kafka, prefix, partitions=2)
     await create(cluster)
-    await commit(cluster, cluster.group("router"), {(cluster.topic(RAW.name), 0): (0, "")})
+    await commit(
+        cluster,
+        cluster.group("router"),
+        dict.fromkeys([(cluster.topic(RAW.name), n) for n in (0, 1)], (0, "")),
+    )
     router = Router(cluster, tmp_path / "before.log")
     async with running(router):
         await write(cluster, [told(0)], 0)
         await done(cluster, router)
         assert await router.process.stop() == 0
     await write(cluster, [told(number) for number in range(1, BACKLOG)], 0)
-    await add_partitions(cluster, RAW, 4)
+    # No multiple: for one, workers wait until all writers have heard of it.
+    await add_partitions(cluster, RAW, 5)
     await write(cluster, [told(number) for number in range(BACKLOG, BACKLOG + 5)], 3)
 
     router = Router(cluster, tmp_path / "after.log")
@@ -79,24 +84,24 @@ async def test_partitions_added_to_a_running_group_wait_for_what_was_before_and_
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
     """While Kafka takes nothing of what comes of the old partition."""
-    cluster = settings(kafka, prefix, partitions=1)
+    cluster = settings(kafka, prefix, partitions=2)
     raw = cluster.topic(RAW.name)
     await create(cluster)
-    await commit(cluster, cluster.group("router"), {(raw, 0): (0, "")})
+    await commit(cluster, cluster.group("router"), {(raw, 0): (0, ""), (raw, 1): (0, "")})
     router = Router(cluster, tmp_path / "log", WORKER_SHUTDOWN_TIMEOUT_S="1")
     async with running(router):
         await write(cluster, [told(0)], 0)
         await done(cluster, router)
         await configure(cluster, USER_UPDATE, {"min.insync.replicas": "2"})
         await write(cluster, [told(number) for number in range(1, 10)], 0)
-        await add_partitions(cluster, RAW, 4)
+        await add_partitions(cluster, RAW, 5)
         await write(cluster, [told(number) for number in range(10, 15)], 3)
         await eventually(lambda: "partitions_seen" in router.said())
         await configure(cluster, USER_UPDATE, {"min.insync.replicas": "1"})
         await done(cluster, router)
         assert await router.process.stop() == 0
 
-    assert f"{raw}-1, {raw}-2, {raw}-3 were added" in router.said()
+    assert f"{raw}-2, {raw}-3, {raw}-4 were added" in router.said()
     # What the drain could not wait for was written twice.
     assert list(dict.fromkeys(await routed(cluster))) == list(range(15))
 

@@ -105,6 +105,27 @@ def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
 
 
 @pytest.mark.parametrize(
+    ("start", "assigned", "is_early"),
+    [
+        (seen(3, of=1), [OLD], True),
+        (seen(3, of=1), [OLD, ADDED], True),
+        (seen(3, of=2), [OLD, ADDED], False),
+        # Of a group that has only just begun nobody knows when they were added.
+        (Progress(3), [OLD], False),
+    ],
+)
+def test_where_users_only_move_to_what_is_new_the_end_is_settled_when_all_writers_have_heard(
+    start: Progress, assigned: Collection[TP], is_early: bool
+) -> None:
+    added = AddedPartitions([OLD, ADDED], {OLD: start}, assigned)
+    assert added.is_early(OLD, start) is is_early
+    if is_early:
+        assert added.sighted(OLD, start, THERE) == start
+    assert added.is_early(OLD, replace(start, sight=added.sight(OLD, END))) is False
+    assert added.is_early(ADDED, Progress(0)) is False
+
+
+@pytest.mark.parametrize(
     ("of", "known", "gone"),
     [
         ({"a": 2}, {"a": {0: 2, 1: 2}}, []),
