@@ -32,6 +32,8 @@ MOST_WAIT_SECONDS = 3600.0
 # Counts and unix times have fewer digits, also in nanoseconds.
 _MAX_DIGITS = 19
 _MAX_DATE_CHARACTERS = 64
+# What may stand before the first mark of a page.
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 # The request was never sent.
 UNREACHABLE = RetryRecord("unreachable")
@@ -40,6 +42,7 @@ PROXY_UNREACHABLE = RetryRecord("proxy_unreachable")
 NOT_SENT = (UNREACHABLE, TLS_FAILED, PROXY_UNREACHABLE)
 # The request may have taken effect all the same.
 TIMED_OUT = RetryRecord("timed_out")
+UNREADABLE = RetryRecord("unreadable_answer")
 CONNECTION_LOST = RetryRecord("connection_lost")
 
 _TO_DO: Mapping[tls.Fault, str] = {
@@ -232,6 +235,9 @@ class Http:
         if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return self._refused_by_proxy(response.status)
         body = _unpacked(packed, response.headers.get("Content-Encoding", ""))
+        # Its yes is nobody's: the request has gone no further. Its no is told by the status.
+        if is_success(response.status) and _is_of_somebody_between(response.headers, body):
+            return UNREADABLE
         return Answer(response.status, response.headers, body, took)
 
     def _why(self, error: Exception, url: str) -> Transient | Misconfigured:  # noqa: PLR0911 - a line for each way to fail
@@ -317,6 +323,16 @@ def _unpacked(packed: bytes, encoding: str) -> bytes:
 
 def is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _is_of_somebody_between(headers: Mapping[str, str], body: bytes) -> bool:
+    """Returns whether an answer is surely not the API's own.
+
+    AWS WAF accepts a request that it challenges (202, no page for who asks for none), and names
+    that in a header; login and maintenance pages come with 200. A content type alone tells nothing:
+    servers add text/html to empty answers.
+    """
+    return "x-amzn-waf-action" in headers or body.lstrip(_BLANK).startswith(b"<")
 
 
 def is_transient(status: int) -> bool:

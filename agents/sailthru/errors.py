@@ -14,6 +14,7 @@ from streams.delivery.rate_limit.quota import ends_this_minute
 from streams.http import (
     CONNECTION_LOST,
     TIMED_OUT,
+    UNREADABLE,
     http_date,
     is_too_large,
     json_object,
@@ -41,7 +42,6 @@ WRONG_SECRET = Misconfigured(
     "every signature (error 5).",
 )
 # The request may have taken effect all the same.
-UNREADABLE = RetryRecord("unreadable_answer")
 UNKNOWN_EFFECT = (TIMED_OUT, CONNECTION_LOST, UNREADABLE)
 
 _RATE_LIMITED = Throttled("rate_limited")

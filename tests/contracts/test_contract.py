@@ -100,10 +100,15 @@ async def test_same_requests_twice_lead_to_the_same(subject: Subject) -> None:
         assert scenario.seen(service.state()) == scenario.expected
 
 
+# What stands between says yes to the request, and passes it on to nobody.
+PAGE = Answer(status=200, body="<html>We are back in a moment</html>")
+CHALLENGE = Answer(status=202, body="", headers={"x-amzn-waf-action": "challenge"})
+
+
 @pytest.mark.parametrize(
     "fault",
-    [Answer(status=503), Reset(), Hang(), EffectWithoutAnswer()],
-    ids=["unavailable", "reset", "silent", "effect-without-answer"],
+    [Answer(status=503), Reset(), Hang(), EffectWithoutAnswer(), PAGE, CHALLENGE],
+    ids=["unavailable", "reset", "silent", "effect-without-answer", "page", "challenge"],
 )
 async def test_what_may_pass_later_is_to_be_tried_again_and_passes(
     subject: Subject, fault: Fault
