@@ -33,7 +33,7 @@ from tests.simulation.traffic import Traffic
 from tests.simulation.worker import Worker
 
 # Copied for each worker: to read settings takes longer than to start a worker otherwise does.
-_KAFKA = KafkaSettings(
+KAFKA = KafkaSettings(
     bootstrap_servers="broker-0:9092", initial_offset="earliest", session_timeout_s=6.0
 )
 _WORKER = WorkerSettings()
@@ -136,7 +136,7 @@ class Story:
                 "shutdown_timeout_s": plan.drain_s,
             }
         )
-        kafka = _KAFKA.model_copy(
+        kafka = KAFKA.model_copy(
             update={
                 "group_instance_id": instance,
                 "bootstrap_servers": self.evidence.kafka.bootstrap,

@@ -44,7 +44,7 @@ def test_a_worker_that_starts_while_a_table_has_no_leader_waits_and_names_it(
     monkeypatch: pytest.MonkeyPatch, request_timeout_s: float, is_stopped: bool
 ) -> None:
     short = {"request_timeout_s": request_timeout_s}
-    monkeypatch.setattr(stories, "_KAFKA", stories._KAFKA.model_copy(update=short))
+    monkeypatch.setattr(stories, "KAFKA", stories.KAFKA.model_copy(update=short))
     story = Story(1, _PLAN)
     workers, said, generations = story.evidence.workers, list[dict[str, str]](), list[int]()
 

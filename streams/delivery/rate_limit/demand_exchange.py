@@ -125,6 +125,9 @@ class DemandExchange:
                 # Delivery goes on: with the last shares, and then with even ones.
                 names = sorted({type(error).__name__ for error in errors.exceptions})
                 log.warning("rate_limits_not_shared", topic=self._topic, errors=names)
+            # Before Python 3.13 a group that fails as it is cancelled tells of its failure alone.
+            if (me := asyncio.current_task()) is not None and me.cancelling():
+                raise asyncio.CancelledError
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _tell(self, demand: Demand) -> None:
