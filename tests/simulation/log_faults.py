@@ -43,13 +43,17 @@ class LogFaults:
 
     async def _delete(self) -> None:
         """Retention takes the beginning of a partition, read or not; or while nobody is there."""
+        await self._befall_any_place(self._delete_from)
+
+    async def _befall_any_place(self, happen: Callable[[str, int], None]) -> None:
+        """Has it happen to a partition, under the workers' hands or while none is there."""
         topic, number = self._stage.any_place()
         if self._rng.random() < 1 / 2:
-            self._delete_from(topic, number)
+            happen(topic, number)
             return
         async with self._stage.all_stopped():
             await asyncio.sleep(self._rng.uniform(0, 5))
-            self._delete_from(topic, number)
+            happen(topic, number)
 
     def _delete_from(self, topic: str, number: int) -> None:
         partition = self._kafka.topics[topic][number]
@@ -157,13 +161,7 @@ class LogFaults:
 
     async def _corrupt(self) -> None:
         """A disk turns a bit of a batch that nobody has read, in a backlog or in what comes in."""
-        topic, number = self._stage.any_place()
-        if self._rng.random() < 1 / 2:
-            self._corrupt_unread(topic, number)
-            return
-        async with self._stage.all_stopped():
-            await asyncio.sleep(self._rng.uniform(0, 5))
-            self._corrupt_unread(topic, number)
+        await self._befall_any_place(self._corrupt_unread)
 
     def _corrupt_unread(self, topic: str, number: int) -> None:
         partition = self._kafka.topics[topic][number]
