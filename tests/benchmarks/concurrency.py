@@ -54,8 +54,8 @@ SERVICES = (
 
 
 class Slots(Protocol):
-    async def acquire(self) -> None: ...
-    def release(self) -> None: ...
+    async def acquire(self, endpoint: str) -> None: ...
+    def release(self, endpoint: str) -> None: ...
     def observe(self, endpoint: str, seconds: float) -> None: ...
 
 
@@ -63,10 +63,10 @@ class _Fixed(Slots):
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
 
-    async def acquire(self) -> None:
+    async def acquire(self, endpoint: str) -> None:
         await self._free.acquire()
 
-    def release(self) -> None:
+    def release(self, endpoint: str) -> None:
         self._free.release()
 
     def observe(self, endpoint: str, seconds: float) -> None:
@@ -114,13 +114,13 @@ async def _sending(slots: Slots, service: Service, seconds: float) -> Seen:
     async def send() -> None:
         nonlocal in_flight
         while True:
-            await slots.acquire()
+            await slots.acquire("user")
             in_flight += 1
             began = now()
             await asyncio.sleep(service.seconds(in_flight))
             in_flight -= 1
             slots.observe("user", now() - began)
-            slots.release()
+            slots.release("user")
             taken.append(now() - began)
 
     senders = [asyncio.create_task(send()) for _ in range(_SENDERS)]

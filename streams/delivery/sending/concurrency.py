@@ -3,6 +3,8 @@
 import asyncio
 from collections import defaultdict
 
+from streams.delivery.sending.slots import Slots
+
 # Than usual; above that the destination is asked too much at once.
 _SLOWER = 1.5
 _SHRINK = 0.8
@@ -25,30 +27,29 @@ class Connections:
     def __init__(self, most: int) -> None:
         self._least = (most + 1) // 2
         self._most = most
-        self.allowed = self._least
-        self._free = asyncio.Semaphore(self._least)
-        self._owed = 0
+        self._slots = Slots(self._least)
         self._starting = True
         self._round_began = self._full_since = self._full_seconds = 0.0
         self._seconds: defaultdict[str, list[float]] = defaultdict(list)
         self._usual: dict[str, float] = {}
 
-    async def acquire(self) -> None:
+    @property
+    def allowed(self) -> int:
+        return self._slots.count
+
+    async def acquire(self, endpoint: str) -> None:
         """Waits for a slot."""
-        await self._free.acquire()
-        if self._free.locked():
+        await self._slots.acquire(endpoint)
+        if self._slots.are_taken:
             self._full_since = _now()
 
-    def release(self) -> None:
+    def release(self, endpoint: str) -> None:
         """Returns a slot; after a shrinking, so many of them are gone."""
-        if self._owed:
-            self._owed -= 1
-        else:
-            self._count_full()
-            self._free.release()
+        self._count_full()
+        self._slots.release(endpoint)
 
     def _count_full(self) -> None:
-        if self._free.locked():
+        if self._slots.are_taken:
             now = _now()
             self._full_seconds += now - max(self._full_since, self._round_began)
             self._full_since = now
@@ -84,13 +85,7 @@ class Connections:
     def _adapt(self, slowness: float) -> None:
         if slowness > _SLOWER:
             self._starting = False
-            self._resize(max(self._least, int(self.allowed * _SHRINK)))
+            self._slots.resize(max(self._least, int(self.allowed * _SHRINK)))
         else:
-            self._resize(min(self._most, self.allowed * 2 if self._starting else self.allowed + 1))
-
-    def _resize(self, allowed: int) -> None:
-        more, self.allowed = allowed - self.allowed, allowed
-        paid = min(more, self._owed)
-        self._owed -= paid
-        for _ in range(more - paid):
-            self._free.release()
+            more = self.allowed * 2 if self._starting else self.allowed + 1
+            self._slots.resize(min(self._most, more))

@@ -38,6 +38,7 @@ class Endpoint:
         may_send: MaySend,
         policy: DeliveryPolicy,
     ) -> None:
+        self.name = name
         self.limit = limit
         self.breaker = CircuitBreaker(name, policy.breaker)
         self._slots = slots
@@ -113,12 +114,12 @@ class Endpoint:
                 elif self.breaker.is_open:
                     await asyncio.sleep(self.breaker.probe_pause_s)
                 await self._permit()
-                await self._slots.acquire()
+                await self._slots.acquire(self.name)
                 while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
                     await asyncio.sleep(self._policy.fence_poll_s)
                 if self._gate.is_held or not self._ready:
                     # A rebalance took the lanes away meanwhile.
-                    self._slots.release()
+                    self._slots.release(self.name)
                     self.limit.give_back()
                     continue
                 self.limit.in_flight += 1
@@ -140,7 +141,7 @@ class Endpoint:
             await self._turns.take(lane, self)
         finally:
             self.limit.in_flight -= 1
-            self._slots.release()
+            self._slots.release(self.name)
 
     def close(self) -> set[asyncio.Task[None]]:
         """Forgets all lanes; returns the turns that are under way, of which none requeues."""

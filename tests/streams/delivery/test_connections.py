@@ -20,7 +20,7 @@ class Service:
         self, connections: Connections, seconds: Callable[[int], float], endpoint: str = "user"
     ) -> None:
         self._connections = connections
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self.seconds = seconds
         self.at_once = self.most_at_once = self.answered = 0
 
@@ -31,8 +31,8 @@ class Service:
         await asyncio.sleep(self.seconds(self.at_once))
         self.at_once -= 1
         self.answered += 1
-        self._connections.observe(self._endpoint, now() - started)
-        self._connections.release()
+        self._connections.observe(self.endpoint, now() - started)
+        self._connections.release(self.endpoint)
 
 
 async def busy(service: Service, connections: Connections, seconds: float) -> None:
@@ -41,7 +41,7 @@ async def busy(service: Service, connections: Connections, seconds: float) -> No
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
-                await connections.acquire()
+                await connections.acquire(service.endpoint)
                 under_way.add(asyncio.create_task(service.ask()))
     await asyncio.gather(*under_way)
 
@@ -106,7 +106,7 @@ def test_while_slots_are_free_nothing_changes_however_slow_answers_are() -> None
         seen = [connections.allowed]
         for turn in range(500):
             service.seconds = partial(_pause, turn)
-            await connections.acquire()
+            await connections.acquire("user")
             await service.ask()
         return [*seen, connections.allowed]
 
@@ -124,5 +124,34 @@ def test_an_endpoint_that_is_slow_by_nature_is_not_taken_for_a_slower_service() 
         slow = Service(connections, lambda _: 0.8, endpoint="list")
         await asyncio.gather(busy(service, connections, 10), busy(slow, connections, 10))
         return connections.allowed
+
+    assert run(story()) == MOST
+
+
+def test_a_slow_endpoint_leaves_connections_to_the_others() -> None:
+    async def story() -> tuple[int, int]:
+        connections = Connections(MOST)
+        slow = Service(connections, lambda _: 3.0, endpoint="event")
+        fast = Service(connections, lambda _: 0.05)
+        backlog = asyncio.create_task(busy(slow, connections, 30))
+        await asyncio.sleep(10)
+        before = slow.answered
+        await busy(fast, connections, 20)
+        seen = fast.answered, slow.answered - before
+        await backlog
+        return seen
+
+    fast, slow = run(story())
+    # What a half of the connections answer, once they are free.
+    assert fast == pytest.approx(MOST / 2 / 0.05 * 20, rel=0.15)
+    assert slow >= MOST / 2 / 3.0 * (20 - 3)
+
+
+def test_an_endpoint_has_all_that_the_others_leave_free() -> None:
+    async def story() -> int:
+        connections = Connections(MOST)
+        slow = Service(connections, lambda _: 3.0, endpoint="event")
+        await busy(slow, connections, 60)
+        return slow.most_at_once
 
     assert run(story()) == MOST
