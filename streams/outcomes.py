@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-Blame: TypeAlias = Literal["record", "batch", "account"]
+Blame: TypeAlias = Literal["record", "account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,8 @@ class Rejected:
     """These records will never pass: dead letter, or try them in smaller parts.
 
     `reason` is from a small fixed set, `detail` is safe to show (codes, names of fields). `blames`
-    says what the refusal is about:
-
-    - *record*: something in the records, so that of a batch the one that is left is the bad one;
-    - *batch*: the request as a whole (its size, what failed together), and no record of it;
-    - *account*: the users or audiences of an account; it says nothing of a deploy or a setting.
+    says what the refusal is about: something in the *record*; or the users or audiences of an
+    *account*, so that it says nothing of a deploy or a setting.
     """
 
     tag: ClassVar[str] = "rejected"

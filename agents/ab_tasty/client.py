@@ -101,7 +101,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, endpoint: str
             return Unavailable(f"http_{status}", after)
         return RetryRecord(f"http_{status}", after)
     if is_too_large(status):
-        return Rejected("too_large", f"HTTP {status}", blames="batch")
+        return Rejected("too_large", f"HTTP {status}")
     # An undocumented refusal may hit every record: hold, rather than drain the topic.
     return _ENDINGS[endpoint].get(status) or Misconfigured(
         "unexpected_answer",

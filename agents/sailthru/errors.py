@@ -148,7 +148,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
 def _judge_anybody(status: int) -> Outcome:
     """Judges what need not be the API's own answer: what no status leaves in doubt."""
     if is_too_large(status):
-        return Rejected("too_large", f"HTTP {status}: the request is too large", blames="batch")
+        return Rejected("too_large", f"HTTP {status}: the request is too large")
     return BY_STATUS[status] if status in _OF_ANYBODY else UNREADABLE
 
 

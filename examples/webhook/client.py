@@ -36,7 +36,7 @@ def classify(status: int, headers: Mapping[str, str]) -> Outcome:
     if is_transient(status):
         return _wait(status, retry_after(headers))
     if is_too_large(status):
-        return Rejected("too_large", f"HTTP {status}", blames="batch")
+        return Rejected("too_large", f"HTTP {status}")
     # What nobody foresees may hit every record: hold, rather than empty the topic.
     return _REFUSED.get(status) or Misconfigured(
         f"http_{status}", f"Check WEBHOOK_URL: it answers HTTP {status}."

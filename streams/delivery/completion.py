@@ -100,7 +100,7 @@ class Completion:
 
 def mapping_error(error: Exception) -> Rejected:
     """A bug of ours in a pure mapping costs the record that shows it, not the flow."""
-    return Rejected("mapping_error", type(error).__name__, blames="batch")
+    return Rejected("mapping_error", type(error).__name__)
 
 
 def invalid_record(error: ValidationError) -> Rejected:

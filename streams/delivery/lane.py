@@ -13,7 +13,6 @@ from streams import clocks
 from streams.delivery.halving import Halving
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
-from streams.outcomes import Rejected
 
 # Longer than any pause between two tries of a lane whose endpoint works.
 _MAX_PAUSE_SECONDS = 60.0
@@ -54,8 +53,11 @@ class Lane:
         self.key = key
         self.closed = False
         self.failures = 0
-        self._failing_seconds = 0.0
-        self.failed_at = 0.0
+        self.failing_s = 0.0
+        """For how many seconds it has failed by itself."""
+        self._failed_at = 0.0
+        # How often anything had passed at its endpoint when it last failed.
+        self._passed = 0
         self._items: deque[Item] = deque()
         self._halving = Halving()
 
@@ -72,6 +74,11 @@ class Lane:
     def first(self) -> Item:
         return self._items[0]
 
+    @property
+    def is_suspect(self) -> bool:
+        """Returns whether the next records are of a batch that was refused or given up."""
+        return self._halving.is_on
+
     def head(self, most: int) -> Sequence[Record]:
         """The records that the next request may carry."""
         count = self._halving.max_size(most)
@@ -81,18 +88,20 @@ class Lane:
         for item in islice(self._items, size):
             item.attempts += 1
 
-    def record_failure(self, *, counts: bool) -> float:
-        """Notes a failure; returns for how many seconds this lane has failed while others passed.
+    def record_failure(self, passed: int) -> bool:
+        """Notes a failure; returns whether the lane fails by itself, and not its endpoint.
 
-        `counts` is False while nothing passes at all: then it is not this lane's fault.
+        It does where it had failed before, and something has passed at its endpoint since: `passed`
+        counts that. Where nothing has, or it fails for the first time, nobody can tell.
         """
         now = clocks.monotonic()
-        if self.failures and counts:
+        fails_by_itself = self.failures > 0 and passed > self._passed
+        if fails_by_itself:
             # A lane that nobody tried in between did not fail in between.
-            self._failing_seconds += min(now - self.failed_at, _MAX_PAUSE_SECONDS)
+            self.failing_s += min(now - self._failed_at, _MAX_PAUSE_SECONDS)
         self.failures += 1
-        self.failed_at = now
-        return self._failing_seconds
+        self._failed_at, self._passed = now, passed
+        return fails_by_itself
 
     def pop_delivered(self, size: int) -> list[Item]:
         """Takes off what was delivered."""
@@ -100,23 +109,15 @@ class Lane:
         self._halving.record_success(size)
         return [self._items.popleft() for _ in range(size)]
 
-    def record_refusal(self, size: int, why: Rejected) -> Item | None:
+    def record_refusal(self, size: int) -> Item | None:
         """Takes off the one record that was refused alone; None when the batch is to be halved."""
         self._mended()
         if size == 1:
-            return self._found()
-        self._halving.record_refusal(size, why)
+            self._halving.end()
+            return self._items.popleft()
+        self._halving.record_refusal(size)
         return None
-
-    def pop_culprit(self) -> tuple[Item, Rejected] | None:
-        """Takes off the last of a refused batch of which all others passed, if that says enough."""
-        why = self._halving.culprit()
-        return None if why is None else (self._found(), why)
-
-    def _found(self) -> Item:
-        self._halving.end()
-        return self._items.popleft()
 
     def _mended(self) -> None:
         self.failures = 0
-        self._failing_seconds = 0.0
+        self.failing_s = 0.0

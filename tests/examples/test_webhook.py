@@ -87,7 +87,7 @@ class Hook:
         (202, {}, Delivered()),
         (400, {}, Rejected("refused", "HTTP 400")),
         (422, {}, Rejected("refused", "HTTP 422")),
-        (413, {}, Rejected("too_large", "HTTP 413", blames="batch")),
+        (413, {}, Rejected("too_large", "HTTP 413")),
         (408, {}, RetryRecord("http_408")),
         (429, {"Retry-After": "7"}, Throttled("http_429", 7.0)),
         (500, {"Retry-After": "7"}, RetryRecord("http_500", 7.0)),

@@ -47,7 +47,7 @@ class CannotBeShown(ScriptedSink, Explains[Any]):
 async def test_what_cannot_be_put_into_its_final_form_is_a_dead_letter_and_ends_no_worker() -> None:
     outcome = await dry_run(CannotBeShown(most=1)).wire.send(object())
 
-    assert outcome == Rejected("mapping_error", "ZeroDivisionError", blames="batch")
+    assert outcome == Rejected("mapping_error", "ZeroDivisionError")
 
 
 async def test_dead_letters_are_counted_and_told_without_what_they_hold() -> None:

@@ -8,7 +8,6 @@ import structlog
 from prometheus_client import Gauge
 
 from streams import clocks, metrics
-from streams.delivery.lane import Lane
 from streams.delivery.policy import BreakerPolicy, step
 from streams.delivery.sink import LaneKey
 from streams.outcomes import Blocked
@@ -17,9 +16,9 @@ log = structlog.get_logger()
 
 
 class Quarantine:
-    """Lanes that failed for too long while others passed.
+    """Lanes that failed by themselves for too long.
 
-    Each is tried only once, until something of it passes or its time is over.
+    Each is given up as soon as it fails by itself, until a request of it passes or time is over.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -36,7 +35,7 @@ class Quarantine:
         self._until[lane] = now + self._seconds
 
     def release(self, lane: LaneKey) -> None:
-        """Something of the lane passed."""
+        """A request of the lane passed, or all parts of one."""
         self._until.pop(lane, None)
 
 
@@ -54,7 +53,8 @@ class CircuitBreaker:
         self._failing: set[LaneKey] = set()
         self._failures = 0
         self._probes = 0
-        self._passed_at = float("-inf")
+        self.passed = 0
+        """How often anything has passed."""
         self.is_open = False
         self.is_failing = False
         """Whether request after request fails; with few lanes it is not open, and yet an outage."""
@@ -66,19 +66,18 @@ class CircuitBreaker:
 
     def record_success(self) -> None:
         """Something passed: the endpoint works, whoever else fails."""
-        self._passed_at = clocks.monotonic()
+        self.passed += 1
         if self._failures:
             self._failing.clear()
             self._failures = self._probes = 0
             self._judge()
 
-    def record_failure(self, lane: Lane) -> float:
-        """Returns for how many seconds the lane has failed while others passed."""
-        self._failing.add(lane.key)
+    def record_failure(self, lane: LaneKey) -> None:
+        """One lane failed: of the endpoint that says little, and several say enough."""
+        self._failing.add(lane)
         self._failures += 1
         self._judge()
         self._probes += self.is_open
-        return lane.record_failure(counts=self._passed_at >= lane.failed_at)
 
     def record_outage(self) -> None:
         """Begins an outage at once, and charges no lane: the service says it serves nobody."""

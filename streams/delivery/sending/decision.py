@@ -21,10 +21,10 @@ class Standing:
 
     size: int
     """Records that the request carried."""
+    fails_by_itself: bool = False
+    """Whether something has passed at the endpoint between the lane's last two failures."""
     failing_s: float = 0.0
-    """For how many seconds the lane has failed while others passed."""
-    is_down: bool = False
-    """Whether lane after lane fails: then it is the fault of none of them."""
+    """For how many seconds the lane has failed by itself."""
     is_quarantined: bool = False
     """Whether the lane has used up its patience lately."""
 
@@ -45,12 +45,10 @@ class Bury:
 class Halve:
     """The next request carries half of them, to find the one that is refused."""
 
-    why: Rejected
-
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """The lane's patience has come to an end: for a while it is tried once, and no more."""
+    """The lane's patience has come to an end: for a while it is given none."""
 
     then: Bury | Halve
 
@@ -105,14 +103,13 @@ def decide(outcome: Outcome, standing: Standing, patience_s: float) -> Decision:
 
 def refuse(why: Rejected, size: int) -> Bury | Halve:
     """A record that was refused alone is the bad one; of several it is still to be found."""
-    return Bury(why) if size == 1 else Halve(why)
+    return Bury(why) if size == 1 else Halve()
 
 
 def _retry(outcome: RetryRecord, standing: Standing, patience_s: float) -> Decision:
-    is_patient = not standing.is_quarantined and standing.failing_s < patience_s
-    if standing.is_down or is_patient:
+    is_spent = standing.is_quarantined or standing.failing_s >= patience_s
+    if not (is_spent and standing.fails_by_itself):
         return BackOff(outcome.after)
     # Together they failed; which of them alone would pass is still to be seen.
-    why = Rejected("retries_exhausted", outcome.reason, blames="batch")
-    then = refuse(why, standing.size)
+    then = refuse(Rejected("retries_exhausted", outcome.reason), standing.size)
     return then if standing.is_quarantined else Quarantine(then)

@@ -105,9 +105,10 @@ class Turn:
                 breaker.record_success()
                 endpoint.limit.record_success()
             case RetryRecord():
-                failing_s = breaker.record_failure(lane)
+                breaker.record_failure(lane.key)
+                fails_by_itself = lane.record_failure(breaker.passed)
                 is_quarantined = self._quarantine.holds(lane.key)
-                return Standing(size, failing_s, breaker.is_open, is_quarantined)
+                return Standing(size, fails_by_itself, lane.failing_s, is_quarantined)
             case Unavailable():
                 breaker.record_outage()
         return Standing(size)
@@ -118,11 +119,11 @@ class Turn:
             decision = decision.then
         match decision:
             case Complete():
-                await self._complete(lane, size)
+                self._complete(lane, size)
             case Bury(why):
-                await self._bury(lane.record_refusal(size, why), why)
-            case Halve(why):
-                lane.record_refusal(size, why)
+                await self._bury(lane.record_refusal(size), why)
+            case Halve():
+                lane.record_refusal(size)
             case BackOff(after):
                 if not lane.closed:
                     endpoint.ready_later(lane, after)
@@ -136,15 +137,13 @@ class Turn:
                 self._gate.block(why)
         endpoint.requeue(lane)
 
-    async def _complete(self, lane: Lane, size: int) -> None:
-        self._quarantine.release(lane.key)
+    def _complete(self, lane: Lane, size: int) -> None:
         delivered = lane.pop_delivered(size)
-        # When all others of a refused batch have passed, its last record is the bad one.
-        found = lane.pop_culprit()
+        # Of a batch that used up its patience the rest is given none because a part passes.
+        if not lane.is_suspect:
+            self._quarantine.release(lane.key)
         self._completion.end_delivered(delivered)
         self._guard.count_passed(size)
-        if found is not None:
-            await self._bury(*found)
 
     async def _bury(self, item: Item | None, why: Rejected) -> None:
         assert item is not None, "of one record, the refused one is known"

@@ -52,7 +52,7 @@ TABLE: list[tuple[tuple[str, ...], int, dict[str, str], bytes, Outcome]] = [
     (ALL, 504, NO_HEADERS, b"", RetryRecord("http_504")),
     (ALL, 599, NO_HEADERS, b"", RetryRecord("http_599")),
     (ALL, 400, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 400")),
-    (ALL, 413, NO_HEADERS, b"", Rejected("too_large", "HTTP 413", blames="batch")),
+    (ALL, 413, NO_HEADERS, b"", Rejected("too_large", "HTTP 413")),
     (ALL, 422, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 422")),
     (("segments", "membership"), 409, NO_HEADERS, b"", Rejected("refused_rows", "HTTP 409")),
     (("subscription",), 409, NO_HEADERS, b"", Delivered()),

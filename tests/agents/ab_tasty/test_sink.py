@@ -224,7 +224,7 @@ async def test_a_suspended_subscription_blocks() -> None:
 async def test_too_many_rows_and_bad_rows_are_rejected() -> None:
     async with ab_tasty(max_rows=1) as (_, url), udc_sink(url) as sink:
         assert await send(sink, membership(), membership(mpid="7")) == Rejected(
-            "too_large", "HTTP 413", blames="batch"
+            "too_large", "HTTP 413"
         )
         bad = Post("segments", udc(base_url=url).url("segments"), "visitor_id,segment,value\n,,\n")
         assert await sink.send(bad) == Rejected("refused_rows", "HTTP 400")

@@ -124,7 +124,8 @@ class Worker:
         took = now() - started
         self._connections.observe(CALL, took)
         if quota is None:
-            self.endpoint.breaker.record_failure(lane)
+            self.endpoint.breaker.record_failure(lane.key)
+            lane.record_failure(self.endpoint.breaker.passed)
             self.endpoint.ready_later(lane, None)
             return
         self.endpoint.breaker.record_success()

@@ -56,8 +56,8 @@ class ScriptedSink(Sink[Request], Resends, Learns):
     Fates: "passes", "fails once" (and so on), "always fails", "all wait once", "all wait an hour",
     "is refused", "is blocked", "lacks rights" (both until `mended`), "hangs" (until `released`),
     "breaks the mapping", "breaks the mapping in company", "breaks the placing", "has no place",
-    "is ordinary" (as a dead letter), "is ordinary at the service", "is not wanted". Several may be
-    joined by commas.
+    "is refused in company", "is ordinary" (as a dead letter), "is ordinary at the service", "is not
+    wanted". Several may be joined by commas.
     """
 
     destination = "scripted"
@@ -117,16 +117,17 @@ class ScriptedSink(Sink[Request], Resends, Learns):
         self.most_at_once |= self._under_way
         try:
             await asyncio.sleep(0)
+            size = len(request.records)
             for record in request.records:
                 for fate in fates_of(record):
-                    if (outcome := await self._meet(fate, record.id)) is not None:
+                    if (outcome := await self._meet(fate, record.id, size)) is not None:
                         return outcome
             self.delivered += [record.id for record in request.records]
             return Delivered()
         finally:
             self._under_way[request.lane] -= 1
 
-    async def _meet(self, fate: str, id_: str) -> Outcome | None:
+    async def _meet(self, fate: str, id_: str, size: int) -> Outcome | None:
         """None when it passes."""
         self._tries[id_] += 1
         if fate == "hangs":
@@ -141,7 +142,8 @@ class ScriptedSink(Sink[Request], Resends, Learns):
             return BLOCKS[fate]
         if fate == "is ordinary at the service":
             return Rejected("opted_out", blames="account")
-        return Rejected("refused", "field 'colour'") if fate == "is refused" else None
+        is_refused = fate == "is refused" or (fate == "is refused in company" and size > 1)
+        return Rejected("refused", "field 'colour'") if is_refused else None
 
     async def on_dead_letter(self, record: Record, partition: int) -> None:
         self.lost.append(record.id)

@@ -42,6 +42,11 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def pass_seconds(seconds: float) -> None:
+    """Whatever waits for that time has its turn."""
+    await asyncio.sleep(seconds)
+
+
 def compute(seconds: float) -> None:
     """Time passes in which nothing else of this process runs."""
     loop = asyncio.get_running_loop()

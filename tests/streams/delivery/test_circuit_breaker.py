@@ -2,14 +2,13 @@
 
 from structlog.testing import capture_logs
 
-from streams.delivery.lane import Lane
 from streams.delivery.policy import BreakerPolicy
 from streams.delivery.sending.circuit_breaker import CircuitBreaker
 from streams.delivery.sink import LaneKey
 
 
-def lanes(count: int) -> list[Lane]:
-    return [Lane(LaneKey("call", str(number))) for number in range(count)]
+def lanes(count: int) -> list[LaneKey]:
+    return [LaneKey("call", str(number)) for number in range(count)]
 
 
 def breaker() -> CircuitBreaker:

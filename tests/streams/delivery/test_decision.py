@@ -32,7 +32,7 @@ PATIENCE_S = 900.0
 REFUSED = Rejected("refused", "field 'colour'")
 FAILED = RetryRecord("server_error")
 ASKED_TO_WAIT = RetryRecord("server_error", 7.0)
-EXHAUSTED = Rejected("retries_exhausted", "server_error", blames="batch")
+EXHAUSTED = Rejected("retries_exhausted", "server_error")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ EXHAUSTED = Rejected("retries_exhausted", "server_error", blames="batch")
         (Delivered(), Standing(1), Complete()),
         (Delivered(), Standing(100, is_quarantined=True), Complete()),
         (REFUSED, Standing(1), Bury(REFUSED)),
-        (REFUSED, Standing(2), Halve(REFUSED)),
+        (REFUSED, Standing(2), Halve()),
         (Throttled("http_429"), Standing(1), CloseLimit(None)),
         (Throttled("http_429", 7.0), Standing(1), CloseLimit(7.0)),
         (Unavailable("http_503", 60.0), Standing(1), Pause(60.0)),
@@ -49,15 +49,15 @@ EXHAUSTED = Rejected("retries_exhausted", "server_error", blames="batch")
         (Misconfigured("bad_key", "Set IT."), Standing(1), Block(Blocked("bad_key", "Set IT."))),
         (FAILED, Standing(1), BackOff(None)),
         (ASKED_TO_WAIT, Standing(1), BackOff(7.0)),
-        (FAILED, Standing(1, failing_s=899.9), BackOff(None)),
-        (FAILED, Standing(1, failing_s=900.0), Quarantine(Bury(EXHAUSTED))),
-        (FAILED, Standing(5, failing_s=900.0), Quarantine(Halve(EXHAUSTED))),
+        (FAILED, Standing(1, True, failing_s=899.9), BackOff(None)),
+        (FAILED, Standing(1, True, failing_s=900.0), Quarantine(Bury(EXHAUSTED))),
+        (FAILED, Standing(5, True, failing_s=900.0), Quarantine(Halve())),
         # Its patience is gone already, and nothing makes its time longer.
-        (FAILED, Standing(1, is_quarantined=True), Bury(EXHAUSTED)),
-        (FAILED, Standing(5, is_quarantined=True), Halve(EXHAUSTED)),
+        (FAILED, Standing(1, True, is_quarantined=True), Bury(EXHAUSTED)),
+        (FAILED, Standing(5, True, is_quarantined=True), Halve()),
         # While nothing passes at all it is the fault of no lane.
-        (FAILED, Standing(1, failing_s=900.0, is_down=True), BackOff(None)),
-        (FAILED, Standing(1, is_down=True, is_quarantined=True), BackOff(None)),
+        (FAILED, Standing(1, failing_s=900.0), BackOff(None)),
+        (FAILED, Standing(1, is_quarantined=True), BackOff(None)),
     ],
 )
 def test_of_an_outcome_follows_one_decision(
@@ -67,7 +67,7 @@ def test_of_an_outcome_follows_one_decision(
 
 
 standings = st.builds(
-    Standing, st.integers(1, 1000), st.floats(0, 3600), st.booleans(), st.booleans()
+    Standing, st.integers(1, 1000), st.booleans(), st.floats(0, 3600), st.booleans()
 )
 afters = st.none() | st.floats(0, 3600)
 outcomes = st.one_of(
@@ -75,7 +75,7 @@ outcomes = st.one_of(
     st.builds(RetryRecord, st.just("reason"), afters),
     st.builds(Throttled, st.just("reason"), afters),
     st.builds(Unavailable, st.just("reason"), afters),
-    st.builds(Rejected, st.just("reason"), blames=st.sampled_from(["record", "batch", "account"])),
+    st.builds(Rejected, st.just("reason"), blames=st.sampled_from(["record", "account"])),
     st.just(Misconfigured("reason", "Set IT.")),
 )
 
@@ -87,7 +87,7 @@ def test_records_end_by_what_says_so_and_by_spent_patience_alone(
     decision = decide(outcome, standing, PATIENCE_S)
     ends = isinstance(decision, Complete | Bury | Halve | Quarantine)
     spent = standing.is_quarantined or standing.failing_s >= PATIENCE_S
-    gives_up = isinstance(outcome, RetryRecord) and spent and not standing.is_down
+    gives_up = isinstance(outcome, RetryRecord) and spent and standing.fails_by_itself
     assert ends == (isinstance(outcome, Delivered | Rejected) or gives_up)
 
 

@@ -152,6 +152,16 @@ async def test_one_bad_record_among_many_in_a_request_costs_itself_alone() -> No
     assert len(flow.sink.requests) <= 13
 
 
+async def test_only_what_was_refused_alone_becomes_a_dead_letter() -> None:
+    """The last that is left of a refused batch is asked about too."""
+    async with Flow().running() as flow:
+        partition = await flow.given(*[("17", "passes")] * 9, ("17", "is refused in company"))
+        await flow.settled(partition)
+
+    assert flow.letters.told == []
+    assert len(flow.sink.delivered) == 10
+
+
 async def test_a_mistake_of_ours_that_shows_only_when_records_are_folded_costs_none_of_them() -> (
     None
 ):

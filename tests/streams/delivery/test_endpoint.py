@@ -98,7 +98,7 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
         if trouble == "blocked":
             gate.block(Blocked("bad_key", "Set SCRIPTED_KEY."))
         for failing in lanes(5 if trouble == "down" else 0):
-            endpoint.breaker.record_failure(failing)
+            endpoint.breaker.record_failure(failing.key)
         for lane in lanes(10):
             endpoint.ready(lane)
         await some_turns()

@@ -1,117 +1,162 @@
 """One user who keeps failing while others pass: a set time, then dead letters, then little more."""
 
-from dataclasses import replace
-from types import SimpleNamespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from streams.delivery.policy import RetryPolicy
-from streams.engine.partition import Partition
-from tests.streams.delivery.flow import AT_ONCE, Flow, log, some_turns
+from streams import clocks
+from streams.delivery.policy import DeliveryPolicy
+from tests.streams.delivery import simulated_time
+from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.simulated_time import now, pass_seconds
 
 MINUTE = 60.0
+HOUR = 60 * MINUTE
 
 
-class Minutes:
-    """A clock to be set, in place of the delivery's."""
+class Partition:
+    """A partition of a delivery that waits as those of workers do."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1_000_000.0
-        for module in ("lane", "sending.turn", "sending.circuit_breaker"):
-            monkeypatch.setattr(
-                f"streams.delivery.{module}.clocks", SimpleNamespace(monotonic=lambda: self.now)
-            )
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.sink, self.letters = flow.sink, flow.letters
+        self._length = 0
 
+    async def assign(self) -> None:
+        self._partition = await self.flow.assign()
 
-async def exhausted(flow: Flow, clock: Minutes) -> Partition:
-    """User 17 fails for more than fifteen minutes, while others pass, and loses his record."""
-    partition = await flow.given(("17", "always fails"))
-    for minute in range(17):
-        await flow.accept(partition, log((f"other {minute}", "passes"), start=1 + minute))
+    async def give(self, *fates: tuple[str, str]) -> None:
+        await self.flow.accept(self._partition, log(*fates, start=self._length))
+        self._length += len(fates)
         await some_turns()
-        clock.now += MINUTE
-    await flow.settled(partition)
-    assert flow.letters.told == [(0, "retries_exhausted")]
-    flow.sink.delivered.clear()
-    return partition
+
+    async def others_pass(self, seconds: float, every_s: float = 10.0) -> None:
+        until = now() + seconds
+        while now() < until:
+            await self.give((f"other {self._length}", "passes"))
+            await pass_seconds(every_s)
+
+    def delivered_of(self, user: str) -> int:
+        return sum(id_.startswith(f"{user}/") for id_ in self.sink.delivered)
+
+    async def exhaust(self) -> None:
+        """User 17 fails for more than fifteen minutes, while others pass, and loses a record."""
+        await self.give(("17", "always fails"))
+        await self.others_pass(17 * MINUTE)
+        assert self.letters.told == [(0, "retries_exhausted")]
+        self.letters.written.clear()
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Minutes:
-    return Minutes(monkeypatch)
+@asynccontextmanager
+async def delivering() -> AsyncIterator[Partition]:
+    async with Flow(policy=DeliveryPolicy()).running() as flow:
+        partition = Partition(flow)
+        await partition.assign()
+        yield partition
 
 
-async def test_a_user_who_fails_for_fifteen_minutes_loses_what_fails_and_is_not_tried_for_long(
-    clock: Minutes,
-) -> None:
-    """All that waits of his is tried once more; nothing asks for another fifteen minutes."""
-    async with Flow().running() as flow:
-        partition = await flow.given(*[("17", "always fails")] * 8)
-        letters_by_minute = []
-        for minute in range(18):
-            await flow.accept(partition, log(("18", "passes"), start=8 + minute))
-            await some_turns()
-            letters_by_minute.append(len(flow.letters.written))
-            clock.now += MINUTE
-
-    assert letters_by_minute[:15] == [0] * 15
-    assert letters_by_minute[-1] == 8
-    assert {reason for _, reason in flow.letters.told} == {"retries_exhausted"}
-    assert [offset for offset, _ in flow.letters.told] == list(range(8))
-    assert len(flow.sink.delivered) == 18
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "monotonic", now)
 
 
-async def test_while_set_aside_a_user_is_tried_once_and_one_that_passes_ends_it(
-    clock: Minutes,
-) -> None:
-    async with Flow().running() as flow:
-        partition = await exhausted(flow, clock)
-        clock.now += 30 * MINUTE
-        await flow.accept(partition, log(("17", "fails once"), start=18))
-        await flow.settled(partition)
-        await flow.accept(partition, log(("17", "passes"), ("17", "fails once"), start=19))
-        await flow.settled(partition)
+def test_a_user_who_fails_for_fifteen_minutes_loses_what_fails_and_is_not_tried_for_long() -> None:
+    """All that waits of theirs is given up soon: nothing asks for another fifteen minutes."""
 
-    assert [offset for offset, _ in flow.letters.told] == [0, 18]
-    assert flow.letters.written[1].attempts == 1
-    assert flow.sink.delivered == ["17/0/19", "17/0/20"]
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.give(*[("17", "always fails")] * 8)
+            await partition.others_pass(15 * MINUTE)
+            assert partition.letters.told == []
+            await partition.others_pass(4 * MINUTE)
+            assert partition.letters.told == [(n, "retries_exhausted") for n in range(8)]
+
+    simulated_time.run(story())
 
 
-async def test_a_user_is_no_longer_set_aside_after_an_hour(clock: Minutes) -> None:
-    async with Flow().running() as flow:
-        partition = await exhausted(flow, clock)
-        clock.now += 61 * MINUTE
-        await flow.accept(partition, log(("17", "fails once"), start=18))
-        await flow.settled(partition)
+def test_in_quarantine_a_second_failure_is_too_many_and_one_record_that_passes_ends_it() -> None:
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.exhaust()
+            await partition.give(("17", "fails six times"))
+            await partition.others_pass(10.0, every_s=0.1)
+            assert [letter.attempts for letter in partition.letters.written] == [2]
 
-    assert [offset for offset, _ in flow.letters.told] == [0]
-    assert flow.sink.delivered == ["17/0/18"]
+            await partition.give(("17", "passes"))
+            await partition.others_pass(1.0)
+            await partition.give(("17", "fails six times"))
+            await partition.others_pass(2 * MINUTE, every_s=0.1)
+            assert len(partition.letters.written) == 1
+            assert partition.delivered_of("17") == 2
 
-
-async def test_while_nothing_else_passes_patience_has_no_end(clock: Minutes) -> None:
-    """One user is all there is, or all there is fails: that is an outage, and no fault of his."""
-    async with Flow().running() as flow:
-        partition = await flow.given(("17", "fails six times"))
-        for _ in range(5):
-            await some_turns()
-            clock.now += 60 * MINUTE
-        await flow.settled(partition)
-
-    assert flow.letters.told == []
-    assert flow.sink.delivered == ["17/0/0"]
+    simulated_time.run(story())
 
 
-async def test_hours_in_which_a_user_was_not_tried_do_not_count_against_him(
-    clock: Minutes,
-) -> None:
-    """He fails, then the destination is away for hours, and he fails once when it is back."""
-    slower = replace(AT_ONCE, retry=RetryPolicy(backoff_s=(0.02,)))
-    async with Flow(policy=slower).running() as flow:
-        partition = await flow.given(("17", "fails twice"))
-        await flow.until(lambda: flow.sink.requests)
-        await some_turns()
-        clock.now += 180 * MINUTE
-        await flow.settled(partition)
+def test_a_user_is_no_longer_in_quarantine_after_an_hour() -> None:
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.exhaust()
+            await pass_seconds(HOUR)
+            await partition.give(("17", "fails six times"))
+            await partition.others_pass(2 * MINUTE, every_s=0.1)
+            assert partition.letters.told == []
+            assert partition.delivered_of("17") == 1
 
-    assert flow.letters.told == []
-    assert flow.sink.delivered == ["17/0/0"]
+    simulated_time.run(story())
+
+
+def test_while_nothing_else_passes_patience_has_no_end() -> None:
+    """One user is all there is, or all fail: that is an outage, and no fault of theirs."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.give(("17", "always fails"))
+            await pass_seconds(5 * HOUR)
+            assert partition.letters.told == []
+
+    simulated_time.run(story())
+
+
+def test_an_outage_makes_no_dead_letters_of_a_lane_in_quarantine() -> None:
+    """Nothing passes between its failures: they are the destination's."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.exhaust()
+            await partition.others_pass(10 * MINUTE)
+            await partition.give(*[("17", "fails six times")] * 3)
+            await pass_seconds(10 * MINUTE)
+            assert partition.letters.told == []
+            assert partition.delivered_of("17") == 3
+
+    simulated_time.run(story())
+
+
+def test_a_batch_uses_up_its_patience_once() -> None:
+    """Its parts are given no other fifteen minutes, also where the first of them pass."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.give(*[("17", "passes")] * 5, ("17", "always fails"))
+            await partition.others_pass(18 * MINUTE)
+            assert partition.letters.told == [(5, "retries_exhausted")]
+            assert partition.delivered_of("17") == 5
+
+    simulated_time.run(story())
+
+
+def test_minutes_in_which_a_user_was_not_tried_do_not_count_against_them() -> None:
+    """They fail, others pass, nothing is sent for half an hour, and they fail once more."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.give(("17", "fails twice"), ("18", "passes"))
+            partition.flow.member = False
+            await pass_seconds(30 * MINUTE)
+            partition.flow.member = True
+            await pass_seconds(MINUTE)
+            assert partition.letters.told == []
+            assert partition.delivered_of("17") == 1
+
+    simulated_time.run(story())
