@@ -12,13 +12,12 @@ from cli.trace.report import Made, Message, Raw, Report
 from streams import headers
 from streams.dead_letters.reader import ROUTER, Found, Position
 from streams.kafka.ranges import Reader
+from streams.operations.key_places import all_places, places_of
 from streams.operations.trace_fates import Place, Traced, made_of, traced
 from streams.operations.trace_search import (
     Span,
     Story,
     follow,
-    partitions,
-    places_of,
     raw_message,
     sent_again,
     stands,
@@ -40,15 +39,15 @@ async def trace(
     router = await stands(reader, ROUTER, (RAW,), [at.tp])
     if record is None:
         routed, keys = Routed(), None
-        tps = partitions(reader, (*BY_USER, AUDIENCES, PRIVACY_REQUESTS))
+        places = all_places(reader, (*BY_USER, AUDIENCES, PRIVACY_REQUESTS))
     else:
         routed = route(record.value or b"", record, record.timestamp, settings, record.key)
         keyed = _keyed(record, routed)
-        tps, keys = places_of(reader, keyed), {key for _, key in keyed}
+        places, keys = places_of(reader, keyed), {key for _, key in keyed}
         # Records are written after their message, by whatever clock it has its time.
         since_ms = record.timestamp - _AHEAD_MS
         span = span._replace(since_ms=since_ms) if span.since_ms is None else span
-    story = await follow(reader, tps, span, _takes(at, keys), _concerns(at, routed), sinks)
+    story = await follow(reader, places, span, _takes(at, keys), _concerns(at, routed), sinks)
     own = [found for found in story.letters.all if made_of(found) == at]
     again, cuts = await sent_again(reader, at, own, span.most)
     progress = router.stands.get(at.tp)

@@ -1,11 +1,12 @@
-"""A user's records: all topics of users have them in one partition, under their id."""
+"""A user's records: all topics of users have them in partitions of one number, under their id."""
 
 from collections.abc import Mapping, Sequence
 
 from cli.trace.report import Report
 from streams.kafka.ranges import Reader
-from streams.operations.trace_search import Span, follow, partitions
-from streams.topics import BY_USER, PRIVACY_REQUESTS, Topic
+from streams.operations.key_places import places_of
+from streams.operations.trace_search import Span, follow
+from streams.topics import PRIVACY_REQUESTS, USER_UPDATE, Topic
 
 
 async def trace(
@@ -13,7 +14,7 @@ async def trace(
 ) -> Report:
     story = await follow(
         reader,
-        partitions(reader, (*BY_USER, PRIVACY_REQUESTS), key),
+        places_of(reader, ((topic, key) for topic in (USER_UPDATE, PRIVACY_REQUESTS))),
         span,
         lambda record: record.key == key,
         lambda _: lambda found: found.letter.key == key,

@@ -37,7 +37,7 @@ def show(report: Report, *, as_json: bool) -> None:
         outputs.say(said)
     _show_table([_row(line) for line in records])
     _show_table(letters, "Dead letters:")
-    if notes := [*_notes(records), *_sent_again(report.raw), *_not_read(report)]:
+    if notes := [*_notes(records), *_moved(report), *_sent_again(report.raw), *_not_read(report)]:
         outputs.say("", *notes)
 
 
@@ -88,6 +88,12 @@ def _notes(records: Sequence[Line]) -> Iterator[str]:
     ids = [line["record"] for line in records if line["record"]]
     if len(set(ids)) < len(ids):
         yield _TWICE
+
+
+def _moved(report: Report) -> Iterator[str]:
+    if moved := report.story.moved:
+        at = ", ".join(f"{each.topic} {each.position}" for each in moved)
+        yield f"Written before partitions were added, when their key belonged to another: {at}."
 
 
 def _sent_again(raw: Raw | None) -> Iterator[str]:

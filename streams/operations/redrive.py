@@ -7,18 +7,21 @@ from typing import NamedTuple, Self
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from models.dead_letter import DeadLetter
 from streams import headers
 from streams.dead_letters.reader import Found
 from streams.dead_letters.writer import key_is_whole
 from streams.kafka import clients
+from streams.kafka.batch_writer import partition_of
 from streams.kafka.clients import answering
 from streams.operations.dedup_reach import Reach
+from streams.operations.key_places import count_by_user
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER, RAW, USER_UPDATE
 
 
 class Again(NamedTuple):
-    """A record to send again, to the very partition and under the key that it had."""
+    """A record to send again, under the key that it had, to where that key's records are now."""
 
     topic: str
     partition: int
@@ -31,7 +34,8 @@ class Plan:
     """Says of each dead letter what is to be sent again, or in a clause why not.
 
     `partitions` are those of every topic there is. What is beyond the `reach` of workers is left:
-    they no longer know what was delivered of it, and what came since. Without a reach all may go.
+    they no longer know what was delivered of it, and what came since. Nor do those of another
+    partition, to which its user has moved. Without a reach all may go.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Plan:
         partitions: Mapping[str, int],
         reach: Reach | None,
     ) -> None:
+        self._kafka = kafka
         self._sinks_read = {kafka.topic(topic.name) for topic in BY_USER}
         self._router_reads = {kafka.topic(RAW.name)}
         self._updates = kafka.topic(USER_UPDATE.name)
@@ -58,11 +63,21 @@ class Plan:
                 return None
             self._raw.add((letter.partition, letter.offset))
         self.updates += letter.topic == self._updates
-        return Again(letter.topic, letter.partition, letter.key, letter.value, _headers(found))
+        home = self._home(letter)
+        return Again(letter.topic, home, letter.key, letter.value, _headers(found))
 
     def why_not(self, found: Found) -> str | None:
         """The same, without deciding that it is sent."""
         return self._astray(found) or self._lacking(found) or self._forgotten(found)
+
+    def _home(self, letter: DeadLetter) -> int:
+        """Returns the partition where what comes now of its user is, and who remembers them.
+
+        A raw message stays where it was: the router goes by the keys of what it makes of it.
+        """
+        if letter.stage == "router" or letter.key is None:
+            return letter.partition
+        return partition_of(letter.key, count_by_user(self._kafka, self._partitions))
 
     def _astray(self, found: Found) -> str | None:
         letter = found.letter
@@ -89,6 +104,11 @@ class Plan:
         letter, reach = found.letter, self._reach
         if reach is None:
             return None
+        if (home := self._home(letter)) != letter.partition:
+            return (
+                f"its user has moved to partition {home}, where workers do not know what was "
+                "delivered before: see --beyond-dedup-window"
+            )
         if letter.stage == "router":
             # Its other parts were written at about that time, to whatever partitions.
             known = reach.knows_all_since(found.written_ms)

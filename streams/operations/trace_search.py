@@ -8,13 +8,13 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import headers
 from streams.dead_letters.reader import Choice, DeadLetterLog, Found, Position
-from streams.kafka.batch_writer import partition_of
 from streams.kafka.clients import answering, reading
 from streams.kafka.commit_metadata import Progress, decode
 from streams.kafka.committed_offsets import read_committed
 from streams.kafka.ranges import Range, Reader
+from streams.operations.key_places import Places
 from streams.operations.trace_fates import Group, Letters, Place, Traced, traced
-from streams.topics import BY_USER, RAW, Topic
+from streams.topics import RAW, Topic
 
 # Records and dead letters are written by different machines, whose clocks may differ.
 _CLOCKS_DIFFER_MS = 60_000
@@ -47,12 +47,16 @@ class Cut(NamedTuple):
 
 
 class Story(NamedTuple):
-    """All that was found, records as they came."""
+    """All that was found, records as they came.
+
+    Those that `moved` stand where their key's are no more, since partitions were added.
+    """
 
     records: Sequence[Traced]
     cuts: Sequence[Cut]
     groups: Sequence[Group]
     letters: Letters
+    moved: Sequence[Place] = ()
 
 
 async def raw_message(reader: Reader, position: Position) -> ConsumerRecord | None:
@@ -69,23 +73,6 @@ async def raw_message(reader: Reader, position: Position) -> ConsumerRecord | No
     async for record in reader.records(there._replace(start=offset, end=offset + 1)):
         return record
     raise NoRawMessageError(f"What stands at {position} is no message, but a mark of Kafka's own.")
-
-
-def partitions(
-    reader: Reader, topics: Iterable[Topic], key: bytes | None = None
-) -> list[TopicPartition]:
-    """The partition of the key in each topic; without a key, all of them."""
-    found = []
-    for topic in topics:
-        every = reader.every(topic)
-        found += every if key is None else [every[partition_of(key, len(every))]]
-    return found
-
-
-def places_of(reader: Reader, outs: Iterable[tuple[Topic, bytes]]) -> list[TopicPartition]:
-    """Returns where the router writes these topics and keys: all that a user may have."""
-    by_topic = ((BY_USER if topic in BY_USER else (topic,), key) for topic, key in outs)
-    return sorted({tp for topics, key in by_topic for tp in partitions(reader, topics, key)})
 
 
 async def stands(
@@ -125,7 +112,7 @@ async def search(
 
 async def follow(
     reader: Reader,
-    tps: Iterable[TopicPartition],
+    places: Places,
     span: Span,
     takes: Takes,
     concerns: Concerns,
@@ -135,7 +122,10 @@ async def follow(
 
     A dead letter is written before what it was made of has ended, so none is missed of what has.
     """
-    ranges = await reader.there(tps)
+    ranges: Sequence[Range] = [
+        *await reader.there(sorted(places.now)),
+        *await _before_added(reader, places.before, sinks),
+    ]
     if span.since_ms is not None:
         ranges = await reader.since(ranges, span.since_ms)
     if span.until_ms is not None:
@@ -148,7 +138,26 @@ async def follow(
     chosen = log.chosen(Choice(since_ms=since_ms))
     concerned = concerns(records)
     letters = Letters([found async for found in chosen if concerned(found)])
-    return Story(records, cuts, groups, letters)
+    moved = [record.at for record in records if record.at.tp in places.before]
+    return Story(records, cuts, groups, letters, moved)
+
+
+async def _before_added(
+    reader: Reader, tps: Iterable[TopicPartition], sinks: Mapping[str, Sequence[Topic]]
+) -> Sequence[Range]:
+    """Returns what partitions have of keys that may have moved from them.
+
+    That ends where a group says that they ended when it saw as many as there are now; what no group
+    that has seen them reads is taken whole.
+    """
+    ranges = await reader.there(sorted(tps))
+    groups = [await stands(reader, worker, topics, tps) for worker, topics in sinks.items()]
+    ends: dict[TopicPartition, int] = {}
+    for tp, progress in (each for group in groups for each in group.stands.items()):
+        if progress.sight.partitions >= reader.partitions[tp.topic]:
+            ends[tp] = max(ends.get(tp, 0), progress.sight.end)
+    limited = [each._replace(end=min(each.end, ends.get(each.tp, each.end))) for each in ranges]
+    return [each for each in limited if each.start < each.end]
 
 
 async def sent_again(

@@ -17,13 +17,23 @@ from models.dead_letter import DeadLetter
 from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams.dead_letters.writer import DeadLetters, preserve
-from streams.kafka.batch_writer import write
+from streams.kafka.batch_writer import partition_of, write
 from streams.kafka.clients import admin
-from streams.topics import AUDIENCE_MEMBERSHIP, DEAD_LETTERS, EVENTS, RAW, USER_UPDATE, Topic
+from streams.kafka.commit_metadata import NOTHING_SEEN, Progress, Sight, encode
+from streams.kafka.ranges import Reader
+from streams.topics import (
+    AUDIENCE_MEMBERSHIP,
+    BY_USER,
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    USER_UPDATE,
+    Topic,
+)
 from tests.cli.command import run, run_on
 from tests.cli.messages import EMAIL, MPID, attribute, custom_event, event_batch, memberships
 from tests.routed import outgoing
-from tests.streams.cluster import commit, create, keep, producing, settings
+from tests.streams.cluster import add_partitions, commit, create, keep, producing, settings
 
 VALUE = "Lyon"
 BROKEN = {"event_type": "custom_event", "data": 7}
@@ -62,8 +72,12 @@ class Log:
                 await write(producer, records)
                 await letters.write(routed.dead_letters)
 
-    async def commit(self, worker: str, topic: Topic, offset: int) -> None:
-        where = {(self.topic(topic), 0): (offset, "")}
+    async def commit(
+        self, worker: str, topic: Topic, offset: int, sight: Sight = NOTHING_SEEN
+    ) -> None:
+        async with Reader.open(self.cluster) as reader:
+            text = encode(Progress(offset, sight=sight), reader.cluster)
+        where = {(self.topic(topic), 0): (offset, text)}
         await commit(self.cluster, self.cluster.group(worker), where)
 
     async def reject(self, topic: Topic, offset: int) -> None:
@@ -218,6 +232,32 @@ async def test_what_was_too_much_to_read_is_said(log: Log) -> None:
     assert "Same record twice: " in said.stdout
     assert f"Too much: {log.topic(EVENTS)} was read only up to 20" in said.stdout
     assert ", before 0/2: see --most and --since." in said.stdout
+
+
+@pytest.mark.kafka
+async def test_a_trace_finds_what_was_written_before_partitions_were_added(log: Log) -> None:
+    """The user has moved since, from the one partition there was."""
+    count = next(each for each in range(2, 9) if partition_of(MPID.encode(), each))
+    await log.write(MIXED)
+    for topic in BY_USER:
+        await add_partitions(log.cluster, topic, count)
+    await log.write(MIXED)
+    now = partition_of(MPID.encode(), count)
+    assert [line["position"] for line in await log.lines("--user", MPID)] == [
+        "0/0", "0/0", f"{now}/0", f"{now}/0"
+    ]  # fmt: skip
+    _, *first = await log.lines("--raw", "0/0")
+    assert [line["position"] for line in first] == ["0/0", "0/0"]
+    said = await log.trace("--user", MPID)
+    assert (
+        "Written before partitions were added, when their key belonged to another: "
+        f"{log.topic(USER_UPDATE)} 0/0, {log.topic(EVENTS)} 0/0."
+    ) in said.stdout
+    # A destination's workers saw the new partitions when there was nothing in the old one yet.
+    await log.commit("sailthru", EVENTS, 0, Sight(begun=1, partitions=count))
+    assert [line["position"] for line in await log.lines("--user", MPID)] == [
+        "0/0", f"{now}/0", f"{now}/0"
+    ]  # fmt: skip
 
 
 @pytest.mark.kafka

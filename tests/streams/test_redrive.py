@@ -1,5 +1,6 @@
 """What is sent again of a dead letter, and why some cannot be."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ HOUR_MS = 3_600_000
 NOW_MS = 100 * HOUR_MS
 # Sailthru's workers would read that partition from offset 41 on; elsewhere a day is remembered.
 REACH = Reach({("sailthru", "eu-events", 1): 41}, since_ms=NOW_MS - 24 * HOUR_MS)
-RECORD = event("17", "Read", "record-1")
+# In partition 1 of 2, as of 4; of 5 it would be in 0.
+RECORD = event("77", "Read", "record-1")
 PARTITIONS = {"eu-mparticle-raw": 2, "eu-events": 2, "eu-user-update": 2, "eu-other": 2}
 
 
@@ -37,7 +39,7 @@ def found(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
         "record_id": RECORD.id,
         "first_at_ms": 1,
         "last_at_ms": 2,
-        "key": b"17",
+        "key": b"77",
         **keeping(written(RECORD).value),
         **changed,
     }
@@ -50,8 +52,8 @@ def raw(at: int = 7, *, age_ms: int = HOUR_MS, **changed: Any) -> Found:
     return found(at, age_ms=age_ms, **fields)
 
 
-def plan(reach: Reach | None = REACH) -> Plan:
-    return Plan(KafkaSettings(prefix="eu-"), PARTITIONS, reach)
+def plan(reach: Reach | None = REACH, counts: Mapping[str, int] = PARTITIONS) -> Plan:
+    return Plan(KafkaSettings(prefix="eu-"), {**PARTITIONS, **counts}, reach)
 
 
 def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_failed() -> None:
@@ -59,15 +61,50 @@ def test_a_record_goes_back_to_where_it_stood_marked_for_the_destination_that_fa
     assert plan().of(found()) == Again(
         "eu-events",
         1,
-        b"17",
+        b"77",
         written(RECORD).value,
         [("id", b"record-1"), ("kind", b"custom_event"), *marks],
     )
 
 
+GROWN = {"eu-events": 5, "eu-user-update": 5}
+
+
+def test_a_letter_goes_to_where_its_user_lives_now() -> None:
+    """Where it stood nobody would know any more what came since for its user."""
+    again = plan(None, GROWN).of(found())
+    assert isinstance(again, Again)
+    assert (again.topic, again.partition, again.key) == ("eu-events", 0, b"77")
+
+
+def test_what_workers_knew_where_its_user_lived_before_is_forgotten_where_they_live_now() -> None:
+    assert plan(counts=GROWN).of(found()) == (
+        "its user has moved to partition 0, where workers do not know what was delivered before: "
+        "see --beyond-dedup-window"
+    )
+
+
+@pytest.mark.parametrize(
+    ("letter", "counts", "partition"),
+    [
+        # Until all topics by user are raised, whoever writes to them divides by the least.
+        (found(), {"eu-events": 5}, 1),
+        # Without a key nobody moves, and the router reads all its partitions for all users.
+        (found(key=None), GROWN, 1),
+        (raw(), {"eu-mparticle-raw": 5}, 1),
+    ],
+)
+def test_who_has_not_moved_is_sent_to_where_they_were(
+    letter: Found, counts: dict[str, int], partition: int
+) -> None:
+    again = plan(counts=counts).of(letter)
+    assert isinstance(again, Again)
+    assert again.partition == partition
+
+
 def test_a_raw_message_goes_back_for_all() -> None:
     again = plan().of(raw())
-    assert again == Again("eu-mparticle-raw", 1, b"17", b"{", [("redriven-of", b"3/7")])
+    assert again == Again("eu-mparticle-raw", 1, b"77", b"{", [("redriven-of", b"3/7")])
     assert headers.read(again.headers).redriven_for is None
 
 
@@ -124,7 +161,7 @@ def test_what_workers_have_forgotten_goes_when_it_is_meant(letter: Found) -> Non
     [
         found(age_ms=1_000 * HOUR_MS),
         found(destination="ab-tasty", offset=1),
-        found(partition=0, offset=1),
+        found(partition=0, offset=1, key=b"17"),
         raw(age_ms=23 * HOUR_MS, offset=1),
     ],
 )
