@@ -185,8 +185,8 @@ DEDUPLICATED = _counter(
 )
 OVERTAKEN = _counter(
     "update_barrier_timeouts",
-    "Times that 30 s were not enough for a user's updates, and what came after them went first. "
-    "Growing: user updates are the bottleneck, or a user's updates keep failing.",
+    "Times that a user's updates failed or stood still for 30 s, and what came after them went "
+    "first. Growing: nothing passes at the updates' endpoint, or a user's updates keep failing.",
 )
 DELIVERIES = _counter(
     "deliveries",

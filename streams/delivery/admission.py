@@ -11,7 +11,7 @@ from streams import clocks, headers, metrics
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.completion import Refused, invalid_record, mapping_error
 from streams.delivery.components import Components
-from streams.delivery.lane import Item, Source
+from streams.delivery.lane import Item, Lane, Source
 from streams.delivery.sink import LaneKey, placement
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
@@ -36,8 +36,8 @@ class Queues(Protocol):
     def hold(self, why: Blocked | None) -> None:
         """Lets nothing more in; None changes nothing."""
 
-    def queue(self, key: LaneKey, item: Item) -> None:
-        """Puts an item at the end of its lane."""
+    def queue(self, key: LaneKey, item: Item) -> Lane:
+        """Puts an item at the end of its lane, which it returns."""
 
 
 class Admission:
@@ -111,8 +111,7 @@ class Admission:
                 continue
             placed = self._place(item, marks, record)
             if isinstance(placed, LaneKey):
-                self._barrier.track(item, placed)
-                self._queues.queue(placed, item)
+                self._barrier.track(item, self._queues.queue(placed, item))
                 queued += 1
             elif isinstance(placed, Dropped):
                 self._completion.end_dropped(item, placed.reason)

@@ -58,6 +58,9 @@ class Lane:
         self._failed_at = 0.0
         # How often anything had passed at its endpoint when it last failed.
         self._passed = 0
+        self.turn_at: float | None = None
+        """When it had a turn in which it failed or could not go, or that is still on; None while it
+        waits for its turn alone. The event loop's time."""
         self._items: deque[Item] = deque()
         self._halving = Halving()
 

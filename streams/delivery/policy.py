@@ -46,7 +46,7 @@ class DeliveryPolicy:
     breaker: BreakerPolicy = BreakerPolicy()
     resend: ResendPolicy = ResendPolicy()
     updates_s: float = 30.0
-    """For how long an event waits for its user's updates while none of them moves."""
+    """For how long an event waits for its user's updates while they fail, or none moves."""
     fence_poll_s: float = 0.05
     """Between two looks at whether this worker may send again."""
 

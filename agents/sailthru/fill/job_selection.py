@@ -23,8 +23,10 @@ class WindowLanes:
     def hold(self, why: Blocked | None) -> None:
         self.why = self.why or why
 
-    def queue(self, key: LaneKey, item: Item) -> None:
-        self._lanes.setdefault(key, Lane(key)).append(item)
+    def queue(self, key: LaneKey, item: Item) -> Lane:
+        lane = self._lanes.setdefault(key, Lane(key))
+        lane.append(item)
+        return lane
 
     def taken(self) -> Sequence[Lane]:
         """Removes and returns all queued lanes."""

@@ -6,9 +6,10 @@ stand that the event may count on. What a sink has to prepare goes first in the 
 """
 
 import asyncio
+import math
 from asyncio import Future
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
@@ -17,7 +18,7 @@ from faust.types import TP
 from streams import metrics
 from streams.delivery.lane import Item, Lane
 from streams.delivery.policy import DeliveryPolicy
-from streams.delivery.sink import LaneKey, Prepares
+from streams.delivery.sink import Prepares
 from streams.engine.partition import Partition
 from streams.kafka.log_end import LogEnd
 
@@ -46,10 +47,11 @@ class UpdateBarrier:
         self._partitions: dict[int, Partition] = {}
         self._moved = asyncio.Event()
         self._moved_at: dict[int, float] = {}
+        self._ended_at = -math.inf
         # User -> lane -> offsets. They come in order, and the first is looked at for each record
         # that waits; a plain dict would search for it among those that have ended.
-        self._unfinished: defaultdict[str, defaultdict[LaneKey, OrderedDict[int, None]]] = (
-            defaultdict(lambda: defaultdict(OrderedDict))
+        self._unfinished: defaultdict[str, defaultdict[Lane, OrderedDict[int, None]]] = defaultdict(
+            lambda: defaultdict(OrderedDict)
         )
         self._parked: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self._unprepared: defaultdict[Future[None], list[Callable[[], None]]] = defaultdict(list)
@@ -91,7 +93,7 @@ class UpdateBarrier:
             self._moved_at[tp.partition] = asyncio.get_running_loop().time()
             self._moved.set()
 
-    def track(self, item: Item, lane: LaneKey) -> None:
+    def track(self, item: Item, lane: Lane) -> None:
         """Has others wait for this record, where it is an update, until it has ended."""
         if item.source.topic == self._updates:
             self._unfinished[item.user][lane][item.source.offset] = None
@@ -100,7 +102,8 @@ class UpdateBarrier:
         """A record has ended; wakes who has waited for it."""
         if item.source.topic != self._updates:
             return
-        self._moved_at[item.source.partition] = asyncio.get_running_loop().time()
+        self._ended_at = asyncio.get_running_loop().time()
+        self._moved_at[item.source.partition] = self._ended_at
         self._finish(item.user, item.source.offset)
         # A lane that still has to wait is parked again.
         for wake in list(self._parked.get(item.user, ())):
@@ -150,14 +153,23 @@ class UpdateBarrier:
         """Returns how many of a lane's first records may go now; with none, `wake` is called, once.
 
         Updates in the same lane keep their own place: only those in other lanes are waited for.
+
+        That an update waits for its turn is no reason to go first: it is waited for as long as
+        updates end, whosever they are. The lanes get their turns in order, and the updates were
+        admitted before the record, so that this has an end: at most those that a worker holds go
+        before. The 30 seconds, from when the record was queued at the earliest, are those since an
+        update has last ended; where the lane of the user's own has had its turn, those since that
+        turn, for then it fails, or cannot go, while others pass.
         """
+        if lane.turn_at is None:
+            lane.turn_at = asyncio.get_running_loop().time()
         ready = 0
         for item in islice(lane, _MAX_TOGETHER):
             if self._must_wait(item, lane):
                 break
             ready += 1
         if not ready:
-            self._park(lane.first, wake)
+            self._park(lane, wake)
         return self._prepared(lane, ready, wake)
 
     def _prepared(self, lane: Lane, most: int, wake: Callable[[], None]) -> int:
@@ -182,21 +194,34 @@ class UpdateBarrier:
             wake()
 
     def _must_wait(self, item: Item, lane: Lane) -> bool:
-        unfinished = self._unfinished.get(item.user)
-        if unfinished is None or not any(
-            key != lane.key and next(iter(offsets)) < item.barrier
-            for key, offsets in unfinished.items()
-        ):
+        if not (before := self._before(item, lane)):
             return False
-        if asyncio.get_running_loop().time() < item.queued_at + self._most_s:
+        if asyncio.get_running_loop().time() < self._latest(item, before):
             return True
-        if item.barrier:
-            item.barrier = 0
-            metrics.OVERTAKEN.inc()
+        item.barrier = 0
+        metrics.OVERTAKEN.inc()
         return False
 
-    def _park(self, item: Item, wake: Callable[[], None]) -> None:
+    def _before(self, item: Item, lane: Lane) -> list[Lane]:
+        """The other lanes in which updates stand that the record has to wait for."""
+        if (unfinished := self._unfinished.get(item.user)) is None:
+            return []
+        return [
+            each
+            for each, offsets in unfinished.items()
+            if each is not lane and next(iter(offsets)) < item.barrier
+        ]
+
+    def _latest(self, item: Item, before: Iterable[Lane]) -> float:
+        """Until when a record waits for the updates in these lanes, unless more of them end."""
+        since = [self._ended_at if each.turn_at is None else each.turn_at for each in before]
+        return max(item.queued_at, *since) + self._most_s
+
+    def _park(self, lane: Lane, wake: Callable[[], None]) -> None:
+        item = lane.first
         parked = self._parked[item.user]
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
 
         def wake_once() -> None:
             timer.cancel()
@@ -206,7 +231,15 @@ class UpdateBarrier:
                     self._parked.pop(item.user, None)
                 wake()
 
-        timer = asyncio.get_running_loop().call_at(item.queued_at + self._most_s, wake_once)
+        def look() -> None:
+            nonlocal timer
+            before = self._before(item, lane)
+            if before and loop.time() < (latest := self._latest(item, before)):
+                timer = loop.call_at(latest, look)
+            else:
+                wake_once()
+
+        timer = loop.call_at(self._latest(item, self._before(item, lane)), look)
         parked.append(wake_once)
 
     def forget(self) -> None:
@@ -245,7 +278,7 @@ class NoBarrier(UpdateBarrier):
     def advance(self, tp: TP, end: int) -> None:
         """Does nothing, as above."""
 
-    def track(self, item: Item, lane: LaneKey) -> None:
+    def track(self, item: Item, lane: Lane) -> None:
         """Does nothing: no record is an update."""
 
     def finish(self, item: Item) -> None:

@@ -69,13 +69,14 @@ class Endpoint:
         """Returns how many lanes wait for nothing but a permit."""
         return len(self._ready) if self._at_limit else 0
 
-    def queue(self, key: LaneKey, item: Item) -> None:
-        """Puts an item at the end of its lane."""
+    def queue(self, key: LaneKey, item: Item) -> Lane:
+        """Puts an item at the end of its lane, which it returns."""
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)
             self.ready(lane)
         lane.append(item)
+        return lane
 
     def ready(self, lane: Lane) -> None:
         """Gives a lane its turn after those that are waiting."""
@@ -86,6 +87,7 @@ class Endpoint:
         """Gives a lane another turn where it has more to send, and forgets it where it has not."""
         if lane.closed:
             return
+        lane.turn_at = None
         if lane:
             self.ready(lane)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from streams.dead_letters.writer import FloodGuard
 from streams.delivery.components import Components
-from streams.delivery.lane import Item
+from streams.delivery.lane import Item, Lane
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sending.circuit_breaker import Gate
@@ -90,9 +90,9 @@ class Endpoints:
             for endpoint in self._endpoints.values():
                 tasks.create_task(endpoint.run())
 
-    def queue(self, key: LaneKey, item: Item) -> None:
-        """Puts an item at the end of its lane."""
-        self._endpoints[key.endpoint].queue(key, item)
+    def queue(self, key: LaneKey, item: Item) -> Lane:
+        """Puts an item at the end of its lane, which it returns."""
+        return self._endpoints[key.endpoint].queue(key, item)
 
     def close(self, deadline: float) -> Awaitable[None]:
         """Sends nothing new from now on; to be awaited for what is sent, `deadline` seconds."""

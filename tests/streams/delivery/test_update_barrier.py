@@ -1,6 +1,7 @@
 """Updates first: an event does not overtake an update of the same user that came before it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,11 @@ from streams.delivery.lane import Item, Lane
 from streams.delivery.ordering.update_barrier import UpdateBarrier
 from streams.delivery.sink import LaneKey
 from streams.engine.partition import Partition
+from streams.outcomes import Outcome
 from streams.topics import EVENTS, USER_UPDATE
 from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import AT_ONCE, Flow, KnownEnd, log, some_turns
+from tests.streams.delivery.scripted import Request, ScriptedSink
 from tests.streams.records import new_partition, update_source
 
 UPDATES, ITS_EVENTS = TP(USER_UPDATE.name, 0), TP(EVENTS.name, 0)
@@ -224,15 +227,103 @@ async def test_a_record_looks_at_one_update_of_its_user_however_many_wait() -> N
     """With a look at each, the thousands of a busy user held up everybody's requests."""
     barrier = UpdateBarrier(USER_UPDATE.name, KnownEnd(), AT_ONCE)
     updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
+    of_updates = Lane(LaneKey("user", "17"))
     for offset in range(1000):
         update = Item(update_source("17", "passes", offset), updates, 0, user="17")
-        barrier.track(update, LaneKey("user", "17"))
+        barrier.track(update, of_updates)
     lane = Lane(LaneKey("event", "17"))
     for each in log(("17", "passes"), ("17", "passes")):
         lane.append(Item(each, events, 0, user="17", barrier=Looked(0)))
 
     assert barrier.count_ready(lane, lambda: None) == 2
     assert Looked.times == 2
+
+
+class SlowSink(ScriptedSink):
+    """A destination that takes a second for each request."""
+
+    async def send(self, request: Request) -> Outcome:
+        await asyncio.sleep(1)
+        return await super().send(request)
+
+
+async def each_second_until(reached: Callable[[], bool]) -> None:
+    """Looks in simulated time, of which it takes ten minutes at most."""
+    async with asyncio.timeout(600):
+        while not reached():  # noqa: ASYNC110 - the subject is when it was reached
+            await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("fate", ["passes", "all wait once"])
+def test_an_event_waits_for_an_update_that_waits_for_its_turn(fate: str) -> None:
+    """A large import: what users did meanwhile started flows on profiles of before it."""
+    before = overtaken()
+    first = [("7", fate)]
+    given = [*first, *((str(user), "passes") for user in range(100))]
+
+    async def story() -> list[str]:
+        async with Flow(destination=SlowSink(1), connections=1).running() as flow:
+            updates, events = await topics_of(flow, *given)
+            await flow.accept(updates, stored(*given))
+            await flow.accept(events, log(("99", "passes"), ("7", "passes")))
+            await each_second_until(lambda: not (updates.offsets.waiting or events.offsets.waiting))
+            return flow.sink.delivered
+
+    order = simulated_time.run(story())
+    assert order.index("99/0/0") > order.index("99/update/100")
+    assert order.index("7/0/1") > order.index("7/update/0")
+    assert overtaken() == before
+
+
+@pytest.mark.parametrize("fate", ["always fails", "hangs"])
+def test_an_update_that_fails_while_others_move_is_waited_for_thirty_seconds(fate: str) -> None:
+    before = overtaken()
+    given = [("17", fate), *((str(user), "passes") for user in range(100, 500))]
+
+    async def story() -> tuple[float, int]:
+        async with Flow(destination=SlowSink(1), connections=8).running() as flow:
+            updates, events = await topics_of(flow, *given)
+            await flow.accept(updates, stored(*given))
+            await flow.accept(events, log(("17", "passes")))
+            await each_second_until(lambda: not events.offsets.waiting)
+            return simulated_time.now(), updates.offsets.waiting
+
+    took, waiting = simulated_time.run(story())
+
+    assert AT_ONCE.updates_s <= took <= AT_ONCE.updates_s + 5
+    assert waiting > 1
+    assert overtaken() == before + 1
+
+
+def test_an_update_behind_what_cannot_go_is_waited_for_thirty_seconds() -> None:
+    """Its lane has had its turn, and not come to it: it does not wait for a turn any more."""
+
+    async def story() -> float:
+        barrier = UpdateBarrier(USER_UPDATE.name, KnownEnd(), AT_ONCE)
+        updates, events = new_partition(topic=USER_UPDATE.name), new_partition()
+        tracked = [
+            Item(update_source(user, "passes", offset), updates, 0, user=user)
+            for offset, user in enumerate(["17", *map(str, range(100, 200))])
+        ]
+        [event] = log(("17", "passes"))
+        stuck, waiting = Lane(LaneKey("user", "17")), Lane(LaneKey("event", "17"))
+        stuck.append(Item(event, events, 0, user="17"))
+        waiting.append(Item(event, events, 0, user="17", barrier=len(tracked)))
+        stuck.append(tracked[0])
+        for each in tracked:
+            barrier.track(each, stuck if each is tracked[0] else Lane(LaneKey("user", each.user)))
+        barrier.count_ready(stuck, lambda: None)
+        woken = asyncio.Event()
+        assert not barrier.count_ready(waiting, woken.set)
+        for other in tracked[1:]:
+            await asyncio.sleep(1)
+            barrier.finish(other)
+            if woken.is_set():
+                break
+        assert barrier.count_ready(waiting, lambda: None) == 1
+        return simulated_time.now()
+
+    assert AT_ONCE.updates_s <= simulated_time.run(story()) <= AT_ONCE.updates_s + 1
 
 
 async def test_a_backlog_of_updates_that_moves_is_waited_for_however_long_it_takes() -> None:
