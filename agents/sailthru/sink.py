@@ -309,6 +309,12 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
     async def send(self, request: Request) -> Outcome:
         return await self._sender.send(request)
 
+    def note_delivered(self, request: Request) -> None:
+        """Takes note of what was delivered by a file, and not by `send`."""
+        call = request.call
+        if isinstance(call, UserCall) and call.key == "email":
+            self._addresses.see(request.owner, call.id)
+
     async def on_dead_letter(self, record: Record, partition: int) -> None:  # noqa: ARG002 - the contract's signature
         if isinstance(record, ListWanted):
             await self.lists.give_up(record.name)

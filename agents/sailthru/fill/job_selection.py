@@ -1,11 +1,13 @@
 """Selects what of a window of records goes into an update job; the rest is left to calls."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from agents.sailthru.fill.job_file import line
+from agents.sailthru.sender import Request
 from agents.sailthru.sink import SailthruSink
 from streams.delivery.lane import Item, Lane
-from streams.delivery.sink import LaneKey
+from streams.delivery.sink import Batch, LaneKey
 from streams.outcomes import Blocked
 
 
@@ -34,10 +36,12 @@ class WindowLanes:
         return list(lanes.values())
 
 
-def job_lines(
-    sink: SailthruSink, lanes: Iterable[Lane]
-) -> Iterator[tuple[tuple[Lane, int], bytes]]:
-    """Yields the line of each user whose first change a job can say, and its count of records.
+Said: TypeAlias = tuple[Lane, Batch[Request]]
+"""What a line says: a batch of the lane's first records."""
+
+
+def job_lines(sink: SailthruSink, lanes: Iterable[Lane]) -> Iterator[tuple[Said, bytes]]:
+    """Yields the line of each user whose first change a job can say, and what it says.
 
     What comes after it waits for the job, and is left to calls: lines of a file have no order.
     """
@@ -47,4 +51,4 @@ def job_lines(
         except Exception:  # noqa: BLE001, S112 - left to the call, which finds the record that shows it
             continue
         if (text := line(batch.request.call)) is not None:
-            yield (lane, batch.size), text
+            yield (lane, batch), text

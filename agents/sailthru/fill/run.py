@@ -15,7 +15,7 @@ from agents.sailthru.fill.backlog import Backlog, Part, opened
 from agents.sailthru.fill.error import FillError
 from agents.sailthru.fill.job import Jobs
 from agents.sailthru.fill.job_file import Most, files
-from agents.sailthru.fill.job_selection import WindowLanes, job_lines
+from agents.sailthru.fill.job_selection import Said, WindowLanes, job_lines
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.sink import SailthruSink
 from models.dead_letter import DeadLetter
@@ -182,13 +182,15 @@ class Fill:
         self.sums.read += len(records)
         self._say(f"{partition.tp.topic}-{partition.tp.partition}: {part.left} records left")
 
-    async def _job(self, file: Sequence[tuple[tuple[Lane, int], bytes]], jobs: Jobs | None) -> None:
+    async def _job(self, file: Sequence[tuple[Said, bytes]], jobs: Jobs | None) -> None:
         body = b"".join(text + b"\n" for _, text in file)
         if jobs is not None:
             await jobs.update(body)
-        for (lane, size), _ in file:
-            self.sums.ends.end_delivered(lane.pop_delivered(size))
-            self.sums.by_job += size
+        for (lane, batch), _ in file:
+            # A later change may tell the address before it as a digest only.
+            self._sink.note_delivered(batch.request)
+            self.sums.ends.end_delivered(lane.pop_delivered(batch.size))
+            self.sums.by_job += batch.size
         self.sums.jobs += 1
         self.sums.users += len(file)
         self.sums.size += len(body)

@@ -4,19 +4,31 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from models.record import Identity
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Hang
 from sandbox.kafka import Kafka
 from streams.kafka import clients
+from streams.kafka.batch_writer import partition_of
 from streams.kafka.commit_metadata import Progress
 from streams.topics import DEAD_LETTERS, USER_UPDATE
-from tests.agents.sailthru.fill_world import CALLS, JOBS, World, updates, world
+from tests.agents.sailthru.factories import USER, attributes, moved
+from tests.agents.sailthru.fill_world import CALLS, JOBS, PARTITIONS, World, updates, world
 from tests.cli.command import run
 from tests.kafka.log import everything
+from tests.routed import out_of
 from tests.streams.cluster import commit
+
+NEIGHBOUR = next(
+    user
+    for user in map(str, count())
+    if partition_of(user.encode(), PARTITIONS) == partition_of(USER.user.encode(), PARTITIONS)
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -73,6 +85,25 @@ async def test_a_fill_ends_as_the_worker_alone_does(
         assert len(await everything(made.cluster, DEAD_LETTERS)) == len(
             await everything(alone.cluster, DEAD_LETTERS)
         )
+
+
+@pytest.mark.parametrize("job_users", [10_000, 1], ids=["one window", "many windows"])
+async def test_a_fill_moves_a_profile_whose_old_address_is_told_as_a_digest(
+    kafka: Kafka, prefix: str, tmp_path: Path, job_users: int
+) -> None:
+    """As a worker does, which knows the address under which it delivered."""
+    old, new = "lin.old@shop.example", "lin.new@shop.example"
+    digest = Identity(type="email", value=sha256(old.encode()).hexdigest(), encoding="sha256")
+    change = moved(None, new).model_copy(update={"removed": (digest,)})
+    # Somebody else of the same partition is between, with whom a window may end.
+    other = attributes("other@shop.example", city="Ulm").model_copy(update={"mpid": NEIGHBOUR})
+    async with world(kafka, prefix, tmp_path) as made:
+        records = attributes(old, city="Lyon"), other, change, attributes(new, age=41)
+        await made.write(map(out_of, records))
+        said = await made.fill("--execute", "--job-users", str(job_users))
+        assert said.returncode == 0, said.stderr
+        profiles = {address: vars_ for address, (_, vars_) in made.profiles().items()}
+    assert profiles == {new: {"city": "Lyon", "age": 41}, "other@shop.example": {"city": "Ulm"}}
 
 
 async def test_a_dry_run_counts_and_changes_nothing(filled: World) -> None:
