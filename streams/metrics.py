@@ -290,7 +290,8 @@ DOWN = _gauge(
 )
 BLOCKED = _gauge(
     "delivery_blocked",
-    "1 while nothing is sent until a person mends something; the log line says what.",
+    "1 while nothing is sent to an endpoint, or to any, until a person mends something; the log "
+    "line says where and what.",
     ("destination", "reason"),
 )
 AUDIENCE_NAMES_TAKEN = _counter(

@@ -64,12 +64,22 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """A key or a setting is wrong, and nothing passes before a person mends it by `what_to_do`."""
+    """A key or a setting is wrong, and nothing passes before a person mends it by `what_to_do`.
+
+    So the service says; where others pass meanwhile, it is this request alone that fails.
+    """
 
     tag: ClassVar[str] = "misconfigured"
 
     reason: str
     what_to_do: str
+
+    def alone(self) -> RetryRecord:
+        """A wait for this request alone, where others pass: it is neither key nor setting then.
+
+        Who dislikes it may stand before the service, such as a firewall.
+        """
+        return RetryRecord(self.reason)
 
     def block(self) -> "Blocked":
         """The state that a worker is in until then."""

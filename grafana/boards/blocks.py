@@ -10,7 +10,7 @@ def blocks(where: str = "") -> Panel:
     return states(
         9,
         "What is blocked, and why",
-        "Red while a worker sends nothing until a person mends something; the line below it names "
+        "Red while a worker holds records until a person mends something; the line below it names "
         "the reason, and the worker's log line `delivery_blocked` says in a sentence what to do. "
         "It probes and goes on by itself then, but for too_many_rejections, which needs a restart. "
         "Nothing is lost meanwhile.",

@@ -56,7 +56,8 @@ class Lane:
         self.failing_s = 0.0
         """For how many seconds it has failed by itself."""
         self._failed_at = 0.0
-        # How often anything had passed at its endpoint when it last failed.
+        # Where it last failed, and how often anything had passed there by then.
+        self._failed_where = ""
         self._passed = 0
         self.turn_at: float | None = None
         """When it had a turn in which it failed or could not go, or that is still on; None while it
@@ -91,19 +92,20 @@ class Lane:
         for item in islice(self._items, size):
             item.attempts += 1
 
-    def record_failure(self, passed: int) -> bool:
-        """Notes a failure; returns whether the lane fails by itself, and not its endpoint.
+    def record_failure(self, endpoint: str, passed: int) -> bool:
+        """Notes a failure; returns whether the lane fails by itself, and not the endpoint.
 
-        It does where it had failed before, and something has passed at its endpoint since: `passed`
+        It does where it had failed there before, and something has passed there since: `passed`
         counts that. Where nothing has, or it fails for the first time, nobody can tell.
         """
         now = clocks.monotonic()
-        fails_by_itself = self.failures > 0 and passed > self._passed
+        is_again = self.failures > 0 and self._failed_where == endpoint
+        fails_by_itself = is_again and passed > self._passed
         if fails_by_itself:
             # A lane that nobody tried in between did not fail in between.
             self.failing_s += min(now - self._failed_at, _MAX_PAUSE_SECONDS)
         self.failures += 1
-        self._failed_at, self._passed = now, passed
+        self._failed_at, self._failed_where, self._passed = now, endpoint, passed
         return fails_by_itself
 
     def pop_delivered(self, size: int) -> list[Item]:

@@ -5,7 +5,6 @@ breaker, a destination's gate.
 """
 
 import structlog
-from prometheus_client import Gauge
 
 from streams import clocks, metrics
 from streams.delivery.policy import BreakerPolicy, step
@@ -95,45 +94,68 @@ class CircuitBreaker:
 
 
 class Gate:
-    """A destination's: open, blocked until a request passes, or held while this process lives.
+    """A destination's: an endpoint is blocked until a request of it passes, or all are held.
 
-    Endpoints ask it; the log and the metrics are told of each change.
+    Endpoints ask it; the log and the metrics are told of each change. What is held stays so while
+    this process lives.
     """
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
-        self.why: Blocked | None = None
-        self.is_held = False
+        self._held: Blocked | None = None
+        # By endpoint: what a person is to mend, and the lanes that were told so since it passed.
+        self._blocks: dict[str, Blocked] = {}
+        self._refused: dict[str, set[LaneKey]] = {}
+        # Reasons that the metrics have shown once: they are nought again, and not gone.
+        self._shown: set[str] = set()
 
     @property
-    def is_blocked(self) -> bool:
-        """Returns whether one request at a time probes."""
-        return self.why is not None
+    def why(self) -> Blocked | None:
+        """Returns what a person is to mend first; None when nothing waits for one."""
+        return self._held or next(iter(self._blocks.values()), None)
 
-    def block(self, why: Blocked) -> None:
-        if self.why == why:
-            return
-        if self.why is not None:
-            self._gauge(self.why).set(0)
-        self.why = why
-        self._gauge(why).set(1)
-        log.error("delivery_blocked", reason=why.reason, what_to_do=why.what_to_do)
+    @property
+    def is_held(self) -> bool:
+        return self._held is not None
+
+    def is_blocked(self, endpoint: str) -> bool:
+        """Returns whether one request at a time probes."""
+        return endpoint in self._blocks
+
+    def is_blocked_for_several(self, endpoint: str) -> bool:
+        """Returns whether probes have to wait: of one lane alone, nobody knows yet whose fault."""
+        return len(self._refused.get(endpoint, ())) > 1
+
+    def block(self, endpoint: str, lane: LaneKey, why: Blocked) -> None:
+        """A request of a lane's was refused there for what a person has to mend."""
+        self._refused.setdefault(endpoint, set()).add(lane)
+        if self._blocks.get(endpoint) != why:
+            self._blocks[endpoint] = why
+            self._tell(endpoint, why)
+
+    def unblock(self, endpoint: str) -> None:
+        """A request has passed. What is held stays held."""
+        why = self._blocks.pop(endpoint, None)
+        if why is not None:
+            del self._refused[endpoint]
+            log.info("delivery_resumed", endpoint=endpoint, reason=why.reason)
+            self._show()
 
     def hold(self, why: Blocked | None) -> None:
         """Lets nothing more through; None changes nothing."""
-        if why is None or self.is_held:
-            return
-        self.block(why)
-        self.is_held = True
+        if why is not None and self._held is None:
+            self._held = why
+            self._tell("all", why)
 
-    def unblock(self) -> None:
-        """A request has passed. What is held stays held."""
-        why = self.why
-        if why is None or self.is_held:
-            return
-        self.why = None
-        log.info("delivery_resumed", reason=why.reason)
-        self._gauge(why).set(0)
+    def _tell(self, endpoint: str, why: Blocked) -> None:
+        log.error(
+            "delivery_blocked", endpoint=endpoint, reason=why.reason, what_to_do=why.what_to_do
+        )
+        self._show()
 
-    def _gauge(self, why: Blocked) -> Gauge:
-        return metrics.BLOCKED.labels(destination=self._destination, reason=why.reason)
+    def _show(self) -> None:
+        whys = [*self._blocks.values(), *([self._held] if self._held else [])]
+        reasons = {why.reason for why in whys}
+        self._shown |= reasons
+        for reason in self._shown:
+            metrics.BLOCKED.labels(self._destination, reason).set(reason in reasons)

@@ -76,7 +76,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Everything waits for a person."""
+    """All that is for the endpoint waits for a person."""
 
     why: Blocked
 
@@ -95,10 +95,10 @@ def decide(outcome: Outcome, standing: Standing, patience_s: float) -> Decision:
             return CloseLimit(after)
         case Unavailable(after=after):
             return Pause(after or 1.0)
-        case Misconfigured():
+        case Misconfigured() if not standing.fails_by_itself:
             return Block(outcome.block())
-        case RetryRecord():
-            return _retry(outcome, standing, patience_s)
+        case Misconfigured() | RetryRecord():
+            return _retry(outcome.alone(), standing, patience_s)
 
 
 def refuse(why: Rejected, size: int) -> Bury | Halve:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Protocol
 
 from streams.delivery.lane import Item, Lane
@@ -52,6 +53,7 @@ class Endpoint:
         self._ready: deque[Lane] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._wake = asyncio.Event()
+        self._passed = asyncio.Event()
         self._at_limit = False
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -95,6 +97,8 @@ class Endpoint:
 
     def ready_later(self, lane: Lane, after: float | None) -> None:
         """Gives a failing lane its turn after a pause that grows with its failures."""
+        if lane.closed:
+            return
 
         def due() -> None:
             self._timers.discard(timer)
@@ -104,6 +108,13 @@ class Endpoint:
         timer = asyncio.get_running_loop().call_later(pause, due)
         self._timers.add(timer)
 
+    def record_success(self) -> None:
+        """Something passed: whatever stopped all requests to the endpoint is over."""
+        self._gate.unblock(self.name)
+        self.breaker.record_success()
+        self.limit.record_success()
+        self._passed.set()
+
     async def run(self) -> None:
         """Sends until cancelled; raises what a turn raises."""
         async with asyncio.TaskGroup() as tasks:
@@ -111,10 +122,10 @@ class Endpoint:
                 while self._gate.is_held or not self._ready:
                     self._wake.clear()
                     await self._wake.wait()
-                if self._gate.why is not None:
-                    await asyncio.sleep(self._policy.breaker.blocked_probe_s)
+                if self._gate.is_blocked_for_several(self.name):
+                    await self._pause(self._policy.breaker.blocked_probe_s)
                 elif self.breaker.is_open:
-                    await asyncio.sleep(self.breaker.probe_pause_s)
+                    await self._pause(self.breaker.probe_pause_s)
                 await self._permit()
                 await self._slots.acquire(self.name)
                 while not self._may_send():  # noqa: ASYNC110 - a clock decides, and has no event
@@ -128,8 +139,15 @@ class Endpoint:
                 task = tasks.create_task(self._turn(self._ready.popleft()))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-                if self.breaker.is_open or self._gate.why is not None:
+                if self.breaker.is_open or self._gate.is_blocked(self.name):
                     await asyncio.wait({task})
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, until something passes at the longest."""
+        self._passed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._passed.wait()
 
     async def _permit(self) -> None:
         self._at_limit = True

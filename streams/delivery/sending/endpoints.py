@@ -78,7 +78,7 @@ class Endpoints:
 
     @property
     def waits_on_purpose(self) -> bool:
-        return self._gate.is_blocked or any(
+        return self._gate.why is not None or any(
             endpoint.waits_on_purpose for endpoint in self._endpoints.values()
         )
 

@@ -27,7 +27,7 @@ from streams.delivery.sending.decision import (
 from streams.delivery.sending.endpoint import Endpoint
 from streams.delivery.sink import Batch, LaneKey
 from streams.fencing import FencedError
-from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Unavailable
+from streams.outcomes import Delivered, Misconfigured, Outcome, Rejected, RetryRecord, Unavailable
 
 
 class Turn:
@@ -100,18 +100,20 @@ class Turn:
         match outcome:
             case Delivered() | Rejected():
                 # A refusal is an answer too: the key is right, and the endpoint works.
-                if self._gate.why is not None:
-                    self._gate.unblock()
-                breaker.record_success()
-                endpoint.limit.record_success()
+                endpoint.record_success()
             case RetryRecord():
                 breaker.record_failure(lane.key)
-                fails_by_itself = lane.record_failure(breaker.passed)
-                is_quarantined = self._quarantine.holds(lane.key)
-                return Standing(size, fails_by_itself, lane.failing_s, is_quarantined)
+                return self._record_failure(lane, size, endpoint)
+            case Misconfigured():
+                return self._record_failure(lane, size, endpoint)
             case Unavailable():
                 breaker.record_outage()
         return Standing(size)
+
+    def _record_failure(self, lane: Lane, size: int, endpoint: Endpoint) -> Standing:
+        fails_by_itself = lane.record_failure(endpoint.name, endpoint.breaker.passed)
+        is_quarantined = self._quarantine.holds(lane.key)
+        return Standing(size, fails_by_itself, lane.failing_s, is_quarantined)
 
     async def _apply(self, decision: Decision, lane: Lane, size: int, endpoint: Endpoint) -> None:
         if isinstance(decision, Quarantine):
@@ -125,8 +127,7 @@ class Turn:
             case Halve():
                 lane.record_refusal(size)
             case BackOff(after):
-                if not lane.closed:
-                    endpoint.ready_later(lane, after)
+                endpoint.ready_later(lane, after)
                 return  # not before its pause is over
             case CloseLimit(after):
                 metrics.RATE_LIMITED.labels(self._outlet.name, lane.key.endpoint).inc()
@@ -134,7 +135,9 @@ class Turn:
             case Pause(seconds):
                 endpoint.limit.close_for(seconds)
             case Block(why):
-                self._gate.block(why)
+                self._gate.block(endpoint.name, lane.key, why)
+                endpoint.ready_later(lane, None)
+                return  # let others tell whether it is this lane alone
         endpoint.requeue(lane)
 
     def _complete(self, lane: Lane, size: int) -> None:

@@ -125,7 +125,7 @@ class Worker:
         self._connections.observe(CALL, took)
         if quota is None:
             self.endpoint.breaker.record_failure(lane.key)
-            lane.record_failure(self.endpoint.breaker.passed)
+            lane.record_failure(CALL, self.endpoint.breaker.passed)
             self.endpoint.ready_later(lane, None)
             return
         self.endpoint.breaker.record_success()

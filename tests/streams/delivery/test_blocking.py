@@ -6,10 +6,13 @@ import pytest
 
 from streams import metrics
 from streams.delivery.policy import BreakerPolicy
+from streams.delivery.sending.circuit_breaker import Gate
+from streams.delivery.sink import LaneKey
 from streams.outcomes import Blocked
+from streams.topics import USER_UPDATE
 from tests.streams.delivery.flow import AT_ONCE, Flow, log, some_turns
 from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
-from tests.streams.records import source
+from tests.streams.records import source, update_source
 
 
 def shown(why: Blocked) -> float | None:
@@ -47,6 +50,41 @@ async def test_while_blocked_one_request_at_a_time_asks_whether_it_is_mended(
 
         # One more may have had its turn already.
         assert len(flow.sink.requests) <= 2
+
+
+async def test_an_endpoint_that_is_blocked_leaves_the_others_alone() -> None:
+    """A plan may leave out one call: what passes at the others does not say that it is mended."""
+    async with Flow().running() as flow:
+        updates = await flow.assign(topic=USER_UPDATE)
+        events = await flow.assign()
+        await flow.accept(updates, [update_source(str(n), "lacks rights", n) for n in range(20)])
+        await flow.until(lambda: len(flow.sink.requests) > 20)
+        told, tries = set[Blocked | None](), len(flow.sink.requests)
+        for number in range(50):
+            await flow.accept(events, log((f"other {number}", "passes"), start=number))
+            await flow.settled(events)
+            told.add(flow.delivery.blocked)
+        assert len(flow.sink.delivered) == 50
+        assert told == {NO_RIGHTS.block()}
+        flow.sink.mended.set()
+        await flow.settled(updates)
+
+    assert tries < len(flow.sink.requests)
+    assert flow.letters.written == []
+    assert (flow.delivery.blocked, shown(NO_RIGHTS.block())) == (None, 0)
+
+
+async def test_a_reason_is_shown_until_no_endpoint_is_blocked_for_it() -> None:
+    gate = Gate("scripted")
+    seen = []
+    for endpoint in ("call", "update"):
+        gate.block(endpoint, LaneKey(endpoint, "17"), NO_KEY.block())
+    for endpoint in ("call", "update"):
+        seen.append((gate.is_blocked("call"), gate.is_blocked("update"), shown(NO_KEY.block())))
+        gate.unblock(endpoint)
+    seen.append((gate.is_blocked("call"), gate.is_blocked("update"), shown(NO_KEY.block())))
+
+    assert seen == [(True, True, 1), (False, True, 1), (False, False, 0)]
 
 
 async def test_of_two_blocks_one_after_the_other_none_is_left_behind_in_the_metrics() -> None:

@@ -29,6 +29,7 @@ from streams.outcomes import (
 )
 
 PATIENCE_S = 900.0
+WRONG_KEY = Misconfigured("bad_key", "Set IT.")
 REFUSED = Rejected("refused", "field 'colour'")
 FAILED = RetryRecord("server_error")
 ASKED_TO_WAIT = RetryRecord("server_error", 7.0)
@@ -46,7 +47,16 @@ EXHAUSTED = Rejected("retries_exhausted", "server_error")
         (Throttled("http_429", 7.0), Standing(1), CloseLimit(7.0)),
         (Unavailable("http_503", 60.0), Standing(1), Pause(60.0)),
         (Unavailable("token_route"), Standing(1), Pause(1.0)),
-        (Misconfigured("bad_key", "Set IT."), Standing(1), Block(Blocked("bad_key", "Set IT."))),
+        (WRONG_KEY, Standing(1), Block(Blocked("bad_key", "Set IT."))),
+        # Others pass: no person has to mend anything.
+        (WRONG_KEY, Standing(1, True), BackOff(None)),
+        (
+            WRONG_KEY,
+            Standing(1, True, 900.0),
+            Quarantine(Bury(Rejected(EXHAUSTED.reason, "bad_key"))),
+        ),
+        (WRONG_KEY, Standing(5, True, is_quarantined=True), Halve()),
+        (WRONG_KEY, Standing(1, failing_s=900.0, is_quarantined=True), Block(WRONG_KEY.block())),
         (FAILED, Standing(1), BackOff(None)),
         (ASKED_TO_WAIT, Standing(1), BackOff(7.0)),
         (FAILED, Standing(1, True, failing_s=899.9), BackOff(None)),
@@ -87,7 +97,8 @@ def test_records_end_by_what_says_so_and_by_spent_patience_alone(
     decision = decide(outcome, standing, PATIENCE_S)
     ends = isinstance(decision, Complete | Bury | Halve | Quarantine)
     spent = standing.is_quarantined or standing.failing_s >= PATIENCE_S
-    gives_up = isinstance(outcome, RetryRecord) and spent and standing.fails_by_itself
+    fails = isinstance(outcome, RetryRecord | Misconfigured)
+    gives_up = fails and spent and standing.fails_by_itself
     assert ends == (isinstance(outcome, Delivered | Rejected) or gives_up)
 
 

@@ -96,7 +96,7 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
     sent, gate = Sent(), Gate("scripted")
     async with running(sent, gate=gate) as endpoint:
         if trouble == "blocked":
-            gate.block(Blocked("bad_key", "Set SCRIPTED_KEY."))
+            gate.block("call", LaneKey("call", "17"), Blocked("bad_key", "Set SCRIPTED_KEY."))
         for failing in lanes(5 if trouble == "down" else 0):
             endpoint.breaker.record_failure(failing.key)
         for lane in lanes(10):
@@ -105,8 +105,7 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
 
         assert len(sent.lanes) == 1
 
-        gate.unblock()
-        endpoint.breaker.record_success()
+        endpoint.record_success()
         sent.gate.set()
         await some_turns()
 

@@ -17,6 +17,7 @@ from tests.streams.properties import SMALL
 from tests.streams.records import event, event_source, new_partition
 
 MOST = 10_000
+CALL = "call"
 
 
 class Course(NamedTuple):
@@ -153,20 +154,27 @@ def test_a_lane_that_keeps_failing_while_others_pass_counts_its_seconds(clock: S
     lane, counted = lane_of(1), []
     for passed, now in enumerate((0, 30, 60, 90)):
         clock.at(now)
-        counted.append((lane.record_failure(passed), lane.failing_s))
+        counted.append((lane.record_failure(CALL, passed), lane.failing_s))
 
     assert counted == [(False, 0), (True, 30), (True, 60), (True, 90)]
 
 
+def test_what_passes_at_one_endpoint_says_nothing_of_a_failure_at_another() -> None:
+    lane = lane_of(1)
+    failures = [("call", 3), ("update", 7), ("call", 9), ("call", 9), ("call", 10)]
+
+    assert [lane.record_failure(*each) for each in failures] == [False] * 4 + [True]
+
+
 def test_what_passes_in_between_starts_the_count_anew(clock: Seconds) -> None:
     lane = lane_of(2)
-    lane.record_failure(passed=1)
+    lane.record_failure(CALL, passed=1)
     clock.at(100)
-    lane.record_failure(passed=2)
+    lane.record_failure(CALL, passed=2)
     lane.pop_delivered(1)
     clock.at(200)
 
-    assert not lane.record_failure(passed=3)
+    assert not lane.record_failure(CALL, passed=3)
     assert lane.failing_s == 0
 
 
@@ -176,11 +184,11 @@ def test_an_outage_does_not_count_against_a_lane_that_failed_before_it(
 ) -> None:
     """It fails, nothing passes for an hour, and it fails once more when all is well again."""
     lane = lane_of(1)
-    lane.record_failure(passed=1)
+    lane.record_failure(CALL, passed=1)
     for now in tries_meanwhile:
         clock.at(now)
-        assert not lane.record_failure(passed=1)
+        assert not lane.record_failure(CALL, passed=1)
     clock.at(3_600)
 
-    assert lane.record_failure(passed=2)
+    assert lane.record_failure(CALL, passed=2)
     assert lane.failing_s < 15 * 60

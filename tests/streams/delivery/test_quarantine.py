@@ -9,6 +9,7 @@ from streams import clocks
 from streams.delivery.policy import DeliveryPolicy
 from tests.streams.delivery import simulated_time
 from tests.streams.delivery.flow import Flow, log, some_turns
+from tests.streams.delivery.scripted import NO_KEY, NO_RIGHTS
 from tests.streams.delivery.simulated_time import now, pass_seconds
 
 MINUTE = 60.0
@@ -158,5 +159,56 @@ def test_minutes_in_which_a_user_was_not_tried_do_not_count_against_them() -> No
             await pass_seconds(MINUTE)
             assert partition.letters.told == []
             assert partition.delivered_of("17") == 1
+
+    simulated_time.run(story())
+
+
+def test_a_request_that_is_blocked_while_others_pass_is_its_lanes_own_failure() -> None:
+    """A firewall may dislike what one user is called; it is no key and no setting."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.give(("17", "is blocked"))
+            await partition.others_pass(15 * MINUTE, every_s=1.0)
+            assert partition.letters.told == []
+            assert partition.flow.delivery.blocked is None
+            await partition.others_pass(MINUTE, every_s=1.0)
+            assert partition.letters.told == [(0, "retries_exhausted")]
+            assert partition.letters.written[0].detail == "bad_key"
+            assert len(partition.sink.delivered) == 16 * 60
+
+    simulated_time.run(story())
+
+
+def test_one_user_in_ten_who_is_blocked_does_not_hold_up_the_others() -> None:
+    async def story() -> None:
+        async with delivering() as partition:
+            fates = ["is blocked", *["passes"] * 9]
+            for user in range(500):
+                await partition.give((str(user), fates[user % 10]))
+                await pass_seconds(0.1)
+            await pass_seconds(1.0)
+            assert len(partition.sink.delivered) == 450
+
+    simulated_time.run(story())
+
+
+def test_what_is_blocked_for_all_makes_no_dead_letters_however_long_that_lasts() -> None:
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.others_pass(MINUTE)
+            fates = ["is blocked", "lacks rights"]
+            await partition.give(*[(str(user), fates[user % 2]) for user in range(20)])
+            for _ in range(10):
+                await pass_seconds(HOUR)
+                assert partition.flow.delivery.blocked in {NO_KEY.block(), NO_RIGHTS.block()}
+            tries = len(partition.sink.requests)
+            await pass_seconds(HOUR)
+            assert len(partition.sink.requests) - tries < HOUR / 10
+            partition.sink.mended.set()
+            await pass_seconds(MINUTE)
+            assert partition.flow.delivery.blocked is None
+            assert partition.letters.told == []
+            assert sum(partition.delivered_of(str(user)) for user in range(20)) == 20
 
     simulated_time.run(story())
