@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import structlog
 from aiokafka.structs import ConsumerRecord
 
 from agents.sailthru.calls import ListCall
 from agents.sailthru.client import Client
 from agents.sailthru.errors import UNKNOWN_EFFECT, UNKNOWN_LIST
 from agents.sailthru.list_owner import ListOwner, Term
-from agents.sailthru.list_state import ListBook, ListPolicy
+from agents.sailthru.list_state import REFUSED_SECONDS, ListBook, ListPolicy
+from agents.sailthru.refused_lists import RefusedLists
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks
@@ -25,9 +27,16 @@ from streams.kafka.tables import Table
 from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Transient
 from streams.settings import KafkaSettings
 
+log = structlog.get_logger()
+
 _NOT_OURS = RetryRecord("list_not_ours")
 _FOR_EVER = Term(lambda: True, end=0, request_s=0.0)
 _GIVEN_UP = Rejected("retries_exhausted", "the list could not be made")
+_REFUSED = (
+    "Who is to be on this list becomes a dead letter. Rename its audience in mParticle, see "
+    "SAILTHRU_LIST_NAME_TEMPLATE, or leave the audience out by SAILTHRU_AUDIENCES_DENY; it is "
+    f"tried again when somebody is to join after {REFUSED_SECONDS / 60:.0f} minutes. Then redrive."
+)
 
 
 class Lists:
@@ -49,6 +58,7 @@ class Lists:
         self._request_s = request_s
         self._book = ListBook(clock, policy)
         self._owner = ListOwner(kafka, self._book, request_s, policy) if kafka else None
+        self._refused = RefusedLists()
         self._topic: Table | None = None
         self._opened = asyncio.Event()
         self._awaited: dict[str, asyncio.Future[None]] = {}
@@ -113,6 +123,15 @@ class Lists:
         # One who gives up must not take it from the others.
         return await asyncio.shield(task)
 
+    async def ensure_for_member(self, name: str) -> Outcome:
+        """The same for who is to be on it."""
+        match outcome := await self.ensure(name):
+            case Delivered():
+                self._refused.passed(name)
+            case Rejected():
+                return self._refused.refuse(name, outcome)
+        return outcome
+
     async def _make(self, call: ListCall) -> Outcome:
         outcome = await self._look_or_post(call)
         match outcome:
@@ -152,6 +171,9 @@ class Lists:
             await self._refuse(name, _GIVEN_UP)
 
     async def _refuse(self, name: str, why: Rejected) -> None:
+        log.error(
+            "list_refused", name=name, reason=why.reason, detail=why.detail, what_to_do=_REFUSED
+        )
         detail = f"its list: {why.detail}"
         await self._write(name, ListState(state="refused", reason=why.reason, detail=detail))
 

@@ -65,7 +65,7 @@ class Sender:
 
     async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
         for name in call.lists:
-            outcome = await self._lists.ensure(name)
+            outcome = await self._lists.ensure_for_member(name)
             if isinstance(outcome, Transient):
                 # It is the list's endpoint that asks to wait, if any.
                 return outcome.alone()

@@ -56,13 +56,19 @@ def log(records: Sequence[Record], start: int, partition: int) -> list[ConsumerR
 
 @asynccontextmanager
 async def working(
-    to: KafkaSettings, sailthru: Simulated, number: int = 0, connections: int = 8, **changed: Any
+    to: KafkaSettings,
+    sailthru: Simulated,
+    number: int = 0,
+    connections: int = 8,
+    max_rejected_share: float = 1.0,
+    **changed: Any,
 ) -> AsyncIterator[Worker]:
     given = {"base_url": sailthru.url, "timeout_s": 0.5, **changed}
     sink = SailthruSink(settings(**given), to, ListPolicy(look_s=0.02))
     # The scripted destination's place in a flow is any sink's.
     flow = Flow(
         connections=connections,
+        max_rejected_share=max_rejected_share,
         destination=sink,  # type: ignore[arg-type]
         topics=(USER_UPDATE, AUDIENCE_MEMBERSHIP),
     )

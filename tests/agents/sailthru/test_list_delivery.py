@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.sailthru.list_owner import ListWanted
 from agents.sailthru.topics import SAILTHRU_LISTS
@@ -20,6 +21,7 @@ from tests.streams.records import new_partition
 pytestmark = pytest.mark.kafka
 
 OURS, THEIRS = named(0), named(1)
+BAD_NAME = Answer(endpoint="POST list", status=400, body={"error": 99})
 
 
 async def test_only_the_users_of_a_list_wait_for_it_and_hold_no_connection(
@@ -80,8 +82,7 @@ async def test_a_list_that_is_ready_is_not_asked_for_by_a_worker_that_starts_lat
 async def test_members_of_a_list_that_is_refused_become_dead_letters_that_say_so(
     to: KafkaSettings, sailthru: Simulated
 ) -> None:
-    bad_name = Answer(endpoint="POST list", status=400, body={"error": 99})
-    sailthru.service.set_faults([bad_name])
+    sailthru.service.set_faults([BAD_NAME])
     async with working(to, sailthru) as worker:
         await worker.accept(*people(3, OURS))
         await worker.ended()
@@ -91,6 +92,42 @@ async def test_members_of_a_list_that_is_refused_become_dead_letters_that_say_so
     } == {("refused", "its list: error 99, HTTP 400: Sailthru refuses the request")}
     assert len(letters) == 3 + 1  # and the wish for the list itself
     assert "POST user" not in sailthru.requests()
+
+
+async def test_one_audience_whose_list_is_refused_does_not_hold_the_others(
+    to: KafkaSettings, sailthru: Simulated
+) -> None:
+    """The list is what is refused, and counts once, however many are to be on it."""
+    bad = named(0, start=100)
+    async with working(to, sailthru, max_rejected_share=0.01) as worker:
+        await worker.accept(*people(3, OURS))
+        await worker.ended()
+        sailthru.service.set_faults([BAD_NAME])
+        with capture_logs() as lines:
+            await worker.accept(*people(60, bad), *people(3, OURS, start=100))
+            await worker.ended()
+        assert worker.flow.delivery.blocked is None
+        assert len(worker.flow.letters.written) == 60 + 1  # and the wish for the list itself
+    assert members(sailthru, OURS) == 6
+    [line] = [line for line in lines if line["event"] == "list_refused"]
+    assert (line["name"], line["reason"]) == (bad, "refused")
+    assert "SAILTHRU_AUDIENCES_DENY" in line["what_to_do"]
+
+
+async def test_members_of_refused_lists_hold_a_worker_where_most_lists_are_refused(
+    to: KafkaSettings, sailthru: Simulated
+) -> None:
+    """Then it is no audience's name, but the setting by which all lists are named."""
+    sailthru.service.set_faults([BAD_NAME])
+    lists = sorted({named(0, start) for start in range(100)})[:3]
+    async with working(to, sailthru, max_rejected_share=0.01) as worker:
+        for name in lists:
+            await worker.accept(*people(20, name))
+        await until(lambda: worker.flow.delivery.blocked is not None)
+        blocked = worker.flow.delivery.blocked
+    assert blocked is not None
+    assert blocked.reason == "too_many_rejections"
+    assert "SAILTHRU_LIST_NAME_TEMPLATE" in blocked.what_to_do
 
 
 async def test_a_list_that_could_not_be_made_for_long_is_no_longer_waited_for(
