@@ -235,9 +235,11 @@ class Router:
     async def _map(
         self, sources: Sequence[ConsumerRecord], partition: Partition, output: _ChunkOutput
     ) -> None:
-        first = sources[0]
-        # Before a partition's first message nobody can have routed anything.
-        known = self._snapshots.of(partition.tp, first.timestamp if first.offset else 0)
+        first, number = sources[0], partition.tp.partition
+        # Before a partition's first message nobody can have routed anything, unless its users were
+        # in another one before.
+        is_first = first.offset == 0 and not partition.sight.is_of_added(number)
+        known = self._snapshots.of(partition.tp, 0 if is_first else first.timestamp)
         # A record from Kafka also is the place where it stands.
         raws = [
             RawMessage(

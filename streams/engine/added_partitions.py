@@ -101,7 +101,21 @@ class AddedPartitions:
         is_unseen = before.partitions < self._counts[tp.topic] and not self.is_early(tp, start)
         if is_unseen or before.end > there.end:
             return replace(start, sight=self.sight(tp, there.end))
+        if before.is_of_added(tp.partition):
+            return start
         return replace(start, sight=before._replace(begun=self._begun.get(tp.topic, 0)))
+
+    def origins(self, tp: TP, start: Progress) -> Mapping[TP, int]:
+        """Returns where the users of an added partition were before, and where each of these ended.
+
+        All that stands before that has ended, as what was added has waited for it.
+        """
+        count, before = start.sight.partitions, start.sight.begun
+        if not start.sight.is_of_added(tp.partition):
+            return {}
+        numbers = range(before) if count % before else [tp.partition % before]
+        origins = (TP(tp.topic, number) for number in numbers)
+        return {each: self._known[each].sight.end for each in origins if each in self._known}
 
     def is_early(self, tp: TP, start: Progress) -> bool:
         """Returns whether who writes may still put users there who have moved from it.

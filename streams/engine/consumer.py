@@ -307,6 +307,7 @@ class Consumer(driver.Consumer):
             self.partitions[tp].closed = True  # held until now
         for tp, partition in taken.items():
             partition.read_limit = self.added.read_limit(starts[tp], tp)
+            partition.origins = self.added.origins(tp, starts[tp])
         self.partitions.update(taken)
         if taken:
             await self.processor.assigned(list(taken.values()))

@@ -1,7 +1,7 @@
 """The state of one assigned partition: what is under way, and whether to fetch more."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from faust.types import TP
@@ -74,6 +74,9 @@ class Partition:
         self.committed = start
         self.sight = start.sight
         self._is_begun = start.is_begun
+        self.origins: Mapping[TP, int] = {}
+        """Where its users were before it was added, and the offset before which all of that has
+        ended: its past too."""
         self.read_limit: int | None = None
         """The offset from which on it is not read until `lift_read_limit`; None: all is read."""
         self.started = False

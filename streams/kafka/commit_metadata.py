@@ -18,12 +18,17 @@ NOT_BEGUN = f"{_VERSION}|not begun"
 class Sight(NamedTuple):
     """What the group saw when a partition's topic had so many `partitions` for the first time.
 
-    The partition ended at `end`. Of the topic's partitions the group has begun as many as `begun`.
+    The partition ended at `end`. Of the topic's partitions the group has begun as many as `begun`;
+    beside one that was added this says, until more are, how many it had begun before.
     """
 
     begun: int = 0
     partitions: int = 0
     end: int = 0
+
+    def is_of_added(self, number: int) -> bool:
+        """Returns whether the partition of this number was added to what the group had begun."""
+        return 0 < self.begun <= number
 
 
 NOTHING_SEEN = Sight()

@@ -106,7 +106,7 @@ class Plan:
             return None
         if (home := self._home(letter)) != letter.partition:
             return (
-                f"its user has moved to partition {home}, where workers do not know what was "
+                f"its user has moved to partition {home}, where workers may not know what was "
                 "delivered before: see --beyond-dedup-window"
             )
         if letter.stage == "router":

@@ -11,8 +11,8 @@ from tests.simulation.worker import Worker
 
 GROUP = SINK.group
 _THEMES = (
-    *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "reading"),
-    *("replays", "takeovers"),
+    *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "raises"),
+    *("reading", "replays", "takeovers"),
 )
 
 
@@ -74,13 +74,16 @@ class Plan:
         elif theme in {"gaps", "letters", "logs", "reading"}:
             # The group is to have begun, and has still something to read.
             seconds = 4.0
-        rates = [3, 8] if theme in {"clocks", "memberships", "replays"} else [3, 8, 14]
+        elif theme == "raises":
+            # Users are to go on while one topic after another is raised.
+            seconds = rng.choice([8.0, 8.0, 20.0])
+        rates = [3, 8] if theme in {"clocks", "memberships", "raises", "replays"} else [3, 8, 14]
         if theme == "letters":
             # One is to be on its way most of the time.
             rates = [14]
         if theme in {"letters", "logs", "reading"}:
             routers = 0
-        elif theme == "replays":
+        elif theme in {"raises", "replays"}:
             routers = rng.choice([1, 2])
         commits_take_s = rng.choice([0.003, 0.003, 0.6])
         return cls(
@@ -160,6 +163,8 @@ class Evidence:
     """How many deleted offsets the workers said that they passed over or hold at."""
     is_writing: bool = True
     """Whether those who write do; not while a person keeps them from it."""
+    heard_of: int | None = None
+    """Among how many partitions those who write divide users; None: among all that there are."""
     killed: set[str] = field(default_factory=set)
     not_ready: dict[str, str] = field(default_factory=dict)
     """Worker -> what it said of itself when all was quiet."""

@@ -39,6 +39,10 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "memberships": (
         *("crawls", "elects", "elects", "elects", "elects", "freeze", "freeze", "join", "refused"),
     ),
+    "raises": (
+        *("down", "freeze", "grows", "grows", "grows", "grows", "join", "kill", "kill", "stop"),
+        *("leaderless", "stuck", "stuck"),
+    ),
     "reading": (
         *("corrupt", "corrupt", "down", "join", "join", "rights", "rights", "stop", "stuck"),
     ),

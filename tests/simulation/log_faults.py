@@ -5,23 +5,27 @@ import re
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from streams.kafka.commit_metadata import decode
-from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, EVENTS, RAW, USER_UPDATE
+from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, EVENTS, RAW, USER_UPDATE, Topic
 from tests.simulation.evidence import GROUP
-from tests.simulation.groups import METADATA_BYTES
+from tests.simulation.groups import METADATA_BYTES, Group
 from tests.simulation.kafka import CLUSTER
 from tests.simulation.log import NO_ERROR, Partition
+from tests.simulation.roles import ROUTER
 from tests.simulation.stage import Stage
 
 # Coordinator not available, request timed out, group not authorized, unknown, size.
 _REFUSALS = (15, 7, 30, -1, 28)
 _NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S, _SEEN_S = 60.0, 4.0, 10.0, 4.0, 120.0
+# Clients ask that often how many partitions there are.
+_HEARD_S = 10.0
+# Of growths under routers, the share that is the raw topic's.
+_RAW_GROWS_SHARE = 1 / 3
 _UNREADABLE = re.compile(
     r"([\w-]+)-(\d+): the batch at offset (\d+) cannot be unpacked \(\w+\)"
     r"(?:, the next begins at (\d+))?"
 )
-NOT_OF_RAW = frozenset({"corrupt", "deleted", "grows", "moved", "truncated"})
-"""What makes records be missed: which of raw ones, nobody could say. And what a router hears of
-later than it writes, of which no order is promised."""
+NOT_OF_RAW = frozenset({"corrupt", "deleted", "moved", "truncated"})
+"""What makes records be missed: which of raw ones, nobody could say."""
 
 
 class LogFaults:
@@ -72,30 +76,37 @@ class LogFaults:
     async def _grow(self) -> None:
         """A person adds partitions to the topics by user, at once or one topic after another.
 
-        To a multiple of what there was users stay or go to what is new, and who writes takes them
-        at once. With any other number it is as the documents say: nobody writes before all workers
-        have seen them. A group that begins only then cannot tell what is new.
+        To a multiple of what there was users stay or go to what is new, and who writes goes on, and
+        hears of it at once or later. With any other number it is as the documents say: nobody
+        writes before all workers have seen them, which nobody waits for under a router. There it
+        may be the raw topic that is raised. A group that begins only then cannot tell what is new.
         """
-        before = {
-            (topic.name, number)
-            for topic in BY_USER
-            for number in range(self._stage.evidence.plan.partitions)
-        }
-        await self._until(lambda: before <= self._group.offsets.keys(), _BEGUN_S)
-        if self._has_grown or not before <= self._group.offsets.keys():
-            return
+        is_routed = self._stage.evidence.plan.routers > 0
+        is_raw = is_routed and self._rng.random() < _RAW_GROWS_SHARE
+        topics = (RAW,) if is_raw else BY_USER
+        group = self._kafka.group(ROUTER.group) if is_raw else self._group
         old = self._stage.evidence.plan.partitions
-        more = self._rng.randint(1, 2 * old)
-        apart_s = self._rng.choice([0.0, 3.0])
-        self._stage.note("grows", "", apart_s * len(BY_USER))
-        self._stage.evidence.is_writing = (old + more) % old == 0
-        for topic in BY_USER:
+        before = {(topic.name, number) for topic in topics for number in range(old)}
+        await self._until(lambda: before <= group.offsets.keys(), _BEGUN_S)
+        if self._has_grown(topics) or not before <= group.offsets.keys():
+            return
+        more = old * self._rng.randint(1, 2) if is_routed else self._rng.randint(1, 2 * old)
+        is_multiple = (old + more) % old == 0
+        apart_s = self._rng.choice([0.0, 3.0, 8.0])
+        heard_s = self._rng.choice([0.0, self._rng.uniform(0, _HEARD_S)]) if is_multiple else 0.0
+        self._stage.note("grows", "", apart_s * len(topics) + heard_s)
+        self._stage.evidence.is_writing = is_multiple
+        self._stage.evidence.heard_of = None if is_routed and not is_raw else old
+        for topic in topics:
             self._kafka.create(topic.name, more)
             await asyncio.sleep(apart_s)
+        await asyncio.sleep(heard_s)
+        self._stage.evidence.heard_of = None
         unseen = {*before}
 
         def are_seen() -> bool:
-            unseen.difference_update([each for each in unseen if self._is_seen(each, old + more)])
+            told = {each for each in unseen if self._is_seen(group, each, old + more)}
+            unseen.difference_update(told)
             return not unseen
 
         await self._until(are_seen, _SEEN_S)
@@ -104,15 +115,15 @@ class LogFaults:
             self._stage.evidence.unnoticed.append(said)
         self._stage.evidence.is_writing = True
 
-    def _is_seen(self, place: tuple[str, int], partitions: int) -> bool:
+    def _is_seen(self, group: Group, place: tuple[str, int], partitions: int) -> bool:
         """Whether a worker has said where it ended when there were so many."""
-        offset, text = self._group.offsets.get(place, (0, ""))
+        offset, text = group.offsets.get(place, (0, ""))
         told = decode(text, offset, CLUSTER)
         return told is not None and told.sight.partitions == partitions
 
-    @property
-    def _has_grown(self) -> bool:
-        return len(self._kafka.topics[USER_UPDATE.name]) > self._stage.evidence.plan.partitions
+    def _has_grown(self, topics: Sequence[Topic] = BY_USER) -> bool:
+        there_are = len(self._kafka.topics[topics[0].name])
+        return there_are > self._stage.evidence.plan.partitions
 
     async def _move(self) -> None:
         """A person moves the group's offset of a partition, back or on."""
@@ -132,7 +143,7 @@ class LogFaults:
         Not where partitions were added: a group that begins anew cannot tell which.
         """
         async with self._stage.all_stopped():
-            if not self._group.members and not self._has_grown:
+            if not self._group.members and not self._has_grown():
                 self._stage.note("forgotten")
                 self._group.offsets.clear()
 

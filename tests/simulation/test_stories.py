@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, USER_UPDATE, Topic
+from streams.topics import AUDIENCE_MEMBERSHIP, BY_USER, RAW, USER_UPDATE, Topic
 from tests.simulation.evidence import GROUP, Plan
 from tests.simulation.groups import METADATA_BYTES
 from tests.simulation.log import NO_ERROR
@@ -134,6 +134,26 @@ def test_topics_raised_one_after_another_under_a_router_keep_events_behind_updat
     story = Story(3, replace(plan, refused_share=0.0))
     for seconds, topic in zip((8.0, 14.0, 20.0), order, strict=True):
         story.loop.call_later(seconds, story.evidence.kafka.create, topic.name, 2)
+    assert judge(story.run()) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("topics", "grow_at_s"), [((RAW,), 19.5), (BY_USER, 8.0)], ids=["raw", "by user"]
+)
+def test_what_mparticle_sends_again_is_known_at_the_place_to_which_a_user_has_moved(
+    topics: Sequence[Topic], grow_at_s: float, seed: int
+) -> None:
+    """Nothing of it was ever there: it would be delivered twice, and take the user back."""
+    plan = replace(_QUIET, workers=2, partitions=2, users=8, records=80, seconds=20.0, routers=1)
+    story = Story(seed, replace(plan, refused_share=0.0, sends_again=True))
+
+    async def grow() -> None:
+        await asyncio.sleep(grow_at_s)
+        for topic in topics:
+            story.evidence.kafka.create(topic.name, 2)
+
+    story.also(grow)
     assert judge(story.run()) == []
 
 

@@ -120,11 +120,13 @@ class Traffic:
         self._earlier.append(_Earlier(place, offset, partition, what, user, said))
 
     def _write_again(self, earlier: "_Earlier") -> None:
-        if not earlier.partition.is_closed:
-            offset = self._append(earlier.partition, earlier.what)
-            if self._evidence.plan.routers:
-                names = self._service.names
-                names[earlier.place, offset] = names[earlier.place, earlier.offset]
+        if self._evidence.plan.routers:
+            # By mParticle, to where its user is by now.
+            place, names = self._place(earlier.user), self._service.names
+            offset = self._append(self._kafka.topics[RAW.name][place], earlier.what)
+            names[place, offset] = names[earlier.place, earlier.offset]
+        elif not earlier.partition.is_closed:
+            self._append(earlier.partition, earlier.what)
 
     async def _transact(self, number: int) -> None:
         """Writes some events that are visible together, or never; others write meanwhile."""
@@ -161,7 +163,8 @@ class Traffic:
     def _place(self, user: str) -> int:
         # All topics by user are to have as many: the partitions that all have by now.
         topics = [RAW] if self._evidence.plan.routers else BY_USER
-        every = [*range(min(len(self._kafka.topics[topic.name]) for topic in topics))]
+        there_are = min(len(self._kafka.topics[topic.name]) for topic in topics)
+        every = [*range(self._evidence.heard_of or there_are)]
         place: int = self._partitioner(user.encode(), every, every)
         return place
 

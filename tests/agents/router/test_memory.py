@@ -17,7 +17,7 @@ from streams.dead_letters.writer import FloodGuard
 from streams.delivery.ordering.staleness import Staleness
 from streams.engine.partition import InFlightLimit, Partition
 from streams.kafka.batch_writer import Outgoing
-from streams.kafka.commit_metadata import Progress
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.settings import KafkaSettings
 from streams.topics import RAW, USER_UPDATE
 from tests.agents.router.routing import limits
@@ -58,9 +58,10 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     return Kafka(monkeypatch)
 
 
-def assigned(offset: int = 0, epoch: int = 0) -> Partition:
-    start = Progress(offset, (), epoch)
-    return Partition(TP(RAW.name, 0), start, InFlightLimit(), lambda _: None)
+def assigned(offset: int = 0, epoch: int = 0, number: int = 0) -> Partition:
+    """A partition of a topic of which the group has begun one."""
+    start = Progress(offset, (), epoch, Sight(begun=1))
+    return Partition(TP(RAW.name, number), start, InFlightLimit(), lambda _: None)
 
 
 @asynccontextmanager
@@ -178,17 +179,21 @@ async def test_a_router_that_was_killed_and_forgot_what_it_knew_overwrites_nothi
     assert at_the_sink(kafka.updates) == ["gold", "silver"]
 
 
-@pytest.mark.parametrize(("offset", "updates"), [(0, 1), (7, 2)], ids=["from the first", "later"])
+@pytest.mark.parametrize(
+    ("offset", "number", "is_sure"),
+    [(0, 0, True), (7, 0, False), (0, 1, False)],
+    ids=["from the first", "later", "users were elsewhere before"],
+)
 async def test_what_was_sent_before_the_memory_began_is_believed_only_where_nobody_routed_before(
-    kafka: Kafka, offset: int, updates: int
+    kafka: Kafka, offset: int, number: int, *, is_sure: bool
 ) -> None:
     sent_long_ago = orjson.loads(MESSAGE) | {"timestamp_unixtime_ms": 1_600_000_000_000}
     async with running() as router:
-        partition = assigned(offset)
+        partition = assigned(offset, number=number)
         await router.assigned([partition])
         for message_id in ("a", "b"):
             message = orjson.dumps(sent_long_ago | {"message_id": message_id})
             await has_routed(router, partition, message)
-    assert len(kafka.updates) == updates
+    assert len(kafka.updates) == (1 if is_sure else 2)
     sent = [headers.read(each.headers).sent for each in kafka.updates]
-    assert all(each is not None and each.is_sure == (offset == 0) for each in sent)
+    assert all(each is not None and each.is_sure == is_sure for each in sent)

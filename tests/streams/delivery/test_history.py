@@ -11,8 +11,9 @@ from faust.types import TP
 from sandbox.kafka import Kafka
 from streams.delivery.history import History
 from streams.engine.partition import InFlightLimit, Partition
+from streams.kafka.batch_writer import partition_of
 from streams.kafka.clients import admin
-from streams.kafka.commit_metadata import Progress
+from streams.kafka.commit_metadata import Progress, Sight
 from streams.settings import KafkaSettings
 from streams.topics import EVENTS
 from tests.streams.cluster import create, keep, producing, settings
@@ -99,6 +100,41 @@ async def test_no_more_ids_are_read_than_the_worker_may_remember(kafka: Kafka, p
     read = await recalled(to, Progress(6), Progress(4), ids=6)
 
     assert sorted(read) == [(0, 3), (0, 4), (0, 5), (1, 1), (1, 2), (1, 3)]
+
+
+async def test_the_past_of_an_added_partition_begins_where_its_users_were_before(
+    kafka: Kafka, prefix: str
+) -> None:
+    """What stands there of others, or came when they had gone, is not its own."""
+    to = settings(kafka, prefix, partitions=2)
+    await create(to, [EVENTS])
+    stays, goes = (
+        next(key for key in map(b"%d".__mod__, range(9)) if partition_of(key, 2) == number)
+        for number in range(2)
+    )
+    async with producing(to) as producer:
+        written: list[list[bytes | None]] = [[goes, stays, goes, goes, None, goes], [goes, goes]]
+        for partition, keys in enumerate(written):
+            for key in keys:
+                topic = to.topic(EVENTS.name)
+                await producer.send_and_wait(topic, b"", key, partition=partition)
+    old, new = partitions_of(
+        to, Progress(6, sight=Sight(1, 2, 5)), Progress(1, sight=Sight(1, 2, 0))
+    )
+    new.origins = {old.tp: 5}
+
+    async def told(share: int) -> list[tuple[int, int]]:
+        read: list[tuple[int, int]] = []
+        async with asyncio.timeout(60):
+            history = History(to).read(
+                [[new]], share, lambda _, record: read.append((record.partition, record.offset))
+            )
+            assert [group async for group in history] == [[new]]
+        return read
+
+    assert await told(1_000) == [(1, -5), (1, -3), (1, -2), (1, 0)]
+    assert await told(4) == [(1, -3), (1, -2), (1, 0)]
+    assert await told(1) == [(1, 0)]
 
 
 async def test_partitions_of_an_empty_topic_have_no_past(kafka: Kafka, prefix: str) -> None:

@@ -85,6 +85,7 @@ def test_old_partitions_stop_where_they_ended_unless_there_are_a_multiple_of_the
     assert added.said is None
 
 
+ADDED_THERE = Progress(5, sight=Sight(2, 3, 0))
 SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
     "the first of all": (OTHER, Progress(3), [], Sight(2, 2, END)),
     "the first since there are more": (OTHER, seen(3, end=7), [BESIDE], Sight(2, 3, END)),
@@ -92,6 +93,7 @@ SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
     "by one that has heard of fewer": (OTHER, seen(3, of=3, end=7), [], Sight(2, 3, 7)),
     "seen of another log": (OTHER, seen(3, end=END + 1), [], Sight(2, 2, END)),
     "of what was added": (BESIDE, Progress(0), [BESIDE], Sight(2, 3, 0)),
+    "of what was added, by the next worker": (BESIDE, ADDED_THERE, [BESIDE], Sight(2, 3, 0)),
 }
 
 
@@ -99,9 +101,39 @@ SIGHTS: Mapping[str, tuple[TP, Progress, Collection[TP], Sight]] = {
 def test_where_a_partition_ended_is_settled_once_for_so_many_partitions(
     tp: TP, start: Progress, added: Collection[TP], sight: Sight
 ) -> None:
-    known = {OTHER: start, LIMITED: Progress(0, sight=Sight(2))}
+    known = {OTHER: Progress(3), LIMITED: Progress(0, sight=Sight(2))}
+    if start.offset:
+        known[tp] = start
     of = AddedPartitions([OTHER, LIMITED, *added], known, [tp])
     assert of.sighted(tp, start, THERE) == replace(start, sight=sight)
+
+
+@pytest.mark.parametrize(
+    ("number", "begun", "partitions", "origins"),
+    [
+        (2, 2, 4, [0]),
+        (3, 2, 4, [1]),
+        (5, 2, 6, [1]),
+        (4, 3, 9, [1]),
+        # Users come from any of them.
+        (2, 2, 3, [0, 1]),
+        (3, 2, 5, [0, 1]),
+        # There from the first on, or of a group that does not say so.
+        (1, 2, 4, []),
+        (2, 4, 4, []),
+        (2, 0, 4, []),
+    ],
+)
+def test_the_past_of_an_added_partition_is_also_where_its_users_were_before(
+    number: int, begun: int, partitions: int, origins: Collection[int]
+) -> None:
+    known = {
+        TP("events", each): Progress(20 + each, sight=Sight(begun, partitions, 10 + each))
+        for each in range(begun)
+    }
+    here, start = TP("events", number), Progress(4, sight=Sight(begun, partitions))
+    added = AddedPartitions(up_to_highest([TP("events", partitions - 1)]), known, [here])
+    assert added.origins(here, start) == {TP("events", each): 10 + each for each in origins}
 
 
 @pytest.mark.parametrize(
