@@ -34,7 +34,7 @@ class Plan:
     """Says of each dead letter what is to be sent again, or in a clause why not.
 
     `partitions` are those of every topic there is. What is beyond the `reach` of workers is left:
-    they no longer know what was delivered of it, and what came since. Nor do those of another
+    they no longer know what was delivered of it, and what came since. Nor may those of another
     partition, to which its user has moved. Without a reach all may go.
     """
 
