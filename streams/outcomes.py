@@ -20,10 +20,6 @@ class _Transient:
     reason: str
     after: float | None = None
 
-    def alone(self) -> "RetryRecord":
-        """The same wait for this request alone, where it is another endpoint that asks for it."""
-        return RetryRecord(self.reason, self.after)
-
 
 @dataclass(frozen=True, slots=True)
 class RetryRecord(_Transient):

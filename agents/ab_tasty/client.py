@@ -133,7 +133,8 @@ class Client:
             and answer.status == HTTPStatus.UNAUTHORIZED
         ):
             # The token was old or is revoked; a fresh one tells.
-            await self._pacer.permit(post.endpoint)
+            if (seconds := self._pacer.reserve(post.endpoint)) > 0:
+                return Throttled("rate_limited", seconds)
             answer = await self._authenticated(post)
         if not self._pacer.may_send():
             # It was frozen while it waited. Who has the partition now may have sent what came

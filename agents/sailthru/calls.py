@@ -87,7 +87,7 @@ class EventCall:
 class PurchaseCall:
     """Records what somebody bought; it cannot be taken back or made again.
 
-    `purchase_id` tells the purchase from all others. `event` is what is to be said of it besides.
+    `purchase_id` tells the purchase from all others.
     """
 
     endpoint: ClassVar[str] = "purchase"
@@ -99,7 +99,6 @@ class PurchaseCall:
     message_id: str | None = None
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     naming: Naming = field(default_factory=Naming)
-    event: EventCall | None = None
     key: ClassVar[Key] = "email"
 
     def lookup(self) -> dict[str, Any]:

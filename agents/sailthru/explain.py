@@ -14,8 +14,6 @@ class Shown:
 
     def call(self, call: Call) -> Mapping[str, Any]:
         shown = self._request("POST", call.endpoint, call.payload())
-        if isinstance(call, PurchaseCall) and call.event:
-            shown = {**shown, "then": self.call(call.event)}
         left_out = call.left_out if isinstance(call, UserCall) else {}
         told = {"renamed": call.renames(), "left_out": left_out}
         return {**shown, **{what: names for what, names in told.items() if names}}

@@ -5,9 +5,10 @@ requests at that moment (grouparoo/grouparoo, pull request 56).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from aiokafka.structs import ConsumerRecord
@@ -21,7 +22,6 @@ from agents.sailthru.refused_lists import RefusedLists
 from agents.sailthru.topics import SAILTHRU_LISTS
 from models.list_state import ListState
 from streams import clocks
-from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import Feed
 from streams.kafka.tables import Table
 from streams.outcomes import Delivered, Outcome, Rejected, RetryRecord, Transient
@@ -62,12 +62,14 @@ class Lists:
         self._topic: Table | None = None
         self._opened = asyncio.Event()
         self._awaited: dict[str, asyncio.Future[None]] = {}
-        self._under_way: dict[str, asyncio.Task[Outcome]] = {}
+        self._under_way: dict[str, asyncio.Task[Outcome | None]] = {}
+        # Lists that were not there when they were looked for, and in which term that was.
+        self._lacking: dict[str, Term] = {}
 
     @asynccontextmanager
-    async def session(self, client: Client, pacer: Pacer) -> AsyncIterator[None]:
+    async def session(self, client: Client) -> AsyncIterator[None]:
         """Knows all that was known before when it is entered."""
-        self._client, self._pacer = client, pacer
+        self._client = client
         try:
             if self._kafka is None:
                 yield
@@ -111,50 +113,62 @@ class Lists:
         """Returns whether a list is known to be there."""
         return name is not None and isinstance(self._book.outcome(name), Delivered)
 
-    async def ensure(self, name: str) -> Outcome:
-        """Returns Delivered once the list is there, else why it is not."""
+    def known_for_member(self, name: str) -> Delivered | Rejected | None:
+        """Delivered when a list is there, Rejected when it cannot be; None when it is not known."""
+        match known := self._book.outcome(name):
+            case Delivered():
+                self._refused.passed(name)
+            case Rejected():
+                return self._refused.refuse(name, known)
+        return known
+
+    async def look_for(self, name: str) -> Outcome | None:
+        """Returns how a list stands; None when it is not there and this worker's to make."""
         if known := self._book.outcome(name):
             return known
         if self._term(name) is None:
             return _NOT_OURS
+        return await self._once(name, self._look)
+
+    async def make(self, name: str) -> Outcome | None:
+        """Makes a list that was looked for in vain; None when it must be looked for again."""
+        return self._book.outcome(name) or await self._once(name, self._post)
+
+    async def _once(
+        self, name: str, ask: Callable[[ListCall], Coroutine[Any, Any, Outcome | None]]
+    ) -> Outcome | None:
+        """Has one request about a name under way, for all who ask meanwhile."""
         if (task := self._under_way.get(name)) is None:
-            task = self._under_way[name] = asyncio.create_task(self._make(ListCall(name)))
+            task = self._under_way[name] = asyncio.create_task(ask(ListCall(name)))
             task.add_done_callback(lambda _: self._under_way.pop(name))
         # One who gives up must not take it from the others.
         return await asyncio.shield(task)
 
-    async def ensure_for_member(self, name: str) -> Outcome:
-        """The same for who is to be on it."""
-        match outcome := await self.ensure(name):
-            case Delivered():
-                self._refused.passed(name)
-            case Rejected():
-                return self._refused.refuse(name, outcome)
-        return outcome
-
-    async def _make(self, call: ListCall) -> Outcome:
-        outcome = await self._look_or_post(call)
-        match outcome:
-            case Delivered():
-                await self._write(call.name, ListState(state="ready"))
-            case Rejected():
-                await self._refuse(call.name, outcome)
-        return outcome
-
-    async def _look_or_post(self, call: ListCall) -> Outcome:
+    async def _look(self, call: ListCall) -> Outcome | None:
         term = self._term(call.name)
-        await self._pacer.permit("list GET")
         outcome = await self._client.get("list", call.lookup())
         if outcome != UNKNOWN_LIST:
-            return outcome
-        if self._owner is None:
-            await self._pacer.permit("list")  # an owner's lane has brought one
+            return await self._tell_all(call.name, outcome)
+        if term is not None:
+            self._lacking[call.name] = term
+        return None
+
+    async def _post(self, call: ListCall) -> Outcome | None:
+        term = self._lacking.pop(call.name, None)
         if term is None or self._term(call.name) is not term:
-            return _NOT_OURS  # somebody else may have posted it since we looked
+            return None  # somebody else may have posted it since we looked
         outcome = await self._client.post("list", call.payload())
         if outcome in UNKNOWN_EFFECT and isinstance(outcome, Transient):
             # The list may still come to be, which nobody is to look at before.
             outcome = replace(outcome, after=self._request_s)
+        return await self._tell_all(call.name, outcome)
+
+    async def _tell_all(self, name: str, outcome: Outcome) -> Outcome:
+        match outcome:
+            case Delivered():
+                await self._write(name, ListState(state="ready"))
+            case Rejected():
+                await self._refuse(name, outcome)
         return outcome
 
     def _term(self, name: str) -> Term | None:

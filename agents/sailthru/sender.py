@@ -14,18 +14,49 @@ from agents.sailthru.identity import EmailChange
 from agents.sailthru.lists import Lists
 from agents.sailthru.var_names import Naming
 from streams import metrics
-from streams.delivery.rate_limit.limiter import Pacer
-from streams.outcomes import Delivered, Outcome, Rejected, Transient
+from streams.delivery.sink import Then
+from streams.outcomes import Delivered, Outcome, Rejected
 
 _MAX_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call, and the owner of its order: a user, or an audience for a call about a list."""
+    """A call, and the owner of its order: a user, or an audience for a call about a list.
+
+    What cannot be made twice is looked for first; `is_lacking` says that it was not found. `then`
+    follows when this has passed.
+    """
 
     owner: Hashable = field(repr=False)
     call: Call
+    is_lacking: bool = False
+    then: "Request | None" = None
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that it goes to next, as limits call it."""
+        is_looked_for = isinstance(self.call, PurchaseCall | ListCall) and not self.is_lacking
+        return f"{self.call.endpoint} GET" if is_looked_for else self.call.endpoint
+
+
+def _next(request: Request) -> Then[Request]:
+    return Then(request, request.endpoint)
+
+
+class RecordedPurchases:
+    """The last purchases that were recorded: Sailthru's reads lag behind its writes."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, purchase_id: str) -> bool:
+        return purchase_id in self._ids
+
+    def add(self, purchase_id: str) -> None:
+        self._ids[purchase_id] = None
+        if len(self._ids) > _MAX_RECORDED:
+            self._ids.popitem(last=False)
 
 
 class Sender:
@@ -34,43 +65,55 @@ class Sender:
     def __init__(
         self,
         client: Client,
-        pacer: Pacer,
         lists: Lists,
         addresses: Addresses,
+        recorded: RecordedPurchases,
         *,
         events_at_most_once: bool,
     ) -> None:
         self._client = client
-        self._pacer = pacer
         self._lists = lists
         self._addresses = addresses
+        self._recorded = recorded
         self._events_at_most_once = events_at_most_once
-        # Writes that Sailthru may not find yet, because its reads lag behind.
-        self._recorded: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Outcome | Then[Request]:
+        outcome = await self._call(request)
+        if not isinstance(outcome, Delivered):
+            return outcome
+        if not isinstance(request.call, ListCall):
+            _count(request.call.naming)
+        return _next(request.then) if request.then else outcome
+
+    async def _call(self, request: Request) -> Outcome | Then[Request]:
         match request.call:
             case UserCall():
-                outcome = await self._send_user(request.owner, request.call)
+                return await self._send_user(request, request.call)
             case EventCall():
-                outcome = await self._send_event(request.owner, request.call)
+                return await self._send_event(request.owner, request.call)
             case PurchaseCall():
-                outcome = await self._send_purchase(request.owner, request.call)
+                if not request.is_lacking:
+                    return await self._look_for_purchase(request, request.call)
+                return await self._record_purchase(request.owner, request.call)
             case ListCall():
-                return await self._lists.ensure(request.call.name)
-        if isinstance(outcome, Delivered):
-            _count(request.call.naming)
-        return outcome
+                return await self._send_list(request, request.call.name)
 
-    async def _send_user(self, user: Hashable, call: UserCall) -> Outcome:
+    async def _send_list(self, request: Request, name: str) -> Outcome | Then[Request]:
+        if request.is_lacking:
+            made = await self._lists.make(name)
+            return made or _next(replace(request, is_lacking=False))
+        found = await self._lists.look_for(name)
+        return found or _next(replace(request, is_lacking=True))
+
+    async def _send_user(self, request: Request, call: UserCall) -> Outcome | Then[Request]:
+        user = request.owner
         for name in call.lists:
-            outcome = await self._lists.ensure_for_member(name)
-            if isinstance(outcome, Transient):
-                # It is the list's endpoint that asks to wait, if any.
-                return outcome.alone()
-            if not isinstance(outcome, Delivered):
-                return outcome
+            known = self._lists.known_for_member(name)
+            if known is None:
+                return _next(Request(user, ListCall(name), then=request))
+            if not isinstance(known, Delivered):
+                return known
         if call.new_email:
             return await self._change_email(user, call, call.new_email)
         outcome = await self._client.post(call.endpoint, call.payload())
@@ -102,36 +145,24 @@ class Sender:
             return Rejected("unknown_effect", "the answer got lost; it may have started a flow")
         return outcome
 
-    async def _send_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
-        outcome = await self._record_purchase(user, call)
-        if call.event is None:
-            return outcome
-        if not isinstance(outcome, Delivered):
-            # The lane is the event's: it is another endpoint that asks to wait, if any.
-            return outcome.alone() if isinstance(outcome, Transient) else outcome
-        return await self._send_event(user, call.event)
+    async def _look_for_purchase(
+        self, request: Request, call: PurchaseCall
+    ) -> Outcome | Then[Request]:
+        """Nobody can take back a purchase that is recorded twice."""
+        found = await self._client.get(call.endpoint, call.lookup())
+        if isinstance(found, Rejected):
+            return _next(replace(request, is_lacking=True))
+        return found
 
     async def _record_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
-        """Looks first: nobody can take back a purchase that is recorded twice."""
         if call.purchase_id in self._recorded:
-            return Delivered()
-        await self._pacer.permit("purchase GET")
-        found = await self._client.get(call.endpoint, call.lookup())
-        if isinstance(found, Transient):
-            return found.alone()
-        if not isinstance(found, Rejected):
-            return found
-        if call.event:
-            await self._pacer.permit(call.endpoint)  # the lane has brought one for the event
+            return Delivered()  # another order of that id was
         async with self._lock(user):
             call = replace(call, id=self._addresses.present(user, call.id))
             outcome = await self._client.post(call.endpoint, call.payload())
             if isinstance(outcome, Delivered):
                 self._see(user, call)
-        if isinstance(outcome, Delivered):
-            self._recorded[call.purchase_id] = None
-            if len(self._recorded) > _MAX_RECORDED:
-                self._recorded.popitem(last=False)
+                self._recorded.add(call.purchase_id)
         if outcome in UNKNOWN_EFFECT and self._events_at_most_once:
             return Rejected("unknown_effect", "the answer got lost; it may have been recorded")
         return outcome

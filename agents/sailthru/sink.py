@@ -14,7 +14,7 @@ from agents.registry import Destination
 from agents.sailthru import identity, mapping, reasons
 from agents.sailthru.addresses import Addresses
 from agents.sailthru.attribute_filter import AttributeFilter
-from agents.sailthru.calls import Call, EventCall, ListCall, PurchaseCall, UserCall
+from agents.sailthru.calls import ListCall, UserCall
 from agents.sailthru.client import Client
 from agents.sailthru.event_filter import EventFilter
 from agents.sailthru.explain import Shown
@@ -25,7 +25,7 @@ from agents.sailthru.list_state import ListPolicy
 from agents.sailthru.lists import Lists
 from agents.sailthru.options import Options
 from agents.sailthru.purchases import UnusableError, is_purchase
-from agents.sailthru.sender import Request, Sender
+from agents.sailthru.sender import RecordedPurchases, Request, Sender
 from agents.sailthru.settings import SailthruSettings
 from agents.sailthru.topics import FILL, SAILTHRU_AUDIENCES, SAILTHRU_LISTS
 from agents.sailthru.var_book import VarBook
@@ -47,6 +47,7 @@ from streams.delivery.sink import (
     Prepares,
     Resends,
     Sink,
+    Then,
 )
 from streams.http import Http
 from streams.outcomes import Dropped, Outcome, Rejected
@@ -146,6 +147,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             usable = " or ".join(settings.identity_keys)
             self._no_identity = Rejected("no_identity", f"no usable {usable}", blames="account")
         self._addresses = Addresses(settings.email_change_max_users)
+        self._recorded = RecordedPurchases()
         keeps_first = settings.list_on_rename == "keep"
         self._names = ListNames(self._options, kafka, keeps_first=keeps_first)
         self.lists = Lists(kafka, settings.timeout_s, policy=lists)
@@ -157,12 +159,12 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             client = Client(http, self._settings, pacer)
             self._sender = Sender(
                 client,
-                pacer,
                 self.lists,
                 self._addresses,
+                self._recorded,
                 events_at_most_once=self._settings.event_delivery_guarantee == "at_most_once",
             )
-            async with self._names.session(), self.lists.session(client, pacer):
+            async with self._names.session(), self.lists.session(client):
                 yield
 
     def place(self, record: Record, at: Placement, now_ms: int) -> LaneKey | Dropped | Rejected:
@@ -247,27 +249,30 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
         return self.lists.missing(name) if name else None
 
     def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Request]:
-        call: Call
         size = 1
         if isinstance(waiting[0], Event):
-            call = self._event_call(lane.subject, waiting[0])
+            request = self._event_request(lane.subject, waiting[0])
         elif isinstance(waiting[0], AudienceChanged | ListWanted):
-            call = self._list_call(waiting[0])
+            request = Request(lane.subject, self._list_call(waiting[0]))
         else:
             told = [self._addresses.completed(lane.subject, record) for record in waiting]
             call, size = mapping.fold(self._user_calls(lane.subject, told))
-        return Batch(Request(lane.subject, call), size)
+            request = Request(lane.subject, call)
+        return Batch(request, size, request.endpoint)
 
-    def _event_call(self, user: Hashable, event: Event) -> EventCall | PurchaseCall:
+    def _event_request(self, user: Hashable, event: Event) -> Request:
         told = None
         if self._tells(event):
-            told = mapping.event_call(event, self._whom(user, event), self._options)
+            whom = self._whom(user, event)
+            told = Request(user, mapping.event_call(event, whom, self._options))
         email = identity.address(event)
-        if not self._is_bought(event) or email is None:
-            assert told, "place() lets no event pass that says nothing"
-            return told
-        email = self._addresses.present(user, email)
-        return replace(mapping.purchase_call(event, email, self._options), event=told)
+        if self._is_bought(event) and email is not None:
+            email = self._addresses.present(user, email)
+            purchase = mapping.purchase_call(event, email, self._options)
+            if told is None or purchase.purchase_id not in self._recorded:
+                return Request(user, purchase, then=told)
+        assert told, "place() lets no event pass that says nothing"
+        return told
 
     def _list_call(self, record: AudienceChanged | ListWanted) -> ListCall:
         name = record.name if isinstance(record, ListWanted) else self._names.of(record)
@@ -306,7 +311,7 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             return self._addresses.change(user, EmailChange(who.id, who.email))
         return Whom(self._addresses.present(user, who.id, coming))
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Outcome | Then[Request]:
         return await self._sender.send(request)
 
     def note_delivered(self, request: Request) -> None:
@@ -342,7 +347,8 @@ class SailthruSink(Sink[Request], Prepares, Resends, Learns, Explains[Request]):
             self._addresses.learn(at.user, EmailChange(who.id, who.email))
 
     def describe(self, request: Request) -> Mapping[str, Any]:
-        return self._shown.call(request.call)
+        shown = self._shown.call(request.call)
+        return {**shown, "then": self.describe(request.then)} if request.then else shown
 
     def preparations(self, requests: Sequence[Request]) -> Sequence[Mapping[str, Any]]:
         return self._shown.preparations([request.call for request in requests])

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
@@ -11,7 +11,7 @@ from msgspec import Struct
 from models.record import Record
 from streams import clocks
 from streams.delivery.halving import Halving
-from streams.delivery.sink import LaneKey
+from streams.delivery.sink import Batch, LaneKey
 from streams.engine.partition import Partition
 
 # Longer than any pause between two tries of a lane whose endpoint works.
@@ -62,6 +62,8 @@ class Lane:
         self.turn_at: float | None = None
         """When it had a turn in which it failed or could not go, or that is still on; None while it
         waits for its turn alone. The event loop's time."""
+        self.next: Batch[Any] | None = None
+        """The request that is to be sent next, where one that it follows from has passed."""
         self._items: deque[Item] = deque()
         self._halving = Halving()
 

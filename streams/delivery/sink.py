@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
@@ -16,7 +16,7 @@ from models.audience import Audience
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
 from streams.engine.partition import Partition
-from streams.outcomes import Dropped, Outcome, Rejected
+from streams.outcomes import Delivered, Dropped, Outcome, Rejected
 from streams.topics import Topic
 
 Request = TypeVar("Request")
@@ -36,6 +36,22 @@ class Batch(Generic[Request]):
 
     request: Request
     size: int
+    endpoint: str | None = None
+    """The endpoint that it is sent to; None for the lane's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Then(Generic[Request]):
+    """A request passed, and the same records need this one too; it has a turn at its own endpoint.
+
+    So nobody waits for one endpoint while they hold a connection or a permit of another's, and how
+    each of several requests ends is told of the endpoint that it was sent to.
+    """
+
+    tag: ClassVar[str] = Delivered.tag
+
+    request: Request
+    endpoint: str
 
 
 class Placement(Struct, frozen=True, gc=False):
@@ -110,12 +126,14 @@ class Wire(ABC, Generic[Request]):
         """
 
     @abstractmethod
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Outcome | Then[Request]:
         """Tries once. May be called again with the same records, so it must be safe to repeat.
 
-        Returns an outcome for everything the destination can answer, cut connections and time-outs
-        included. Raises only for our own mistakes, and lets FencedError pass: somebody else may own
-        these records by now. Waiting, retrying and counting are the caller's.
+        It waits for no limit: what is for another endpoint comes `Then`, in a turn of its own, and
+        a try of which anything failed begins anew with `fold`. Returns an outcome for everything
+        the destination can answer, cut connections and time-outs included. Raises only for our own
+        mistakes, and lets FencedError pass: somebody else may own these records by now. Waiting,
+        retrying and counting are the caller's.
         """
 
 

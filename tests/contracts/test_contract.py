@@ -16,6 +16,7 @@ from streams.delivery.sink import Batch, LaneKey, Sink
 from streams.fencing import FencedError
 from streams.outcomes import Delivered, Misconfigured, Outcome, Rejected, Throttled, Transient
 from tests.contracts.scenario import Scenario, Subject, connected, explaining, simulated, subjects
+from tests.streams.delivery.requests import send_all
 
 REASON = re.compile(r"[a-z][a-z0-9_]*")
 # Some services refuse good keys now and then, so that a few refusals prove nothing.
@@ -61,12 +62,12 @@ def batches(sink: Sink[Any], lane: LaneKey, waiting: Sequence[Record]) -> Iterat
 
 async def deliver(sink: Sink[Any], scenario: Scenario) -> list[Outcome]:
     lane = lane_of(sink, scenario)
-    return [await sink.send(each.request) for each in batches(sink, lane, scenario.records)]
+    return [await send_all(sink, each.request) for each in batches(sink, lane, scenario.records)]
 
 
 async def first_outcome(sink: Sink[Any], scenario: Scenario) -> Outcome:
     lane = lane_of(sink, scenario)
-    return await sink.send(sink.fold(lane, scenario.records).request)
+    return await send_all(sink, sink.fold(lane, scenario.records).request)
 
 
 def shows(text: str, values: Sequence[str]) -> list[str]:
@@ -96,7 +97,7 @@ async def test_same_requests_twice_lead_to_the_same(subject: Subject) -> None:
     scenario = subject.scenario
     async with simulated(subject) as (service, url), connected(subject, url) as sink:
         for each in list(batches(sink, lane_of(sink, scenario), scenario.records)):
-            assert [await sink.send(each.request) for _ in range(2)] == [Delivered()] * 2
+            assert [await send_all(sink, each.request) for _ in range(2)] == [Delivered()] * 2
         assert scenario.seen(service.state()) == scenario.expected
 
 
@@ -195,7 +196,7 @@ async def test_record_that_can_never_pass_is_rejected_and_not_quoted(subject: Su
     async with simulated(subject) as (_, url), connected(subject, url) as sink:
         outcome: object = sink.place(record, scenario.at, scenario.now_ms)
         if isinstance(outcome, LaneKey):
-            outcome = await sink.send(sink.fold(outcome, [record]).request)
+            outcome = await send_all(sink, sink.fold(outcome, [record]).request)
     assert isinstance(outcome, Rejected), outcome
     assert REASON.fullmatch(outcome.reason)
     assert not shows(outcome.detail, [*scenario.personal, "user17"])

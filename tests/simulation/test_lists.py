@@ -67,7 +67,7 @@ class _ListSink(SimulatedSink, Prepares, Resends):
     @asynccontextmanager
     async def session(self, pacer: Pacer) -> AsyncIterator[None]:
         client: Any = self._account
-        async with super().session(pacer), self._lists.session(client, pacer):
+        async with super().session(pacer), self._lists.session(client):
             yield
 
     def preparation(self, record: Record) -> asyncio.Future[Any] | None:
@@ -77,7 +77,8 @@ class _ListSink(SimulatedSink, Prepares, Resends):
     async def send(self, request: Request) -> Outcome:
         first = request.records[0]
         if isinstance(first, ListWanted):
-            return await self._lists.ensure(first.name)
+            found = await self._lists.look_for(first.name)
+            return found or await self._lists.make(first.name) or UNKNOWN_LIST
         return await super().send(request)
 
     async def resend(self, feed: Feed) -> None:

@@ -254,8 +254,12 @@ class Pacer:
             for name, ceiling in ceilings.items()
         }
 
-    async def permit(self, endpoint: str) -> None:
-        await self.limits[endpoint].permit()
+    def reserve(self, endpoint: str) -> float:
+        """Takes a permit and returns 0, or returns the seconds until one is due.
+
+        There is none to wait for: who sends holds a connection, and waiting is an endpoint's.
+        """
+        return self.limits[endpoint].reserve()
 
     def observe(self, endpoint: str, quota: Quota) -> None:
         self.limits[endpoint].observe(quota)

@@ -98,7 +98,8 @@ def decide(outcome: Outcome, standing: Standing, patience_s: float) -> Decision:
         case Misconfigured() if not standing.fails_by_itself:
             return Block(outcome.block())
         case Misconfigured() | RetryRecord():
-            return _retry(outcome.alone(), standing, patience_s)
+            failed = outcome.alone() if isinstance(outcome, Misconfigured) else outcome
+            return _retry(failed, standing, patience_s)
 
 
 def refuse(why: Rejected, size: int) -> Bury | Halve:

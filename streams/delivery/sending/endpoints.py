@@ -41,7 +41,7 @@ class Endpoints:
             may_send=may_send,
         )
         slots = Connections(connections)
-        turn = Turn(components, guard, self._gate, slots)
+        turn = Turn(components, guard, self._gate, slots, lambda name: self._endpoints[name])
         self._endpoints = {
             name: Endpoint(name, limit, slots, self._gate, turn, may_send, components.policy)
             for name, limit in self.pacer.limits.items()

@@ -1,5 +1,7 @@
 """Takes one turn of a lane: barrier, fold, fence, send, decide, apply."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from streams import clocks, metrics
@@ -25,7 +27,7 @@ from streams.delivery.sending.decision import (
     refuse,
 )
 from streams.delivery.sending.endpoint import Endpoint
-from streams.delivery.sink import Batch, LaneKey
+from streams.delivery.sink import Batch, Then
 from streams.fencing import FencedError
 from streams.outcomes import Delivered, Misconfigured, Outcome, Rejected, RetryRecord, Unavailable
 
@@ -39,7 +41,9 @@ class Turn:
         guard: FloodGuard,
         gate: Gate,
         slots: Connections,
+        endpoint: Callable[[str], Endpoint],
     ) -> None:
+        """`endpoint` returns the one of that name."""
         self._outlet = components.outlet
         self._completion = components.completion
         self._barrier = components.barrier
@@ -47,48 +51,75 @@ class Turn:
         self._guard = guard
         self._gate = gate
         self._slots = slots
+        self._endpoint = endpoint
         self._patience_s = components.policy.retry.patience_s
         self._quarantine = Quarantined(components.policy.retry.quarantine_s)
 
     async def take(self, lane: Lane, endpoint: Endpoint) -> None:
         """Sends one request for a lane, or gives the permit back."""
-        sink = self._outlet.sink
-        ready = 0
-        if not lane.closed:
-            ready = self._barrier.count_ready(lane, lambda: endpoint.requeue(lane))
-        waiting = lane.head(min(ready, sink.most_records))
-        if not waiting:
+        batch, lane.next = lane.next, None
+        if batch is None and not lane.closed:
+            batch = await self._fold(lane)
+        if batch is None or lane.closed:
             endpoint.limit.give_back()  # it is closed, or will be woken
             return
-        try:
-            batch = sink.fold(lane.key, waiting)
-        except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
+        if batch.endpoint not in {None, endpoint.name}:
             endpoint.limit.give_back()
-            decision: Decision = refuse(mapping_error(error), len(waiting))
-            await self._apply(decision, lane, len(waiting), endpoint)
+            self._hand_over(lane, batch)
             return
         try:
-            outcome = await self._send(lane.key, batch)
+            outcome = await self._send(batch, endpoint)
         except FencedError:
             # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
             # the lane still its own, the records are folded anew.
             endpoint.limit.give_back()
-            endpoint.requeue(lane)
+            self._home(lane).requeue(lane)
+            return
+        if isinstance(outcome, Then):
+            endpoint.record_success()
+            self._hand_over(
+                lane, replace(batch, request=outcome.request, endpoint=outcome.endpoint)
+            )
             return
         lane.record_attempt(batch.size)
         standing = self._record(outcome, lane, batch.size, endpoint)
         decision = decide(outcome, standing, self._patience_s)
         await self._apply(decision, lane, batch.size, endpoint)
 
-    async def _send(self, lane: LaneKey, batch: Batch[Any]) -> Outcome:
+    def _home(self, lane: Lane) -> Endpoint:
+        """The endpoint at which every try of the lane begins."""
+        return self._endpoint(lane.key.endpoint)
+
+    async def _fold(self, lane: Lane) -> Batch[Any] | None:
+        """Returns what the lane is to send first; None when there is nothing to send now."""
+        sink, home = self._outlet.sink, self._home(lane)
+        ready = self._barrier.count_ready(lane, lambda: home.requeue(lane))
+        waiting = lane.head(min(ready, sink.most_records))
+        if not waiting:
+            return None
+        try:
+            return sink.fold(lane.key, waiting)
+        except Exception as error:  # noqa: BLE001 - see mapping_error; halving finds the record
+            decision: Decision = refuse(mapping_error(error), len(waiting))
+            await self._apply(decision, lane, len(waiting), home)
+            return None
+
+    def _hand_over(self, lane: Lane, batch: Batch[Any]) -> None:
+        """Has a request wait for its turn at the endpoint that it goes to."""
+        if lane.closed:
+            return
+        lane.next = batch
+        self._endpoint(batch.endpoint or lane.key.endpoint).ready(lane)
+
+    async def _send(self, batch: Batch[Any], endpoint: Endpoint) -> Outcome | Then[Any]:
         """Tries once. Raises FencedError, and counts nothing, when this worker may not send."""
         if not self._may_send():
             raise FencedError
-        at = (self._outlet.name, lane.endpoint)
+        at = (self._outlet.name, endpoint.name)
         started = clocks.monotonic()
         outcome = await self._outlet.wire.send(batch.request)
         seconds = clocks.monotonic() - started
-        self._slots.observe(lane.endpoint, seconds)
+        self._slots.observe(endpoint.name, seconds)
         metrics.child(metrics.RECORDS_PER_REQUEST, *at).observe(batch.size)
         metrics.child(metrics.REQUEST_SECONDS, *at).observe(seconds)
         metrics.child(metrics.REQUESTS, *at, outcome.tag).inc()
@@ -127,18 +158,18 @@ class Turn:
             case Halve():
                 lane.record_refusal(size)
             case BackOff(after):
-                endpoint.ready_later(lane, after)
+                self._home(lane).ready_later(lane, after)
                 return  # not before its pause is over
             case CloseLimit(after):
-                metrics.RATE_LIMITED.labels(self._outlet.name, lane.key.endpoint).inc()
+                metrics.RATE_LIMITED.labels(self._outlet.name, endpoint.name).inc()
                 endpoint.limit.record_refusal(after)
             case Pause(seconds):
                 endpoint.limit.close_for(seconds)
             case Block(why):
                 self._gate.block(endpoint.name, lane.key, why)
-                endpoint.ready_later(lane, None)
+                self._home(lane).ready_later(lane, None)
                 return  # let others tell whether it is this lane alone
-        endpoint.requeue(lane)
+        self._home(lane).requeue(lane)
 
     def _complete(self, lane: Lane, size: int) -> None:
         delivered = lane.pop_delivered(size)

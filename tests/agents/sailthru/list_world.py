@@ -12,11 +12,9 @@ from agents.sailthru.errors import UNKNOWN_LIST
 from agents.sailthru.list_owner import Term
 from agents.sailthru.lists import Lists
 from models.list_state import ListState
-from streams.delivery.rate_limit.limiter import Pacer
 from streams.http import CONNECTION_LOST, TIMED_OUT
 from streams.outcomes import Delivered, Outcome, Transient
 from streams.settings import KafkaSettings
-from tests.agents.sailthru.simulated import unpaced
 from tests.streams.records import source
 
 NAME = "Lapsed buyers"
@@ -94,12 +92,12 @@ class Worker(Lists):
         super().__init__(KafkaSettings(), REQUEST_S, lambda: world.now)
         self.world = world
         self.member = True
-        self.task: asyncio.Task[Outcome] | None = None
+        self.task: asyncio.Task[Outcome | None] | None = None
+        self._is_looked_for = False
         self.not_before = 0.0
         self.hold: object = None
         self._read = 0
         self._client: Client = Slow(world)
-        self._pacer: Pacer = unpaced()
 
     async def _write(self, name: str, state: ListState) -> None:
         self.world.write(state)
@@ -125,10 +123,12 @@ class Worker(Lists):
         """As the lane gives it: one request at a time, and not before it is due."""
         if self.task is not None and self.task.done():
             outcome, self.task = self.task.result(), None
+            self._is_looked_for = outcome is None and not self._is_looked_for
             if isinstance(outcome, Transient):
                 self.not_before = self.world.now + (outcome.after or 0.0)
         if self.task is None and self.world.now >= self.not_before:
-            self.task = asyncio.create_task(self.ensure(NAME))
+            ask = self.make if self._is_looked_for else self.look_for
+            self.task = asyncio.create_task(ask(NAME))
 
     async def die(self) -> None:
         self.member = False

@@ -15,6 +15,7 @@ from streams.delivery.rate_limit.limiter import Pacer
 from streams.delivery.sink import LaneKey, Placement
 from streams.outcomes import Outcome
 from tests.agents.sailthru.factories import NOW_MS, USER
+from tests.streams.delivery.requests import send_all
 
 KEY, SECRET = "0a1b2c3d4e5f", "f0f1f2f3-not-a-real-secret"
 
@@ -86,6 +87,6 @@ async def deliver(sink: SailthruSink, *records: Record, at: Placement = USER) ->
     waiting, outcomes = list(records), []
     while waiting:
         batch = sink.fold(lane(sink, waiting[0], at), waiting)
-        outcomes.append(await sink.send(batch.request))
+        outcomes.append(await send_all(sink, batch.request))
         del waiting[: batch.size]
     return outcomes

@@ -7,7 +7,15 @@ import pytest
 from agents.sailthru.sink import SailthruSink
 from models.audience import Audience
 from sandbox.faults import Answer, Delay, EffectWithoutAnswer, Fault, Hang
-from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord, Transient
+from streams.outcomes import (
+    Delivered,
+    Dropped,
+    Outcome,
+    Rejected,
+    RetryRecord,
+    Throttled,
+    Transient,
+)
 from tests.agents.sailthru.factories import (
     EMAIL,
     NOW_MS,
@@ -30,6 +38,7 @@ from tests.agents.sailthru.simulated import (
     settings,
     simulated,
 )
+from tests.streams.delivery.requests import send_all
 
 NEW = "user17.new@shop.example"
 NEWEST = "user17.newest@shop.example"
@@ -74,7 +83,7 @@ async def test_list_is_made_once_for_all_who_join_at_the_same_moment(sailthru: S
         for number in range(20):
             joined = membership(f"user{number}@shop.example")
             requests.append(sink.fold(lane(sink, joined), [joined]).request)
-        outcomes = await asyncio.gather(*map(sink.send, requests))
+        outcomes = await asyncio.gather(*(send_all(sink, each) for each in requests))
     assert outcomes == [Delivered()] * 20
     assert sailthru.list_names() == ["Lapsed buyers"]
     assert sailthru.requests() == {"GET list": 1, "POST list": 1, "POST user": 20}
@@ -118,7 +127,7 @@ async def test_list_that_is_there_is_not_made_and_asked_for_once(sailthru: Simul
         (
             Answer(endpoint="POST list", status=429, body={"error": 43}, count=1),
             # The endpoint "user" itself is not asked to wait.
-            RetryRecord("rate_limited"),
+            Throttled("rate_limited"),
         ),
     ],
 )
@@ -146,8 +155,8 @@ async def test_list_that_someone_removed_is_looked_for_again(sailthru: Simulated
 async def test_who_gives_up_does_not_take_the_list_from_the_others() -> None:
     async with simulated(list_creation_delay=0.2) as sailthru, sailthru.sink() as sink:
         request = sink.fold(lane(sink, audience()), [audience()]).request
-        first = asyncio.create_task(sink.send(request))
-        second = asyncio.create_task(sink.send(request))
+        first = asyncio.create_task(send_all(sink, request))
+        second = asyncio.create_task(send_all(sink, request))
         await asyncio.sleep(0)
         first.cancel()
         assert await second == Delivered()
@@ -231,7 +240,7 @@ async def test_change_that_failed_is_tried_again_as_it_was(sailthru: Simulated) 
         sid = sailthru.profiles()[EMAIL]["sid"]
         change = moved(EMAIL, NEW)
         sailthru.service.set_faults([Answer(endpoint="POST user", status=503, count=1)])
-        [failed] = [await sink.send(sink.fold(lane(sink, change), [change]).request)]
+        [failed] = [await send_all(sink, sink.fold(lane(sink, change), [change]).request)]
         assert failed == RetryRecord("server_error")
         # Nothing has moved, so nothing may be sent to where it has not moved.
         await deliver(sink, event("meanwhile"))

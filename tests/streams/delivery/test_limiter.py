@@ -362,7 +362,7 @@ def test_endpoints_have_their_own_limits() -> None:
 
 async def test_a_permit_is_waited_for() -> None:
     clock = Clock()
-    pacer = Pacer({"user": 60}, clock)
+    limit = RateLimit(60, clock)
     for _ in range(2):
-        await pacer.permit("user")
+        await limit.permit()
         clock.now += 1.0
