@@ -51,6 +51,9 @@ class DeliveryPolicy:
     """Between two looks at whether this worker may send again."""
 
 
+OF_WORKERS = DeliveryPolicy()
+
+
 def step(steps: tuple[float, ...], count: int) -> float:
     """The pause after so many failures, spread so that what failed together does not meet again."""
     return steps[min(count, len(steps)) - 1] * random.uniform(0.8, 1.0)  # noqa: S311 - no secret

@@ -10,7 +10,7 @@ from streams.delivery.history import History
 from streams.delivery.ordering.deduplication import Deduplication
 from streams.delivery.ordering.staleness import Staleness
 from streams.delivery.ordering.update_barrier import NoBarrier, UpdateBarrier
-from streams.delivery.policy import DeliveryPolicy
+from streams.delivery.policy import OF_WORKERS, DeliveryPolicy
 from streams.delivery.rate_limit.demand_exchange import DemandExchange
 from streams.delivery.sink import Outlet, Sink
 from streams.kafka.log_end import LogEnd
@@ -31,6 +31,7 @@ def create_sink_app(
     connections: int,
     port: int,
     needs: Rights | None = None,
+    policy: DeliveryPolicy = OF_WORKERS,
 ) -> App:
     """One destination's app, without its agents; of a sink that keeps nothing, `needs` is known."""
     rights = needs or of_sink(sink.destination, sink.topics)
@@ -39,7 +40,6 @@ def create_sink_app(
         rights = rights.in_dry_run(outlet.name)
 
     def delivery(app: App) -> Delivery:
-        policy = DeliveryPolicy()
         deduplication = Deduplication(worker.dedup_max_ids)
         updates = kafka.topic(USER_UPDATE.name)
         barrier: UpdateBarrier = NoBarrier()

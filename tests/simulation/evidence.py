@@ -1,15 +1,23 @@
 """What a story leaves for the oracles, and how large a story is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from streams.outcomes import Misconfigured, Outcome, RetryRecord
 from tests.simulation.kafka import Kafka
-from tests.simulation.roles import ROUTER, SINK, Role
-from tests.simulation.service import Service
+from tests.simulation.roles import IMPATIENT_SINK, ROUTER, SINK, Role
+from tests.simulation.service import REFUSES, Service
 from tests.simulation.worker import Worker
 
 GROUP = SINK.group
+# Of all stories, those about what the service dislikes: they are long.
+_DISLIKES_SHARE = 1 / 15
+_DISLIKES: Sequence[Outcome] = (
+    RetryRecord("server_error"),
+    Misconfigured("request_not_understood", "Look whether others pass."),
+)
 _THEMES = (
     *("clocks", "gaps", "growth", "handovers", "letters", "logs", "memberships", "raises"),
     *("reading", "replays", "takeovers"),
@@ -55,6 +63,10 @@ class Plan:
     """What those workers are that send to the destination; None: with the simulated sink."""
     within_s: float | None = None
     """All faults begin within so many seconds; None: whenever they will."""
+    refusal: Outcome = REFUSES
+    """How the service answers what it never takes."""
+    goes_on: bool = False
+    """Whether something is written to every partition now and then until all has ended."""
 
     @property
     def roles(self) -> dict[Role, int]:
@@ -64,6 +76,8 @@ class Plan:
     @classmethod
     def of(cls, seed: int) -> "Plan":
         """Mostly small: many short stories meet more than a few long ones in the same time."""
+        if Random(f"dislikes {seed}").random() < _DISLIKES_SHARE:
+            return cls._of_dislikes(Random(f"plan {seed}"))
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([0.5, 1.0, 1.0, 2.0, 4.0, 8.0])
@@ -109,6 +123,27 @@ class Plan:
             # What a router does not remember is what was before it began.
             undisturbed_s=0.7 * seconds if theme == "replays" else 0.0,
             within_s=3.0 if theme == "gaps" else rng.choice([None, None, 0.3, 3.0]),
+        )
+
+    @classmethod
+    def _of_dislikes(cls, rng: Random) -> Self:
+        """The service takes some records from nobody, and says that it is something else.
+
+        They are dead letters when others have passed for long enough.
+        """
+        return cls(
+            workers=rng.choice([1, 2]),
+            partitions=2,
+            users=rng.choice([2, 4]),
+            records=60,
+            seconds=20.0,
+            faults=1,
+            refused_share=0.15,
+            theme="dislikes",
+            undisturbed_s=8.0,
+            sink=IMPATIENT_SINK,
+            refusal=rng.choice(_DISLIKES),
+            goes_on=True,
         )
 
 

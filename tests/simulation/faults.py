@@ -20,6 +20,8 @@ _GIVEN_UP_AFTER_S = KafkaSettings().request_timeout_s
 _SPARE = 2
 _PATIENCE_S = 10.0
 _SENT_AGAIN_S = 4.0
+# As long as a dead letter may be waited for.
+_LETTER_S = 15.0
 # Most promises are about what a worker leaves when it goes.
 _OFTEN = (
     *("corrupt", "corrupt", "deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless"),
@@ -28,6 +30,7 @@ _OFTEN = (
 # Some mistakes show only where a few kinds meet, which drawn from all of them seldom do.
 THEMES: Mapping[str, tuple[str, ...]] = {
     "clocks": ("crawls", "crawls", "freeze", "freeze", "freeze", "join", "leap"),
+    "dislikes": ("down", "down", "down", "down", "join", "kill", "stop"),
     "gaps": ("join", "join", "slow", "slow", "slow", "stop", "stuck", "stuck"),
     "growth": (
         *("deleted", "down", "freeze", "grows", "grows", "join", "kill", "leaderless", "stop"),
@@ -288,11 +291,20 @@ class Faults:
         self._service.fails = 0.0
 
     async def _take_service_down(self) -> None:
+        if self._stage.evidence.plan.theme == "dislikes":
+            await self._until_a_letter()
         seconds = self._rng.uniform(0.5, 8)
         self._stage.note("down", "", seconds)
         self._service.is_down = True
         await asyncio.sleep(seconds)
         self._service.is_down = False
+
+    async def _until_a_letter(self) -> None:
+        """Then a lane has just lost all patience: for an outage the worst moment."""
+        letters = self._kafka.topics[DEAD_LETTERS.name]
+        until, before = self._stage.loop.now_s + _LETTER_S, [each.end for each in letters]
+        while self._stage.loop.now_s < until and before == [each.end for each in letters]:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
 
     async def _fail_one_user(self) -> None:
         """The others go on, so that what ended is committed as runs beyond what has not."""

@@ -164,6 +164,18 @@ MUTANTS = (
         "            self._late = asyncio.ensure_future(self._dead_letters.write(letters))\n",
     ),
     Mutant(
+        "what is answered to one alone as a wrong key blocks all",
+        "streams/delivery/sending/decision.py",
+        "        case Misconfigured() if not standing.fails_by_itself:",
+        "        case Misconfigured():",
+    ),
+    Mutant(
+        "an outage uses up what a lane in quarantine has left",
+        "streams/delivery/sending/decision.py",
+        "    if not (is_spent and standing.fails_by_itself):",
+        "    if not (standing.is_quarantined or (is_spent and standing.fails_by_itself)):",
+    ),
+    Mutant(
         "a lane goes on while its request waits to be tried again",
         "streams/delivery/sending/turn.py",
         "                return  # not before its pause is over\n",

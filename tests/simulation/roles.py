@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from agents.router.processor import BEHIND, Router
 from agents.router.settings import RouterSettings
 from streams.dead_letters.writer import DeadLetters, FloodGuard
+from streams.delivery.policy import OF_WORKERS, DeliveryPolicy, RetryPolicy
 from streams.engine.processor import Processor
 from streams.kafka.record_limits import RecordLimits
 from streams.settings import KafkaSettings, WorkerSettings
@@ -43,11 +44,15 @@ def _router(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> A
     return _read(app, ROUTER)
 
 
-def sink_role(sink: Callable[[Service, KafkaSettings], SimulatedSink]) -> Role:
+def sink_role(
+    sink: Callable[[Service, KafkaSettings], SimulatedSink],
+    policy: DeliveryPolicy = OF_WORKERS,
+) -> Role:
     """What sends to the destination, by a sink that is made anew for each worker."""
 
     def build(kafka: KafkaSettings, worker: WorkerSettings, service: Service) -> App:
-        app = create_sink_app(sink(service, kafka), kafka, worker, connections=8, port=6069)
+        made = sink(service, kafka)
+        app = create_sink_app(made, kafka, worker, connections=8, port=6069, policy=policy)
         return _read(app, role)
 
     role = Role(SimulatedSink.destination, SimulatedSink.topics, build)
@@ -66,4 +71,8 @@ def _read(app: App, role: Role) -> App:
 
 
 SINK = sink_role(lambda service, _: SimulatedSink(service))
+IMPATIENT_SINK = sink_role(
+    lambda service, _: SimulatedSink(service), DeliveryPolicy(retry=RetryPolicy(patience_s=8.0))
+)
+"""Gives a lane up that fails by itself before a story has become long."""
 ROUTER = Role("router", (RAW,), _router)

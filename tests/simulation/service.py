@@ -20,6 +20,7 @@ from tests.simulation.loop import HOST, Host, SimulatedLoop
 
 REFUSED = "refused"
 """The name of an event, or an attribute of an update, that the service never takes."""
+REFUSES = Rejected(REFUSED)
 SAID = "n"
 """The attribute by which updates are told apart: its value is the id of the last."""
 _MOST_RECORDS = 20
@@ -55,6 +56,8 @@ class Service:
         self.names: dict[tuple[int, int], str] = {}
         # Update -> what it makes of its user; most say their own id.
         self.says: dict[str, str] = {}
+        self.refusal: Outcome = REFUSES
+        """How it answers what it never takes."""
         self.fails, self.loses_answers = 0.0, 0.0
         self.is_down = self.crawls = False
         self.requests = 0
@@ -105,7 +108,7 @@ class Service:
         if self.is_down or fails or self._rng.random() < self.fails:
             return RetryRecord("server_error")
         if any(is_refused(record) for record in request.records):
-            return Rejected(REFUSED)
+            return self.refusal
         for record in request.records:
             self.effects.append(
                 Effect(

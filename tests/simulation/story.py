@@ -55,6 +55,7 @@ class Story:
         network = self.loop.network = Network(self.loop, weather, kafka.serve)
         members = kafka.group(GROUP).has
         service = Service(self.loop, Random(f"service {seed}"), members)
+        service.refusal = self.plan.refusal
         for topic in ALL:
             policy = "compact" if topic.compacted else "delete"
             kafka.create(topic.name, self.plan.partitions, **{"cleanup.policy": policy})
@@ -100,7 +101,10 @@ class Story:
     async def _tell(self) -> None:
         for role in self._missing():
             self._start_worker(role)
-        watching = [asyncio.ensure_future(each) for each in (self._keep_alive(), self._attend())]
+        beside = [self._keep_alive(), self._attend()]
+        if self.plan.goes_on:
+            beside.append(self._traffic.go_on())
+        watching = [asyncio.ensure_future(each) for each in beside]
         acts = (act() for act in self._acts)
         await asyncio.gather(self._traffic.write(), self.faults.inflict(), *acts)
         await self._until_quiet()

@@ -33,6 +33,7 @@ _BECOMES_AGAIN_SHARE = 0.25
 _USERS_AGAIN, _HELD = 5, 3
 """Of how many users old messages come again, and how many of each."""
 _FIRST_PRODUCER = 9_000
+_GOES_ON_EVERY_S = 3.0
 
 
 class _Earlier(NamedTuple):
@@ -69,6 +70,15 @@ class Traffic:
         transactions = (self._transact(number) for number in range(plan.transactions))
         await asyncio.gather(self._write_users(), *transactions)
 
+    async def go_on(self) -> None:
+        """Writes to each partition of each topic now and then, for as long as it is let."""
+        users = {self._place(user): user for user in map(str, range(200, 300))}
+        while True:
+            await asyncio.sleep(_GOES_ON_EVERY_S)
+            for user in users.values():
+                for topic in (EVENTS, USER_UPDATE):
+                    await self._write_new(topic.name, user, may_be_refused=False)
+
     async def _write_users(self) -> None:
         plan = self._evidence.plan
         for _ in range(plan.records):
@@ -101,10 +111,13 @@ class Traffic:
                 if becomes_again:
                     await self._write_new(USER_UPDATE.name, each.user, as_before=each.said)
 
-    async def _write_new(self, topic: str, user: str, *, as_before: str | None = None) -> None:
+    async def _write_new(
+        self, topic: str, user: str, *, as_before: str | None = None, may_be_refused: bool = True
+    ) -> None:
         await self._until_written()
         plan = self._evidence.plan
-        is_refused = not plan.routers and self._rng.random() < plan.refused_share
+        may_be_refused = may_be_refused and not plan.routers
+        is_refused = may_be_refused and self._rng.random() < plan.refused_share
         place = self._place(user)
         written_to = RAW.name if plan.routers else topic
         partition = await self._open(written_to, place)

@@ -3,14 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from streams.delivery.lane import Lane
-from streams.delivery.policy import DeliveryPolicy
+from streams.delivery.policy import OF_WORKERS, DeliveryPolicy
 from streams.delivery.rate_limit.limiter import RateLimit
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sending.concurrency import Connections
 from streams.delivery.sending.endpoint import Endpoint
 from streams.fencing import MaySend
-
-OF_WORKERS = DeliveryPolicy()
 
 Send = Callable[[Lane], Awaitable[None]]
 
