@@ -72,6 +72,11 @@ def redriven(destination: str, letter: str) -> list[tuple[str, bytes]]:
     return [(REDRIVEN_FOR, destination.encode()), (REDRIVEN_OF, letter.encode())]
 
 
+def are_of_redriven(headers: Headers) -> bool:
+    """Says whether they are of what a person sent again of a dead letter."""
+    return any(name == REDRIVEN_OF for name, _ in headers)
+
+
 class Marks(Struct, frozen=True, gc=False):
     """The headers of one record, read; foreign records may have none of them.
 

@@ -250,6 +250,7 @@ class Router:
                 each.key,
                 self._topic_limits,
                 known,
+                is_redriven=headers.are_of_redriven(each.headers),
             )
             for each in sources
         ]
@@ -279,7 +280,8 @@ class Router:
                 self._drift.count(routed.strangers)
             for reason in routed.odd_times:
                 metrics.ODD_TIMES.labels(reason=reason).inc()
-            self._count(routed)
+            if not raw.is_redriven:
+                self._count(routed)
             if output.size > _HELD_BYTES:
                 await self._write(output)
 

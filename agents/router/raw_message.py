@@ -73,7 +73,7 @@ class RawMessage:
     """
 
     __slots__ = (
-        *("value", "routed", "settings", "received_at_ms", "snapshots"),
+        *("value", "routed", "settings", "received_at_ms", "snapshots", "is_redriven"),
         *("is_list", "whole", "reserved", "is_over"),
         *("_at", "_copied", "_grown", "_ids", "_is_large", "_key", "_latest_ms", "_limits"),
         *("_preserved", "_users"),
@@ -88,13 +88,19 @@ class RawMessage:
         key: bytes | None = None,
         limits: TopicLimits = _DEFAULT_LIMITS,
         snapshots: PartitionSnapshots | None = None,
+        *,
+        is_redriven: bool = False,
     ) -> None:
-        """`snapshots` remember what was routed of the partition's users; without it, all is new."""
+        """`snapshots` remember what was routed of the partition's users; without it, all is new.
+
+        What `is_redriven` was sent again by a person, and says nothing of a deploy or a setting.
+        """
         self.value = value
         self.routed = Routed()
         self.settings = settings
         self.received_at_ms = received_at_ms
         self.snapshots = snapshots
+        self.is_redriven = is_redriven
         self._latest_ms = received_at_ms + _CLOCKS_DIFFER_MS
         self.is_list = False
         self.whole: int | None = None

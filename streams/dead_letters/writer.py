@@ -47,7 +47,8 @@ class FloodGuard:
 
     One bad deploy or setting must not empty a topic into the dead letters. Only records that could
     tell of one are counted: neither those that are left out, nor dead letters that lie in an
-    account's users and audiences, or a deploy that breaks all the others would hide behind them.
+    account's users and audiences, or a deploy that breaks all the others would hide behind them;
+    nor what a person sends again.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class Admission:
             placed = self._place(item, marks, record)
             if isinstance(placed, LaneKey):
                 self._barrier.track(item, self._queues.queue(placed, item))
-                queued += 1
+                queued += not item.is_redriven
             elif isinstance(placed, Dropped):
                 self._completion.end_dropped(item, placed.reason)
             elif isinstance(placed, Blocked):
@@ -121,7 +121,7 @@ class Admission:
                 break
             else:
                 refused.append((item, placed))
-                if placed.blames != "account":
+                if placed.blames != "account" and not item.is_redriven:
                     self._guard.count_passed(queued)
                     queued = 0
                     self._queues.hold(self._guard.count(placed.reason))
@@ -141,6 +141,7 @@ class Admission:
         if identity is not None and self._repeats(identity, partition, source):
             return None
         item = Item(source, partition, now.wall_ms, identity, barrier, now.loop_s)
+        item.is_redriven = marks.redriven_of is not None
         if identity is not None:
             self._deduplication.mark_started(identity, item)
         return item

@@ -24,7 +24,8 @@ class Item(Struct, eq=False):
     """One record on its way: the bytes it came as, what they say, and where it must be ended.
 
     `record` is None when the bytes say nothing; `identity` is None when its producer gave none.
-    Updates of the user before `barrier` go first; see update_barrier.py.
+    Updates of the user before `barrier` go first; see update_barrier.py. What `is_redriven` was
+    sent again by a person, and says nothing of a deploy or a setting.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class Item(Struct, eq=False):
     user: str = ""
     record: Record | None = None
     attempts: int = 0
+    is_redriven: bool = False
     # The same record, come again while this one was under way: they end together. None do of most.
     repeats: list[tuple[Partition, int]] | None = None
 

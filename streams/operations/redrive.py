@@ -1,5 +1,6 @@
 """Redrive: the record that a dead letter was made of goes back to its topic, marked for whom."""
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, Self
@@ -50,18 +51,23 @@ class Plan:
         self._updates = kafka.topic(USER_UPDATE.name)
         self._partitions = partitions
         self._reach = reach
-        self._raw: set[tuple[int, int]] = set()
+        # Digests: what was sent again, and failed again, stands at another place.
+        self._raw: set[bytes] = set()
         self.updates = 0
 
     def of(self, found: Found) -> Again | str | None:
-        """None when its raw message goes already, for another of its parts; each is asked once."""
+        """None when its raw message goes already, for another of its parts or of its failures.
+
+        Each is asked once.
+        """
         letter = found.letter
         if why_not := self.why_not(found):
             return why_not
         if letter.stage == "router":
-            if (letter.partition, letter.offset) in self._raw:
+            digest = hashlib.sha256(letter.value).digest()
+            if digest in self._raw:
                 return None
-            self._raw.add((letter.partition, letter.offset))
+            self._raw.add(digest)
         self.updates += letter.topic == self._updates
         home = self._home(letter)
         return Again(letter.topic, home, letter.key, letter.value, _headers(found))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.dead_letter import DeadLetter
 from streams import headers
@@ -121,7 +123,19 @@ def test_a_raw_message_of_which_two_parts_failed_goes_once() -> None:
     both = plan()
     assert isinstance(both.of(raw(1, index=0)), Again)
     assert both.of(raw(2, index=3)) is None
-    assert isinstance(both.of(raw(3, offset=42)), Again)
+    assert isinstance(both.of(raw(3, offset=42, **keeping(b"[{"))), Again)
+
+
+@given(st.lists(st.integers(0, 9), unique=True), st.integers(1, 5))
+def test_a_raw_message_that_failed_again_is_sent_once(messages: list[int], times: int) -> None:
+    """Each try adds a letter of what failed, at another place; the next one sends as many."""
+    letters = [raw(n, offset=n, **keeping(b"{%d" % n)) for n in messages]
+    for end in range(100, 100 + times):
+        try_ = plan()
+        said = [try_.of(letter) for letter in letters]
+        sent = [again for again in said if isinstance(again, Again)]
+        assert [again.value for again in sent] == [b"{%d" % n for n in messages]
+        letters += [raw(end, offset=end, **keeping(again.value)) for again in sent]
 
 
 @pytest.mark.parametrize(

@@ -177,12 +177,12 @@ class Turn:
         if not lane.is_suspect:
             self._quarantine.release(lane.key)
         self._completion.end_delivered(delivered)
-        self._guard.count_passed(size)
+        self._guard.count_passed(sum(not item.is_redriven for item in delivered))
 
     async def _bury(self, item: Item | None, why: Rejected) -> None:
         assert item is not None, "of one record, the refused one is known"
         if item.record is not None and self._outlet.resends is not None:
             await self._outlet.resends.on_dead_letter(item.record, item.source.partition)
         await self._completion.end_rejected([(item, why)])
-        if why.blames != "account":
+        if why.blames != "account" and not item.is_redriven:
             self._gate.hold(self._guard.count(why.reason))

@@ -9,12 +9,13 @@ from aiokafka import AIOKafkaProducer
 
 from agents.router.processor import BEHIND, Router
 from agents.router.settings import RouterSettings
+from streams import headers
 from streams.dead_letters.writer import FloodGuard
 from streams.settings import KafkaSettings
 from streams.topics import RAW
 from tests.agents.router.routing import limits
 from tests.streams.delivery.flow import Letters
-from tests.streams.records import fetch, new_partition, source
+from tests.streams.records import Headers, fetch, new_partition, source
 
 ALIAS = b'{"request_type": "alias", "source_mpid": 1, "destination_mpid": 2}'
 
@@ -26,7 +27,7 @@ class NoProducer:
         raise AssertionError(name)
 
 
-async def routed(*values: bytes) -> tuple[Router, Letters]:
+async def routed(*values: bytes, marks: Headers = ()) -> tuple[Router, Letters]:
     """A router that has had these messages, in one chunk, and the dead letters it wrote."""
     letters = Letters()
     guard = FloodGuard(0.05, BEHIND)
@@ -35,7 +36,9 @@ async def routed(*values: bytes) -> tuple[Router, Letters]:
     partition = new_partition(topic=RAW.name)
     run = asyncio.create_task(router.run())
     await router.assigned([partition])
-    records = [source(value, offset, topic=RAW.name) for offset, value in enumerate(values)]
+    records = [
+        source(value, offset, topic=RAW.name, headers=marks) for offset, value in enumerate(values)
+    ]
     await router.accept(fetch(partition, records))
     async with asyncio.timeout(60):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
@@ -85,3 +88,10 @@ async def test_unreadable_messages_do_not_hide_behind_those_that_say_nothing() -
     router, _ = await routed(*([ALIAS] * 20 + [b"{"]) * 60)
 
     assert router.blocked is not None
+
+
+async def test_what_a_person_sends_again_does_not_hold_the_router() -> None:
+    router, letters = await routed(*[b"{"] * 60, marks=[(headers.REDRIVEN_OF, b"0/7")])
+
+    assert len(letters.written) == 60
+    assert router.blocked is None

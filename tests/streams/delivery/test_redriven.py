@@ -8,7 +8,7 @@ from models.record import RawPosition
 from streams import headers, metrics
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.counted import value
-from tests.streams.delivery.flow import Flow
+from tests.streams.delivery.flow import Flow, log
 from tests.streams.records import RECEIVED_AT_MS, event, stored
 
 
@@ -17,9 +17,11 @@ def failed(offset: int, fate: str = "is refused") -> ConsumerRecord:
     return stored(record, offset)
 
 
-def redriven(offset: int, letter: str, *, to: str = "scripted") -> ConsumerRecord:
-    """The event that failed, after its cause was mended."""
-    record = event("17", "passes", "1")
+def redriven(
+    offset: int, letter: str, *, to: str = "scripted", fate: str = "passes"
+) -> ConsumerRecord:
+    """The event that failed, after its cause was mended; or not."""
+    record = event("17", fate, "1")
     marks = headers.redriven(to, letter)
     return stored(record, offset, marks=marks)
 
@@ -120,3 +122,33 @@ async def test_a_membership_sent_again_passes_when_it_is_the_last_there_was() ->
         await flow.settled(partition)
 
     assert flow.sink.delivered == ["at 1", "at 2", "at 2"]
+
+
+@pytest.mark.parametrize("fate", ["is refused", "has no place", "breaks the placing"])
+async def test_what_a_person_sends_again_does_not_hold_the_others_where_it_fails_again(
+    fate: str,
+) -> None:
+    async with Flow(max_rejected_share=0.01).running() as flow:
+        partition = await flow.assign()
+        again = [redriven(offset, f"0/{offset}", fate=fate) for offset in range(60)]
+        await flow.accept(partition, again)
+        await flow.accept(partition, log(("18", "passes"), start=60))
+        await flow.settled(partition)
+
+    assert len(flow.letters.written) == 60
+    assert flow.sink.delivered == ["18/0/60"]
+
+
+@pytest.mark.parametrize("fate", ["is refused", "has no place"])
+async def test_a_wrong_deploy_does_not_hide_behind_what_a_person_sends_again(fate: str) -> None:
+    """Of what the router wrote all fails, and what passes was sent by hand."""
+    records = [
+        redriven(offset, f"0/{offset}") if offset % 25 else log(("18", fate), start=offset)[0]
+        for offset in range(2_000)
+    ]
+    async with Flow(max_rejected_share=0.05, most=1).running() as flow:
+        partition = await flow.assign()
+        await flow.accept(partition, records)
+        await flow.until(lambda: flow.delivery.blocked)
+
+    assert len(flow.letters.written) == 51
