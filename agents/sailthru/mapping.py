@@ -32,9 +32,7 @@ def user_call(record: Record, who: Whom, options: Options) -> UserCall:
         case AttributesChanged():
             names, naming = options.var_names.profile((*record.attributes, *record.removed))
             values = {
-                var: _as_var(record.attributes[name], options.profile_objects_as)
-                if name in record.attributes
-                else None
+                var: _of_profile(record.attributes, name, options.profile_objects_as)
                 for name, var in names.items()
             }
             return UserCall(who.id, who.key, new_keys(record, who, options), values, naming=naming)
@@ -130,16 +128,23 @@ def _event_vars(
     ours: Iterable[str],
     options: Options,
 ) -> tuple[dict[str, object], Naming]:
+    # Tags are of users. What an event does not say is not true of it.
+    attributes = {name: value for name, value in attributes.items() if value is not None}
     named, detailed, naming = options.var_names.event(attributes, details, ours)
     told = [(detailed[name], value) for name, value in details.items()]
     told += [(named[name], value) for name, value in attributes.items()]
     return {var: _as_var(value, options.event_objects_as) for var, value in told}, naming
 
 
-def _as_var(value: object, profile_objects_as: ObjectsAs) -> object:
-    if value is None:
-        return True  # a tag
-    if isinstance(value, list | dict) and profile_objects_as == "text":
+def _of_profile(attributes: Mapping[str, object], name: str, objects_as: ObjectsAs) -> object:
+    if name not in attributes:
+        return None
+    value = attributes[name]
+    return True if value is None else _as_var(value, objects_as)  # a tag
+
+
+def _as_var(value: object, objects_as: ObjectsAs) -> object:
+    if isinstance(value, list | dict) and objects_as == "text":
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _plain(value)
 

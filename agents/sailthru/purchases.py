@@ -14,7 +14,10 @@ from models.event import Event
 
 # Sailthru leaves it in this cookie; the customer's site passes it on as an attribute.
 MESSAGE_ID = "sailthru_bid"
-_MAX_CENTS = 10**12
+_MAX_AMOUNT = Decimal(10) ** 10
+_MAX_QUANTITY = Decimal(10) ** 9
+# Numbers beyond such powers of ten are no amounts, and arithmetic with them raises.
+_MAX_EXPONENT = 30
 
 
 class UnusableError(ValueError):
@@ -48,9 +51,10 @@ def _item(product: Any, url: str) -> dict[str, Any]:
     id_, title = (_text(product.get(name)) for name in ("id", "name"))
     if not (id_ or title):
         raise UnusableError("a product has neither id nor name")
-    quantity = _number(product.get("quantity"))
-    if quantity is None or quantity <= 0:
-        quantity = Decimal(1)
+    # Who leaves the quantity out, or says 0, means one.
+    quantity = _number(product.get("quantity")) or Decimal(1)
+    if not 0 < quantity <= _MAX_QUANTITY:
+        raise UnusableError("a quantity is out of all bounds")
     price = _price(product, quantity)
     if quantity != quantity.to_integral_value():
         # Sailthru counts in pieces: 1.5 m of cloth are one piece at the price of all of it.
@@ -73,10 +77,10 @@ def _price(product: Mapping[str, Any], quantity: Decimal) -> Decimal:
 
 
 def _cents(amount: Decimal) -> int:
-    cents = int((amount * 100).quantize(Decimal(1), ROUND_HALF_UP))
-    if abs(cents) > _MAX_CENTS:
+    # What is too large is refused first: rounding raises where a number has more digits than fit.
+    if abs(amount) > _MAX_AMOUNT:
         raise UnusableError("a price is out of all bounds")
-    return cents
+    return int((amount * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _address(product: Mapping[str, Any], template: str) -> str:
@@ -112,8 +116,13 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> Decimal | None:
+    """Returns a number, None for what is none; raises UnusableError where it is beyond reason."""
     try:
         number = Decimal(_text(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    if not number.is_finite():
+        return None
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise UnusableError("a price or quantity is out of all bounds")
+    return number

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.sailthru.purchases import UnusableError, items
 from agents.sailthru.sink import SailthruSink
@@ -37,7 +40,8 @@ def item(url: str = SHOP, **product: Any) -> dict[str, Any]:
 async def test_a_purchase_has_its_items_its_time_and_what_else_was_told(
     sailthru: Simulated,
 ) -> None:
-    order = bought(attributes={"sailthru_bid": "23423.231", "gift wrap": "yes"})
+    said = {"sailthru_bid": "23423.231", "gift wrap": "yes", "voucher": None}
+    order = bought(attributes=said)
     async with sailthru.sink(purchases="purchase", product_url_template=SHOP) as sink:
         assert await deliver(sink, order) == [Delivered()]
     profile = sailthru.profiles()[EMAIL]
@@ -93,6 +97,12 @@ def test_the_address_of_a_product_may_be_one_of_its_attributes() -> None:
         ({"price": "free"}, SHOP, "a product has no price"),
         ({"price": "NaN"}, SHOP, "a product has no price"),
         ({"price": 1e15}, SHOP, "a price is out of all bounds"),
+        ({"price": 1e30}, SHOP, "a price is out of all bounds"),
+        ({"price": "-1E999999"}, SHOP, "a price or quantity is out of all bounds"),
+        ({"price": None, "total_amount": "1E-999999"}, SHOP, "a price or quantity is out of all"),
+        ({"quantity": -3}, SHOP, "a quantity is out of all bounds"),
+        ({"quantity": 1e20}, SHOP, "a quantity is out of all bounds"),
+        ({"quantity": "1E999"}, SHOP, "a price or quantity is out of all bounds"),
         ({"id": None, "name": " "}, SHOP, "a product has neither id nor name"),
         ({"id": None}, SHOP, "a product has no id, which SAILTHRU_PRODUCT_URL_TEMPLATE needs"),
         ({}, "{url}", "a product has no url, which SAILTHRU_PRODUCT_URL_TEMPLATE needs"),
@@ -113,6 +123,28 @@ def test_a_purchase_that_lacks_something_says_what_without_its_values(
     assert isinstance(placed, Rejected)
     assert placed.reason == "incomplete_purchase"
     assert "Cap" not in placed.detail
+
+
+_NUMBERS = (
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.decimals().map(str)
+    | st.builds("{}E{}".format, st.integers(-99, 99), st.integers(-10_000_000, 10_000_000))
+)
+
+
+@given(_NUMBERS, _NUMBERS, _NUMBERS)
+@hypothesis.settings(max_examples=300, derandomize=True)
+def test_whatever_numbers_a_product_has_it_is_an_item_within_bounds_or_unusable(
+    price: object, quantity: object, total: object
+) -> None:
+    try:
+        told = item(price=price, quantity=quantity, total_amount=total)
+    except UnusableError:
+        return
+    assert abs(told["price"]) <= 10**12
+    assert 0 < told["qty"] <= 10**9
 
 
 def test_a_purchase_without_products_is_none() -> None:
