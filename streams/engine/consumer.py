@@ -79,6 +79,8 @@ class Consumer(driver.Consumer):
         """Partitions that Kafka answers nothing of, and its own word for why."""
         self.added = AddedPartitions((), {}, ())
         """What of this assignment is not read before its turn comes."""
+        self.part_of_partitions = 0.0
+        """What this worker has of all that its group reads, from 0 to 1."""
         self.deleted_records = DeletedRecords(self.transport.kafka, self.holds)
         self._takeover: asyncio.Task[None] | None = None
         # Set for good by the drain of a stop or a crash: what is assigned after it is left alone.
@@ -241,6 +243,7 @@ class Consumer(driver.Consumer):
         self.pause_partitions(assigned)
         there_are = in_all(self._thread.read_by_group(), read_together(self.app))
         every = up_to_highest([*there_are, *assigned])
+        self.part_of_partitions = len(assigned) / max(1, len(every))
         known = await self._thread.read_progress(every)
         refuse_forgotten(self.app.conf.id, assigned, known)
         committed = {tp: known[tp] for tp in assigned if tp in known}

@@ -64,6 +64,13 @@ class App(faust.App):
         return refusals
 
     @property
+    def part_of_partitions(self) -> float:
+        """What this worker has of all partitions that its group reads, from 0 to 1."""
+        consumer: Any = self.consumer
+        part: float = consumer.part_of_partitions
+        return part
+
+    @property
     def processor(self) -> Processor:
         consumer: Any = self.consumer
         processor: Processor = consumer.processor

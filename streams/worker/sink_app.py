@@ -68,7 +68,7 @@ def create_sink_app(
             FollowedTable.of_values(kafka, AUDIENCES, outlet.learn),
             connections,
             worker.max_rejected_share,
-            DemandExchange(kafka, outlet.name),
+            DemandExchange(kafka, outlet.name, lambda: app.part_of_partitions),
             app.refusals,
         )
 

@@ -69,10 +69,20 @@ class Shares:
     has held the division of the moment that all have reached, and none uses more than the least it
     has held. So together they never use more than the whole, and no clocks have to agree: a worker
     is gone when another has told five times since.
+
+    Who hears nothing does not know who has come or gone: it uses as much of the limit as it has of
+    the group's partitions, which all workers together have once.
     """
 
-    def __init__(self, me: str, clock: Callable[[], float] = clocks.monotonic) -> None:
+    def __init__(
+        self,
+        me: str,
+        part_of_partitions: Callable[[], float],
+        clock: Callable[[], float] = clocks.monotonic,
+    ) -> None:
+        """`part_of_partitions` returns what this worker has of them, from 0 to 1."""
         self._me = me
+        self._part_of_partitions = part_of_partitions
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
         self._shares: dict[str, _Share] = {}
@@ -125,7 +135,7 @@ class Shares:
 
     def share(self, endpoint: str) -> float:
         if self.silence > _STALE_SECONDS:
-            return 1 / len(self._workers.keys() | {self._me})
+            return self._part_of_partitions()
         share = self._shares.get(endpoint)
         return share.at(self._clock()) if share else 0.0
 

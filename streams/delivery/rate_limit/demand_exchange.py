@@ -102,7 +102,9 @@ class Demand:
 class DemandExchange:
     """This worker among those of its destination."""
 
-    def __init__(self, kafka: KafkaSettings, destination: str) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, destination: str, part_of_partitions: Callable[[], float]
+    ) -> None:
         self._kafka = kafka
         self._topic = kafka.topic(RATE_LIMITS.name)
         self._destination = destination
@@ -110,7 +112,7 @@ class DemandExchange:
         me = uuid4().hex
         self._key = f"{destination}/{me}".encode()
         self._next: int | None = None
-        self.shares = Shares(me)
+        self.shares = Shares(me, part_of_partitions)
 
     async def run(self, endpoints: Mapping[str, Limited]) -> None:
         """Tells and hears until cancelled; returns when there is no limit to share."""
@@ -122,7 +124,7 @@ class DemandExchange:
                     tasks.create_task(self._hear())
                     tasks.create_task(self._tell(demand))
             except* KafkaError as errors:
-                # Delivery goes on: with the last shares, and then with even ones.
+                # Delivery goes on: with the last shares, and then by the partitions.
                 names = sorted({type(error).__name__ for error in errors.exceptions})
                 log.warning("rate_limits_not_shared", topic=self._topic, errors=names)
             # Before Python 3.13 a group that fails as it is cancelled tells of its failure alone.

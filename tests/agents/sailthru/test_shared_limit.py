@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, name: str, kafka: KafkaSettings, url: str) -> None:
         self._name = name
         self._sink = SailthruSink(settings(base_url=url))
-        self._sharing = DemandExchange(kafka, "sailthru")
+        self._sharing = DemandExchange(kafka, "sailthru", lambda: 1.0)
         deduplication = Deduplication(10_000)
         components = Components(
             Outlet.of(self._sink),

@@ -96,7 +96,8 @@ class Worker:
         self._account = account
         self._log = log
         self._latency = latency
-        self._shares = Shares(name, now)
+        self.part_of_partitions = 1.0
+        self._shares = Shares(name, lambda: self.part_of_partitions, now)
         self.limit = RateLimit(
             account.limit, now, ours=ours, part=self._shares.part(CALL) if log else None
         )
@@ -155,6 +156,9 @@ class Worker:
 
 @asynccontextmanager
 async def working(*workers: Worker) -> AsyncIterator[None]:
+    """Runs them; partitions are divided evenly among them."""
+    for worker in workers:
+        worker.part_of_partitions = 1 / len(workers)
     tasks = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         yield

@@ -87,7 +87,7 @@ class Reader:
     shares: Shares = field(init=False)
 
     def __post_init__(self) -> None:
-        self.shares = Shares(self.name, self.clock)
+        self.shares = Shares(self.name, lambda: 1 / len(WORKERS), self.clock)
 
 
 # A worker says what it wants (or farewell), or reads on, and then time passes.
@@ -139,7 +139,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def shares(clock: Clock) -> Shares:
-    return Shares("a", clock)
+    return Shares("a", lambda: 0.25, clock)
 
 
 def test_a_worker_uses_nothing_before_all_can_have_heard_of_it(
@@ -191,25 +191,27 @@ def test_a_worker_that_tells_stays_whatever_its_beats_say(shares: Shares) -> Non
     assert shares.workers == 2
 
 
-def test_without_word_from_kafka_the_shares_stay_and_then_are_even(
+def test_without_word_from_kafka_the_shares_stay_and_then_are_those_of_the_partitions(
     shares: Shares, clock: Clock
 ) -> None:
     """What others use is not known any more: it would be taken for somebody else's use."""
-    for each in ("a", "b", "c", "d"):
+    for each in ("a", "b"):
         shares.record_demand(each, wants(1 if each == "a" else 0))
     clock.now += 4.9
     seen = [shares.share(CALL)]
     clock.now += 0.2
     seen.append(shares.share(CALL))
 
-    assert seen == [pytest.approx(0.9625), 0.25]
+    assert seen == [pytest.approx(0.975), 0.25]
     assert shares.used_by_others(CALL) is None
 
 
-def test_one_who_never_hears_anything_goes_on_alone(shares: Shares, clock: Clock) -> None:
+def test_one_who_never_hears_anything_uses_what_it_has_of_the_partitions(
+    shares: Shares, clock: Clock
+) -> None:
     clock.now += 5.1
 
-    assert shares.share(CALL) == 1
+    assert shares.share(CALL) == 0.25
 
 
 def test_what_the_others_use_is_what_they_say_more_than_before(shares: Shares) -> None:

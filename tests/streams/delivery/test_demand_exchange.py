@@ -45,10 +45,17 @@ class Scene:
         self.workers.append(worker)
         self._here[worker.name] = AsyncExitStack()
         await self._here[worker.name].enter_async_context(working(worker))
+        self._rebalance()
         return worker
 
     async def kill(self, worker: Worker) -> None:
         await self._here.pop(worker.name).aclose()
+        self._rebalance()
+
+    def _rebalance(self) -> None:
+        here = [worker for worker in self.workers if worker.name in self._here]
+        for worker in here:
+            worker.part_of_partitions = 1 / len(here)
 
     async def close(self) -> None:
         for stack in self._here.values():
@@ -254,6 +261,27 @@ def test_without_word_from_kafka_the_limit_is_still_kept_and_nearly_filled() -> 
         assert max(away.refused, back.refused) <= 0.005
 
     play(Scene(), story)
+
+
+@pytest.mark.parametrize("before", [0, 2], ids=["nobody was there", "two were there"])
+def test_who_starts_without_word_from_kafka_keeps_the_limit_together_with_all_others(
+    before: int,
+) -> None:
+    """Half of the limit is theirs: what they take of the rest, no answer tells them of."""
+
+    async def story(scene: Scene) -> None:
+        for _ in range(before):
+            await scene.join(ENDLESS)
+        await asyncio.sleep(SETTLED)
+        scene.log.away = True
+        for _ in range(4 - before):
+            await scene.join(ENDLESS)
+        await asyncio.sleep(SETTLED)
+        away = await scene.pass_()
+
+        assert 0.95 * PER_MINUTE / 2 <= away.accepted <= 1.005 * PER_MINUTE / 2
+
+    play(Scene(ours=0.5), story)
 
 
 @pytest.mark.parametrize("count", [1, 4])

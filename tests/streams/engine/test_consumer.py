@@ -60,6 +60,18 @@ async def test_a_takeover_goes_where_the_committed_offset_says_and_commits_it_wi
     assert chunk.end == 12
 
 
+async def test_a_worker_knows_what_it_has_of_the_partitions_of_its_group(
+    kafka_script: Kafka,
+) -> None:
+    everywhere = [HERE._replace(partition=number) for number in range(4)]
+    kafka_script.reads = everywhere
+    consumer = consumer_of(kafka_script, Work(), {HERE})
+    before = consumer.part_of_partitions
+    await consumer.take_over(frozenset({HERE}), 1)
+
+    assert [before, consumer.part_of_partitions] == [0, 0.25]
+
+
 async def test_what_was_asked_for_before_a_rebalance_is_asked_for_again_after_it(
     kafka_script: Kafka, consumer: Consumer
 ) -> None:
