@@ -17,6 +17,7 @@ from streams.engine.gauges import keep_loop_lag
 from streams.engine.startup import StartError
 from streams.kafka import clients, topic_admin
 from streams.kafka.granted_rights import look, too_little
+from streams.kafka.pending_writes import PENDING, PendingWrites
 from streams.kafka.rights import RECEIVER
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import MAX_MESSAGE_BYTES, RAW
@@ -48,15 +49,14 @@ async def run(settings: ReceiverSettings, kafka: KafkaSettings, worker: WorkerSe
     writer = Writer(kafka.topic(RAW.name), settings.timeout_s, most)
     async with ProducerSupervisor(writer, _kafka, worker.stall_timeout_s) as supervisor:
         receiver = Receiver(settings, writer)
-        beware = None if settings.tokens else _OPEN
-        if beware:
-            log.warning("authentication_disabled", detail=beware)
+        if not settings.tokens:
+            log.warning("authentication_disabled", detail=_OPEN)
 
         def readiness() -> tuple[str, str | None]:
             return _readiness(writer, supervisor)
 
         inside, outside = Door("pages", PAGES), Door("posts", limits(settings))
-        page = pages.app(readiness, lambda: supervisor.dead, beware)
+        page = pages.app(readiness, lambda: supervisor.dead, lambda: beware(settings, PENDING))
         async with (
             serving(page, inside, worker.host, worker.port or _PAGES_PORT, "WORKER_PORT"),
             serving(
@@ -87,6 +87,16 @@ def _readiness(writer: Writer, supervisor: ProducerSupervisor) -> tuple[str, str
     if writer.refusal is not None:
         return "blocked", f"kafka_write_refused: {writer.refusal}"
     return "ready", None
+
+
+def beware(settings: ReceiverSettings, pending: PendingWrites) -> str | None:
+    """What to know of a receiver, also of one that is ready; None where there is nothing.
+
+    A partition that Kafka takes nothing of is named, and leaves the receiver ready: the posts of
+    its users are answered 503, which no other receiver could do better, and all others are taken.
+    """
+    said = [None if settings.tokens else _OPEN, pending.said]
+    return "; ".join(filter(None, said)) or None
 
 
 def limits(settings: ReceiverSettings) -> Limits:

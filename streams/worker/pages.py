@@ -16,7 +16,8 @@ LIVE = {"live": True}
 def ready(why_not: str | None, beware: str | None = None) -> tuple[dict[str, Any], HTTPStatus]:
     """The body and the status; `why_not` is a sentence for whoever must do something.
 
-    `beware` is one too, where what is set lets things happen that hardly anybody wants.
+    `beware` is one too, about what does not keep it from being ready: what is set and lets things
+    happen that hardly anybody wants, or what only some suffer from.
     """
     body = {"ready": why_not is None, "why_not": why_not}
     if beware is not None:
@@ -27,12 +28,12 @@ def ready(why_not: str | None, beware: str | None = None) -> tuple[dict[str, Any
 def app(
     readiness: Callable[[], tuple[str, str | None]],
     death: Callable[[], str | None],
-    beware: str | None,
+    beware: Callable[[], str | None],
 ) -> web.Application:
     """The pages of a process without Faust.
 
     `readiness` gives one of `metrics.READY_STATES`, and unless it is ready why not; `death` why it
-    will never be again, if so.
+    will never be again, if so. `beware` is asked each time.
     """
 
     async def _metrics(_: web.Request) -> web.Response:
@@ -45,7 +46,7 @@ def app(
         return _json(LIVE)
 
     async def _ready(_: web.Request) -> web.Response:
-        return _json(*ready(readiness()[1], beware))
+        return _json(*ready(readiness()[1], beware()))
 
     pages = web.Application()
     pages.router.add_get("/metrics", _metrics)

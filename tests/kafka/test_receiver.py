@@ -231,7 +231,9 @@ async def test_who_is_let_in_no_more_ends_so_that_it_is_started_again_and_live_s
                 await producing.ended.wait()
             keeping.cancel()
             page = pages.app(
-                lambda: ("kafka_unreachable", producing.away), lambda: producing.dead, None
+                lambda: ("kafka_unreachable", producing.away),
+                lambda: producing.dead,
+                lambda: None,
             )
             async with TestClient(TestServer(page)) as client:
                 live = await client.get("/live")
