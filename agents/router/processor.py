@@ -288,7 +288,7 @@ class Router:
     async def _write(self, output: _ChunkOutput) -> None:
         try:
             if output.updates or output.others:
-                counts = await batch_writer.equal_counts(self._producer, self._together)
+                counts = await batch_writer.common_counts(self._producer, self._together)
                 # Others may count on the updates before them: see "updates first" in the docs.
                 for records in (output.updates, output.others):
                     await batch_writer.write(self._producer, records, self._tight, counts)

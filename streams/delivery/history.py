@@ -1,12 +1,11 @@
 """Reads back from the log what ended in a partition before this worker took it over."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeAlias
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
@@ -14,10 +13,7 @@ from streams.engine.partition import Partition
 from streams.kafka import batch_writer, clients, log_bounds, ranges
 from streams.kafka.log_bounds import Bounds
 from streams.kafka.ranges import Range
-from streams.kafka.unavailable import UNAVAILABLE
 from streams.settings import KafkaSettings
-
-_AGAIN_SECONDS = 1.0
 
 Group: TypeAlias = Sequence[Partition]
 Tell: TypeAlias = Callable[[Partition, ConsumerRecord], None]
@@ -49,9 +45,10 @@ class History:
             clients.range_consumer(
                 self._kafka, max_partition_fetch_bytes=self._kafka.max_partition_fetch_bytes
             ) as consumer,
-            aclosing(_answering(consumer, groups)) as answering,
+            aclosing(log_bounds.learning(consumer, [*map(_places, groups)])) as learning,
         ):
-            async for group, there in answering:
+            async for number, there in learning:
+                group = groups[number]
                 # What was before the beginning of an added one is told first.
                 for spans in (_before(group, there, share), _within(group, there, share)):
                     of_tp = {span.tp: partition for partition, span in spans}
@@ -60,23 +57,6 @@ class History:
                     ):
                         _tell(of_tp[tp], records, tell)
                 yield group
-
-
-async def _answering(
-    consumer: AIOKafkaConsumer, groups: Sequence[Group]
-) -> AsyncGenerator[tuple[Group, Log], None]:
-    """Yields each group once all its partitions answer: one without a leader holds up no other."""
-    left = list(groups)
-    with UNAVAILABLE.naming() as unavailable:
-        while left:
-            asked = {tp for group in left for tp in _places(group)}
-            there = await log_bounds.look(consumer, asked, unavailable)
-            able = [group for group in left if _places(group) <= there.keys()]
-            left = [group for group in left if group not in able]
-            for group in able:
-                yield group, there
-            if left:
-                await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _places(group: Group) -> set[TopicPartition]:

@@ -88,7 +88,7 @@ def what_to_do(topic: str, why: BaseException) -> str:
     return f"look at the brokers' log for {type(why).__name__}"
 
 
-async def equal_counts(producer: AIOKafkaProducer, together: Iterable[str]) -> Mapping[str, int]:
+async def common_counts(producer: AIOKafkaProducer, together: Iterable[str]) -> Mapping[str, int]:
     """Returns for each of the topics how many partitions all of them have.
 
     One key is to be in partitions of the same number, while somebody adds some to one topic after

@@ -3,8 +3,16 @@
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
@@ -29,6 +37,9 @@ _AGAIN_SECONDS = 1.0
 
 T = TypeVar("T")
 P = TypeVar("P", bound=tuple[str, int])
+_Ask: TypeAlias = Callable[
+    [Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, T | KafkaError]]
+]
 
 
 class Bounds(NamedTuple):
@@ -62,9 +73,7 @@ async def learn(
     Where the patience is not without end, nobody is told: it raises a partition's error in the end.
     """
     committed = _reads_committed(consumer)
-    return await _until_answered(
-        lambda left: ask(consumer, left, committed=committed), tps, patience_s
-    )
+    return await _each(lambda left: ask(consumer, left, committed=committed), tps, patience_s)
 
 
 async def learn_readable(
@@ -72,32 +81,45 @@ async def learn_readable(
 ) -> Mapping[TopicPartition, int]:
     """The same for where the consumer would have to stop for now: one question instead of three."""
     isolation = _COMMITTED if _reads_committed(consumer) else _UNCOMMITTED
-    return await _until_answered(
-        lambda left: _offsets(consumer, left, _LATEST, isolation), tps, patience_s
-    )
+    return await _each(lambda left: _offsets(consumer, left, _LATEST, isolation), tps, patience_s)
 
 
-async def _until_answered(
-    ask_for: Callable[
-        [Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, T | KafkaError]]
-    ],
-    tps: Iterable[TopicPartition],
-    patience_s: float,
+def learning(
+    consumer: AIOKafkaConsumer, groups: Sequence[Collection[TopicPartition]]
+) -> AsyncGenerator[tuple[int, Mapping[TopicPartition, Bounds]], None]:
+    """Yields the number of each group once all its partitions answer at once, and their bounds.
+
+    One without a leader holds up no other group; /ready names it meanwhile.
+    """
+    committed = _reads_committed(consumer)
+    return _answering(lambda left: ask(consumer, left, committed=committed), groups)
+
+
+async def _each(
+    ask_for: _Ask[T], tps: Iterable[TopicPartition], patience_s: float
 ) -> Mapping[TopicPartition, T]:
-    left = set(tps)
-    there: dict[TopicPartition, T] = {}
+    """Has every partition answer for itself."""
+    answering = _answering(ask_for, [{tp} for tp in tps], patience_s)
+    return {tp: each async for _, some in answering for tp, each in some.items()}
+
+
+async def _answering(
+    ask_for: _Ask[T], groups: Sequence[Collection[TopicPartition]], patience_s: float = math.inf
+) -> AsyncGenerator[tuple[int, Mapping[TopicPartition, T]], None]:
+    left = dict(enumerate(groups))
     until = clocks.monotonic() + patience_s
     with UNAVAILABLE.naming() as named:
         unavailable = named if math.isinf(patience_s) else {}
-        while True:
-            answers = await ask_for(left)
-            there |= answered(answers, unavailable)
-            left -= there.keys()
-            if not left:
-                return there
-            if clocks.monotonic() >= until:
+        while left:
+            answers = await ask_for({tp for group in left.values() for tp in group})
+            there = answered(answers, unavailable)
+            able = [number for number, group in left.items() if there.keys() >= set(group)]
+            for number in able:
+                yield number, {tp: there[tp] for tp in left.pop(number)}
+            if left and clocks.monotonic() >= until:
                 raise next(each for each in answers.values() if isinstance(each, KafkaError))
-            await asyncio.sleep(_AGAIN_SECONDS)
+            if left:
+                await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def answered(answers: Mapping[P, T | KafkaError], unavailable: dict[P, str]) -> Mapping[P, T]:

@@ -86,15 +86,15 @@ class FollowedTable:
     async def _follow(
         self, consumer: AIOKafkaConsumer, unavailable: dict[TopicPartition, str]
     ) -> None:
-        unasked = set(consumer.assignment())
+        unasked, behind = set(consumer.assignment()), set[TopicPartition]()
         came = False
         while True:
             if not came:
-                silent = unasked | await self._behind(consumer)
-                there = await log_bounds.look(consumer, silent, unavailable)
+                there = await log_bounds.look(consumer, unasked | behind, unavailable)
                 self._wanted |= {tp.partition: there[tp].readable for tp in unasked & there.keys()}
                 unasked -= there.keys()
-            if not (self._whole.is_set() or unasked or await self._behind(consumer)):
+            behind = await self._behind(consumer)
+            if not (unasked or behind):
                 self._whole.set()
             fetched = await consumer.getmany(timeout_ms=_POLL_MS)
             for tp, records in fetched.items():

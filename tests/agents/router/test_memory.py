@@ -36,7 +36,7 @@ class Kafka:
         self.answers = asyncio.Event()
         self.answers.set()
         monkeypatch.setattr("agents.router.processor.batch_writer.write", self._write)
-        monkeypatch.setattr("agents.router.processor.batch_writer.equal_counts", self._count)
+        monkeypatch.setattr("agents.router.processor.batch_writer.common_counts", self._count)
 
     async def _count(self, _: AIOKafkaProducer, topics: Sequence[str]) -> Mapping[str, int]:
         return dict.fromkeys(topics, 1)
