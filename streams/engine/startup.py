@@ -226,9 +226,8 @@ async def read_begins(
     ends = {tp: each.readable for tp, each in there.items()}
     if not isinstance(start, datetime):
         return ends
-    milliseconds = int(start.timestamp() * 1000)
-    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
-    return {tp: at.offset if (at := found[tp]) is not None else ends[tp] for tp in partitions}
+    found = await log_bounds.learn_at(consumer, partitions, int(start.timestamp() * 1000))
+    return {tp: at if (at := found[tp]) is not None else ends[tp] for tp in partitions}
 
 
 async def read_progress(

@@ -29,6 +29,7 @@ from streams.kafka.unavailable import UNAVAILABLE
 
 _EARLIEST: Final = -2
 _LATEST: Final = -1
+_NONE: Final = -1
 _UNCOMMITTED: Final = 0
 _COMMITTED: Final = 1
 # A node that does not answer must not hold up what others have answered.
@@ -80,8 +81,26 @@ async def learn_readable(
     consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], *, patience_s: float = math.inf
 ) -> Mapping[TopicPartition, int]:
     """The same for where the consumer would have to stop for now: one question instead of three."""
-    isolation = _COMMITTED if _reads_committed(consumer) else _UNCOMMITTED
+    isolation = _isolation(consumer)
     return await _each(lambda left: _offsets(consumer, left, _LATEST, isolation), tps, patience_s)
+
+
+async def learn_at(
+    consumer: AIOKafkaConsumer,
+    tps: Iterable[TopicPartition],
+    at_ms: int,
+    *,
+    patience_s: float = math.inf,
+) -> Mapping[TopicPartition, int | None]:
+    """The same for the first record of a time or later (milliseconds since 1970): None without one.
+
+    aiokafka's own asks for all or nothing, as `ask` says.
+    """
+    # What is before 1970 would be one of Kafka's own marks.
+    asked = max(0, at_ms)
+    isolation = _isolation(consumer)
+    found = await _each(lambda left: _offsets(consumer, left, asked, isolation), tps, patience_s)
+    return {tp: None if offset == _NONE else offset for tp, offset in found.items()}
 
 
 def learning(
@@ -135,6 +154,10 @@ def answered(answers: Mapping[P, T | KafkaError], unavailable: dict[P, str]) -> 
             unavailable.pop(tp, None)
             there[tp] = answer
     return there
+
+
+def _isolation(consumer: AIOKafkaConsumer) -> int:
+    return _COMMITTED if _reads_committed(consumer) else _UNCOMMITTED
 
 
 def _reads_committed(consumer: AIOKafkaConsumer) -> bool:

@@ -233,13 +233,11 @@ class Reader:
                 yield record
 
     async def _at(self, ranges: Sequence[Range], at_ms: int) -> Mapping[TopicPartition, int]:
-        if not ranges:
-            return {}
-        asked = {each.tp: max(0, at_ms) for each in ranges}
+        asked = [each.tp for each in ranges]
         async with answering(self.kafka):
-            found = await self._consumer.offsets_for_times(asked)
+            found = await log_bounds.learn_at(self._consumer, asked, at_ms)
         return {
-            each.tp: min(each.end, at.offset) if (at := found[each.tp]) else each.end
+            each.tp: each.end if (at := found[each.tp]) is None else min(each.end, at)
             for each in ranges
         }
 

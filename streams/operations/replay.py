@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.kafka import groups
+from streams.kafka import groups, log_bounds
 from streams.kafka.clients import answering, reading
 from streams.kafka.committed_offsets import read_committed
 from streams.settings import KafkaSettings
@@ -109,15 +109,15 @@ def _chosen(
 async def _places(
     consumer: AIOKafkaConsumer, committed: Mapping[TopicPartition, int], to: To
 ) -> Sequence[Place]:
-    first = await consumer.beginning_offsets(list(committed))
+    there = await log_bounds.learn(consumer, committed)
+    first = {tp: each.first for tp, each in there.items()}
     wanted: dict[TopicPartition, int | None] = {}
     match to:
         case int():
             wanted = dict.fromkeys(committed, to)
         case datetime():
-            at_ms = dict.fromkeys(committed, int(to.timestamp() * 1000))
-            found = await consumer.offsets_for_times(at_ms)
-            wanted = {tp: at.offset if at else None for tp, at in found.items()}
+            found = await log_bounds.learn_at(consumer, committed, int(to.timestamp() * 1000))
+            wanted = dict(found)
         case _:
             wanted = dict(first)
     return [Place(tp, at, first[tp], wanted[tp]) for tp, at in committed.items()]

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.offset import OffsetRequest_v3
 
 from streams import clocks
+from streams.engine.startup import read_begins
 from streams.kafka import clients, log_bounds, ranges
 from streams.kafka.buffered_records import Fetched
 from streams.kafka.ranges import Range
@@ -24,7 +26,8 @@ from tests.streams.delivery import simulated_time
 
 FIRST, SECOND = (TopicPartition(AUDIENCES.name, number) for number in range(2))
 _WORD = "LeaderNotAvailableError"
-_EARLIEST = -2
+_EARLIEST, _LATEST = -2, -1
+_NONE = -1
 
 
 class Log:
@@ -37,6 +40,11 @@ class Log:
         self.led = {FIRST, SECOND}
         self.at = dict.fromkeys(self.ends, 0)
         self.cluster = self._client = self
+        self._answers = 0
+        self._then: tuple[int, Callable[[], object]] | None = None
+
+    def after_answers(self, count: int, happens: Callable[[], object]) -> None:
+        self._then = count, happens
 
     # -- the client
 
@@ -44,12 +52,17 @@ class Log:
         return 1 if tp in self.led else -1
 
     async def send(self, _node: int, request: Any) -> Any:
-        """Answers where logs begin and end."""
+        """Answers where logs begin and end, and what stands at a time: N at N milliseconds."""
         answers = defaultdict[str, list[tuple[int, int, int, int]]](list)
         for topic, partitions in request.build(OffsetRequest_v3).topics:
             for number, timestamp in partitions:
-                offset = 0 if timestamp == _EARLIEST else self.ends[TopicPartition(topic, number)]
+                end = self.ends[TopicPartition(topic, number)]
+                offset = {_EARLIEST: 0, _LATEST: end}.get(timestamp, timestamp)
+                offset = offset if offset < end or timestamp == _LATEST else _NONE
                 answers[topic].append((number, 0, -1, offset))
+        self._answers += 1
+        if self._then is not None and self._answers == self._then[0]:
+            self._then[1]()
         return SimpleNamespace(topics=list(answers.items()))
 
     def force_metadata_update(self) -> None:
@@ -111,6 +124,33 @@ def test_where_a_log_ends_is_asked_until_it_answers_and_named_meanwhile() -> Non
         assert UNAVAILABLE.found == {}
 
     simulated_time.run(story())
+
+
+def test_what_stands_at_a_time_is_asked_of_each_partition_until_it_answers() -> None:
+    async def story() -> None:
+        log: Any = Log(first=3, second=5)
+        log.led.discard(FIRST)
+        named, there = await asyncio.gather(
+            later(3600, lambda: log.led.add(FIRST)), log_bounds.learn_at(log, [FIRST, SECOND], 4)
+        )
+        assert named == {FIRST: _WORD}
+        assert there == {FIRST: None, SECOND: 4}
+        assert await log_bounds.learn_at(log, [FIRST], -1) == {FIRST: 0}
+
+    simulated_time.run(story())
+
+
+def test_a_group_begins_at_a_time_also_where_a_leader_goes_meanwhile() -> None:
+    """Aiokafka gave up on all partitions after its patience, and the worker with it."""
+
+    async def story() -> Mapping[TopicPartition, int]:
+        log: Any = Log(first=3, second=5)
+        log.after_answers(3, lambda: log.led.discard(FIRST))
+        asyncio.get_running_loop().call_later(3600, log.led.add, FIRST)
+        at = datetime.fromtimestamp(0.004, UTC)
+        return await read_begins(log, [FIRST, SECOND], at)
+
+    assert simulated_time.run(story()) == {FIRST: 3, SECOND: 4}
 
 
 def test_who_gives_up_says_so_themselves() -> None:
