@@ -13,6 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from agents.receiver.memory_budget import Claim
 from agents.receiver.responses import KAFKA_AWAY, KAFKA_REFUSES, TOO_LARGE, RefusedError
 from streams.kafka.batch_writer import partition_of, what_to_do
+from streams.kafka.patient_producer import known_count
 from streams.logs import Seldom
 
 log = structlog.get_logger()
@@ -179,7 +180,7 @@ class Writer:
         """Returns how many partitions there are, where a producer that may write knows it."""
         if self._producer is None or not self._there.is_set():
             return None
-        return len(self._producer.client.cluster.partitions_for_topic(self._topic) or ())
+        return known_count(self._producer, self._topic)
 
     async def _asked(self, until: float) -> int:
         producer: AIOKafkaProducer | None = None

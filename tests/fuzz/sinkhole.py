@@ -11,6 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.kafka.record_limits import written_size
 from tests.fuzz.hostile import SECRET
+from tests.streams.leaders import Cluster
 
 _BATCH_BYTES = 512 * 1024
 _WIDE = tuple(SECRET.encode(each) for each in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le"))
@@ -26,9 +27,7 @@ class Sinkhole:
         """Of each batch, in the order in which they came."""
         self.bytes = 0
         self._limits = limits
-
-    async def partitions_for(self, _topic: str) -> set[int]:
-        return {0, 1}
+        self.client = Cluster({0: 1, 1: 1})
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(_BATCH_BYTES, 0)

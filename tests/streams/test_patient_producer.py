@@ -6,10 +6,7 @@ import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from streams.kafka.patient_producer import partition_count
-
-
-class Nobody:
-    """A client that is asked for nothing."""
+from tests.streams.leaders import Cluster
 
 
 class Producer:
@@ -17,7 +14,7 @@ class Producer:
 
     def __init__(self, unknown: int) -> None:
         self.unknown = unknown
-        self.client = Nobody()
+        self.client = Cluster({})
 
     async def partitions_for(self, _topic: str) -> set[int]:
         if self.unknown:

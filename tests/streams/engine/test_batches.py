@@ -55,8 +55,9 @@ class Raised:
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._counts = counts
+        self.client = self.cluster = self
 
-    async def partitions_for(self, topic: str) -> set[int]:
+    def partitions_for_topic(self, topic: str) -> set[int]:
         return set(range(self._counts[topic]))
 
 
