@@ -2,7 +2,7 @@
 
 Ends with a JSON line, and with 1 when a promise was broken. `--seed N` tells one story again, turn
 by turn as it was, and `--log` shows what its workers wrote to their logs. With `--kept` a run that
-was stopped goes on where it was, as long as the code is the same.
+was stopped, as by Ctrl-C, goes on where it was, as long as the code is the same.
 """
 
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from tests.simulation.ledger import Ledger, digest
-from tests.simulation.telling import add_up, parts, share, tell
+from tests.simulation.ledger import Ledger, Result, digest
+from tests.simulation.telling import Stop, add_up, parts, share, tell
 
 _HASHES = "PYTHONHASHSEED"
 
@@ -47,22 +47,37 @@ def main(
         os.execve(sys.executable, command, os.environ | {_HASHES: "0"})  # noqa: S606 - ourselves, once more
     code = digest()
     told_before = 0
-    if seed is not None or is_logged:
-        wanted = range(first, first + seeds) if seed is None else range(seed, seed + 1)
-        results = [tell(wanted, until_found=until_found, is_logged=is_logged)]
-    else:
-        ledger = Ledger(kept, code) if kept is not None else None
-        known = ledger.read() if ledger is not None else {}
-        wanted = range(first, first + seeds)
-        results = [known[part] for part in parts(wanted) if part in known]
-        told_before = sum(each["seeds"] for each in results)
-        untold = [part for part in parts(wanted) if part not in known]
-        keep = (lambda _: None) if ledger is None else ledger.keep
-        results += share(untold, jobs, keep, until_found=until_found)
+    with Stop() as stop:
+        if seed is not None or is_logged:
+            kept = None
+            wanted = range(first, first + seeds) if seed is None else range(seed, seed + 1)
+            results = [tell(wanted, until_found=until_found, is_logged=is_logged, stop=stop)]
+        else:
+            ledger = Ledger(kept, code) if kept is not None else None
+            known = ledger.read() if ledger is not None else {}
+            wanted = range(first, first + seeds)
+            results = [known[part] for part in parts(wanted) if part in known]
+            told_before = sum(each["seeds"] for each in results)
+            untold = [part for part in parts(wanted) if part not in known]
+            keep = (lambda _: None) if ledger is None else ledger.keep
+            results += share(untold, jobs, keep, stop, until_found=until_found)
     result = add_up(results, wanted.start)
+    if stop.signal is not None:
+        click.echo(_stopped(result, len(wanted), kept), err=True)
+        sys.exit(128 + stop.signal)
     result |= {"told_before": told_before, "code": code, "python": platform.python_version()}
     click.echo(json.dumps(result))
     sys.exit(bool(result["violations"]))
+
+
+def _stopped(result: Result, wanted: int, kept: Path | None) -> str:
+    how = f"Stopped: {result['seeds']} of {wanted} stories are told, {result['violations']} of them"
+    if kept is None:
+        return f"{how} broke a promise; nothing is kept, so the same command begins anew."
+    return (
+        f"{how} broke a promise; the others are kept in {kept}, and the same command goes on from "
+        "there."
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import gc
 import logging
 import multiprocessing
 import multiprocessing.connection
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import click
 import mode.utils.logging
@@ -26,6 +27,35 @@ _STORIES_A_PROCESS = 25
 _SUMMED = ("seeds", "violations", "simulated_seconds", "turns", "cpu_seconds")
 
 
+class Stop:
+    """Notes that the run is to stop, by Ctrl-C or SIGTERM, and wakes whoever waits for processes.
+
+    Nothing is raised: where a handler raises, a process that has just begun is nobody's to end.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        """The number of the first, once there is one."""
+        self.wakes, self._wake = multiprocessing.Pipe(duplex=False)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.wakes.close()
+        self._wake.close()
+
+    def _note(self, number: int, _frame: object) -> None:
+        if self.signal is None:
+            self.signal = number
+            self._wake.send_bytes(b"stop")
+
+
 def parts(seeds: range) -> Iterator[range]:
     """The same parts wherever a run begins, so that another one finds them again."""
     at = seeds.start
@@ -35,7 +65,13 @@ def parts(seeds: range) -> Iterator[range]:
         at = until
 
 
-def tell(seeds: range, *, until_found: bool = False, is_logged: bool = False) -> Result:
+def tell(
+    seeds: range,
+    *,
+    until_found: bool = False,
+    is_logged: bool = False,
+    stop: Stop | None = None,
+) -> Result:
     """Tells them in this process, which goes on with what they leave: nothing is collected."""
     gc.disable()
     _set_up_logs(is_logged=is_logged)
@@ -44,6 +80,8 @@ def tell(seeds: range, *, until_found: bool = False, is_logged: bool = False) ->
     told, seconds, turns = 0, 0.0, 0
     faults = Counter[str]()
     for seed in seeds:
+        if stop is not None and stop.signal is not None:
+            break
         story = Story(seed)
         if is_logged:
             _show_time(story)
@@ -74,12 +112,14 @@ def share(
     seeds: Sequence[range],
     jobs: int,
     keep: Callable[[Result], object],
+    stop: Stop,
     *,
     until_found: bool = False,
 ) -> list[Result]:
     """Tells parts in so many processes at a time; what comes of each is kept as it comes.
 
-    Raises ClickException where a process ends without a result.
+    Told to stop, it ends the processes, and returns what has come by then. Raises ClickException
+    where a process ends without a result.
     """
     # It reads in what each process would read for itself.
     _set_up_logs(is_logged=False)
@@ -89,34 +129,47 @@ def share(
     fork = multiprocessing.get_context("fork")
     waiting, results = list(reversed(seeds)), list[Result]()
     working: dict[Any, tuple[range, Any]] = {}
-    while working or waiting:
-        while waiting and len(working) < jobs:
-            part = waiting.pop()
-            here, there = fork.Pipe(duplex=False)
-            process = fork.Process(target=_tell_and_say, args=(there, part, until_found))
-            process.start()
-            there.close()
-            working[here] = part, process
-        said: list[Any] = multiprocessing.connection.wait(list(working))
-        for here in said:
-            part, process = working.pop(here)
-            try:
-                result: Result = here.recv()
-            except EOFError:
-                process.join()
-                raise click.ClickException(
-                    f"the process that told seeds {part.start} to {part.stop - 1} ended with "
-                    f"{process.exitcode}"
-                ) from None
+    try:
+        while (working or waiting) and stop.signal is None:
+            while waiting and len(working) < jobs:
+                part = waiting.pop()
+                here, there = fork.Pipe(duplex=False)
+                process = fork.Process(target=_tell_and_say, args=(there, part, until_found))
+                process.start()
+                there.close()
+                working[here] = part, process
+            said: list[Any] = multiprocessing.connection.wait([*working, stop.wakes])
+            for here in working.keys() & said:
+                part, process = working.pop(here)
+                result = _result(here, part, process)
+                keep(result)
+                results.append(result)
+                if until_found and result["violations"]:
+                    waiting.clear()
+    finally:
+        for _, process in working.values():
+            process.kill()
             process.join()
-            keep(result)
-            results.append(result)
-            if until_found and result["violations"]:
-                waiting.clear()
     return results
 
 
+def _result(here: Any, part: range, process: Any) -> Result:
+    try:
+        result: Result = here.recv()
+    except EOFError:
+        process.join()
+        raise click.ClickException(
+            f"the process that told seeds {part.start} to {part.stop - 1} ended with "
+            f"{process.exitcode}"
+        ) from None
+    process.join()
+    return result
+
+
 def _tell_and_say(there: Any, seeds: range, until_found: bool) -> None:
+    # Ctrl-C is for all processes of a terminal; it is the first that ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     there.send(tell(seeds, until_found=until_found))
 
 

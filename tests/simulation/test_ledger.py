@@ -1,9 +1,13 @@
 """A long run goes on where it was stopped, on the same code and on no other."""
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,51 @@ def test_what_was_kept_is_not_told_again(tmp_path: Path) -> None:
     first = simulate(2)
     assert (first["seeds"], first["violations"], first["told_before"]) == (2, 0, 0)
     assert simulate(2) == first | {"told_before": 2}
+
+
+@pytest.mark.parametrize(
+    ("number", "to_all", "code"),
+    [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_run_that_is_stopped_says_how_far_it_came_and_leaves_no_process(
+    tmp_path: Path, number: signal.Signals, to_all: bool, code: int
+) -> None:
+    arguments = ["--seeds=100000", "--jobs=2", f"--kept={tmp_path}"]
+    run = subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "tests.simulation", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        start_new_session=True,
+    )
+    try:
+        telling = _children(run)
+        (os.killpg if to_all else os.kill)(run.pid, number)
+        _, said = run.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+    told = re.fullmatch(
+        r"Stopped: \d+ of 100000 stories are told, 0 of them broke a promise; the others are kept "
+        rf"in {re.escape(str(tmp_path))}, and the same command goes on from there\.\n",
+        said,
+    )
+    assert told, said
+    assert run.returncode == code
+    assert not [each for each in telling if Path(f"/proc/{each}").exists()]
+
+
+def _children(run: "subprocess.Popen[str]") -> list[str]:
+    """Returns them once there are two, who tell stories."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until and run.poll() is None:
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        if len(children) == 2:
+            return children
+        time.sleep(0.02)
+    pytest.fail("it began no two processes")
 
 
 def test_a_run_begins_anew_when_a_source_has_changed(tmp_path: Path) -> None:
