@@ -6,6 +6,7 @@ broker refuses a token (aiokafka 0.14, `OAuthAuthenticator.step`), and goes on u
 it off without a word.
 """
 
+import asyncio
 import ssl
 from collections.abc import Awaitable
 from typing import Any
@@ -116,7 +117,25 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
             raise KafkaConnectionError(f"Connection at {self.host}:{self.port} closed") from error
         finally:
             self._request_timeout = usual
-        return _with_brokers(answer) if isinstance(request, MetadataRequest) else answer
+        return self._metadata(answer) if isinstance(request, MetadataRequest) else answer
+
+    async def _metadata(self, answer: Awaitable[Any]) -> Any:
+        """Refuses metadata that names no broker, as one gives that has just come up.
+
+        A client that begins with it asserts that it knows some (aiokafka 0.14, client.py,
+        `coordinator_lookup`), and asks the next address where it is refused.
+        """
+        try:
+            metadata = await answer
+        except asyncio.CancelledError:
+            if self._on_close_cb is None:
+                # The first of a client whose start ends here; it closes those alone that it keeps
+                # (`AIOKafkaClient.bootstrap`), and they tell it when they close.
+                self.close()
+            raise
+        if not metadata.brokers:
+            raise MetadataEmptyBrokerList
+        return metadata
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
         """Waits a second at most for the broker's farewell, which TLS does for half a minute."""
@@ -130,18 +149,6 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # published without 
     def _renew(self) -> None:
         for name in ("_sasl_plain_username", "_sasl_plain_password"):
             setattr(self, name, current(getattr(self, name)))
-
-
-async def _with_brokers(answer: Awaitable[Any]) -> Any:
-    """Refuses metadata that names no broker, as one gives that has just come up.
-
-    A client that begins with it asserts that it knows some (aiokafka 0.14, client.py,
-    `coordinator_lookup`), and asks the next address where it is refused.
-    """
-    metadata = await answer
-    if not metadata.brokers:
-        raise MetadataEmptyBrokerList
-    return metadata
 
 
 def _is_somebody_there(error: Exception) -> bool:

@@ -65,9 +65,6 @@ def test_a_worker_whose_first_commit_is_refused_ends_with_a_sentence(
     assert said.endswith(what_to_do)
 
 
-# A process that ends while it connects leaves the connection to the system.
-@pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", range(4))
 def test_of_two_replicas_with_one_instance_id_one_ends_and_names_the_setting(seed: int) -> None:
     plan = replace(_QUIET, static=True, records=40, seconds=20.0)
@@ -157,7 +154,7 @@ def test_what_mparticle_sends_again_is_known_at_the_place_to_which_a_user_has_mo
     assert judge(story.run()) == []
 
 
-# As above: the killed one is let go of with what it was at.
+# A killed process leaves a connection that it was making to the system.
 @pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", range(3))
@@ -176,10 +173,6 @@ def test_partitions_that_are_added_while_a_static_member_is_replaced_are_read(
     assert evidence.not_ready == {}
 
 
-# A recall that a rebalance cancels while its client starts leaves the client's first connection to
-# whoever collects garbage, which closes it (AIOKafkaClient.bootstrap).
-@pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", [1, 10, 12, 17])
 def test_a_user_who_moves_from_one_old_partition_to_another_is_not_overtaken_by_themselves(
     seed: int,

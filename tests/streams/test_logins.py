@@ -121,6 +121,38 @@ def test_who_asks_on_a_closed_transport_hears_that_the_connection_is_closed() ->
         runner.run(ask())
 
 
+async def test_a_client_whose_start_is_cancelled_closes_its_first_connection() -> None:
+    """It knew of none yet, and whoever collects garbage closed it, with a warning."""
+    is_asked, is_left = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while size := await reader.read(4):
+            request = await reader.readexactly(int.from_bytes(size, "big"))
+            if int.from_bytes(request[:2], "big") == MetadataRequest.API_KEY:
+                is_asked.set()  # and answers nothing
+                continue
+            body = request[4:8] + HELLO
+            writer.write(len(body).to_bytes(4, "big") + body)
+        writer.close()
+        is_left.set()
+
+    async def start(address: str) -> None:
+        async with clients.consumer(KafkaSettings(bootstrap_servers=address)):
+            pytest.fail("nobody has answered it")
+
+    logins.renew()
+    async with await asyncio.start_server(serve, HOST) as server:
+        starting = asyncio.create_task(start(f"{HOST}:{server.sockets[0].getsockname()[1]}"))
+        await is_asked.wait()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await starting
+        async with asyncio.timeout(20):
+            await is_left.wait()
+    # Until here the error keeps what was left.
+    del cancelled
+
+
 async def test_a_kafka_that_names_no_broker_yet_is_not_begun_with() -> None:
     """As one that has just come up; aiokafka asserted afterwards that it knew some."""
     logins.renew()

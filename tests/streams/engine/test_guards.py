@@ -200,6 +200,8 @@ async def test_a_connection_has_the_login_that_ours_renews() -> None:
     assert aiokafka.conn.AIOKafkaConnection is logins.Connection
     assert (made._sasl_plain_username, made._sasl_plain_password) == ("u", "p")
     assert made._sasl_oauth_token_provider is None
+    # Of those that a client keeps it is what tells it of their end.
+    assert made._on_close_cb is None
 
 
 async def test_a_connection_gives_up_after_its_time_and_a_join_knows_its_own() -> None:
