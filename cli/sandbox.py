@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +15,7 @@ from cli import outputs
 from sandbox import ab_tasty, sailthru
 from sandbox.faults import load_faults
 from sandbox.kafka import BrokerError, Kafka, fetch
-from sandbox.mparticle import Traffic, duration_ms, generate, post
+from sandbox.mparticle import Message, as_development, duration_ms, generate, post
 from sandbox.server import Service, serve_app
 from streams.addresses import split_url
 
@@ -91,6 +91,14 @@ def ab_tasty_(port: int, host: str, faults: Any) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write what must be true at the destinations, as JSON.",
 )
+@click.option(
+    "--environment",
+    default="development",
+    show_default=True,
+    type=click.Choice(["development", "production"]),
+    help="That of the messages: of development data destinations get nothing, unless their "
+    "…_DEVELOPMENT_DATA says deliver.",
+)
 @click.option("--print", "print_", is_flag=True, help="One line each, in place of Kafka.")
 @click.option(
     "--post",
@@ -104,22 +112,46 @@ def mparticle(
     users: int,
     seed: int,
     ledger: Path | None,
+    environment: str,
     print_: bool,
     url: str | None,
     token: str | None,
 ) -> None:
-    """Writes invented mParticle messages to mparticle-raw (KAFKA_… settings say where)."""
+    """Writes invented mParticle messages to mparticle-raw (KAFKA_… settings say where).
+
+    Where real accounts are behind it, leave --environment as it is: nothing that is delivered can
+    be taken back.
+    """
+    if ledger is not None and environment != "production":
+        raise click.UsageError("A --ledger is of what is delivered: add --environment production.")
     start_ms = int(time.time() * 1000) - duration_ms(messages)
     traffic = generate(seed, users, messages, start_ms)
+    written = traffic if environment == "production" else _of_developers(traffic, messages)
     if print_:
-        for message in traffic:
+        for message in written:
             outputs.pass_on(message.value.replace(b"\n", b" "))
     elif url:
-        _run(_post(url, traffic, token))
+        _run(_post(url, written, token))
     else:
-        _run(_publish(traffic))
+        _run(_publish(written))
     if ledger is not None:
         ledger.write_text(traffic.ledger.to_json())
+
+
+def _of_developers(traffic: Iterable[Message], messages: int) -> Iterator[Message]:
+    """Yields them as development data, and says in the end how many cannot be."""
+    left_out = 0
+    for message in traffic:
+        if (marked := as_development(message)) is not None:
+            yield marked
+        else:
+            left_out += 1
+    if left_out:
+        outputs.say(
+            f"{left_out} of {messages} messages are left out, of audiences and privacy: mParticle "
+            "names no environment in them. --environment production writes all.",
+            err=True,
+        )
 
 
 def _receiver(url: str | None) -> str | None:
@@ -133,7 +165,7 @@ def _receiver(url: str | None) -> str | None:
     return url
 
 
-async def _post(url: str, traffic: Traffic, token: str | None) -> None:
+async def _post(url: str, traffic: Iterable[Message], token: str | None) -> None:
     posted = await post(url, traffic, token=token)
     outputs.say(f"{posted.accepted} messages posted to {url}, {posted.retried} tried again")
     if posted.unregistered:
@@ -147,7 +179,7 @@ async def _post(url: str, traffic: Traffic, token: str | None) -> None:
         raise click.ClickException(f"Lost, as mParticle would have lost them: {lost}.")
 
 
-async def _publish(traffic: Traffic) -> None:
+async def _publish(traffic: Iterable[Message]) -> None:
     from agents import registry  # noqa: PLC0415 - not needed to print
     from cli.demo.publish import publish  # noqa: PLC0415 - as above
     from streams.base_settings import SettingsError  # noqa: PLC0415 - as above

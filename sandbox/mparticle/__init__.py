@@ -1,5 +1,6 @@
 """mParticle as the sandbox plays it: seeded traffic, and the ledger of what it must lead to."""
 
+from sandbox.mparticle.environment import as_development
 from sandbox.mparticle.firehose import LEAK_MARKER
 from sandbox.mparticle.handwritten import handwritten
 from sandbox.mparticle.kinds import Kind, Shares
@@ -19,6 +20,7 @@ __all__ = [
     "Profile",
     "Shares",
     "Traffic",
+    "as_development",
     "duration_ms",
     "generate",
     "handwritten",

@@ -224,7 +224,9 @@ async def test_the_sandbox_posts_as_mparticle_and_says_what_it_lost(
     given = {**where(cluster), "RECEIVER_REGISTRATION": '{"name": "Streams", "version": "1.0"}'}
     with started(given, tmp_path / "log") as (_, port, _):
         url = f"http://127.0.0.1:{port}"
-        write = ("sandbox", "mparticle", "--messages", "200", "--token", TOKEN, "--post")
+        production = ("--environment", "production")
+        words = ("sandbox", "mparticle", *production, "--messages", "200")
+        write = (*words, "--token", TOKEN, "--post")
         posted = await asyncio.to_thread(run, *write, f"{url}/")
         assert posted.stdout == f"200 messages posted to {url}/, 0 tried again\n"
         assert posted.returncode == 0

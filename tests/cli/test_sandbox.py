@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -15,7 +15,10 @@ from urllib.request import Request, urlopen
 import orjson
 import pytest
 
+from agents.router.routing import route
+from agents.router.settings import RouterSettings
 from cli.demo.lag import Lag
+from models.record import RawPosition
 from sandbox.kafka import Kafka
 from streams.topics import RAW
 from tests import zygote
@@ -25,6 +28,8 @@ from tests.streams.cluster import settings
 
 SERVICES = ["sailthru", "ab-tasty"]
 MESSAGES = 300
+PRODUCTION = ("--environment", "production")
+NOW_MS = 1_790_000_000_000
 
 
 @contextmanager
@@ -102,7 +107,7 @@ def test_port_that_is_taken_is_an_error_that_names_it(service: str) -> None:
 
 def test_printed_messages_go_through_route_one_a_line() -> None:
     with subprocess.Popen(  # noqa: S603 - our own words, and no shell
-        [*COMMAND, "sandbox", "mparticle", "--print", "--messages", str(MESSAGES)],
+        [*COMMAND, "sandbox", "mparticle", "--print", *PRODUCTION, "--messages", str(MESSAGES)],
         env=environment({}),
         stdout=subprocess.PIPE,
     ) as mparticle:
@@ -125,11 +130,55 @@ def test_printed_messages_go_through_route_one_a_line() -> None:
     assert {"topic", "dropped", "dead_letter"} == set(ends)
 
 
+def printed(*options: str) -> list[bytes]:
+    result = invoke("sandbox", "mparticle", "--print", "--messages", "1000", *options)
+    assert result.exit_code == 0
+    return result.stdout_bytes.split(b"\n")
+
+
+def environments(messages: Iterable[bytes]) -> set[str]:
+    """Those of all records that the router makes of messages."""
+    at = RawPosition(topic=RAW.name, partition=0, offset=0, index=0)
+    return {
+        out.head.environment
+        for message in messages
+        for out in route(message, at, NOW_MS, RouterSettings()).outs
+    }
+
+
+def test_invented_messages_are_development_data_unless_asked() -> None:
+    """Whoever tries a receiver or a Kafka with them has real accounts behind it."""
+    assert environments(printed()) == {"development"}
+    assert "production" in environments(printed("--environment", "production"))
+
+
+@pytest.mark.parametrize("destination", ["sailthru", "ab-tasty"])
+def test_nothing_is_sent_of_invented_messages_unless_asked(destination: str) -> None:
+    given = b"\n".join(printed())
+    said = invoke("explain", "--destination", destination, "--lines", "-", given=given)
+    assert "dropped" in said.stdout
+    assert '"method"' not in said.stdout
+
+
+def test_what_says_no_environment_is_left_out_and_said() -> None:
+    said = invoke("sandbox", "mparticle", "--print", "--messages", "100")
+    left = re.search(r"(\d+) of 100 messages are left out", said.stderr)
+    assert left is not None
+    assert int(left[1]) == 100 - len(said.stdout.splitlines())
+    assert "--environment production" in said.stderr
+
+
+def test_a_ledger_is_of_messages_that_are_delivered() -> None:
+    said = invoke("sandbox", "mparticle", "--print", "--ledger", "ledger.json")
+    assert said.exit_code == 2
+    assert "--environment production" in said.stderr
+
+
 def test_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
     ledgers = [tmp_path / name for name in ("one", "two", "other")]
     for ledger, seed in zip(ledgers, "112", strict=True):
         options = ["--messages", "50", "--seed", seed, "--ledger", str(ledger)]
-        assert invoke("sandbox", "mparticle", "--print", *options).exit_code == 0
+        assert invoke("sandbox", "mparticle", "--print", *PRODUCTION, *options).exit_code == 0
     one, two, other = (orjson.loads(ledger.read_bytes())["profiles"] for ledger in ledgers)
     assert one.keys() == two.keys()
     assert one != other
@@ -154,7 +203,7 @@ def test_kafka_that_is_away_is_named_in_one_sentence() -> None:
 @pytest.mark.kafka
 async def test_messages_are_written_to_the_raw_topic(kafka: Kafka, prefix: str) -> None:
     where = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_PREFIX": prefix}
-    write = ("sandbox", "mparticle", "--messages", str(MESSAGES))
+    write = ("sandbox", "mparticle", *PRODUCTION, "--messages", str(MESSAGES))
     without_topics = run(*write, settings=where)
     assert without_topics.returncode == 1
     assert f"{prefix}mparticle-raw" in without_topics.stderr
