@@ -1,5 +1,7 @@
 """`fill DESTINATION`: a backlog of user-updates as a few files, and not as millions of calls."""
 
+import asyncio
+import signal
 from collections import Counter
 from dataclasses import replace
 
@@ -65,14 +67,36 @@ def command(
 
     async def work(kafka: KafkaSettings) -> bool:
         logs.set_up(worker.model_copy(update={"log_level": "error"}), "fill")
+        _stop_on_signals()
         try:
             _show(await fill(settings, kafka, worker, plan, outputs.say), plan)
         except (FillError, StartError) as error:
             raise click.ClickException(str(error)) from None
+        except asyncio.CancelledError:
+            raise click.ClickException(
+                "Stopped, and no job of this fill is under way: what was committed is done. Run it "
+                "again, or start the worker."
+            ) from None
         return True
 
     needed = rights.of("fill")
     ask(work, "fill", needed if execute else replace(needed, writes=()))
+
+
+def _stop_on_signals() -> None:
+    """Has SIGINT and SIGTERM end the fill in order, so that it tells what goes on at Sailthru.
+
+    Whoever insists changes nothing: they would not be told.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        if not task.cancelling():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 def _show(sums: Sums, plan: Plan) -> None:

@@ -33,6 +33,9 @@ class Jobs:
 
     def __init__(self, client: Client, wait_s: float, say: Callable[[str], None]) -> None:
         """`wait_s` is how long a job may take; `say` is told of each that was taken."""
+        self.under_way: str | None = None
+        """What to do about the job that is, or may be, under way at Sailthru. Ended early, whatever
+        by, a fill has to tell: carried out late, a job puts old values over newer ones."""
         self._client = client
         self._wait_s = wait_s
         self._say = say
@@ -45,27 +48,32 @@ class Jobs:
 
     async def _post(self, file: bytes) -> str:
         for _ in range(_TRIES):
+            self.under_way = _UNKNOWN
             answer = await self._client.upload("job", {"job": "update"}, file)
             if not _was_not_taken(answer.outcome):
                 break
             assert isinstance(answer.outcome, Transient)
+            self.under_way = None
             await asyncio.sleep(answer.outcome.after or _RETRY_SECONDS)
         match answer.outcome:
             case Delivered():
                 if job_id := _said(answer.body).get("job_id"):
                     return str(job_id)
-                raise FillError(_UNKNOWN.format(reason="no job_id"))
+                raise FillError("Sailthru took a job and did not name it (no job_id).")
             case Misconfigured(what_to_do=what_to_do):
+                self.under_way = None
                 raise FillError(what_to_do)
             case outcome if isinstance(outcome, Transient) and not _was_not_taken(answer.outcome):
-                raise FillError(_UNKNOWN.format(reason=outcome.reason))
+                raise FillError(f"Sailthru did not answer to a job ({outcome.reason}).")
+        self.under_way = None
         raise FillError(
             f"Sailthru does not take the job ({_why(answer.outcome)}): try again later, with a "
             "smaller --job-users, or let the worker deliver."
         )
 
     async def wait_until_ended(self, job_id: str) -> None:
-        """Waits for a job's end."""
+        """Waits for a job's end; raises FillError."""
+        self.under_way = _UNDER_WAY.format(job_id=job_id)
         until = clocks.monotonic() + self._wait_s
         looks = 0
         while clocks.monotonic() < until:
@@ -74,33 +82,36 @@ class Jobs:
                 case Delivered():
                     status = _said(answer.body).get("status")
                     if status == "completed":
+                        self.under_way = None
                         return
                     if status == "error":
+                        self.under_way = None
                         raise FillError(
                             f"Sailthru ended job {job_id} with an error, and may have carried out "
                             "a part of it: ask its support why, and run this again; it begins with "
                             "the same users."
                         )
                 case Misconfigured(what_to_do=what_to_do):
-                    raise FillError(f"{what_to_do} Then wait for it with --after-job {job_id}.")
+                    raise FillError(what_to_do)
                 case RetryRecord() | Throttled() | Unavailable():
                     pass
                 case _:
                     raise FillError(
                         f"Sailthru does not tell of job {job_id} ({_why(answer.outcome)}): look "
-                        f"there whether it has ended, and run this again when it has."
+                        "there whether it has ended."
                     )
             await asyncio.sleep(_POLL_SECONDS[min(looks, len(_POLL_SECONDS) - 1)])
             looks += 1
-        raise FillError(
-            f"Job {job_id} has not ended in {self._wait_s:g} seconds: start neither the worker nor "
-            f"another fill before it has; --after-job {job_id} waits for it."
-        )
+        raise FillError(f"Job {job_id} has not ended in {self._wait_s:g} seconds.")
 
 
 _UNKNOWN = (
-    "Whether Sailthru took the job is not known ({reason}): look there for a bulk update that is "
-    "under way, and run this again when there is none."
+    "Whether Sailthru took the job is not known: look there for a bulk update that is under way, "
+    "and start neither the worker nor another fill before there is none."
+)
+_UNDER_WAY = (
+    "Job {job_id} may be under way at Sailthru: start neither the worker nor another fill before "
+    "it has ended; --after-job {job_id} waits for it."
 )
 
 

@@ -230,7 +230,10 @@ async def fill(
     plan: Plan,
     say: Callable[[str], None],
 ) -> Sums:
-    """Raises FillError, StartError or UnansweredError, each with what to do."""
+    """Raises FillError, StartError or UnansweredError, each with what to do.
+
+    Cancelled while a job is, or may be, under way, it raises a FillError that says so.
+    """
     sink = SailthruSink(settings)
     group = kafka.group(sink.destination)
     async with (
@@ -246,18 +249,28 @@ async def fill(
         if plan.execute:
             pacer = Pacer(_CEILINGS, ours=settings.rate_limit_share)
             jobs = Jobs(Client(http, settings, pacer), plan.job_seconds, say)
-            if plan.after_job:
-                await jobs.wait_until_ended(plan.after_job)
         try:
-            await made.run(parts, jobs)
-        except* (FillError, UnansweredError) as errors:
-            raise _first(errors) from None
-        except* KafkaError as errors:
-            raise FillError(
-                f"Kafka at {kafka.bootstrap_servers} fails ({type(_first(errors)).__name__}): run "
-                "this again when it has recovered; it goes on after what was committed."
-            ) from errors
+            if jobs is not None and plan.after_job:
+                await jobs.wait_until_ended(plan.after_job)
+            await _run(made, parts, jobs, kafka)
+        except (FillError, UnansweredError, asyncio.CancelledError) as error:
+            if jobs is None or jobs.under_way is None:
+                raise
+            what = "Stopped." if isinstance(error, asyncio.CancelledError) else str(error)
+            raise FillError(f"{what} {jobs.under_way}") from error
         return made.sums
+
+
+async def _run(made: Fill, parts: Sequence[Part], jobs: Jobs | None, kafka: KafkaSettings) -> None:
+    try:
+        await made.run(parts, jobs)
+    except* (FillError, UnansweredError) as errors:
+        raise _first(errors) from None
+    except* KafkaError as errors:
+        raise FillError(
+            f"Kafka at {kafka.bootstrap_servers} fails ({type(_first(errors)).__name__}): run "
+            "this again when it has recovered; it goes on after what was committed."
+        ) from errors
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:

@@ -104,7 +104,7 @@ class World:
             env=environment(self.given),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
 
     async def members(self) -> Sequence[str]:
@@ -134,6 +134,12 @@ class World:
         async with asyncio.timeout(60):
             # No event: the service counts, and tells nobody.
             while self.seen.get(JOBS, 0) < jobs:  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.02)
+
+    async def asked(self, endpoint: str) -> None:
+        """Waits until the service has been asked, whether or not it has answered."""
+        async with asyncio.timeout(60):
+            while not self.service.begun[endpoint]:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
     @property

@@ -1,6 +1,8 @@
 """First fills over real Kafka and HTTP: the worker's end, and nothing lost on the way."""
 
 import asyncio
+import re
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +21,7 @@ from streams.kafka.commit_metadata import Progress
 from streams.topics import DEAD_LETTERS, USER_UPDATE
 from tests.agents.sailthru.factories import USER, attributes, moved
 from tests.agents.sailthru.fill_world import CALLS, JOBS, PARTITIONS, World, updates, world
-from tests.cli.command import run
+from tests.cli.command import SECONDS, run
 from tests.kafka.log import everything
 from tests.routed import out_of
 from tests.streams.cluster import commit
@@ -209,7 +211,9 @@ FAILURES = [
         id="the job fails",
     ),
     pytest.param(
-        EffectWithoutAnswer(endpoint=JOBS), "is not known (connection_lost)", id="no answer"
+        EffectWithoutAnswer(endpoint=JOBS),
+        "(connection_lost). Whether Sailthru took the job is not known",
+        id="no answer",
     ),
     pytest.param(
         Answer(endpoint=JOBS, status=413, body={"error": 99, "errormsg": "Too large"}),
@@ -252,6 +256,54 @@ async def test_a_job_that_does_not_end_is_named_and_can_be_waited_for(
         again = await made.fill("--execute", "--after-job", job)
         assert again.returncode == 0, again.stderr
         assert await all_committed(made)
+
+
+STOPS = [signal.SIGINT, signal.SIGTERM]
+
+
+async def stopped(made: World, number: signal.Signals, reached: str) -> str:
+    """What a fill says that is told to stop once Sailthru has had this request, and waits."""
+    process = made.started()
+    try:
+        await made.asked(reached)
+        process.send_signal(number)
+        _, told = await asyncio.to_thread(process.communicate, timeout=SECONDS)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    [line] = told.decode().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("number", STOPS, ids=lambda number: number.name)
+async def test_a_fill_that_is_interrupted_names_the_job_to_wait_for(
+    filled: World, number: signal.Signals
+) -> None:
+    """It goes on at Sailthru, and would put old values over those of whoever starts meanwhile."""
+    filled.service.set_faults([UNTOLD])
+    said = await stopped(filled, number, "GET job")
+    job = re.search(r"--after-job (\S+) waits for it", said)
+    assert job is not None, said
+    assert "start neither the worker nor another fill" in said
+    assert await filled.progress() == {number: Progress(0) for number in await filled.ends()}
+    filled.service.set_faults([])
+    again = await filled.fill("--execute", "--after-job", job[1])
+    assert again.returncode == 0, again.stderr
+    assert await all_committed(filled)
+
+
+async def test_a_fill_that_is_interrupted_before_sailthru_has_answered_does_not_know_of_the_job(
+    filled: World,
+) -> None:
+    filled.service.set_faults([Hang(endpoint=JOBS)])
+    said = await stopped(filled, signal.SIGTERM, JOBS)
+    assert "Whether Sailthru took the job is not known" in said
+
+
+async def test_a_fill_that_is_interrupted_when_no_job_is_under_way_says_so(filled: World) -> None:
+    filled.service.set_faults([Hang(endpoint=CALLS)])
+    said = await stopped(filled, signal.SIGINT, CALLS)
+    assert "no job of this fill is under way" in said
 
 
 async def test_a_group_without_offsets_begins_where_it_is_told(filled: World) -> None:
