@@ -111,18 +111,18 @@ async def shop(
 BUYERS = [f"buyer{number}" for number in range(8)]
 
 
-@pytest.mark.parametrize("buyers", [8, 3], ids=["many buyers", "few"])
+NO_LOOK = Answer(endpoint="GET purchase", status=503)
+NO_ANSWER = Answer(endpoint="POST purchase", status=500)
+AT_LIMIT = Answer(endpoint="POST purchase", status=429)
+
+
 @pytest.mark.parametrize(
-    ("fault", "tries"),
-    [
-        (Answer(endpoint="GET purchase", status=503), 40),
-        (Answer(endpoint="POST purchase", status=500), 40),
-        (Answer(endpoint="POST purchase", status=429), 2),
-    ],
-    ids=["no look", "no answer", "a limit of others"],
+    ("fault", "buyers", "tries"),
+    [(NO_LOOK, 8, 40), (NO_LOOK, 3, 40), (NO_ANSWER, 8, 40), (NO_ANSWER, 3, 40), (AT_LIMIT, 2, 4)],
+    ids=["no look", "no look of few", "no answer", "no answer to few", "a limit"],
 )
 async def test_a_purchase_waits_for_its_api_as_long_as_it_is_away_and_holds_up_no_event(
-    sailthru: Simulated, fault: Fault, tries: int, buyers: int
+    sailthru: Simulated, fault: Fault, buyers: int, tries: int
 ) -> None:
     sailthru.service.set_faults([fault])
     async with shop(sailthru) as at:
@@ -131,7 +131,7 @@ async def test_a_purchase_waits_for_its_api_as_long_as_it_is_away_and_holds_up_n
         visitors = map("visitor{}".format, count())
         while at.asked(fault.endpoint) < tries:
             await at.pass_one(told(next(visitors)), at.told_of)
-        assert at.flow.letters.written == []
+            assert at.flow.letters.written == []
         assert not any(at.told_of(user) for user in BUYERS), "they come after the purchase"
         sailthru.service.set_faults([])
         await at.ended()
