@@ -22,6 +22,8 @@ _PATIENCE_S = 10.0
 _SENT_AGAIN_S = 4.0
 # As long as a dead letter may be waited for.
 _LETTER_S = 15.0
+# Of the times that the service is down, those in which only looks are.
+_OF_LOOKS = 0.4
 # Most promises are about what a worker leaves when it goes.
 _OFTEN = (
     *("corrupt", "corrupt", "deleted", "elects", "freeze", "kill", "kill", "kill", "leaderless"),
@@ -293,11 +295,13 @@ class Faults:
     async def _take_service_down(self) -> None:
         if self._stage.evidence.plan.theme == "dislikes":
             await self._until_a_letter()
-        seconds = self._rng.uniform(0.5, 8)
+        of_looks = self._rng.random() < _OF_LOOKS
+        # While all else passes that is long enough to lose patience in.
+        seconds = self._rng.uniform(0.5, 16 if of_looks else 8)
         self._stage.note("down", "", seconds)
-        self._service.is_down = True
+        self._service.is_down, self._service.looks_are_down = not of_looks, of_looks
         await asyncio.sleep(seconds)
-        self._service.is_down = False
+        self._service.is_down = self._service.looks_are_down = False
 
     async def _until_a_letter(self) -> None:
         """Then a lane has just lost all patience: for an outage the worst moment."""

@@ -176,6 +176,18 @@ MUTANTS = (
         "    if not (standing.is_quarantined or (is_spent and standing.fails_by_itself)):",
     ),
     Mutant(
+        "what fails at one endpoint is judged by what passes at another",
+        "streams/delivery/sending/turn.py",
+        "lane.record_failure(endpoint.name, endpoint.breaker.passed)",
+        "lane.record_failure(lane.key.endpoint, self._home(lane).breaker.passed)",
+    ),
+    Mutant(
+        "a lane has a turn while its next request waits for one",
+        "streams/delivery/sending/turn.py",
+        "        lane.next = batch\n",
+        "        lane.next = batch\n        self._home(lane).ready(lane)\n",
+    ),
+    Mutant(
         "a lane goes on while its request waits to be tried again",
         "streams/delivery/sending/turn.py",
         "                return  # not before its pause is over\n",

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, LaneKey, Placement, Sink
+from streams.delivery.sink import Batch, LaneKey, Placement, Sink, Then
 from streams.fencing import FencedError
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord
 from streams.topics import AUDIENCE_MEMBERSHIP, EVENTS, USER_UPDATE, Topic
@@ -41,6 +42,8 @@ class Effect(NamedTuple):
 class Request(NamedTuple):
     lane: LaneKey
     records: tuple[Any, ...]
+    is_look: bool = False
+    """Whether it only looks for what they are about, which some events need first."""
 
 
 class Service:
@@ -59,7 +62,7 @@ class Service:
         self.refusal: Outcome = REFUSES
         """How it answers what it never takes."""
         self.fails, self.loses_answers = 0.0, 0.0
-        self.is_down = self.crawls = False
+        self.is_down = self.looks_are_down = self.crawls = False
         self.requests = 0
         self.fails_for: str | None = None
         """The one user whose requests fail."""
@@ -105,8 +108,11 @@ class Service:
 
     def _take(self, request: Request, process: str) -> Outcome:
         fails = any(record.mpid == self.fails_for for record in request.records)
-        if self.is_down or fails or self._rng.random() < self.fails:
+        is_down = self.is_down or (self.looks_are_down and request.is_look)
+        if is_down or fails or self._rng.random() < self.fails:
             return RetryRecord("server_error")
+        if request.is_look:
+            return Delivered()
         if any(is_refused(record) for record in request.records):
             return self.refusal
         for record in request.records:
@@ -136,12 +142,17 @@ def is_refused(record: Any) -> bool:
     )
 
 
+def needs_look(record: Record) -> bool:
+    """One event in four does, whoever sends it."""
+    return isinstance(record, Event) and crc32(record.id.encode()) % 4 == 0
+
+
 class SimulatedSink(Sink[Request]):
-    """Updates fold, events go one by one, memberships fold apart from updates."""
+    """Updates fold, memberships apart from them; events go one by one, some in two requests."""
 
     destination = "simulated"
     topics: tuple[Topic, ...] = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
-    limits: Mapping[str, int | None] = {"user": None, "event": None}
+    limits: Mapping[str, int | None] = {"user": None, "event": None, "look": None}
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -157,11 +168,16 @@ class SimulatedSink(Sink[Request]):
 
     def fold(self, lane: LaneKey, waiting: Sequence[Any]) -> Batch[Request]:
         records = tuple(waiting[: 1 if lane.endpoint == "event" else _MOST_RECORDS])
+        if needs_look(records[0]):
+            return Batch(Request(lane, records, is_look=True), 1, "look")
         return Batch(Request(lane, records), len(records))
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Outcome | Then[Request]:
         # A connection takes its time, and the last question comes after it.
         await asyncio.sleep(0.001)
         if not self._pacer.may_send():
             raise FencedError
-        return await self._service.call(request)
+        outcome = await self._service.call(request)
+        if request.is_look and isinstance(outcome, Delivered):
+            return Then(request._replace(is_look=False), request.lane.endpoint)
+        return outcome

@@ -15,7 +15,7 @@ from agents.sailthru.topics import SAILTHRU_LISTS
 from models.event import Event
 from models.record import Record
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Feed, Prepares, Resends
+from streams.delivery.sink import Feed, Prepares, Resends, Then
 from streams.outcomes import Delivered, Outcome
 from streams.settings import KafkaSettings
 from streams.topics import BY_USER
@@ -57,7 +57,7 @@ class _Account:
 class _ListSink(SimulatedSink, Prepares, Resends):
     """The simulated one, whose events of one user wait for a list."""
 
-    limits: Mapping[str, int | None] = {"user": None, "event": None, "list": None, "list GET": None}
+    limits: Mapping[str, int | None] = {**SimulatedSink.limits, "list": None}
 
     def __init__(self, service: Service, kafka: KafkaSettings, account: _Account) -> None:
         super().__init__(service)
@@ -74,7 +74,7 @@ class _ListSink(SimulatedSink, Prepares, Resends):
         waits = self._account.is_list_wanted and isinstance(record, Event) and record.mpid == _USER
         return self._lists.missing(_NAME) if waits else None
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Outcome | Then[Request]:
         first = request.records[0]
         if isinstance(first, ListWanted):
             found = await self._lists.look_for(first.name)
