@@ -25,8 +25,8 @@ GROUP = (
         "authentication_failed, kafka_refused (a right, or a topic that is gone), "
         "no_partitions (more workers than partitions, or Kafka is away), starting (reads back what "
         "has ended), records_deleted, unreadable, partitions_unavailable, writes_wait, limited (a "
-        "destination asked to wait for more than a minute), or blocked. /ready of the worker says "
-        "what to do.",
+        "destination asked to wait for more than a minute, or somebody else uses its limit up), or "
+        "blocked. /ready of the worker says what to do.",
         Query(
             f"min by (worker) ({series('readiness', _READY)}) == bool 0",
             "{{worker}} is not ready",

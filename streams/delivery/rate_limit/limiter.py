@@ -25,6 +25,8 @@ _MIN = 0.1
 _MINUTE_SECONDS = 60.0
 # A limit that counts by the minute opens within one, and what an answer takes.
 _LONG_SECONDS = 65.0
+# Who uses so much of a limit leaves nothing to speak of.
+_NEARLY_ALL = 0.9
 
 
 Ignored = Literal["limit", "remaining", "reset"]
@@ -107,6 +109,14 @@ class RateLimit:
     def foreign(self) -> float:
         """Requests a minute that somebody else makes."""
         return self._foreign.per_minute
+
+    @property
+    def is_used_up_by_others(self) -> bool:
+        """Returns whether nothing is left of this minute, and somebody else used nearly all."""
+        left = self._budget.left(self._clock())
+        if self._per_minute is None or left is None or left.requests > 0:
+            return False
+        return self.foreign >= _NEARLY_ALL * self._per_minute
 
     @property
     def is_paused(self) -> bool:

@@ -54,7 +54,10 @@ class Endpoints:
 
     @property
     def limited(self) -> str | None:
-        """Returns the endpoints that are closed for longer than a limit by the minute asks for."""
+        """Names the endpoints that wait for longer than a limit by the minute asks for, and why."""
+        return "; ".join(filter(None, (self._asked_to_wait(), self._used_up()))) or None
+
+    def _asked_to_wait(self) -> str | None:
         closed = {
             name: left
             for name, endpoint in self._endpoints.items()
@@ -66,6 +69,19 @@ class Endpoints:
         return (
             f"{self._outlet.name} asked to send nothing to {each}: ask it why, or find who "
             "else uses the account"
+        )
+
+    def _used_up(self) -> str | None:
+        names = [
+            name
+            for name, endpoint in self._endpoints.items()
+            if endpoint.lanes_waiting and endpoint.limit.is_used_up_by_others
+        ]
+        if not names:
+            return None
+        return (
+            f"somebody else makes nearly all requests that {self._outlet.name} allows to "
+            f"{', '.join(names)}: find who uses the account, and agree on shares"
         )
 
     @property

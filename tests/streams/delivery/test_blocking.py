@@ -6,6 +6,7 @@ import pytest
 
 from streams import metrics
 from streams.delivery.policy import BreakerPolicy
+from streams.delivery.rate_limit.quota import Quota
 from streams.delivery.sending.circuit_breaker import Gate
 from streams.delivery.sink import LaneKey
 from streams.outcomes import Blocked
@@ -220,3 +221,35 @@ async def test_a_limit_that_stays_closed_for_more_than_its_minute_is_told(
         told = flow.delivery.limited
 
     assert told is None if said is None else said in str(told)
+
+
+async def test_a_limit_that_somebody_else_uses_up_is_told_while_records_wait_for_it() -> None:
+    async with Flow().running() as flow:
+        partition = await flow.given(("17", "passes"))
+        await flow.settled(partition)
+        assert flow.sink.pacer
+        for remaining in (60, 0):
+            flow.sink.pacer.observe("call", Quota(60, remaining, reset_at=60.0, now=10.0))
+        told = [flow.delivery.limited]
+        await flow.accept(partition, log(("17", "passes"), start=1))
+        await some_turns()
+        told.append(flow.delivery.limited)
+
+    assert told[0] is None, "nothing waits for it"
+    assert "allows to call: find who" in str(told[1])
+
+
+async def test_a_limit_that_this_worker_has_used_up_is_as_it_should_be() -> None:
+    async with Flow().running() as flow:
+        partition = await flow.given(*[("17", "passes")] * 3)
+        await flow.settled(partition)
+        assert flow.sink.pacer
+        used = flow.sink.pacer.limits["call"].used
+        flow.sink.pacer.observe("call", Quota(used, used, reset_at=60.0, now=10.0))
+        flow.sink.pacer.limits["call"].used += used  # as many more answers as there are requests
+        flow.sink.pacer.observe("call", Quota(used, 0, reset_at=60.0, now=10.0))
+        await flow.accept(partition, log(("17", "passes"), start=3))
+        await some_turns()
+        told = flow.delivery.limited
+
+    assert told is None
