@@ -97,6 +97,7 @@ class Refresh:
                     # aiokafka's own tasks fail where they never saw what is taken back.
                     await asyncio.sleep(0)
                     consumer.unsubscribe()
+                telling.end_round()
                 await until_others(feed, assigned, self._policy.look_s)
 
     @property

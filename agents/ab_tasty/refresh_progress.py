@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from agents.ab_tasty.topics import REFRESH_GROUP
 from streams.delivery.sink import Feed
 from streams.kafka.committed_offsets import read_committed
+from streams.kafka.unreadable import UnreadableError
 from streams.logs import Seldom
 from streams.settings import KafkaSettings
 
@@ -40,18 +41,31 @@ class Telling:
         self._feed = feed
         self._task = f"send members' rows again, as the group {kafka.group(REFRESH_GROUP)}"
         self._seldom = Seldom()
+        # The first of a round of partitions that was refused is told, and stands until one without.
+        self._is_refused = False
 
     @contextmanager
     def trying(self) -> Iterator[None]:
         try:
             yield
+        except UnreadableError as error:
+            self._refuse(error)
         except KafkaError as error:
             if not error.retriable:
-                self._feed.record_refusal(self._task, error)
+                self._refuse(error)
             elif self._seldom.lets(type(error).__name__):
                 log.warning("refresh_interrupted", error=type(error).__name__)
-        else:
+
+    def _refuse(self, error: Exception) -> None:
+        if not self._is_refused:
+            self._feed.record_refusal(self._task, error)
+        self._is_refused = True
+
+    def end_round(self) -> None:
+        """All partitions that this worker has have been tried."""
+        if not self._is_refused:
             self._feed.clear_refusal(self._task)
+        self._is_refused = False
 
 
 async def read_done(consumer: AIOKafkaConsumer, at: TopicPartition) -> Done:

@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 
 from streams.kafka.rights import Right
+from streams.kafka.unreadable import UnreadableError
 
 log = structlog.get_logger()
 
@@ -82,6 +83,8 @@ def sentence(what: str, error: Exception) -> str:
     why = type(error).__name__ if is_known else str(error)[:200]
     what_to_do = _WHAT_TO_DO.get(type(error), "look at the brokers' log")
     match error:
+        case UnreadableError():
+            return f"Kafka does not let this worker {what}: {str(error).rstrip('.')}"
         case GroupAuthorizationFailedError(args=(str(group), *_)):
             what_to_do = to_grant("group", group)
         case TopicAuthorizationFailedError(args=(set(topics), *_)):

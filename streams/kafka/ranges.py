@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord
 
 from streams import clocks
 from streams.kafka import log_bounds, topic_admin
-from streams.kafka.buffered_records import Fetched, fetch
+from streams.kafka.buffered_records import fetch
 from streams.kafka.clients import (
     SECONDS,
     UnansweredError,
@@ -22,16 +20,13 @@ from streams.kafka.clients import (
     reading,
     unanswered,
 )
-from streams.kafka.rights import Right
 from streams.kafka.unavailable import UNAVAILABLE
+from streams.kafka.unreadable import AGAIN_SECONDS, PassingOver, unreadable
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
-log = structlog.get_logger()
-
 _POLL_S = 0.2
-# How long after a refusal it is asked again.
-_AGAIN_S = 1.0
+_OF_THE_PAST = "read back what has ended", "what ended there is not remembered"
 # What is there comes at once, unless a leader is away or slow.
 _SILENT_SECONDS = 1.0
 _POSITION_SECONDS = 1.0
@@ -59,8 +54,8 @@ async def read(
 
     Raises UnansweredError where nothing comes for `silence_s`; otherwise it waits while Kafka is
     away, and /ready names the partitions. The consumer is assigned what it reads, and nothing else.
-    What cannot be unpacked raises, as does a refusal; with `passes_over` it is logged and passed
-    over, and a refusal waited out.
+    Raises UnreadableError of what cannot be unpacked or may not be read; with `passes_over` it is
+    logged and passed over, and a refusal waited out.
     """
     left = {each.tp: each for each in ranges if each.start < each.end}
     # Assigned anew it would forget what it has fetched, and ask its group for offsets.
@@ -69,10 +64,10 @@ async def read(
     for tp, each in left.items():
         consumer.seek(tp, each.start)
     answered = clocks.monotonic()
-    said = set[str]()
+    over = PassingOver(*_OF_THE_PAST) if passes_over else None
     with UNAVAILABLE.naming() as unavailable:
         while left:
-            some = await _poll(consumer, left, said if passes_over else None)
+            some = await _poll(consumer, left, over)
             silent_s = clocks.monotonic() - answered
             if some:
                 unavailable.clear()
@@ -106,57 +101,17 @@ async def has_come_to(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: in
 
 
 async def _poll(
-    consumer: AIOKafkaConsumer, left: Mapping[TopicPartition, Range], said: set[str] | None
+    consumer: AIOKafkaConsumer, left: Mapping[TopicPartition, Range], over: PassingOver | None
 ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
-    """Returns some records of some partitions; raises what keeps it from it where `said` is None.
-
-    Otherwise that is the topics of which it has been said that they may not be read.
-    """
+    """Returns some records of some partitions; raises what keeps it from it without `over`."""
     fetched = await fetch(consumer, left, _POLL_S, most=_MAX_POLL_RECORDS)
-    if fetched.errors and said is None:
-        raise next(iter(fetched.errors.values()))
-    if said is not None and (refused := _pass_over(consumer, fetched, left)):
-        if refused - said:
-            _tell_refused(refused - said)
-        said |= refused
-        await asyncio.sleep(_AGAIN_S)
+    if fetched.errors and over is None:
+        raise unreadable(fetched)
+    if over is not None and fetched.errors:
+        ends = {tp: each.end for tp, each in left.items()}
+        if over.pass_over(consumer, fetched, ends):
+            await asyncio.sleep(AGAIN_SECONDS)
     return fetched.records
-
-
-def _pass_over(
-    consumer: AIOKafkaConsumer, fetched: Fetched, left: Mapping[TopicPartition, Range]
-) -> set[str]:
-    """Goes on behind the batches that cannot be unpacked, or at the range's end where none came.
-
-    Returns the topics that may not be read.
-    """
-    refused = set[str]()
-    for tp, error in fetched.errors.items():
-        if isinstance(error, TopicAuthorizationFailedError):
-            refused.add(tp.topic)
-            continue
-        first = fetched.positions[tp]
-        behind = min(fetched.behind.get(tp, left[tp].end), left[tp].end)
-        consumer.seek(tp, behind)
-        log.error(
-            "batch_unreadable",
-            topic=tp.topic,
-            partition=tp.partition,
-            offset=first,
-            detail=f"{tp.topic}-{tp.partition}: from offset {first} to before {behind} nothing can "
-            f"be unpacked ({type(error).__name__}): what ended there is not remembered",
-        )
-    return refused
-
-
-def _tell_refused(topics: Iterable[str]) -> None:
-    rights = "; ".join(str(Right("Read", "topic", topic)) for topic in sorted(topics))
-    log.error(
-        "kafka_refused",
-        reason=TopicAuthorizationFailedError.__name__,
-        detail=f"Kafka does not let this worker read back what has ended: have its user granted "
-        f"{rights}",
-    )
 
 
 async def whole(

@@ -1,7 +1,7 @@
 """Keeps compacted topics as tables: read whole at start, followed from then on, and written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -11,14 +11,16 @@ from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
 from streams.kafka import clients, log_bounds, ranges
+from streams.kafka.buffered_records import Fetched, fetch
 from streams.kafka.patient_producer import partition_count
 from streams.kafka.unavailable import UNAVAILABLE
+from streams.kafka.unreadable import AGAIN_SECONDS, PassingOver
 from streams.settings import KafkaSettings
 from streams.topics import Topic
 
 log = structlog.get_logger()
 
-_POLL_MS = 1_000
+_POLL_S = 1.0
 
 Tell = Callable[[ConsumerRecord], None]
 
@@ -87,23 +89,43 @@ class FollowedTable:
         self, consumer: AIOKafkaConsumer, unavailable: dict[TopicPartition, str]
     ) -> None:
         unasked, behind = set(consumer.assignment()), set[TopicPartition]()
+        over = PassingOver(f"follow {self._topic.name}", "what was told there is not known here")
+        refused: Mapping[TopicPartition, str] = {}
         came = False
         while True:
             if not came:
                 there = await log_bounds.look(consumer, unasked | behind, unavailable)
                 self._wanted |= {tp.partition: there[tp].readable for tp in unasked & there.keys()}
                 unasked -= there.keys()
+            unavailable |= refused
             behind = await self._behind(consumer)
             if not (unasked or behind):
                 self._whole.set()
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
-            for tp, records in fetched.items():
+            fetched = await fetch(consumer, consumer.assignment(), _POLL_S)
+            for tp, records in fetched.records.items():
                 unavailable.pop(tp, None)
                 for record in records:
                     self._tell(record)
                 self._next[tp.partition] = records[-1].offset + 1
-            came = bool(fetched)
+            came = bool(fetched.records)
+            refused = await self._pass_over(consumer, fetched, over)
             self._moved.set()
+            if refused:
+                unavailable |= refused
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _pass_over(
+        self, consumer: AIOKafkaConsumer, fetched: Fetched, over: PassingOver
+    ) -> Mapping[TopicPartition, str]:
+        """Returns what has to be asked again, and why."""
+        if not fetched.errors:
+            return {}
+        bounds = await log_bounds.look(consumer, fetched.errors, {})
+        again = over.pass_over(consumer, fetched, {tp: at.readable for tp, at in bounds.items()})
+        for tp in fetched.errors.keys() - again.keys():
+            # Whoever waits for a record there waits in vain.
+            self._next[tp.partition] = await consumer.position(tp)
+        return again
 
     async def _behind(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
         """The partitions that somebody waits for and that have not been read so far."""

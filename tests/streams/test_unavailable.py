@@ -15,7 +15,7 @@ from aiokafka.protocol.offset import OffsetRequest_v3
 
 from streams import clocks
 from streams.engine.startup import read_begins
-from streams.kafka import clients, log_bounds, ranges
+from streams.kafka import clients, log_bounds, ranges, tables
 from streams.kafka.buffered_records import Fetched
 from streams.kafka.ranges import Range
 from streams.kafka.tables import FollowedTable
@@ -82,21 +82,22 @@ class Log:
     async def position(self, tp: TopicPartition) -> int:
         return self.at[tp]
 
-    async def getmany(
-        self, *tps: TopicPartition, timeout_ms: int, max_records: int = 1
-    ) -> Mapping[TopicPartition, list[Any]]:
-        for tp in tps or self.ends:
-            if tp in self.led and self.at[tp] < self.ends[tp]:
+    async def fetch(self, tps: Collection[TopicPartition], seconds: float) -> Fetched:
+        for tp in self.ends:
+            if tp in tps and tp in self.led and self.at[tp] < self.ends[tp]:
                 self.at[tp] += 1
-                return {tp: [SimpleNamespace(partition=tp.partition, offset=self.at[tp] - 1)]}
-        await asyncio.sleep(timeout_ms / 1000)
-        return {}
+                record: Any = SimpleNamespace(partition=tp.partition, offset=self.at[tp] - 1)
+                return Fetched({tp: [record]}, self.at)
+        await asyncio.sleep(seconds)
+        return Fetched({}, self.at)
 
 
-async def fetch(log: Log, tps: Collection[TopicPartition], seconds: float, most: int) -> Fetched:
+async def fetch(
+    log: Log, tps: Collection[TopicPartition], seconds: float, most: int = 1
+) -> Fetched:
     """As the product's own, which reads what aiokafka keeps."""
-    records = await log.getmany(*tps, timeout_ms=int(seconds * 1000), max_records=most)
-    return Fetched(records, log.at)
+    assert most
+    return await log.fetch(tps, seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +210,7 @@ def test_a_table_tells_of_what_answers_and_is_whole_when_all_has(
             yield log
 
         monkeypatch.setattr(clients, "consumer", consumer)
+        monkeypatch.setattr(tables, "fetch", fetch)
 
         def tell(record: Any) -> None:
             told.append(record.partition)
@@ -242,6 +244,7 @@ def test_what_was_written_to_a_table_is_named_while_it_cannot_be_read_back(
             yield log
 
         monkeypatch.setattr(clients, "consumer", consumer)
+        monkeypatch.setattr(tables, "fetch", fetch)
         table = FollowedTable(KafkaSettings(), AUDIENCES, lambda _: None)
         following = asyncio.create_task(table.run())
         await table.whole()

@@ -5,13 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.ab_tasty import refresh
+from agents.ab_tasty.topics import REFRESH_GROUP
 from models.audience import Audience
 from models.record import RawPosition
 from sandbox.faults import Answer
 from streams import metrics
 from streams.delivery import resend
+from streams.kafka import ranges
+from streams.kafka.unreadable import UnreadableError
 from streams.settings import KafkaSettings
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import membership
@@ -254,3 +258,32 @@ async def test_refreshed_rows_are_counted_apart(to: KafkaSettings, days: Days) -
         days.pass_by(21)
         await worker.day_is_done()
     assert counted() == before + len(PEOPLE)
+
+
+@KAFKA
+async def test_what_cannot_be_read_of_members_is_told_and_tried_again_and_ends_no_worker(
+    to: KafkaSettings, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, failed = ranges.read, list[int]()
+
+    def failing(*given: Any, **named: Any) -> Any:
+        if not failed:
+            failed.append(1)
+            raise UnreadableError("The batch at offset 3 of members-0 cannot be unpacked.")
+        return read(*given, **named)
+
+    async with ab_tasty(clock=days) as (service, url), working(to, url, days) as worker:
+        await worker.accept(*(membership(mpid=mpid) for mpid in PEOPLE))
+        await worker.day_is_done()
+        monkeypatch.setattr(ranges, "read", failing)
+        with capture_logs() as lines:
+            days.pass_by(25)
+            await worker.day_is_done()
+        assert members_of(service) == PEOPLE
+    said = [line["detail"] for line in lines if line["event"] == "kafka_refused"]
+    assert said == [
+        (
+            "Kafka does not let this worker send members' rows again, as the group "
+            f"{to.group(REFRESH_GROUP)}: The batch at offset 3 of members-0 cannot be unpacked"
+        )
+    ]
