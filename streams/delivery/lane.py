@@ -58,9 +58,9 @@ class Lane:
         self.failing_s = 0.0
         """For how many seconds it has failed by itself."""
         self._failed_at = 0.0
-        # Where it last failed, and how often anything had passed there by then.
         self._failed_where = ""
-        self._passed = 0
+        self.sent_at = 0.0
+        """When its last request was sent."""
         self.turn_at: float | None = None
         """When it had a turn in which it failed or could not go, or that is still on; None while it
         waits for its turn alone. The event loop's time."""
@@ -96,20 +96,21 @@ class Lane:
         for item in islice(self._items, size):
             item.attempts += 1
 
-    def record_failure(self, endpoint: str, passed: int) -> bool:
+    def record_failure(self, endpoint: str, others_sent_at: float) -> bool:
         """Notes a failure; returns whether the lane fails by itself, and not the endpoint.
 
-        It does where it had failed there before, and something has passed there since: `passed`
-        counts that. Where nothing has, or it fails for the first time, nobody can tell.
+        It does where it had failed there before, and something was sent there since and has passed:
+        `others_sent_at` is when the last that passed was sent. Where nothing was, or it fails for
+        the first time, nobody can tell.
         """
         now = clocks.monotonic()
         is_again = self.failures > 0 and self._failed_where == endpoint
-        fails_by_itself = is_again and passed > self._passed
+        fails_by_itself = is_again and others_sent_at > self._failed_at
         if fails_by_itself:
             # A lane that nobody tried in between did not fail in between.
             self.failing_s += min(now - self._failed_at, _MAX_PAUSE_SECONDS)
         self.failures += 1
-        self._failed_at, self._failed_where, self._passed = now, endpoint, passed
+        self._failed_at, self._failed_where = now, endpoint
         return fails_by_itself
 
     def pop_delivered(self, size: int) -> list[Item]:

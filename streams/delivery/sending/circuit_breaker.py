@@ -52,8 +52,8 @@ class CircuitBreaker:
         self._failing: set[LaneKey] = set()
         self._failures = 0
         self._probes = 0
-        self.passed = 0
-        """How often anything has passed."""
+        self.passed_sent_at = float("-inf")
+        """When the last request was sent that has passed: before it failed, that says nothing."""
         self.is_open = False
         self.is_failing = False
         """Whether request after request fails; with few lanes it is not open, and yet an outage."""
@@ -63,9 +63,9 @@ class CircuitBreaker:
         """For how long to wait before the next probe."""
         return step(self._policy.probe_s, self._probes)
 
-    def record_success(self) -> None:
+    def record_success(self, sent_at: float) -> None:
         """Something passed: the endpoint works, whoever else fails."""
-        self.passed += 1
+        self.passed_sent_at = max(self.passed_sent_at, sent_at)
         if self._failures:
             self._failing.clear()
             self._failures = self._probes = 0

@@ -108,10 +108,10 @@ class Endpoint:
         timer = asyncio.get_running_loop().call_later(pause, due)
         self._timers.add(timer)
 
-    def record_success(self) -> None:
-        """Something passed: whatever stopped all requests to the endpoint is over."""
+    def record_success(self, sent_at: float) -> None:
+        """What was sent then has passed: whatever stopped all requests to the endpoint is over."""
         self._gate.unblock(self.name)
-        self.breaker.record_success()
+        self.breaker.record_success(sent_at)
         self.limit.record_success()
         self._passed.set()
 

@@ -68,7 +68,7 @@ class Turn:
             self._hand_over(lane, batch)
             return
         try:
-            outcome = await self._send(batch, endpoint)
+            outcome = await self._send(lane, batch, endpoint)
         except FencedError:
             # It was frozen since its endpoint asked. Nobody's failure; when it is sure again, and
             # the lane still its own, the records are folded anew.
@@ -76,7 +76,7 @@ class Turn:
             self._home(lane).requeue(lane)
             return
         if isinstance(outcome, Then):
-            endpoint.record_success()
+            endpoint.record_success(lane.sent_at)
             self._hand_over(
                 lane, replace(batch, request=outcome.request, endpoint=outcome.endpoint)
             )
@@ -111,14 +111,14 @@ class Turn:
         lane.next = batch
         self._endpoint(batch.endpoint or lane.key.endpoint).ready(lane)
 
-    async def _send(self, batch: Batch[Any], endpoint: Endpoint) -> Outcome | Then[Any]:
+    async def _send(self, lane: Lane, batch: Batch[Any], endpoint: Endpoint) -> Outcome | Then[Any]:
         """Tries once. Raises FencedError, and counts nothing, when this worker may not send."""
         if not self._may_send():
             raise FencedError
         at = (self._outlet.name, endpoint.name)
-        started = clocks.monotonic()
+        lane.sent_at = clocks.monotonic()
         outcome = await self._outlet.wire.send(batch.request)
-        seconds = clocks.monotonic() - started
+        seconds = clocks.monotonic() - lane.sent_at
         self._slots.observe(endpoint.name, seconds)
         metrics.child(metrics.RECORDS_PER_REQUEST, *at).observe(batch.size)
         metrics.child(metrics.REQUEST_SECONDS, *at).observe(seconds)
@@ -131,7 +131,7 @@ class Turn:
         match outcome:
             case Delivered() | Rejected():
                 # A refusal is an answer too: the key is right, and the endpoint works.
-                endpoint.record_success()
+                endpoint.record_success(lane.sent_at)
             case RetryRecord():
                 breaker.record_failure(lane.key)
                 return self._record_failure(lane, size, endpoint)
@@ -142,7 +142,7 @@ class Turn:
         return Standing(size)
 
     def _record_failure(self, lane: Lane, size: int, endpoint: Endpoint) -> Standing:
-        fails_by_itself = lane.record_failure(endpoint.name, endpoint.breaker.passed)
+        fails_by_itself = lane.record_failure(endpoint.name, endpoint.breaker.passed_sent_at)
         is_quarantined = self._quarantine.holds(lane.key)
         return Standing(size, fails_by_itself, lane.failing_s, is_quarantined)
 

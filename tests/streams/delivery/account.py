@@ -126,10 +126,10 @@ class Worker:
         self._connections.observe(CALL, took)
         if quota is None:
             self.endpoint.breaker.record_failure(lane.key)
-            lane.record_failure(CALL, self.endpoint.breaker.passed)
+            lane.record_failure(CALL, self.endpoint.breaker.passed_sent_at)
             self.endpoint.ready_later(lane, None)
             return
-        self.endpoint.breaker.record_success()
+        self.endpoint.breaker.record_success(started)
         self.limit.record_success()
         self.limit.observe(replace(quota, took=took))
         if not accepted:

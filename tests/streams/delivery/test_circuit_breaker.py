@@ -21,7 +21,7 @@ def test_four_lanes_that_fail_are_no_outage_and_five_are() -> None:
         ours.record_failure(lane)
         ours.record_failure(lane)
         seen.append(ours.is_open)
-    ours.record_success()
+    ours.record_success(0.0)
 
     assert seen == [False, False, False, False, True]
     assert not ours.is_open
@@ -33,7 +33,7 @@ def test_where_there_are_few_lanes_five_failures_in_a_row_are_told_all_the_same(
         for lane in (*lanes(2), *lanes(2), *lanes(2)):
             ours.record_failure(lane)
             seen.append((ours.is_failing, len(lines)))
-        ours.record_success()
+        ours.record_success(0.0)
         seen.append((ours.is_failing, len(lines)))
 
     no = (False, 0)

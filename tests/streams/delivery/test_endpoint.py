@@ -105,7 +105,7 @@ async def test_in_trouble_one_request_at_a_time_probes(trouble: str) -> None:
 
         assert len(sent.lanes) == 1
 
-        endpoint.record_success()
+        endpoint.record_success(0.0)
         sent.gate.set()
         await some_turns()
 

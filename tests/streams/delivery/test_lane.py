@@ -152,29 +152,36 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Seconds:
 
 def test_a_lane_that_keeps_failing_while_others_pass_counts_its_seconds(clock: Seconds) -> None:
     lane, counted = lane_of(1), []
-    for passed, now in enumerate((0, 30, 60, 90)):
+    for now in (0, 30, 60, 90):
         clock.at(now)
-        counted.append((lane.record_failure(CALL, passed), lane.failing_s))
+        counted.append((lane.record_failure(CALL, now - 10), lane.failing_s))
 
     assert counted == [(False, 0), (True, 30), (True, 60), (True, 90)]
 
 
-def test_what_passes_at_one_endpoint_says_nothing_of_a_failure_at_another() -> None:
-    lane = lane_of(1)
-    failures = [("call", 3), ("update", 7), ("call", 9), ("call", 9), ("call", 10)]
+def test_what_passes_says_nothing_of_another_endpoint_nor_of_what_failed_after_it_was_sent(
+    clock: Seconds,
+) -> None:
+    lane, seen = lane_of(1), []
+    for now, endpoint, others_sent_at in (
+        *[(10, "call", 9), (20, "update", 19), (30, "call", 29), (40, "call", 30)],
+        *[(50, "call", 41), (60, "call", 50)],
+    ):
+        clock.at(now)
+        seen.append(lane.record_failure(endpoint, others_sent_at))
 
-    assert [lane.record_failure(*each) for each in failures] == [False] * 4 + [True]
+    assert seen == [False, False, False, False, True, False]
 
 
 def test_what_passes_in_between_starts_the_count_anew(clock: Seconds) -> None:
     lane = lane_of(2)
-    lane.record_failure(CALL, passed=1)
+    lane.record_failure(CALL, 0)
     clock.at(100)
-    lane.record_failure(CALL, passed=2)
+    assert lane.record_failure(CALL, 90)
     lane.pop_delivered(1)
     clock.at(200)
 
-    assert not lane.record_failure(CALL, passed=3)
+    assert not lane.record_failure(CALL, 190)
     assert lane.failing_s == 0
 
 
@@ -184,11 +191,11 @@ def test_an_outage_does_not_count_against_a_lane_that_failed_before_it(
 ) -> None:
     """It fails, nothing passes for an hour, and it fails once more when all is well again."""
     lane = lane_of(1)
-    lane.record_failure(CALL, passed=1)
+    lane.record_failure(CALL, 0)
     for now in tries_meanwhile:
         clock.at(now)
-        assert not lane.record_failure(CALL, passed=1)
+        assert not lane.record_failure(CALL, 0)
     clock.at(3_600)
 
-    assert lane.record_failure(CALL, passed=2)
+    assert lane.record_failure(CALL, 3_599)
     assert lane.failing_s < 15 * 60

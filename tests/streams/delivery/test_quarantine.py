@@ -134,6 +134,22 @@ def test_an_outage_makes_no_dead_letters_of_a_lane_in_quarantine() -> None:
     simulated_time.run(story())
 
 
+def test_what_was_on_its_way_when_a_lane_failed_does_not_say_that_others_pass() -> None:
+    """As an outage begins, answers still come to what was asked before it."""
+
+    async def story() -> None:
+        async with delivering() as partition:
+            await partition.exhaust()
+            await partition.give(("18", "hangs"), ("17", "fails six times"))
+            partition.sink.released.set()
+            await pass_seconds(10 * MINUTE)
+            assert partition.delivered_of("18") == 1
+            assert partition.letters.told == []
+            assert partition.delivered_of("17") == 1
+
+    simulated_time.run(story())
+
+
 def test_a_batch_uses_up_its_patience_once() -> None:
     """Its parts are given no other fifteen minutes, also where the first of them pass."""
 
