@@ -27,10 +27,17 @@ _LINGER_SECONDS = 0.005
 class _Post:
     """A message that Kafka has not acknowledged yet, and who waits for that."""
 
-    __slots__ = ("answered", "claim", "is_late", "size")
+    __slots__ = ("acknowledged_before", "answered", "claim", "is_late", "size")
 
-    def __init__(self, size: int, claim: Claim, answered: "asyncio.Future[None]") -> None:
+    def __init__(
+        self,
+        size: int,
+        claim: Claim,
+        answered: "asyncio.Future[None]",
+        acknowledged_before: int,
+    ) -> None:
         self.size = size
+        self.acknowledged_before = acknowledged_before
         self.claim = claim
         self.answered = answered
         self.is_late = False
@@ -127,7 +134,7 @@ class Writer:
         self.acknowledged = 0
         self.waiting = 0
         self.is_away = False
-        """Whether Kafka has acknowledged nothing since something became late."""
+        """Whether Kafka has acknowledged nothing since something was given to it that is late."""
         self.late = Counter[int]()
         """Of each partition, how many messages were answered before Kafka acknowledged them."""
         self._topic = topic
@@ -163,7 +170,7 @@ class Writer:
         # Another may have been refused meanwhile, and what is larger now is too large.
         if len(value) > self.most:
             raise RefusedError(TOO_LARGE)
-        post = _Post(len(value), claim, loop.create_future())
+        post = _Post(len(value), claim, loop.create_future(), self.acknowledged)
         claim.keep()
         batch = self._lane(partition).add(key, value, post)
         patience = loop.call_at(until, self._is_late, partition, post)
@@ -226,7 +233,8 @@ class Writer:
         return next((each for each in turns if not self.late[each]), turns[0])
 
     def _is_late(self, partition: int, post: _Post) -> None:
-        self.is_away = True
+        # While others of its time were acknowledged, it is its partition that is away.
+        self.is_away = self.is_away or self.acknowledged == post.acknowledged_before
         self.late[partition] += 1
         post.is_late = True
         post.answer()

@@ -13,6 +13,30 @@ from tests.streams.delivery import simulated_time
 PATIENCE = 5.0
 
 
+def test_kafka_is_not_away_while_another_partition_acknowledges() -> None:
+    """The page called it that, by turns, and a balancer took a receiver out that took the rest."""
+
+    async def story() -> list[bool]:
+        producer: Any = Producer()
+        writer, said = Writer("mparticle-raw", PATIENCE, 1_000), list[bool]()
+        writer.use(producer)
+        async with asyncio.TaskGroup() as posts:
+            for _ in range(3 * int(PATIENCE)):
+                posts.create_task(_refused(writer))
+                await posted(writer, USERS[1])
+                await asyncio.sleep(1)
+                said.append(writer.is_away)
+        await _refused(writer)
+        producer.acknowledges.set()
+        return said
+
+    async def _refused(writer: Writer) -> None:
+        with pytest.raises(RefusedError):
+            await posted(writer, USERS[0])
+
+    assert not any(simulated_time.run(story()))
+
+
 def test_while_something_is_late_in_a_partition_the_others_go_on() -> None:
     async def story() -> None:
         producer: Any = Producer()
