@@ -53,9 +53,8 @@ def no_row(
     change: MembershipChanged, audience_name: str | None, rules: RowRules
 ) -> Rejected | None:
     """Returns why a change can have no row; None when `row` makes it."""
-    visitor = rules.find(change)
-    if not visitor or not _VISITOR_ID.fullmatch(visitor):
-        return no_visitor_id(visitor, rules.identity)
+    if why_not := _against(rules.find(change), rules.identity):
+        return why_not
     if not audience_name and rules.names_audiences:
         return audience_unknown(change.audience_id)
     return None
@@ -70,17 +69,17 @@ def row(change: MembershipChanged, segment: str, rules: RowRules) -> Row:
 
 
 def visitor_id(change: MembershipChanged, identity: str) -> str | Rejected:
-    found = _finder(identity)(change)
-    if not found or not _VISITOR_ID.fullmatch(found):
-        return no_visitor_id(found, identity)
-    return found
+    found = _finder(identity)(change) or ""
+    return _against(found, identity) or found
 
 
-def no_visitor_id(found: str | None, identity: str) -> Rejected:
-    """Says why what was found, if anything, is none."""
+def _against(found: str | None, identity: str) -> Rejected | None:
+    """Says why what was found, if anything, is no visitor's id."""
     if not found:
         return no_visitor(identity)
-    return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
+    if not _VISITOR_ID.fullmatch(found):
+        return Rejected("visitor_id", f"its {identity} is not 1 to 32 letters, digits and hyphens")
+    return None
 
 
 def no_visitor(identity: str) -> Rejected:
