@@ -76,9 +76,11 @@ def route_events(raw: RawMessage, about: About, events: list[ReadEvent]) -> Chan
     """Routes the events that were read; returns what they changed."""
     states: dict[str, State] = {}
     adds_identity = False
+    is_sure = raw.is_sure_of_changes
     for _, _, index, part, said in events:
+        at_ms, own_id = said.at_ms, said.own_id
         for content in said.contents:
-            if raw.emit(content, about, index, part, at_ms=said.at_ms, own_id=said.own_id):
+            if raw.emit(content, about, index, part, at_ms=at_ms, own_id=own_id, is_sure=is_sure):
                 if content.of is AttributesChanged:
                     fields = content.fields
                     if "removed" in fields:

@@ -116,6 +116,15 @@ class RawMessage:
         self._preserved: dict[str, Any] | None = None
         self._users: list[bytes] = []
 
+    @property
+    def is_sure_of_changes(self) -> bool:
+        """Returns whether its events' changes of attributes count, whatever came since for a user.
+
+        Those of a late message do. What a person sends again is days old, and the user's next
+        message tells what is left out of it, unless nothing but changes is routed.
+        """
+        return not self.is_redriven or self.settings.snapshots == "never"
+
     def begin(self) -> None:
         """Begins the next of the messages that this one lists."""
         self.whole = self.reserved

@@ -8,8 +8,9 @@ an event is known as well.
 
 A memory is one worker's and may forget: what is not remembered is routed, and is nothing new to a
 destination. It must never believe more than was written, nor what may be so no longer. A message
-that was sent before the memory began may be older than what others routed: what it says is routed
-as not sure, for sinks to judge (streams/delivery/ordering/snapshot_order.py), and not believed.
+that was sent before the memory began may be older than what others routed, as one that a person
+sends again is: what it says is routed as not sure, for sinks to judge
+(streams/delivery/ordering/snapshot_order.py), and not believed.
 """
 
 from array import array
@@ -61,7 +62,7 @@ class Snapshot(Struct, frozen=True):
     `said` are the states that its own events told, `adds_identity` says whether one told a new
     identity; `whole` is `digest_of` what it says where it has all attributes of the user, as far as
     the sender knows them, else 0; `is_text_only` says that it has text for whatever the customer
-    set.
+    set, and `is_redriven` that a person sent it again.
     """
 
     user: bytes
@@ -72,6 +73,7 @@ class Snapshot(Struct, frozen=True):
     adds_identity: bool = False
     whole: int = 0
     is_text_only: bool = False
+    is_redriven: bool = False
 
 
 class Differing(Struct, frozen=True):
@@ -199,7 +201,7 @@ def _differing(snapshot: Snapshot, told: Told | None, since_ms: int) -> Differin
     before = _read_parts(told.parts) if told else {}
     since_ms = told.since_ms if told else since_ms
     # States that are shared with an audience are not judged by their age: see below.
-    is_sure = not snapshot.whole or snapshot.at_ms >= since_ms
+    is_sure = not snapshot.whole or (snapshot.at_ms >= since_ms and not snapshot.is_redriven)
     identities = {
         hash((each["type"], each["encoding"])) & ~1: hash(each["value"].strip().lower())
         for each in snapshot.identities

@@ -122,6 +122,7 @@ def _route_states(raw: RawMessage, about: About, given: _Attributes, *, is_whole
         said.adds_identity,
         whole,
         given.is_text_only,
+        raw.is_redriven,
     )
     found = known.compare(snapshot)
     if found.overtaken:

@@ -12,7 +12,8 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.router.routing import Out, route
+from agents.router.raw_message import RawMessage
+from agents.router.routing import Out, route_together
 from agents.router.schema_drift import told_kind
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
@@ -31,10 +32,11 @@ Profile = dict[str, Value]
 
 
 class Stored(NamedTuple):
-    """A raw message, and when Kafka took it."""
+    """A raw message, when Kafka took it, and whether a person sent it again of a dead letter."""
 
     value: bytes
     received_at_ms: int
+    is_redriven: bool = False
 
 
 class World:
@@ -62,6 +64,10 @@ class World:
         if self._messages:
             self._take(self._messages[number % len(self._messages)], 0)
 
+    def redrive(self, message: Mapping[str, Any]) -> None:
+        """A person sends again what the router set aside unread, to behind all there is."""
+        self._take(orjson.dumps(message), 0, is_redriven=True)
+
     def restart_router(self, uncommitted: int = 0) -> None:
         """It goes through so many messages again, and remembers nothing."""
         self._memory.forget(_RAW)
@@ -76,17 +82,23 @@ class World:
             if marks.kind in kinds_superseded_by("raw position"):
                 self._order.is_overtaken(_UPDATES, "7", marks, offset)
 
-    def _take(self, value: bytes, received_at_ms: int) -> None:
+    def _take(self, value: bytes, received_at_ms: int, *, is_redriven: bool = False) -> None:
         latest = self._raw[-1].received_at_ms if self._raw else 0
-        self._raw.append(Stored(value, max(latest, received_at_ms)))
+        self._raw.append(Stored(value, max(latest, received_at_ms), is_redriven))
         self._route()
 
     def _route(self) -> None:
         for offset in range(self._routed, len(self._raw)):
-            value, received_at_ms = self._raw[offset]
-            known = self._memory.of(_RAW, received_at_ms)
-            at = RawPosition(topic=RAW.name, partition=0, offset=offset, index=0)
-            routed = route(value, at, received_at_ms, self._settings, snapshots=known)
+            stored = self._raw[offset]
+            raw = RawMessage(
+                stored.value,
+                RawPosition(topic=RAW.name, partition=0, offset=offset, index=0),
+                stored.received_at_ms,
+                self._settings,
+                snapshots=self._memory.of(_RAW, stored.received_at_ms),
+                is_redriven=stored.is_redriven,
+            )
+            [routed] = route_together([raw])
             for out in routed.outs:
                 if out.topic is USER_UPDATE:
                     self._deliver(out)
@@ -227,6 +239,61 @@ def test_two_old_messages_by_turns_fill_in_nothing_that_was_told() -> None:
     assert world.profiles["7"] == {"tier": "silver"}
 
 
+BRONZE: Mapping[str, Any] = {"tier": "bronze"}
+FORGETS = ["", "router", "sink"]
+
+
+@pytest.mark.parametrize("snapshots", ["changed", "always"])
+@pytest.mark.parametrize("forgets", FORGETS)
+def test_a_raw_message_that_a_person_sends_again_takes_nothing_back(
+    snapshots: str, forgets: str
+) -> None:
+    """Its own changes are older than what came since, as its snapshot is."""
+    world = World(snapshots=snapshots)
+    world.send(says(1, {}))
+    world.send(says(3, _TIER, changes=_TIER))
+    if forgets == "router":
+        world.restart_router()
+    if forgets == "sink":
+        world.restart_sink()
+    world.redrive(says(2, BRONZE, changes=BRONZE))
+    assert world.profiles["7"] == _TIER
+    assert world.dropped > 0
+    world.send(says(4, _TIER))
+    assert world.profiles["7"] == _TIER
+
+
+@pytest.mark.parametrize("snapshots", ["changed", "always", "never"])
+@pytest.mark.parametrize("forgets", FORGETS)
+def test_a_raw_message_that_a_person_sends_again_counts_where_nothing_newer_came(
+    snapshots: str, forgets: str
+) -> None:
+    world = World(snapshots=snapshots)
+    world.send(says(1, _TIER, changes=_TIER))
+    if forgets == "router":
+        world.restart_router()
+    world.redrive(says(2, BRONZE, changes=BRONZE))
+    assert world.profiles["7"] == BRONZE
+
+
+@pytest.mark.parametrize("snapshots", ["changed", "always"])
+def test_what_is_left_out_of_one_is_told_by_the_next_message(snapshots: str) -> None:
+    world = World(snapshots=snapshots)
+    world.send(says(1, _TIER, changes=_TIER))
+    world.send(says(3, {"tier": "silver"}, changes={"tier": "silver"}))
+    world.redrive(says(2, {"tier": "gold", "pet": "cat"}, changes={"pet": "cat"}))
+    world.send(says(4, {"tier": "silver", "pet": "cat"}))
+    assert world.profiles["7"] == {"tier": "silver", "pet": "cat"}
+
+
+def test_where_no_message_tells_it_again_a_change_that_is_sent_again_counts() -> None:
+    """As any late one does: nobody else would tell it."""
+    world = World(snapshots="never")
+    world.send(says(3, {"tier": "gold", "pet": "dog"}, changes={"pet": "dog"}))
+    world.redrive(says(2, _TIER, changes=_TIER))
+    assert world.profiles["7"] == {"tier": "gold", "pet": "dog"}
+
+
 class Step(NamedTuple):
     """A new message, if it `sends` one, and what comes again then, or who starts again."""
 
@@ -247,7 +314,7 @@ _STEPS = st.lists(
         _CHANGES,
         _CHANGES,
         st.integers(0, 3),
-        st.sampled_from(["", "again", "again", "router", "sink"]),
+        st.sampled_from(["", "again", "again", "redrive", "router", "sink"]),
         st.integers(0, 9),
     ),
     max_size=12,
@@ -259,8 +326,10 @@ _STEPS = st.lists(
 def test_the_newest_message_has_the_last_word_whatever_comes_again_and_whoever_forgets(
     steps: list[Step], users: int, snapshots: str
 ) -> None:
-    world, profile = World(users, snapshots=snapshots), Profile()
-    for at, step in enumerate(steps, 1):
+    world, profile = World(users, snapshots=snapshots), Profile(_TIER)
+    aside = says(1, {"tier": "bronze", "pet": "dog"}, changes=BRONZE)
+    world.send(says(2, _TIER, removed=["pet"], changes=_TIER))
+    for at, step in enumerate(steps, 3):
         if step.sends:
             both = {**step.changes, **step.quietly}
             profile = {name: state for name, state in (profile | both).items() if state is not None}
@@ -270,6 +339,8 @@ def test_the_newest_message_has_the_last_word_whatever_comes_again_and_whoever_f
         match step.then:
             case "again":
                 world.send_again(step.number)
+            case "redrive":
+                world.redrive(aside)
             case "router":
                 world.restart_router(step.number)
             case "sink":
