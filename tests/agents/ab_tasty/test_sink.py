@@ -23,7 +23,14 @@ from streams.outcomes import (
 )
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import AT, NOW_MS, audience, firehose, membership, udc
-from tests.agents.ab_tasty.simulated import Clock, ab_tasty, firehose_sink, send, udc_sink
+from tests.agents.ab_tasty.simulated import (
+    TOKEN_PATH,
+    Clock,
+    ab_tasty,
+    firehose_sink,
+    send,
+    udc_sink,
+)
 
 SMALLEST = "-9223372036854775808"
 
@@ -165,6 +172,21 @@ async def test_tokens_that_ended_early_are_fetched_again_once_for_all() -> None:
         outcomes = await asyncio.gather(*(send(sink, membership(mpid=str(i))) for i in range(20)))
     assert set(outcomes) == {Delivered()}
     assert service.state()["tokens"] == 2
+
+
+async def test_a_request_that_needs_a_fresh_token_does_not_wait_out_a_closed_limit() -> None:
+    """It holds a connection; the endpoint waits in its place."""
+    refusing = Answer(endpoint="POST segments", status=401, count=1)
+    async with ab_tasty([refusing]) as (service, url):
+        sink = AbTastySink(udc(base_url=url, token_url=url + TOKEN_PATH))
+        pacer = Pacer(sink.limits)
+        async with sink.session(pacer):
+            pacer.limits["segments"].close_for(3_600.0)
+            outcome = await send(sink, membership())
+            assert isinstance(outcome, Throttled)
+            assert outcome.after == pytest.approx(3_600.0, abs=60.0)
+            assert service.counts["POST segments"] == {"401": 1}
+            assert await send(sink, membership()) == Delivered()
 
 
 async def test_a_fresh_token_that_is_refused_too_blocks() -> None:
