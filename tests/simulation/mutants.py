@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "what fails at one endpoint is judged by what passes at another",
         "streams/delivery/sending/turn.py",
-        "lane.record_failure(endpoint.name, endpoint.breaker.passed)",
-        "lane.record_failure(lane.key.endpoint, self._home(lane).breaker.passed)",
+        "lane.record_failure(endpoint.name, endpoint.breaker.passed_sent_at)",
+        "lane.record_failure(lane.key.endpoint, self._home(lane).breaker.passed_sent_at)",
     ),
     Mutant(
         "a lane has a turn while its next request waits for one",
