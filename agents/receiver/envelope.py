@@ -5,11 +5,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
+from pydantic_core import PydanticCustomError
 
 from models.mparticle.identity import DEVICE, USER, Named, read_identities
 from models.mparticle.keys import key_of_somebody
 from models.mparticle.parsing import UnreadableMessageError, parse, reject_too_many_values
-from models.mparticle.values import LONGEST_ID, UnreadableError
+from models.mparticle.values import LONGEST_ID, UnreadableError, known_mpid
 
 _SPELLING = MappingProxyType({**USER, **DEVICE})
 # An id's bytes: longer ones are none for the router either.
@@ -78,7 +79,7 @@ def _objects(listed: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _key_of(part: Mapping[str, Any]) -> bytes | None:
-    if mpid := _text(part, "mpid"):
+    if mpid := _mpid(part):
         found: bytes | None = mpid.encode()
     else:
         stamp = part.get("device_application_stamp") or part.get("mp_deviceid")
@@ -89,6 +90,13 @@ def _key_of(part: Mapping[str, Any]) -> bytes | None:
         }
         found = key_of_somebody(about)
     return found if found and len(found) <= _MAX_KEY else None
+
+
+def _mpid(part: Mapping[str, Any]) -> str | None:
+    try:
+        return known_mpid(part.get("mpid"))
+    except PydanticCustomError:
+        return None
 
 
 def _text(part: Mapping[str, Any], name: str) -> str | None:

@@ -9,6 +9,14 @@ _FIELDS = ("timestamp_unixtime_ms", "timestamp_ms")
 """The field of batches and that of the Firehose's messages; the events in them have the same."""
 
 
+def taken_ms(timestamp_ms: int, now_ms: int) -> int:
+    """Returns when Kafka took a message, in milliseconds since the epoch: `now_ms` if it says -1.
+
+    It does for messages in the format of before Kafka 0.10, which brokers of before 4.0 store.
+    """
+    return timestamp_ms if timestamp_ms >= 0 else now_ms
+
+
 def message_time(value: bytes) -> int | None:
     """Returns when a message was sent, in milliseconds since the epoch; None where it says nothing.
 

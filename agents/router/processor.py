@@ -12,13 +12,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from agents.router.message_time import taken_ms
 from agents.router.raw_message import RawMessage, TopicLimits
 from agents.router.routing import Out, Routed, route_together
 from agents.router.schema_drift import Drift, told_kind
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import Snapshots
 from models.dead_letter import DeadLetter
-from streams import headers, metrics, topics
+from streams import clocks, headers, metrics, topics
 from streams.dead_letters.writer import DeadLetters, FloodGuard
 from streams.engine.chunks import Chunk
 from streams.engine.partition import Partition
@@ -235,17 +236,16 @@ class Router:
     async def _map(
         self, sources: Sequence[ConsumerRecord], partition: Partition, output: _ChunkOutput
     ) -> None:
-        first, number = sources[0], partition.tp.partition
-        # Before a partition's first message nobody can have routed anything, unless its users were
-        # in another one before.
-        is_first = first.offset == 0 and not partition.sight.is_of_added(number)
-        known = self._snapshots.of(partition.tp, 0 if is_first else first.timestamp)
+        now_ms = clocks.wall_ms()
+        # Also before a partition's first message others may have routed what is newer: its users
+        # were in another partition, in a topic of this name before, or in another cluster.
+        known = self._snapshots.of(partition.tp, taken_ms(sources[0].timestamp, now_ms))
         # A record from Kafka also is the place where it stands.
         raws = [
             RawMessage(
                 each.value or b"",
                 each,
-                each.timestamp,
+                taken_ms(each.timestamp, now_ms),
                 self._settings,
                 each.key,
                 self._topic_limits,

@@ -27,7 +27,7 @@ DEAD_LETTERS = (
     Reason("bad_attribute", "one attribute that is shared on an audience"),
     Reason("bad_notification", "one system notification, or of an unknown type"),
     Reason("record_too_large", "one record that its topic would not take"),
-    Reason("unknown_message", "neither a type nor events: it is not for us"),
+    Reason("unknown_message", "neither a type nor what batches have: it is not for us"),
     Reason("alias_request", "joins two users at mParticle, which is not supported"),
     Reason("other_output", "a record of another of mParticle's outputs"),
     Reason("router_fault", "a bug of ours: go back a version, and report it"),

@@ -20,6 +20,7 @@ from agents.router.route_result import Out, Position, Routed, Stranger
 from agents.router.schema_drift import BATCH, TELLABLE, take_strangers, tellable
 from agents.router.settings import RouterSettings
 from agents.router.snapshots import PartitionSnapshots
+from models.mparticle.event_batch import BATCH_FIELDS
 from models.mparticle.parsing import UnreadableMessageError, parse
 
 __all__ = ["Out", "Position", "Routed", "route", "route_together"]
@@ -114,7 +115,7 @@ def _family(message: Any) -> str | None:
         return None
     if (type_ := message.get("type")) is not None:
         return type_ if isinstance(type_, str) and type_ in _BY_TYPE else None
-    if _is_batch(message):
+    if not BATCH_FIELDS.isdisjoint(message):
         return BATCH
     if "subject_request_id" in message and "subject_identities" in message:
         return "dsr_processing_request"
@@ -180,12 +181,6 @@ def _set_aside(message: Any, raw: RawMessage) -> None:
         raw.refuse("unknown_message", raw.whole, detail)
 
 
-def _is_batch(message: dict[str, Any]) -> bool:
-    """A batch may be without events, when it only tells of its user."""
-    attributes = "user_attributes" in message or "deleted_user_attributes" in message
-    return "events" in message or ("user_identities" in message and attributes)
-
-
 def _stranger(message: dict[str, Any]) -> tuple[str, str]:
     """Returns reason and detail of the dead letter for a message that is none for us."""
     if message.get("request_type") == "alias":
@@ -194,4 +189,4 @@ def _stranger(message: dict[str, Any]) -> tuple[str, str]:
         return "other_output", "an audience record of mParticle's Kinesis Firehose output"
     if "IsAddRequest" in message:
         return "other_output", "an audience record of mParticle's Google Cloud Storage output"
-    return "unknown_message", "neither a type nor events"
+    return "unknown_message", "neither a type nor what batches have"

@@ -99,7 +99,7 @@ class Snapshots:
         self._since_ms: dict[TP, int] = {}
 
     def of(self, tp: TP, now_ms: int = 0) -> "PartitionSnapshots":
-        """Returns a partition's memory, which begins now if there is none; 0: nobody routed before.
+        """Returns a partition's memory, which begins now if there is none; 0: with all that is.
 
         `now_ms` is when Kafka took the message that is read: later than all before it were sent.
         """

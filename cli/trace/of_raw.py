@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.structs import ConsumerRecord
 
+from agents.router.message_time import taken_ms
 from agents.router.routing import Routed, route
 from agents.router.schema_drift import told_kind
 from agents.router.settings import RouterSettings
 from cli.trace.report import Made, Message, Raw, Report
-from streams import headers
+from streams import clocks, headers
 from streams.dead_letters.reader import ROUTER, Found, Position
 from streams.kafka.ranges import Reader
 from streams.operations.key_places import all_places, places_of
@@ -41,7 +42,8 @@ async def trace(
         routed, keys = Routed(), None
         places = all_places(reader, (*BY_USER, AUDIENCES, PRIVACY_REQUESTS))
     else:
-        routed = route(record.value or b"", record, record.timestamp, settings, record.key)
+        taken = taken_ms(record.timestamp, clocks.wall_ms())
+        routed = route(record.value or b"", record, taken, settings, record.key)
         keyed = _keyed(record, routed)
         places, keys = places_of(reader, keyed), {key for _, key in keyed}
         # Records are written after their message, by whatever clock it has its time.

@@ -21,6 +21,19 @@ from models.mparticle.values import (
     Stamp,
 )
 
+BATCH_FIELDS = frozenset(
+    (
+        *("events", "user_attributes", "deleted_user_attributes", "system_notifications"),
+        *("user_identities", "partner_identities", "consent_state", "device_info"),
+        *("mp_deviceid", "batch_id", "source_request_id"),
+    )
+)
+"""The fields by which a batch is known: what has one of them at its top, and no type, is one.
+
+A batch need not have events, as one that only tells of its user, and its writer may leave out what
+is empty.
+"""
+
 
 class SourceInfo(Arriving):
     """The source of a batch; a replay id marks data that is sent again."""

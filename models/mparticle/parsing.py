@@ -5,6 +5,7 @@ so that none is rounded; its integers are as long as they are written. What it r
 library's parser may read: half surrogate pairs, integers of thousands of digits.
 """
 
+import codecs
 import json
 from typing import Any, NoReturn
 
@@ -43,6 +44,8 @@ def parse(value: bytes) -> Any:
     again, else NumberText. Strings hold no NUL and no half surrogate pair. The last of equal keys
     wins. `account_settings` are gone, or stand in the message's `account` only.
     """
+    # RFC 8259, section 8.1, lets parsers pass over a byte order mark, which some writers add.
+    value = value.removeprefix(codecs.BOM_UTF8)
     if len(value) > MAX_VALUES:
         reject_too_many_values(value)
     # To take bytes out and measure is twice as fast as to count them one by one.

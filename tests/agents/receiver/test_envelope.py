@@ -44,6 +44,7 @@ BY_EMAIL: dict[str, Any] = {
         "type": "dsr_processing_request",
         "subject_identities": {"email": {"value": "lin@shop.example", "encoding": "raw"}},
     },
+    "of nobody yet": {"mpid": "0", "user_identities": [EMAIL]},
     "with a stamp": {"user_identities": [EMAIL], "mp_deviceid": "D-1"},
 }
 NOBODYS: dict[str, Any] = {
@@ -54,6 +55,8 @@ NOBODYS: dict[str, Any] = {
     "a handshake": {"type": "module_registration_request"},
     "broken identities": {"user_identities": [7, {"type": 1, "value": "x"}], "mp_deviceid": 5},
     "an mpid with lost digits": {"mpid": 7.7e18},
+    "an mpid that is nobody's yet": {"mpid": 0, "events": []},
+    "the same as text, of several": [{"mpid": "0", "events": []}, {"mpid": "0", "events": []}],
     "an mpid beyond reason": {"mpid": "7" * 10_000},
     "lists within a list": [[{"mpid": "1"}]],
     "profiles that are none": memberships(),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -22,7 +23,7 @@ from streams.settings import KafkaSettings
 from streams.topics import RAW, USER_UPDATE
 from tests.agents.router.routing import limits
 from tests.streams.delivery.flow import Letters
-from tests.streams.records import fetch, source
+from tests.streams.records import RECEIVED_AT_MS, fetch, source
 
 MESSAGE = orjson.dumps({"mpid": 7, "user_attributes": {"tier": "gold"}, "events": []})
 
@@ -75,10 +76,14 @@ async def running() -> AsyncIterator[Router]:
         await run
 
 
-async def has_routed(router: Router, partition: Partition, message: bytes = MESSAGE) -> None:
-    await router.accept(
-        fetch(partition, [source(message, partition.offsets.position, topic=RAW.name)])
-    )
+async def has_routed(
+    router: Router,
+    partition: Partition,
+    message: bytes = MESSAGE,
+    taken_at_ms: int = RECEIVED_AT_MS,
+) -> None:
+    record = source(message, partition.offsets.position, topic=RAW.name)
+    await router.accept(fetch(partition, [replace(record, timestamp=taken_at_ms)]))
     async with asyncio.timeout(60):
         while partition.offsets.waiting:  # noqa: ASYNC110 - offsets have no event
             await asyncio.sleep(0)
@@ -179,13 +184,10 @@ async def test_a_router_that_was_killed_and_forgot_what_it_knew_overwrites_nothi
     assert at_the_sink(kafka.updates) == ["gold", "silver"]
 
 
-@pytest.mark.parametrize(
-    ("offset", "number", "is_sure"),
-    [(0, 0, True), (7, 0, False), (0, 1, False)],
-    ids=["from the first", "later", "users were elsewhere before"],
-)
-async def test_what_was_sent_before_the_memory_began_is_believed_only_where_nobody_routed_before(
-    kafka: Kafka, offset: int, number: int, *, is_sure: bool
+@pytest.mark.parametrize("number", [0, 1], ids=["of the beginning", "added"])
+@pytest.mark.parametrize("offset", [0, 7], ids=["from the first", "later"])
+async def test_what_was_sent_before_the_memory_began_is_not_believed(
+    kafka: Kafka, offset: int, number: int
 ) -> None:
     sent_long_ago = orjson.loads(MESSAGE) | {"timestamp_unixtime_ms": 1_600_000_000_000}
     async with running() as router:
@@ -194,6 +196,39 @@ async def test_what_was_sent_before_the_memory_began_is_believed_only_where_nobo
         for message_id in ("a", "b"):
             message = orjson.dumps(sent_long_ago | {"message_id": message_id})
             await has_routed(router, partition, message)
-    assert len(kafka.updates) == (1 if is_sure else 2)
-    sent = [headers.read(each.headers).sent for each in kafka.updates]
-    assert all(each is not None and each.is_sure == is_sure for each in sent)
+    assert len(kafka.updates) == 2
+    assert not any(said_for_sure(kafka.updates))
+
+
+async def test_what_is_sent_once_a_topic_is_read_is_believed_from_its_first_message_on(
+    kafka: Kafka,
+) -> None:
+    sent_now = orjson.loads(MESSAGE) | {"timestamp_unixtime_ms": RECEIVED_AT_MS}
+    async with running() as router:
+        partition = assigned(0)
+        await router.assigned([partition])
+        for message_id in ("a", "b"):
+            await has_routed(router, partition, orjson.dumps(sent_now | {"message_id": message_id}))
+    assert said_for_sure(kafka.updates) == [True]
+
+
+async def test_a_raw_message_to_which_kafka_gave_no_time_counts_as_taken_when_it_is_read(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = RECEIVED_AT_MS + 5_000
+    monkeypatch.setattr("streams.clocks.wall_ms", lambda: now_ms)
+    sent = orjson.loads(MESSAGE) | {"timestamp_unixtime_ms": RECEIVED_AT_MS}
+    async with running() as router:
+        partition = assigned(0)
+        await router.assigned([partition])
+        await has_routed(router, partition, orjson.dumps(sent), taken_at_ms=-1)
+    [update] = kafka.updates
+    told = orjson.loads(update.value)
+    assert told["received_at_ms"] == now_ms
+    assert told["occurred_at_ms"] == RECEIVED_AT_MS
+    assert "judged_at_ms" not in told
+
+
+def said_for_sure(updates: Sequence[Outgoing]) -> list[bool]:
+    sent = [headers.read(each.headers).sent for each in updates]
+    return [each is not None and each.is_sure for each in sent]

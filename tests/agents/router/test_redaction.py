@@ -105,11 +105,11 @@ SECRET = "s3cret-of-the-account"
         # JSON as text within JSON, and what somebody's own program took for JSON.
         (
             json.dumps(json.dumps({"account_settings": {"a": "k"}})).encode(),
-            rb'"{\"account_settings\": ""',
+            rb'"{\"account_settings\": \"\"}"',
         ),
         (
             json.dumps(json.dumps({"mpid": "1", "api_key": "k"})).encode(),
-            rb'"{\"mpid\": \"1\", \"api_key\": ""',
+            rb'"{\"mpid\": \"1\", \"api_key\": \"\"}"',
         ),
         (
             b"{'account_settings': {'a': 'k'}, 'events': []}",
@@ -141,12 +141,33 @@ SECRET = "s3cret-of-the-account"
             b'{"user_attributes":{"api_key":"theirs"},"api_key":"","api_keys":""}',
         ),
         (
-            b' [{"a":{"api_key":"theirs"}},{"api_key":"k"}]',
-            b' [{"a":{"api_key":"theirs"}},{"api_key":""}]',
+            b' [{"events":[{"api_key":"theirs"}]},{"mpid":1,"events":[],"api_key":"k"}]',
+            b' [{"events":[{"api_key":"theirs"}]},{"mpid":1,"events":[],"api_key":""}]',
         ),
         (
-            rb'{"x\"api_key":"theirs","api\u005fkey":"k"}',
-            rb'{"x\"api_key":"theirs","api\u005fkey":""}',
+            b'{"user_profiles":[{"user_attributes":{"api_key":"theirs"}}],"api_key":"k"}',
+            b'{"user_profiles":[{"user_attributes":{"api_key":"theirs"}}],"api_key":""}',
+        ),
+        # What wraps a message is none itself, so that nothing tells whose the keys in it are.
+        (
+            b'{"detail":{"events":[],"api_key":"k"}}',
+            b'{"detail":{"events":[],"api_key":""}}',
+        ),
+        (
+            b'{"events":[{"user_attributes":{},"api_key":"k"}],"api_key":"k"}',
+            b'{"events":[{"user_attributes":{},"api_key":""}],"api_key":""}',
+        ),
+        (
+            rb'{"Message":"{\u0022account_settings\u0022:{\u0022a\u0022:1}}","n":1.50}',
+            rb'{"Message":"{\"account_settings\":\"\"}","n":1.50}',
+        ),
+        (
+            rb'{"Message":"{\u0022account_settings\u0022:{\u0022a\u0022:1}',
+            rb'{"Message":"{\u0022account_settings\u0022:""',
+        ),
+        (
+            rb'{"events":[],"x\"api_key":"theirs","api\u005fkey":"k"}',
+            rb'{"events":[],"x\"api_key":"theirs","api\u005fkey":""}',
         ),
         (
             b'"user_attributes":{"api_key":"k"},',
@@ -224,3 +245,47 @@ def test_no_secret_stays_however_a_message_is_broken_cut_or_encoded(
     for wide in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         for part in ("s3", "cret-of"):
             assert part.encode(wide) not in kept
+
+
+def _spelled_otherwise(text: str) -> str:
+    """JSON as text, as writers have it that escape what HTML has a meaning for."""
+    return json.dumps(text).replace(r"\\", r"\u005c").replace(r"\"", r"\u0022")
+
+
+_WRAPPERS: dict[str, Callable[[str], str]] = {
+    "an object": lambda inner: f'{{"schema": null, "payload": {inner}}}',
+    "what looks like a batch": lambda inner: f'{{"events": [{inner}], "mpid": 7}}',
+    "a list": lambda inner: f'["a", {inner}]',
+    "a text": json.dumps,
+    "a text in other spelling": _spelled_otherwise,
+    "a text after words": lambda inner: json.dumps(f"received: {inner}"),
+    "a text of several": lambda inner: json.dumps(f"{inner}\n{inner}"),
+    "a text in an object": lambda inner: json.dumps({"Type": "Notification", "Message": inner}),
+}
+
+
+@given(
+    st.sampled_from([_firehose, _batch]),
+    st.text(max_size=12),
+    st.lists(st.sampled_from(sorted(_WRAPPERS)), max_size=5),
+    st.sampled_from(_ENCODINGS),
+)
+@settings(max_examples=300, derandomize=True, deadline=None)
+def test_no_secret_stays_whatever_wraps_a_message(
+    make: Callable[[str, str], str], text: str, wrappers: list[str], encoding: str
+) -> None:
+    message = make(SECRET, text)
+    for wrapper in wrappers:
+        message = _WRAPPERS[wrapper](message)
+
+    kept = without_secrets(message.encode(encoding, "surrogatepass"))
+
+    for wide in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        assert SECRET.encode(wide) not in kept
+
+
+def test_no_secret_stays_in_a_text_of_any_depth() -> None:
+    message = _firehose(SECRET, "")
+    for _ in range(40):
+        message = json.dumps(message).replace(r"\\", r"\u005c").replace(r"\"", r"\u0022")
+        assert SECRET.encode() not in without_secrets(message.encode())
