@@ -139,7 +139,7 @@ async def test_a_fill_that_was_killed_begins_again_and_loses_nothing(
             await made.taken(1)
         finally:
             process.kill()
-            process.wait()
+            process.communicate()  # it has a pipe to close
         made.service.set_faults([])
         ends = await made.ends()
         assert await made.progress() == {number: Progress(0) for number in ends}
