@@ -51,7 +51,9 @@ class KafkaSettings(Settings):
     create_topics: bool = Field(
         False, description="create missing topics at start, for trying things out"
     )
-    topic_partitions: PositiveInt = Field(4, description="partitions of the topics it creates")
+    topic_partitions: PositiveInt = Field(
+        4, description="partitions of the topics it creates; rate-limits has one"
+    )
     topic_replication_factor: PositiveInt = Field(
         1, description="replicas of the topics it creates"
     )

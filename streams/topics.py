@@ -18,9 +18,9 @@ from models.user_update import UserUpdate
 class Topic:
     """One topic: its name without prefix, what it holds, and whether Kafka compacts it.
 
-    `kept_ms` is how long its records mean anything, where that is not the operator's to say. Of
-    topics that are `together`, partition i belongs to the worker that has partition i of the
-    others: they need equal partition counts.
+    `kept_ms` is how long its records mean anything, and `partitions` how many it needs, where that
+    is not the operator's to say. Of topics that are `together`, partition i belongs to the worker
+    that has partition i of the others: they need equal partition counts.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Topic:
     compacted: bool = False
     kept_ms: int | None = None
     together: bool = False
+    partitions: int | None = None
 
 
 RAW = Topic("mparticle-raw", TypeAdapter(bytes))
@@ -41,8 +42,8 @@ AUDIENCES = Topic("audiences", TypeAdapter(Audience), compacted=True)
 PRIVACY_REQUESTS = Topic("privacy-requests", TypeAdapter(PrivacyRequest))
 DEAD_LETTERS = Topic("dead-letters", TypeAdapter(DeadLetter))
 
-# Each worker's demand on its destination's rate limits, in partition 0: the last seconds count.
-RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000)
+# Each worker's demand on its destination's rate limits, in one order: the last seconds count.
+RATE_LIMITS = Topic("rate-limits", TypeAdapter(RateDemand), kept_ms=3_600_000, partitions=1)
 
 BY_USER = (USER_UPDATE, EVENTS, AUDIENCE_MEMBERSHIP)
 ALL = (RAW, *BY_USER, AUDIENCES, PRIVACY_REQUESTS, DEAD_LETTERS, RATE_LIMITS)

@@ -24,7 +24,7 @@ async def create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Itera
         [
             NewTopic(
                 name=kafka.topic(topic.name),
-                num_partitions=kafka.topic_partitions,
+                num_partitions=topic.partitions or kafka.topic_partitions,
                 replication_factor=kafka.topic_replication_factor,
                 topic_configs=_configuration(topic),
             )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from streams.topics import MAX_MESSAGE_BYTES, RATE_LIMITS, Topic
+from streams.topics import MAX_MESSAGE_BYTES, Topic
 
 Service = Literal["kafka", "strimzi", "confluent", "msk-serverless"]
 
@@ -71,7 +71,7 @@ def plan(
             settings["min.insync.replicas"] = str(replicas - 1)
         yield Planned(
             topic,
-            1 if topic is RATE_LIMITS else partitions,
+            topic.partitions or partitions,
             replicas if limits.sets_replicas else None,
             settings,
         )

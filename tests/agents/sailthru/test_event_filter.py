@@ -1,5 +1,7 @@
 """Which events pass the patterns of the settings."""
 
+import re
+
 import pytest
 
 from agents.patterns import patterns
@@ -9,6 +11,7 @@ from agents.sailthru.event_filter import PRIVATE_KINDS, EventFilter
 from models.event import BATCH_KINDS, KINDS
 from streams.outcomes import Dropped
 from tests.agents.sailthru.factories import event
+from tests.repository import ROOT
 
 DENIED, NOT_ALLOWED = Dropped("event_denied"), Dropped("event_not_allowed")
 NOT_NAMED = Dropped("event_kind_not_named")
@@ -51,6 +54,20 @@ def test_name_that_looks_like_a_kind_is_none(name: str) -> None:
 def test_name_with_a_line_break_is_matched_whole() -> None:
     assert EventFilter(["*"], ["viewed*"]).reason_against(event("viewed\nlookbook")) == DENIED
     assert EventFilter(["*"], ["viewed"]).reason_against(event("viewed\n")) is None
+
+
+# sailthru/mparticle-outgoing-lambda, MParticleEventName.java.
+OF_MAILS = """
+EMAIL_SUBSCRIBE EMAIL_UNSUBSCRIBE EMAIL_CLICK EMAIL_OPEN EMAIL_BOUNCE EMAIL_COMPLAINT BLAST_SEND
+TRIGGERED_SEND
+"""
+
+
+@pytest.mark.parametrize("name", OF_MAILS.split())
+def test_the_setting_on_the_page_leaves_out_what_sailthru_reports_of_its_mails(name: str) -> None:
+    page = (ROOT / "docs" / "sailthru.md").read_text()
+    [deny] = re.findall(r"^SAILTHRU_EVENTS_DENY=(EMAIL.*)$", page, re.MULTILINE)
+    assert EventFilter(["*"], patterns(deny)).reason_against(event(name)) == DENIED
 
 
 @pytest.mark.parametrize("kind", sorted(PRIVATE_KINDS))
