@@ -7,13 +7,15 @@ from typing import NamedTuple, Self
 
 from streams.outcomes import Misconfigured, Outcome, RetryRecord
 from tests.simulation.kafka import Kafka
-from tests.simulation.roles import IMPATIENT_SINK, ROUTER, SINK, Role
+from tests.simulation.roles import HURRIED_SINK, IMPATIENT_SINK, ROUTER, SINK, Role
 from tests.simulation.service import REFUSES, Service
 from tests.simulation.worker import Worker
 
 GROUP = SINK.group
 # Of all stories, those about what the service dislikes: they are long.
 _DISLIKES_SHARE = 1 / 15
+# And those about a backlog of updates: they are large.
+_IMPORTS_SHARE = 1 / 40
 _DISLIKES: Sequence[Outcome] = (
     RetryRecord("server_error"),
     Misconfigured("request_not_understood", "Look whether others pass."),
@@ -78,6 +80,8 @@ class Plan:
         """Mostly small: many short stories meet more than a few long ones in the same time."""
         if Random(f"dislikes {seed}").random() < _DISLIKES_SHARE:
             return cls._of_dislikes(Random(f"plan {seed}"))
+        if Random(f"imports {seed}").random() < _IMPORTS_SHARE:
+            return cls._of_imports(Random(f"plan {seed}"))
         rng = Random(f"plan {seed}")
         routers = rng.choice([0, 0, 0, 1, 2])
         seconds = rng.choice([0.5, 1.0, 1.0, 2.0, 4.0, 8.0])
@@ -144,6 +148,21 @@ class Plan:
             sink=IMPATIENT_SINK,
             refusal=rng.choice(_DISLIKES),
             goes_on=True,
+        )
+
+    @classmethod
+    def _of_imports(cls, rng: Random) -> Self:
+        """Many users come at once, and nothing is wrong: no event has a reason to go first."""
+        return cls(
+            workers=rng.choice([1, 2]),
+            partitions=2,
+            users=500,
+            records=500,
+            seconds=1.0,
+            faults=0,
+            refused_share=0.0,
+            theme="imports",
+            sink=HURRIED_SINK,
         )
 
 

@@ -143,6 +143,12 @@ MUTANTS = (
         "            if False:",
     ),
     Mutant(
+        "an update that waits for its turn is waited for as one that fails",
+        "streams/delivery/ordering/update_barrier.py",
+        "        return max(item.queued_at, *since) + self._most_s",
+        "        return item.queued_at + self._most_s",
+    ),
+    Mutant(
         "a partition of updates that has not started holds nobody up",
         "streams/delivery/ordering/update_barrier.py",
         "self._admitted.get(partition, 0) < end",

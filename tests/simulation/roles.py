@@ -13,7 +13,7 @@ from streams.settings import KafkaSettings, WorkerSettings
 from streams.topics import DEAD_LETTERS, RAW, Topic
 from streams.worker.app import App, create_app
 from streams.worker.sink_app import create_sink_app
-from tests.simulation.service import Service, SimulatedSink
+from tests.simulation.service import TIMEOUT_S, Service, SimulatedSink
 
 # Read once: it takes longer than to start a worker otherwise does.
 _ROUTER = RouterSettings()
@@ -75,4 +75,8 @@ IMPATIENT_SINK = sink_role(
     lambda service, _: SimulatedSink(service), DeliveryPolicy(retry=RetryPolicy(patience_s=8.0))
 )
 """Gives a lane up that fails by itself before a story has become long."""
+HURRIED_SINK = sink_role(
+    lambda service, _: SimulatedSink(service), DeliveryPolicy(updates_s=2 * TIMEOUT_S)
+)
+"""Waits for updates that stand still no longer than two requests may take."""
 ROUTER = Role("router", (RAW,), _router)

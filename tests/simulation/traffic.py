@@ -84,7 +84,7 @@ class Traffic:
         for _ in range(plan.records):
             if self._rng.random() < 1 / _BURST:
                 await asyncio.sleep(self._rng.expovariate(plan.records / plan.seconds / _BURST))
-            user = str(100 + min(int(self._rng.expovariate(0.3)), plan.users - 1))
+            user = str(100 + self._number(plan.users))
             await self._write_new(self._rng.choice([EVENTS, USER_UPDATE]).name, user)
             if self._rng.random() < _WRITTEN_AGAIN_SHARE:
                 # As a router does that was killed before it committed.
@@ -92,6 +92,12 @@ class Traffic:
         if plan.routers and self._earlier and plan.sends_again:
             await asyncio.sleep(self._rng.uniform(0, _LONGEST_BEFORE_SENT_AGAIN_S))
             await self._send_again()
+
+    def _number(self, users: int) -> int:
+        """A few users are busy; of those that are imported none is."""
+        if self._evidence.plan.theme == "imports":
+            return self._rng.randrange(users)
+        return min(int(self._rng.expovariate(0.3)), users - 1)
 
     async def _send_again(self) -> None:
         """As mParticle does with what it holds for undelivered: of some users, a few by turns."""
