@@ -45,8 +45,8 @@ THEMES: Mapping[str, tuple[str, ...]] = {
         *("crawls", "elects", "elects", "elects", "elects", "freeze", "freeze", "join", "refused"),
     ),
     "raises": (
-        *("down", "freeze", "grows", "grows", "grows", "grows", "join", "kill", "kill", "stop"),
-        *("leaderless", "stuck", "stuck"),
+        *("crawls", "down", "fails", "fails", "freeze", "grows", "grows", "grows", "grows"),
+        *("grows", "join", "kill", "kill", "leaderless", "stop", "stuck"),
     ),
     "reading": (
         *("corrupt", "corrupt", "down", "join", "join", "rights", "rights", "stop", "stuck"),

@@ -20,6 +20,8 @@ _NOTICED_S, _HANGING_S, _BEGUN_S, _AHEAD_S, _SEEN_S = 60.0, 4.0, 10.0, 4.0, 120.
 _HEARD_S = 10.0
 # Of growths under routers, the share that is the raw topic's.
 _RAW_GROWS_SHARE = 1 / 3
+# And of the others, the share in which something of the added ones is deleted before their turn.
+_DELETED_SHARE = 1 / 3
 _UNREADABLE = re.compile(
     r"([\w-]+)-(\d+): the batch at offset (\d+) cannot be unpacked \(\w+\)"
     r"(?:, the next begins at (\d+))?"
@@ -102,6 +104,11 @@ class LogFaults:
             await asyncio.sleep(apart_s)
         await asyncio.sleep(heard_s)
         self._stage.evidence.heard_of = None
+        if not is_routed and self._rng.random() < _DELETED_SHARE:
+            # Retention may be faster than the turn of what was added.
+            await asyncio.sleep(self._rng.uniform(0, _HEARD_S))
+            number = self._rng.randrange(old, old + more)
+            self._delete_from(self._rng.choice([USER_UPDATE, EVENTS]).name, number)
         unseen = {*before}
 
         def are_seen() -> bool:

@@ -42,6 +42,8 @@ class Mutant(NamedTuple):
         return [first, self.also] if self.also else [first]
 
 
+_ADDED = "streams/engine/added_partitions.py"
+_BUFFERED = "streams/kafka/buffered_records.py"
 _CONSUMER = "streams/engine/consumer.py"
 _ROUTER = "agents/router/processor.py"
 _THREAD = "streams/engine/consumer_thread.py"
@@ -289,6 +291,78 @@ MUTANTS = (
         "agents/router/snapshots.py",
         "    if is_older or not is_sure:\n",
         "    if is_older:\n",
+    ),
+    Mutant(
+        "an error of one partition loses what was fetched of others",
+        _BUFFERED,
+        "                errors[tp] = error\n",
+        "                records.clear()\n                errors[tp] = error\n",
+    ),
+    Mutant(
+        "what stands before a batch that cannot be unpacked is lost",
+        _BUFFERED,
+        "        return found, error\n",
+        "        return (), error\n",
+    ),
+    Mutant(
+        "a router divides each topic by its own count",
+        "streams/kafka/batch_writer.py",
+        "    return dict.fromkeys(counts, min(counts.values()))",
+        "    return counts",
+    ),
+    Mutant(
+        "a group divides what not all of its topics have",
+        "streams/engine/equal_counts.py",
+        "    least = min((",
+        "    least = max((",
+    ),
+    Mutant(
+        "added partitions do not wait",
+        _ADDED,
+        "        return self._is_concerned and any(map(self._is_behind, self._known))",
+        "        return False",
+    ),
+    Mutant(
+        "old partitions end before all writers have heard of the added ones",
+        _CONSUMER,
+        "            if clocks.monotonic() - heard_at >= self.transport.policy.writers_hear_s:",
+        "            if clocks.monotonic() >= heard_at:",
+    ),
+    Mutant(
+        "what is deleted of added partitions before they are begun is passed in silence",
+        _CONSUMER,
+        "self.deleted_records.begin(tp, committed.get(tp, _ADDED), bounds)",
+        "self.deleted_records.begin(tp, committed.get(tp, Progress(bounds.first)), bounds)",
+    ),
+    Mutant(
+        "where a partition begins is offered once",
+        "streams/engine/committer.py",
+        "                or not (sure and partition.is_confirmed)",
+        "                or not sure",
+    ),
+    Mutant(
+        "a table's partition without a leader ends the worker",
+        "streams/kafka/tables.py",
+        "there = await log_bounds.look(consumer, silent, unavailable)",
+        "there = await log_bounds.learn(consumer, silent, patience_s=0.0)",
+    ),
+    Mutant(
+        "what users did before they moved is not read back",
+        _ADDED,
+        "            return {}\n",
+        "            return {}\n        return {}\n",
+    ),
+    Mutant(
+        "the next worker of an added partition does not know where its users were",
+        _ADDED,
+        "        if before.is_of_added(tp.partition):",
+        "        if False:",
+    ),
+    Mutant(
+        "a router is sure of the first message of an added partition",
+        _ROUTER,
+        "first.offset == 0 and not partition.sight.is_of_added(number)",
+        "first.offset == 0 and number >= 0",
     ),
 )
 
