@@ -343,8 +343,8 @@ MUTANTS = (
     Mutant(
         "a table's partition without a leader ends the worker",
         "streams/kafka/tables.py",
-        "there = await log_bounds.look(consumer, silent, unavailable)",
-        "there = await log_bounds.learn(consumer, silent, patience_s=0.0)",
+        "there = await log_bounds.look(consumer, unasked | behind, unavailable)",
+        "there = await log_bounds.learn(consumer, unasked | behind, patience_s=0.0)",
     ),
     Mutant(
         "what users did before they moved is not read back",
