@@ -359,10 +359,11 @@ MUTANTS = (
         "        if False:",
     ),
     Mutant(
-        "a router is sure of the first message of an added partition",
+        "a router is sure of the first message of a partition",
         _ROUTER,
-        "first.offset == 0 and not partition.sight.is_of_added(number)",
-        "first.offset == 0 and number >= 0",
+        "        known = self._snapshots.of(partition.tp, taken_ms(sources[0].timestamp, now_ms))",
+        "        begins_ms = taken_ms(sources[0].timestamp, now_ms) if sources[0].offset else 0\n"
+        "        known = self._snapshots.of(partition.tp, begins_ms)",
     ),
 )
 
