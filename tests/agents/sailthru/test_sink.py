@@ -334,6 +334,25 @@ async def test_profiles_of_an_extid_and_of_an_address_become_one(sailthru: Simul
     assert profile["vars"] == {"tier": "gold", "age": 37}
 
 
+@pytest.mark.parametrize(
+    ("identity_key", "mailed_at_once"), [("email,extid", True), ("extid,email", False)]
+)
+async def test_a_user_who_is_met_first_in_an_audience_can_be_mailed_from_the_first_update_on(
+    sailthru: Simulated, identity_key: str, *, mailed_at_once: bool
+) -> None:
+    """And at once where the address is the first key."""
+    who = identities(email=EMAIL, customer_id="C-17")
+    met = membership().model_copy(update={"identities": who})
+    updated = attributes(tier="gold").model_copy(update={"identities": who})
+    async with sailthru.sink(identity_key=identity_key, extid_from="customer_id") as sink:
+        await deliver(sink, met)
+        assert (EMAIL in sailthru.profiles()) == mailed_at_once
+        await deliver(sink, updated)
+    [(address, profile)] = sailthru.profiles().items()
+    assert address == EMAIL
+    assert list(profile["lists"]) == ["Lapsed buyers"]
+
+
 async def test_two_users_with_one_address_share_its_profile(sailthru: Simulated) -> None:
     async with sailthru.sink() as sink:
         await deliver(sink, attributes(tier="gold", age=37))
