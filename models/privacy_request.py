@@ -8,9 +8,13 @@ from models.record import Record, Sparse
 
 
 class DataSubjectRequest(Record):
-    """A data-subject request; `identities` are the subject's. Times as mParticle wrote them."""
+    """A data-subject request; `identities` are the subject's. Times as mParticle wrote them.
+
+    `mpids` are all of the subject's user ids where there are several; `mpid` is the first.
+    """
 
     kind: Literal["data_subject_request"] = "data_subject_request"
+    mpids: Sparse[tuple[str, ...]] = ()
     request_id: Sparse[str | None] = None
     request_type: str
     regulation: Sparse[str | None] = None
@@ -27,4 +31,17 @@ class ConsentChanged(Record):
     new: Sparse[dict[str, Any] | None] = None
 
 
-PrivacyRequest = Annotated[DataSubjectRequest | ConsentChanged, Field(discriminator="kind")]
+class OptOutChanged(Record):
+    """A user opted out of the collection of their data, or in again; the topic `events` has it too.
+
+    `setting` is what the Firehose calls that which was switched.
+    """
+
+    kind: Literal["opt_out_changed"] = "opt_out_changed"
+    is_opted_out: bool
+    setting: Sparse[str | None] = None
+
+
+PrivacyRequest = Annotated[
+    DataSubjectRequest | ConsentChanged | OptOutChanged, Field(discriminator="kind")
+]

@@ -13,10 +13,11 @@ from models.event import Event
 from models.mparticle.base_event import LEFT_OUT, Happened
 from models.mparticle.changes import AttributeChange, AttributesChange, IdentitiesChange
 from models.mparticle.commerce import CommerceEvent, ProductActionEvent, PromotionActionEvent
-from models.mparticle.events import CustomEvent
+from models.mparticle.events import CustomEvent, OptOut, PrivacySettingChange
 from models.mparticle.identity import USER, Named, read_identities
 from models.mparticle.reading import EXTRA, Field, OddError, Reader, Said
-from models.mparticle.values import SCALARS, UnreadableError, plain
+from models.mparticle.values import LONGEST_KIND, SCALARS, UnreadableError, is_true, plain
+from models.privacy_request import OptOutChanged
 from models.record import Value
 from models.user_update import AttributesChanged, IdentitiesChanged
 
@@ -213,6 +214,24 @@ def _commerce(kind: str, common: Said, said: Said) -> list[Content]:
     return contents or [_happened(kind, kind, common, shared)]
 
 
+def _opt_out(kind: str, common: Said, said: Said) -> list[Content]:
+    return _with_opt_out(kind, common, said, {"is_opted_out": said.get("is_opted_out", False)})
+
+
+def _privacy_setting(kind: str, common: Said, said: Said) -> list[Content]:
+    """Reads what the Firehose has for an opt-out; a flag that is left out is false."""
+    told: dict[str, Any] = {"is_opted_out": not is_true(said.get("is_enabled"))}
+    setting = said.get("setting")
+    if isinstance(setting, str) and 0 < len(setting) <= LONGEST_KIND:
+        told["setting"] = setting
+    return _with_opt_out(kind, common, said, told)
+
+
+def _with_opt_out(kind: str, common: Said, said: Said, told: dict[str, Any]) -> list[Content]:
+    """Says it twice: events may be left out and are kept for days, what people ask for is not."""
+    return [_happened(kind, kind, common, _details(said)), Content(OptOutChanged, told)]
+
+
 def _promotion(said: Said) -> str:
     return _PROMOTIONS.get(said.get("action", ""), "promotion_unknown")
 
@@ -241,6 +260,8 @@ _CONTENTS: Mapping[type[Happened], Callable[[str, Said, Said], Contents]] = Mapp
         AttributeChange: _attribute,
         IdentitiesChange: _identities,
         CommerceEvent: _commerce,
+        OptOut: _opt_out,
+        PrivacySettingChange: _privacy_setting,
     }
 )
 # In Python, of what records call the kind and what an event has said.

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from agents.router.message_time import taken_ms
 from agents.router.raw_message import RawMessage, TopicLimits
+from agents.router.route_result import TARGETS
 from agents.router.routing import Out, Routed, route_together
 from agents.router.schema_drift import Drift, told_kind
 from agents.router.settings import RouterSettings
@@ -173,8 +174,10 @@ class Router:
         # Offset and epoch at which a partition was left: another worker may have gone on with it.
         self._left: dict[TP, tuple[int, int]] = {}
         self._chunks = PartitionTasks(self._route)
-        # The series begins at 0, or increase() does not see the first event.
-        metrics.RECORDS_ROUTED.labels(topic=PRIVACY_REQUESTS.name, kind="data_subject_request")
+        # The series begin at 0, or increase() does not see the first of each.
+        for topic, kind in TARGETS.values():
+            if topic is PRIVACY_REQUESTS:
+                metrics.RECORDS_ROUTED.labels(topic=topic.name, kind=kind)
 
     @property
     def waits_on_purpose(self) -> bool:

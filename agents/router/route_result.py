@@ -10,7 +10,7 @@ from models.audience_membership import AudienceChanged, MembershipChanged
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.mparticle.keys import key_of_somebody
-from models.privacy_request import ConsentChanged, DataSubjectRequest
+from models.privacy_request import ConsentChanged, DataSubjectRequest, OptOutChanged
 from models.record import Record
 from models.user_update import AttributesChanged, IdentitiesChanged
 from streams import headers
@@ -33,6 +33,7 @@ _TOPICS: dict[type[Record], Topic] = {
     Audience: AUDIENCES,
     DataSubjectRequest: PRIVACY_REQUESTS,
     ConsentChanged: PRIVACY_REQUESTS,
+    OptOutChanged: PRIVACY_REQUESTS,
 }
 TARGETS = {of: (topic, of.model_fields["kind"].default) for of, topic in _TOPICS.items()}
 """Type of record -> its topic, and its kind where all of the type have one."""

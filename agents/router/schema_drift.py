@@ -60,7 +60,8 @@ _KINDS = KINDS.union(kind for _, kind in TARGETS.values() if kind)
 def take_strangers(message: dict[str, Any], type_: str) -> list[Stranger]:
     """Removes from a message the fields that nobody knows; returns them, and unknown event types.
 
-    Events of an unknown type keep all that they say: it is all that is known of them.
+    Events of an unknown type keep all that they say: it is all that is known of them. So does an
+    object that lacks what it needs, for its reader to refuse.
     """
     found: list[Stranger] = []
     if not (known := _MESSAGES[type_]).knows(message):
@@ -72,8 +73,10 @@ def _search(
     node: dict[str, Any], known: Fields, path: tuple[str, ...], found: list[Stranger]
 ) -> None:
     unknown, present = known.look(tuple(node))
+    is_whole = not known.needs or not known.needs.isdisjoint(node)
     for name in unknown:
-        del node[name]
+        if is_whole:
+            del node[name]
         found.append(Stranger("field", ".".join((*path, tellable(name)))))
     for name, inside in present:
         if not (below := node[name]):

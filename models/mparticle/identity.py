@@ -2,8 +2,9 @@
 
 Firehose: a list of `{type, encoding, value}`. Event batches: a list of `{identity_type, identity}`
 or, the way batches come in, an object of name to value. Data-subject requests: an object of name to
-`{value, encoding}`. Types: Firehose Java SDK (`UserIdentity.Type`, `DeviceIdentity.Type`,
-`OpenDsrIdentity.Type`) and mParticle docs, "JSON Reference".
+`{value, encoding}`, or OpenDSR's list of `{identity_type, identity_value, identity_format}`. Types:
+Firehose Java SDK (`UserIdentity.Type`, `DeviceIdentity.Type`, `OpenDsrIdentity.Type`) and mParticle
+docs, "JSON Reference".
 """
 
 import re
@@ -65,6 +66,17 @@ DEVICE_FIELDS = (
 )
 """The fields of an event batch's `device_info` that identify the device."""
 
+VALUE_NAMES = frozenset({"value", "identity", "identity_value"})
+"""The fields of which one holds an identity's value."""
+
+# What an identity may say besides its value.
+_ABOUT = frozenset(
+    (
+        *("type", "identity_type", "encoding", "identity_format"),
+        *("timestamp_unixtime_ms", "created_this_batch"),
+    )
+)
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 # Push tokens are the longest.
 _LONGEST_VALUE = 4096
 _ENCODINGS = frozenset(get_args(Encoding))
@@ -119,6 +131,8 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
             return None
         raise UnreadableError("an identity is an object")
     text = entry["value"] if "value" in entry else entry.get("identity")
+    if text is None:
+        text = _other_value(entry)
     if text is None or text in _NO_VALUE:
         return None
     type_ = entry["type"] if "type" in entry else entry.get("identity_type")
@@ -126,9 +140,8 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
         type_ = _type(type_, spelling)
     if type(text) is not str or len(text) > _LONGEST_VALUE:
         text = _text(text)
-    encoding = "raw"
-    if "encoding" in entry and entry["encoding"] != "raw":
-        encoding = _encoding(entry["encoding"] or "raw")
+    said = entry["encoding"] if "encoding" in entry else entry.get("identity_format")
+    encoding = "raw" if not said or said == "raw" else _encoding(said)
     if "@" in text:
         return {"type": type_, "value": text, "encoding": encoding}
     if text.isspace():
@@ -136,6 +149,17 @@ def _read(entry: object, spelling: Spelling | None) -> Named | None:
     if type_ in _FORMED and encoding == "raw" and _DIGEST.fullmatch(text):
         encoding = _DIGESTS.get(len(text.strip()), encoding)
     return {"type": type_, "value": text, "encoding": encoding}
+
+
+def _other_value(entry: Mapping[str, Any]) -> object:
+    """Returns a value under a name that few have; raises UnreadableError where nobody knows it."""
+    found = (entry[name] for name in VALUE_NAMES if entry.get(name) is not None)
+    text = next(found, None)
+    if text is None and any(
+        entry[name] not in _EMPTY for name in entry.keys() - VALUE_NAMES - _ABOUT
+    ):
+        raise UnreadableError("its value stands under no name that is known")
+    return text
 
 
 def _type(written: object, spelling: Spelling | None) -> str:

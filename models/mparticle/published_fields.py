@@ -27,7 +27,7 @@ from models.mparticle.firehose import (
     SubscriptionRequest,
     UserProfile,
 )
-from models.mparticle.identity import DEVICE_FIELDS
+from models.mparticle.identity import DEVICE_FIELDS, VALUE_NAMES
 
 _Look: TypeAlias = tuple[Sequence[str], Sequence[tuple[str, "Fields"]]]
 _MOST_LOOKS = 1_000
@@ -38,10 +38,13 @@ class Fields:
 
     `names` are one text, with spaces between. `stands` says how the object stands where it is: as
     an `object` or a list of them, in a `list` only, or as the `values` of a map. `by` names the
-    field that tells which of `kinds` it is; of a kind that is None nothing is known.
+    field that tells which of `kinds` it is; of a kind that is None nothing is known. An object that
+    has none of the fields that it `needs` says what it has to say in one that is not known.
     """
 
-    __slots__ = ("_looks", "by", "inside", "is_object", "kinds", "names", "plain", "stands")
+    __slots__ = (
+        *("_looks", "by", "inside", "is_object", "kinds", "names", "needs", "plain", "stands"),
+    )
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class Fields:
         *,
         by: str = "",
         kinds: Mapping[str, "Fields | None"] | None = None,
+        needs: frozenset[str] = frozenset(),
     ) -> None:
+        self.needs = needs
         self.inside = tuple((inside or {}).items())
         self.names: frozenset[str] = frozenset(names.split()).union(inside or ())
         # An object that has only these is known, and has no object to look into.
@@ -181,12 +186,13 @@ _DEVICE_STATE = Fields(
     "application_memory_total_bytes device_orientation status_bar_orientation"
 )
 _IDENTITY_NAMES = (
-    "type encoding value identity_type identity timestamp_unixtime_ms created_this_batch"
+    "type encoding value identity_type identity identity_value identity_format "
+    "timestamp_unixtime_ms created_this_batch"
 )
-_IDENTITY = Fields(_IDENTITY_NAMES)
+_IDENTITY = Fields(_IDENTITY_NAMES, needs=VALUE_NAMES)
 # Batches that come in have an object of type to value instead.
-_LISTED = Fields(_IDENTITY_NAMES, stands="list")
-_NAMED = Fields(_IDENTITY_NAMES, stands="values")
+_LISTED = Fields(_IDENTITY_NAMES, stands="list", needs=VALUE_NAMES)
+_NAMED = Fields(_IDENTITY_NAMES, stands="values", needs=VALUE_NAMES)
 _CONSENTS = Fields(" ".join(fields(Consent).names), stands="values")
 _CONSENT_STATE = Fields(
     "",
@@ -296,6 +302,11 @@ SUBJECT_REQUEST: Final = fields(
     subject_identities=_NAMED,
     extensions=Fields(
         "",
-        {"opendsr.mparticle.com": Fields("skip_waiting_period", {"subject_identities": _NAMED})},
+        {
+            "opendsr.mparticle.com": Fields(
+                "skip_waiting_period mpids",
+                {"subject_identities": _NAMED, "identities": _NAMED},
+            )
+        },
     ),
 )

@@ -79,10 +79,12 @@ TEXTS: Mapping[Topic, Text] = MappingProxyType(
             "The last record of a key holds.",
         ),
         PRIVACY_REQUESTS: Text(
-            "What users asked about their data, and the consents that they gave and withdrew. "
+            "What users asked about their data, the consents that they gave and withdrew, and "
+            "who opted out, or in again (the event itself is on `events` too). "
             "Never left out, and never sent to a destination by us.",
             _USER_KEY,
-            _USER_ORDER + "Consents are current states: the later `occurred_at_ms` holds.",
+            _USER_ORDER + "Consents and opt-outs are current states: the later "
+            "`occurred_at_ms` holds.",
         ),
         DEAD_LETTERS: Text(
             "What could not go on, where and why. `topic`, `partition` and `offset` are those of "
