@@ -1,4 +1,7 @@
-"""Purchases beside events: what they wait for, whom they hold up, and when they are given up."""
+"""What is refused to one call or one user: what it waits for, whom it holds up, when it ends.
+
+Purchases beside events are most of it, for each of them needs several calls.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -170,3 +173,40 @@ async def test_nobody_waits_for_a_limit_with_a_connection_in_hand() -> None:
         await until(lambda: all(at.told_of(f"visitor{number}") for number in range(20)))
         assert sum(at.has_recorded(user) for user in BUYERS) < len(BUYERS)
         assert at.flow.letters.written == []
+
+
+async def test_a_plan_without_purchases_holds_purchases_alone(sailthru: Simulated) -> None:
+    no_plan = Answer(endpoint="POST purchase", status=403, body={"error": 22})
+    sailthru.service.set_faults([no_plan])
+    async with shop(sailthru) as at:
+        await at.accept(EVENTS, [bought(user) for user in BUYERS])
+        visitors = map("visitor{}".format, count())
+        while at.asked(no_plan.endpoint) < 20:
+            await at.pass_one(told(next(visitors)), at.told_of)
+        assert at.flow.letters.written == []
+        blocked = at.flow.delivery.blocked
+        sailthru.service.set_faults([])
+        await at.ended()
+        assert all(at.has_recorded(user) for user in BUYERS)
+        assert at.flow.delivery.blocked is None
+    assert blocked is not None
+    assert blocked.reason == "plan_too_small"
+
+
+@pytest.mark.parametrize("status", [401, 405, 406])
+async def test_a_firewall_that_dislikes_what_one_user_says_holds_up_nobody(
+    sailthru: Simulated, status: int
+) -> None:
+    """AWS's answers 405 with a puzzle, ModSecurity's rules 406 (docs/sources.md)."""
+    disliked = Answer(endpoint="POST event", user=address("disliked"), status=status, body="<html>")
+    sailthru.service.set_faults([disliked])
+    async with shop(sailthru) as at:
+        await at.accept(EVENTS, [told("disliked"), *map(told, BUYERS)])
+        others = map("other{}".format, count())
+        while not at.flow.letters.written:
+            await at.pass_one(told(next(others)), at.told_of)
+        await at.ended()
+        [letter] = at.flow.letters.written
+        assert at.flow.delivery.blocked is None
+    assert (letter.offset, letter.reason) == (0, "retries_exhausted")
+    assert letter.detail in {"not_authorised", "request_not_understood"}
