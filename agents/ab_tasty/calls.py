@@ -26,7 +26,7 @@ class Post:
 
     `names` are the audiences that it is about and their names, `segments` what rows call them,
     `members` the changes that it carries, in their order, and `partition` the one that they came
-    from.
+    from. A connect that goes before memberships has these as `then`, also for when it is refused.
     """
 
     endpoint: str
@@ -36,3 +36,4 @@ class Post:
     segments: Mapping[str, str] = field(default_factory=dict)
     members: Sequence[Member] = field(default=(), repr=False)
     partition: int = 0
+    then: "Post | None" = field(default=None, repr=False)

@@ -115,9 +115,9 @@ class Firehose:
             Member(each.mpid or "", each.audience_id, each.change == "joined")
             for each in waiting[:size]
         ]
-        return Batch(
-            Post(MEMBERSHIP, self._urls[MEMBERSHIP], message, names, members=members), size
-        )
+        post = Post(MEMBERSHIP, self._urls[MEMBERSHIP], message, names, members=members)
+        first = self._connects.before(post)
+        return Batch(first, size, first.endpoint)
 
     def _entries(
         self, waiting: Iterable[MembershipChanged]

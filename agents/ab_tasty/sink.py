@@ -11,7 +11,7 @@ from agents.ab_tasty import reasons
 from agents.ab_tasty.agreed_audiences import AgreedAudiences
 from agents.ab_tasty.calls import Member, Post
 from agents.ab_tasty.client import Client, with_key
-from agents.ab_tasty.firehose import MEMBERSHIP, SUBSCRIPTION, Firehose
+from agents.ab_tasty.firehose import SUBSCRIPTION, Firehose
 from agents.ab_tasty.mapping import NO_VISITOR, visitor_id
 from agents.ab_tasty.members import Members
 from agents.ab_tasty.membership_gap import MembershipGap
@@ -30,7 +30,17 @@ from models.audience_membership import MEMBERSHIPS, MembershipChanged
 from models.record import Record
 from streams import clocks
 from streams.delivery.rate_limit.limiter import Pacer
-from streams.delivery.sink import Batch, Explains, Feed, LaneKey, Learns, Placement, Resends, Sink
+from streams.delivery.sink import (
+    Batch,
+    Explains,
+    Feed,
+    LaneKey,
+    Learns,
+    Placement,
+    Resends,
+    Sink,
+    Then,
+)
 from streams.http import Http
 from streams.outcomes import Delivered, Dropped, Outcome, Rejected, RetryRecord
 from streams.settings import KafkaSettings
@@ -149,16 +159,16 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
     def fold(self, lane: LaneKey, waiting: Sequence[Record]) -> Batch[Post]:
         return self._mode.fold(lane, waiting)
 
-    async def send(self, request: Post) -> Outcome:
+    async def send(self, request: Post) -> Outcome | Then[Post]:
         assert self._client is not None, "`send` belongs inside `session`"
         send = self._client.send
         if request.endpoint == SUBSCRIPTION:
-            return await self._subscriptions.subscription(request, send)
-        if request.endpoint == MEMBERSHIP:
-            first = await self._subscriptions.before_memberships(request.names, send)
-            if first != Delivered():
-                return first
-        elif isinstance(self._mode, Udc) and not await self._mode.settle(request):
+            outcome = await self._subscriptions.send(request, send)
+            # A connect that is refused is its own dead letter, and holds no membership.
+            if request.then and isinstance(outcome, Delivered | Rejected):
+                return Then(request.then, request.then.endpoint)
+            return outcome
+        if isinstance(self._mode, Udc) and not await self._mode.settle(request):
             return _OTHER_NAME
         outcome = await send(request)
         if isinstance(outcome, Delivered):
@@ -199,6 +209,8 @@ class AbTastySink(Sink[Post], Resends, Learns, Explains[Post]):
         self._names.learn(record)
 
     def describe(self, request: Post) -> Mapping[str, Any]:
+        while request.then:
+            request = request.then  # the connect is shown as what its own record becomes
         body = with_key(request.body, self._settings)
         return {"method": "POST", "url": request.url, "body": body}
 

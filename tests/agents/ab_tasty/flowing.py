@@ -12,7 +12,7 @@ from agents.ab_tasty.sink import AbTastySink
 from models.audience_membership import AudienceChanged, MembershipChanged
 from sandbox.ab_tasty import AbTasty
 from streams.delivery.policy import DeliveryPolicy
-from streams.delivery.sink import LaneKey, Placement
+from streams.delivery.sink import LaneKey, Placement, Then
 from streams.engine.partition import Partition
 from streams.outcomes import Dropped, Outcome, Rejected
 from streams.topics import AUDIENCE_MEMBERSHIP
@@ -38,7 +38,7 @@ class Traced(AbTastySink):
         self.placed += 1
         return super().place(record, at, now_ms)
 
-    async def send(self, request: Post) -> Outcome:
+    async def send(self, request: Post) -> Outcome | Then[Post]:
         self.bodies.append(request.body)
         await self.gate.wait()
         self._under_way += 1

@@ -14,6 +14,7 @@ from streams.delivery.sink import LaneKey
 from streams.outcomes import Outcome
 from streams.settings import KafkaSettings
 from tests.agents.ab_tasty.factories import AT, NOW_MS, firehose, udc
+from tests.streams.delivery.requests import send_all
 
 TOKEN_PATH = "/oauth/v2/token"
 
@@ -63,4 +64,4 @@ async def send(sink: AbTastySink, *records: Record) -> Outcome:
     assert isinstance(lane, LaneKey)
     batch = sink.fold(lane, records)
     assert batch.size == len(records)
-    return await sink.send(batch.request)
+    return await send_all(sink, batch.request)

@@ -1,7 +1,7 @@
 """The delivery, the sink and a simulated AB Tasty together, over real HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sandbox.faults import Answer
 from sandbox.server import running
+from streams.delivery.policy import DeliveryPolicy, RetryPolicy
 from streams.topics import AUDIENCE_MEMBERSHIP
 from tests.agents.ab_tasty.factories import audience, firehose, membership
 from tests.agents.ab_tasty.flowing import (
@@ -177,8 +178,35 @@ async def test_a_connect_that_is_refused_becomes_a_dead_letter_and_holds_no_memb
     assert [letter.offset for letter in flow.letters.written] == [0]
 
 
+async def test_memberships_wait_for_their_connect_as_long_as_nobody_takes_it() -> None:
+    """That memberships of other audiences pass says nothing of the endpoint that is away."""
+    away = {"audience_subscription_request"}
+    impatient = DeliveryPolicy(retry=RetryPolicy(backoff_s=(0.001,), patience_s=0.001))
+    async with (
+        partner(away=away) as (url, taken),
+        flowing(Traced(firehose(base_url=url)), impatient) as flow,
+    ):
+        of_audience = await flow.assign(number=1, topic=AUDIENCE_MEMBERSHIP)
+        await flow.accept(of_audience, log([audience("connected")], partition=1))
+        waiting = await accept(flow, membership(mpid="1"))
+        of_others = await flow.assign(number=2, topic=AUDIENCE_MEMBERSHIP)
+        for number in range(20):
+            other = membership(mpid=str(2 + number), audience_id="7")
+            await flow.accept(of_others, log([other], number, partition=2))
+            await ended(of_others)
+            assert flow.letters.written == []
+        assert len(taken) == 20
+        away.clear()
+        await ended(waiting)
+        await ended(of_audience)
+    assert flow.letters.written == []
+    assert taken[20:] == ["audience_subscription_request", "audience_membership_change_request"]
+
+
 @asynccontextmanager
-async def partner(*, refusals: int = 0, refuses: str = "") -> AsyncIterator[tuple[str, list[str]]]:
+async def partner(
+    *, refusals: int = 0, refuses: str = "", away: Collection[str] = ()
+) -> AsyncIterator[tuple[str, list[str]]]:
     """Takes mParticle's messages; yields the types of those it took, in their order."""
     taken: list[str] = []
     left = refusals
@@ -187,8 +215,10 @@ async def partner(*, refusals: int = 0, refuses: str = "") -> AsyncIterator[tupl
         nonlocal left
         left -= 1
         kind = (await request.json())["type"]
-        if left >= 0 or kind == refuses:
-            return web.Response(status=503 if left >= 0 else 400)
+        if left >= 0 or kind in away:
+            return web.Response(status=503)
+        if kind == refuses:
+            return web.Response(status=400)
         taken.append(kind)
         return web.json_response({})
 
