@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.mparticle import NEVER_SENT, Ledger, Profile
+from sandbox.mparticle import NEVER_SENT, VALUELESS, Ledger, Profile
 
 State = Mapping[str, Any]
 
@@ -61,6 +61,8 @@ def _profile(email: str, expected: Profile, profile: State) -> Iterator[str]:
     events = defaultdict[str, Counter[str | None]](Counter)
     for event in profile["events"]:
         events[event["event"]][event["vars"].get("mp_event_id")] += 1
+        if VALUELESS in event["vars"]:
+            yield f"{email}: event {event['event']} has {VALUELESS}, which has no value."
     for name in expected.events.keys() | events.keys():
         wanted = Counter[str | None](expected.events.get(name, ()))
         if missing := wanted - events[name]:

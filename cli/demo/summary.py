@@ -88,6 +88,9 @@ def sums(run: Run) -> list[str]:
     for topic in ("user-update", "events", "audience-membership", "audiences", "privacy-requests"):
         written = run.router.total("records_routed_total", topic=topic)
         check(f"records written to {topic}, and there", written, run.topics[topic])
+    asked, there = run.ledger.counts.privacy_requests, run.topics["privacy-requests"]
+    if there < asked:
+        wrong.append(f"records of what people asked about their data: {there:,} of {asked:,}.")
     letters = run.router.total("dead_letters_total")
     for name, sink in run.sinks.items():
         ended = sum(

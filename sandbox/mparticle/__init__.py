@@ -7,11 +7,12 @@ from sandbox.mparticle.kinds import Kind, Shares
 from sandbox.mparticle.ledger import Counts, Ledger, Profile
 from sandbox.mparticle.post import Posted, post
 from sandbox.mparticle.traffic import Traffic, duration_ms, generate
-from sandbox.mparticle.wire import NEVER_SENT, Message
+from sandbox.mparticle.wire import NEVER_SENT, VALUELESS, Message
 
 __all__ = [
     "LEAK_MARKER",
     "NEVER_SENT",
+    "VALUELESS",
     "Counts",
     "Kind",
     "Ledger",

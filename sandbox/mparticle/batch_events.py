@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sandbox.mparticle.catalogue import event_name
 from sandbox.mparticle.firehose_events import PRODUCT_ACTIONS
 from sandbox.mparticle.shop import attributes, custom_name, products, promotions
-from sandbox.mparticle.wire import NEVER_SENT, Body, chance, int64, uuid
+from sandbox.mparticle.wire import NEVER_SENT, VALUELESS, Body, chance, int64, uuid
 
 # An event's type, its own data, and its name at Sailthru where its kind goes there by default.
 Drawn: TypeAlias = tuple[str, Body, str | None]
@@ -29,7 +29,7 @@ def _session_end(rng: Random) -> Drawn:
 
 def _custom_event(rng: Random) -> Drawn:
     name = custom_name(rng)
-    typed: Body = {"stars": 4.5, "again": True, "gift": None} if chance(rng, 0.3) else {}
+    typed: Body = {"stars": 4.5, "again": True, VALUELESS: None} if chance(rng, 0.3) else {}
     data: Body = {"event_name": name, "custom_event_type": rng.choice(("navigation", "other"))}
     data["custom_attributes"] = {**attributes(rng), **typed} if chance(rng, 0.9) else None
     if chance(rng, 0.3):
@@ -60,7 +60,8 @@ def _commerce_event(rng: Random) -> Drawn:
     makers = (_product_part, _promotion_part, _impression_part)
     count = 2 if chance(rng, 0.1) else 1
     chosen = rng.sample(makers, counts=(4, 1, 1), k=1) if count == 1 else rng.sample(makers, count)
-    data: Body = {"currency_code": "EUR", "custom_attributes": attributes(rng)}
+    valueless = {VALUELESS: None} if chance(rng, 0.3) else {}
+    data: Body = {"currency_code": "EUR", "custom_attributes": {**attributes(rng), **valueless}}
     for make in chosen:
         data |= make(rng)
     return "commerce_event", data, None
@@ -86,6 +87,11 @@ def _push_registration(rng: Random) -> Drawn:
     return "push_registration", data, None
 
 
+def _opt_out(rng: Random) -> Drawn:
+    """Says no, or yes again, which writers may leave out."""
+    return "opt_out", rng.choice(({"is_opted_out": True}, {"is_opted_out": False}, {})), None
+
+
 def _profile(rng: Random) -> Drawn:
     data = {"profile_event_type": "login", "previous_mpid": int64(rng), "current_mpid": int64(rng)}
     return "profile", data, None
@@ -100,7 +106,7 @@ EVENTS: tuple[tuple[int, Draw], ...] = (
     (12, _plain("screen_view", screen_name="Look book", activity_type="activity_started")),
     (16, _commerce_event),
     (3, _plain("crash_report", severity="fatal", message=f"No {NEVER_SENT}")),
-    (2, _plain("opt_out", is_opted_out=True)),
+    (2, _opt_out),
     (2, _plain("first_run")),
     (3, _push_registration),
     (4, _transition),

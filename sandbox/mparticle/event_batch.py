@@ -22,6 +22,7 @@ from sandbox.mparticle.wire import (
 
 # An event, and its name at Sailthru where it goes there by default.
 Named: TypeAlias = tuple[Body, str | None]
+_EMPTY: tuple[object, ...] = (None, [], {})
 _IDENTITY_TYPES = {"customer": "customer_id", "other2": "other_id_2"}
 # Where each batch comes from. None: the output leaves that out, as without "Include Metadata".
 _CHANNELS = (
@@ -50,7 +51,7 @@ def sdk_batch(
     channel = rng.choice(_CHANNELS)
     body = _batch(rng, user, time_ms, channel)
     body["events"] = _stamped(rng, events, time_ms, is_web=channel == "javascript")
-    return _written(body, user, moves, named, changes=len(events) - len(named))
+    return _written(rng, body, user, moves, named, changes=len(events) - len(named))
 
 
 def server_batch(rng: Random, user: User, time_ms: int, *, kind: Kind, plain: int) -> Written:
@@ -67,7 +68,7 @@ def server_batch(rng: Random, user: User, time_ms: int, *, kind: Kind, plain: in
         body["events"] = _stamped(rng, [event for event, _ in named], time_ms)
     else:
         body["events"] = rng.choice(([], None))
-    return _written(body, user, moves, named)
+    return _written(rng, body, user, moves, named)
 
 
 def second_upload(rng: Random, user: User, first: Body, time_ms: int) -> Written:
@@ -77,11 +78,17 @@ def second_upload(rng: Random, user: User, first: Body, time_ms: int) -> Written
         event | {"data": event["data"] | {"event_id": number_or_text(rng, int64(rng))}}
         for event in first["events"]
     ]
-    return _written(body, user, [], [])
+    return _written(rng, body, user, [], [])
 
 
 def _written(
-    body: Body, user: User, moves: list[AttributeChange], named: list[Named], *, changes: int = 0
+    rng: Random,
+    body: Body,
+    user: User,
+    moves: list[AttributeChange],
+    named: list[Named],
+    *,
+    changes: int = 0,
 ) -> Written:
     gone = dict.fromkeys(move.attribute for move in moves if move.attribute not in user.known)
     body["deleted_user_attributes"] = [user.spelled(attribute) for attribute in gone] or None
@@ -91,6 +98,8 @@ def _written(
         customer_id=user.identities.get("customer"),
         changes=changes,
     )
+    if chance(rng, 0.3):  # some writers leave out what is empty
+        body = {name: value for name, value in body.items() if value not in _EMPTY}
     return Written(body, told)
 
 
@@ -120,8 +129,13 @@ def _batch(rng: Random, user: User, time_ms: int, channel: str | None) -> Body:
             "is_dst": None,
         }
         body["application_info"] = {"application_name": "Shop", "os": "IOS"}
-        body["system_notifications"] = []
+        body["system_notifications"] = [_consent(rng, time_ms)] if chance(rng, 0.1) else []
     return body
+
+
+def _consent(rng: Random, time_ms: int) -> Body:
+    given = {"consented": chance(rng, 0.5), "timestamp_unixtime_ms": time_ms}
+    return {"type": "gdpr_consent_state", "purpose": "ads", "new_gdpr_consent_state": given}
 
 
 def _identities(rng: Random, user: User, time_ms: int) -> object:

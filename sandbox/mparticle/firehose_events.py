@@ -52,6 +52,12 @@ def _transition(rng: Random) -> tuple[Body, str | None]:
     return {"type": "application_state_transition", "application_state": rng.choice(states)}, None
 
 
+def _privacy_setting(rng: Random) -> tuple[Body, str | None]:
+    """The Firehose's opt-out: what is collected no more, or again."""
+    body = {"type": "privacy_setting_change", "setting": "app_data_collection"}
+    return body | {"is_enabled": chance(rng, 0.3)}, None
+
+
 PRODUCT_ACTIONS = (
     "add_to_cart",
     "remove_from_cart",
@@ -99,7 +105,7 @@ EVENTS: tuple[tuple[int, Draw], ...] = (
     (30, _custom_event),
     (14, _screen_view),
     (3, _plain("error", message=f"No {NEVER_SENT}", is_crash=False, breadcrumbs=["Home"])),
-    (2, _plain("privacy_setting_change", setting="app_data_collection", is_enabled=True)),
+    (2, _privacy_setting),
     (3, _push_subscription),
     (3, _plain("push_message_receipt", payload='{"aps":{"alert":"Sale"}}')),
     (3, _plain("push_message_open", payload='{"aps":{"alert":"Sale"}}')),

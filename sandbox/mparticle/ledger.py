@@ -66,7 +66,9 @@ class Counts:
     cannot go to Sailthru: one user-update for each change event or list of attributes shared on a
     membership, and events of the kinds only that are sent by default. `ab_tasty_no_identity` are
     memberships without an mpid. `development` are messages that no destination may get.
-    `repeated_events` stand in the profiles once, `too_old_events` not at all.
+    `privacy_requests` are the records of what people ask about their data: requests, opt-outs,
+    changes of consent, each as often as it was sent. `repeated_events` stand in the profiles once,
+    `too_old_events` not at all.
     """
 
     messages: Counter[str] = field(default_factory=Counter)

@@ -3,7 +3,7 @@
 from random import Random
 
 from sandbox.mparticle.firehose import envelope, identity, request
-from sandbox.mparticle.wire import Body, Message, message, uuid
+from sandbox.mparticle.wire import Body, Message, chance, int64, message, uuid
 
 RESPONSE_TYPES = (
     "module_registration_response",
@@ -33,7 +33,17 @@ def response(rng: Random, time_ms: int) -> Message:
 def privacy_request(rng: Random, number: int, time_ms: int) -> Message:
     """An erasure of somebody who appears nowhere else; published samples have both time formats."""
     value = identity("email", f"erased{number}@shop.example")
-    subject: Body = {"email": {"value": value["value"], "encoding": value["encoding"]}}
+    subject: object = {"email": {"value": value["value"], "encoding": value["encoding"]}}
+    extensions: Body = {}
+    if chance(rng, 0.3):  # OpenDSR's own form
+        subject = [
+            {
+                "identity_type": "email",
+                "identity_value": value["value"],
+                "identity_format": value["encoding"],
+            }
+        ]
+        extensions = {"extensions": {"opendsr.mparticle.com": {"mpids": [int64(rng), int64(rng)]}}}
     body = request(rng, "dsr_processing_request", time_ms) | {
         "subject_request_id": uuid(rng),
         "subject_request_type": "erasure",
@@ -42,4 +52,12 @@ def privacy_request(rng: Random, number: int, time_ms: int) -> Message:
         "api_version": "3.0",
         "regulation": rng.choice(("gdpr", "ccpa")),
     }
-    return message(body)
+    return message(body | extensions)
+
+
+def privacy_records(body: Body) -> int:
+    """How many records of what people ask about their data a user's message becomes."""
+    kinds = ("opt_out", "privacy_setting_change")
+    said = [each for each in body.get("events") or () if isinstance(each, dict)]
+    opt_outs = [each for each in said if each.get("event_type", each.get("type")) in kinds]
+    return len(opt_outs) + len(body.get("system_notifications") or ())

@@ -13,7 +13,13 @@ from sandbox.mparticle.firehose import Written, event_request, membership_reques
 from sandbox.mparticle.kinds import Kind, Shares
 from sandbox.mparticle.ledger import Ledger
 from sandbox.mparticle.once import development, nobody
-from sandbox.mparticle.protocol import privacy_request, probe, registration, response
+from sandbox.mparticle.protocol import (
+    privacy_records,
+    privacy_request,
+    probe,
+    registration,
+    response,
+)
 from sandbox.mparticle.schedule import OF_A_USER, Schedule
 from sandbox.mparticle.users import IDENTITY_CARRIERS, User
 from sandbox.mparticle.wire import Message, chance, message
@@ -122,6 +128,7 @@ class Traffic(Iterator[Message]):
         before = user.email
         written = self._written(kind, user, time_ms)
         told = written.told
+        self.ledger.counts.privacy_requests += privacy_records(written.body)
         if before is not None and before != user.email:
             self.ledger.move(before, user.email or "")
         self.ledger.note(user.email, told)
@@ -167,7 +174,7 @@ class Traffic(Iterator[Message]):
             return None
         recent = self._rng.choice(self._recent)
         self._count(Kind.REPEAT)
-        self._repeated(recent)
+        self._repeated(recent, recent.written)
         return recent.sent
 
     def _uploaded_again(self, time_ms: int) -> Message | None:
@@ -181,12 +188,13 @@ class Traffic(Iterator[Message]):
             return None
         recent = self._rng.choice(batches)
         self._count(Kind.SECOND_UPLOAD)
-        self._repeated(recent)
         written = second_upload(self._rng, recent.user, recent.written.body, time_ms)
+        self._repeated(recent, written)
         self.ledger.note(recent.user.email, written.told)
         return message(written.body, recent.user.mpid)
 
-    def _repeated(self, recent: _Recent) -> None:
+    def _repeated(self, recent: _Recent, again: Written) -> None:
+        self.ledger.counts.privacy_requests += privacy_records(again.body)
         if recent.email is not None:
             self.ledger.counts.repeated_events += len(recent.written.told.events)
 

@@ -8,6 +8,8 @@ import orjson
 Body: TypeAlias = dict[str, Any]
 # Stands in what mParticle sends and no destination is to have: tokens, and other vendors' ids.
 NEVER_SENT = "never-sent-3c9e4b"
+# The name of an event attribute that never has a value, so that no event at a destination has it.
+VALUELESS = "gift"
 
 
 class Message(NamedTuple):

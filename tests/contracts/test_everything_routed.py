@@ -1,6 +1,6 @@
 """No record that the router makes is too much for a destination."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import chain
 
 import orjson
@@ -16,6 +16,7 @@ from models.record import RawPosition, Record
 from sandbox.mparticle import generate, handwritten
 from streams.delivery.sink import LaneKey, Learns, placement
 from streams.outcomes import Dropped, Rejected
+from streams.topics import PRIVACY_REQUESTS
 from tests.agents.ab_tasty.factories import UDC
 from tests.contracts.scenario import Subject, explaining, subjects
 
@@ -85,6 +86,17 @@ def test_a_sink_makes_the_same_of_what_it_reads_itself(subject: Subject, outs: l
         modelled_batch = by_model.fold(lane, [each for each, _ in waiting])
         read_batch = by_itself.fold(lane, [each for _, each in waiting])
         assert read_batch == modelled_batch
+
+
+def test_what_people_ask_about_their_data_is_all_there() -> None:
+    traffic = generate(5, 40, 1_000, NOW_MS)
+    found = Counter[str]()
+    for offset, message in enumerate(traffic):
+        at = RawPosition(topic="mparticle-raw", partition=0, offset=offset, index=0)
+        routed = route(message.value, at, NOW_MS, RouterSettings())
+        found.update(out.kind for out in routed.outs if out.topic is PRIVACY_REQUESTS)
+    assert found.total() == traffic.ledger.counts.privacy_requests
+    assert set(found) == {"data_subject_request", "consent_changed", "opt_out_changed"}
 
 
 def test_the_routers_memberships_are_read_as_frames(outs: list[Out]) -> None:

@@ -56,9 +56,9 @@ def a_kind_that_tells_tokens(kind: str) -> Callable[[], bool]:
 def a_batch_from(channel: str | None) -> Callable[[], bool]:
     def has() -> bool:
         return any(
-            (body.get("source_info") or {}).get("channel") == channel and body["user_attributes"]
+            (body.get("source_info") or {}).get("channel") == channel
+            and body.get("user_attributes")
             for body in batches()
-            if "user_attributes" in body
         )
 
     return has
@@ -222,6 +222,31 @@ def development_data() -> bool:
     return any(is_development(body) for body in bodies())
 
 
+def a_setting_that_is_off() -> bool:
+    settings = [event.data for event in events() if event.kind == "privacy_setting_change"]
+    return {each.get("is_enabled") for each in settings} >= {True, False}
+
+
+def an_event_attribute_without_a_value() -> bool:
+    said = [event.data.get("custom_attributes") or {} for event in events()]
+    return any(None in attributes.values() for attributes in said)
+
+
+def a_batch_of_attributes_alone() -> bool:
+    return any(
+        "user_attributes" in body and not {"events", "user_identities", "type"} & body.keys()
+        for body in bodies()
+    )
+
+
+def a_change_of_consent() -> bool:
+    return any(body.get("system_notifications") for body in bodies())
+
+
+def a_subject_that_is_listed() -> bool:
+    return any(isinstance(body.get("subject_identities"), list) for body in bodies())
+
+
 FACTS: dict[str, Callable[[], bool]] = {
     "a batch of a feed": a_batch_from("partner"),
     "a batch of an unknown channel": a_batch_from("unknown"),
@@ -246,6 +271,11 @@ FACTS: dict[str, Callable[[], bool]] = {
     "a crash report": a_kind_that_tells_tokens("crash_report"),
     "a breadcrumb": a_kind_that_tells_tokens("breadcrumb"),
     "an opt-out": an_event_field("is_opted_out"),
+    "an opt-out by Firehose": a_setting_that_is_off,
+    "an event attribute without a value": an_event_attribute_without_a_value,
+    "a batch that leaves out what is empty": a_batch_of_attributes_alone,
+    "a change of consent": a_change_of_consent,
+    "a data-subject request as OpenDSR has it": a_subject_that_is_listed,
     "a page's address": an_event_field("page_url"),
     "time on the site": an_event_field("active_time_on_site_ms"),
     "a modified batch": a_modified_batch,

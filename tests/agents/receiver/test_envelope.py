@@ -120,8 +120,9 @@ def test_the_key_is_that_of_the_records_that_the_router_makes() -> None:
         known = look(message.value).key
         at = RawPosition(topic="mparticle-raw", partition=0, offset=number, index=0)
         routed = route(message.value, at, NOW_MS, RouterSettings())
-        keys = {out.key for out in routed.outs}
-        if known is not None and any(out.record.mpid for out in routed.outs if out.record):
+        # A request of a subject has no order to keep: their extensions are not read for the key.
+        keys = {out.key for out in routed.outs if out.kind != "data_subject_request"}
+        if known is not None and keys and any(out.record.mpid for out in routed.outs if out.record):
             assert keys == {known}
             compared += 1
     assert compared > 500

@@ -64,6 +64,10 @@ AT_SAILTHRU: list[tuple[Callable[[State], object], str]] = [
         f"{LIN}: 1 of event viewed_lookbook missing, such as e-2.",
     ),
     (
+        lambda s: lin(s)["events"][0]["vars"].update(gift=True),
+        f"{LIN}: event viewed_lookbook has gift, which has no value.",
+    ),
+    (
         lambda s: lin(s)["events"].append(event("viewed_lookbook", "e-1")),
         f"{LIN}: 1 of event viewed_lookbook too many, such as e-1.",
     ),

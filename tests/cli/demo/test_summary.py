@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cli.demo.figures import Figures
 from cli.demo.summary import Run, sums, table
-from sandbox.mparticle import Ledger
+from sandbox.mparticle import Counts, Ledger
 
 Samples = dict[str, int]
 
@@ -109,6 +109,14 @@ def test_dead_letter_of_a_destination_is_in_two_sums() -> None:
 def test_published_messages_are_in_a_sum() -> None:
     assert sums(run(published=1_100)) == [
         "messages published and read by the router: 1,100 is not 100."
+    ]
+
+
+def test_what_people_ask_about_their_data_has_to_be_there_as_often_as_it_was_sent() -> None:
+    there = TOPICS["privacy-requests"]
+    assert sums(run(ledger=Ledger(counts=Counts(privacy_requests=there)))) == []
+    assert sums(run(ledger=Ledger(counts=Counts(privacy_requests=there + 1)))) == [
+        f"records of what people asked about their data: {there} of {there + 1}."
     ]
 
 
