@@ -193,7 +193,8 @@ async def _with_all_topics(
 def _there(kafka: KafkaSettings, needed: Iterable[Topic], found: Granted) -> Iterator[Finding]:
     for name in (kafka.topic(topic.name) for topic in needed):
         if name in found.partitions:
-            yield Finding("ok", f"topic {name} has {found.partitions[name]} partitions.")
+            count = found.partitions[name]
+            yield Finding("ok", f"topic {name} has {count} partition{'s' * (count != 1)}.")
         elif name in found.hidden:
             yield Finding(
                 "wrong",

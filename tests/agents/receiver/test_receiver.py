@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from agents.receiver import envelope as messages
 from agents.receiver.memory_budget import Claim, MemoryBudget
 from agents.receiver.producer_supervisor import FRAME_BYTES
+from models.mparticle.values import LONGEST_ID
 from sandbox.kafka import Kafka
 from streams import metrics
 from streams.settings import KafkaSettings
@@ -265,14 +266,15 @@ async def test_messages_that_come_together_go_to_kafka_in_one_request(
 async def test_a_message_as_large_as_the_topic_takes_is_taken_and_one_byte_more_is_not(
     receiver: Served, cluster: KafkaSettings
 ) -> None:
-    # With the longest key that there is.
-    head = b'{"mpid": "' + b"7" * 512 + b'", "events": "'
+    # With the longest key that an id of text makes.
+    key = "\N{MATHEMATICAL DOUBLE-STRUCK DIGIT SEVEN}".encode() * LONGEST_ID
+    head = b'{"mpid": "' + key + b'", "events": "'
     body = head + b"x" * (receiver.most - len(head) - 2) + b'"}'
     assert len(body) == receiver.most
     assert (await receiver.post(body)).status == 202
     assert (await receiver.post(body + b" ")).status == 413
     [record] = await raw(cluster)
-    assert (record.value, len(record.key)) == (body, 512)
+    assert (record.value, record.key) == (body, key)
 
 
 async def test_a_topic_that_takes_less_sets_the_limit(kafka: Kafka, prefix: str) -> None:
