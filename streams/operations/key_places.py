@@ -26,7 +26,7 @@ def count_by_user(kafka: KafkaSettings, counts: Mapping[str, int]) -> int:
     """Returns among how many partitions whoever writes the topics by user divides their keys.
 
     `counts` are those of all topics there are, by their names on the cluster. While somebody raises
-    one after another, the least holds (`batch_writer.equal_counts`).
+    one after another, the least holds (`batch_writer.common_counts`).
     """
     names = (kafka.topic(topic.name) for topic in BY_USER)
     return min(counts[name] for name in names if name in counts)

@@ -44,6 +44,20 @@ def test_a_membership_must_become_something_and_what_is_shared_need_not(
     assert story.violations() == violations
 
 
+@pytest.mark.parametrize(
+    ("body", "violations"),
+    [({"user_attributes": {"city": "Paris"}}, {}), ({"city": "Paris"}, {"lost": 1})],
+    ids=["a batch", "nothing known"],
+)
+def test_a_batch_may_leave_out_its_events_and_what_is_unknown_becomes_a_dead_letter(
+    body: dict[str, object], violations: dict[str, int]
+) -> None:
+    story = Story()
+    story.raw.append(stored("mparticle-raw", 2, body))
+
+    assert story.violations() == violations
+
+
 def test_an_event_that_nobody_sent_is_lost_and_missing() -> None:
     story = Story()
     del story.requests[3], story.arrived[1]

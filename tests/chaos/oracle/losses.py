@@ -16,6 +16,8 @@ Part = int | None
 """The index of a part of a raw message; None for all of it."""
 
 _SILENT = ("module_registration_request",)
+# A batch has no type, and whoever writes it may leave out what is empty, events too.
+_OF_A_BATCH = {"events", "user_identities", "user_attributes", "deleted_user_attributes"}
 # Kafka stamps a commit in whole milliseconds.
 _GRAIN = 0.001
 
@@ -57,9 +59,9 @@ def parts(value: bytes) -> set[Part]:
             found = {0}
         case {"type": str(kind)} if kind in _SILENT or kind.endswith("_response"):
             found = set()
-        case {"events": _} if "type" not in body:
+        case dict() if "type" not in body and body.keys() & _OF_A_BATCH:
             # Its attributes too, but only where they say what was not said before.
-            found = _numbered(body["events"])
+            found = _numbered(body.get("events"))
     return found
 
 
