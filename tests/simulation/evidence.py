@@ -12,8 +12,8 @@ from tests.simulation.service import REFUSES, Service
 from tests.simulation.worker import Worker
 
 GROUP = SINK.group
-# Of all stories, those about what the service dislikes: they are long.
-_DISLIKES_SHARE = 1 / 15
+# Of all stories, those about what the service dislikes: they are long, four times as others.
+_DISLIKES_SHARE = 1 / 25
 # And those about a backlog of updates: they are large.
 _IMPORTS_SHARE = 1 / 40
 _DISLIKES: Sequence[Outcome] = (
