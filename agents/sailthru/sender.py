@@ -92,10 +92,12 @@ class Sender:
                 return await self._send_user(request, request.call)
             case EventCall():
                 return await self._send_event(request.owner, request.call)
-            case PurchaseCall():
+            case PurchaseCall() as call:
+                if call.purchase_id in self._recorded:
+                    return Delivered()  # which a look need not find yet
                 if not request.is_lacking:
-                    return await self._look_for_purchase(request, request.call)
-                return await self._record_purchase(request.owner, request.call)
+                    return await self._look_for_purchase(request, call)
+                return await self._record_purchase(request.owner, call)
             case ListCall():
                 return await self._send_list(request, request.call.name)
 
@@ -155,8 +157,6 @@ class Sender:
         return found
 
     async def _record_purchase(self, user: Hashable, call: PurchaseCall) -> Outcome:
-        if call.purchase_id in self._recorded:
-            return Delivered()  # another order of that id was
         async with self._lock(user):
             call = replace(call, id=self._addresses.present(user, call.id))
             outcome = await self._client.post(call.endpoint, call.payload())

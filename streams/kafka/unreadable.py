@@ -65,14 +65,11 @@ class PassingOver:
                 again[tp] = type(error).__name__
             else:
                 self._pass(consumer, fetched, tp, ends[tp])
-        refused = {
+        self._tell_refused(
             tp.topic
             for tp in again
             if isinstance(fetched.errors[tp], TopicAuthorizationFailedError)
-        }
-        if refused - self._said:
-            self._tell_refused(refused - self._said)
-        self._said |= refused
+        )
         return again
 
     def _pass(
@@ -91,7 +88,10 @@ class PassingOver:
         )
 
     def _tell_refused(self, topics: Iterable[str]) -> None:
-        rights = "; ".join(str(Right("Read", "topic", topic)) for topic in sorted(topics))
+        if not (unsaid := set(topics) - self._said):
+            return
+        self._said |= unsaid
+        rights = "; ".join(str(Right("Read", "topic", topic)) for topic in sorted(unsaid))
         log.error(
             "kafka_refused",
             reason=TopicAuthorizationFailedError.__name__,
